@@ -1,0 +1,41 @@
+import { Buffer } from "node:buffer";
+
+const copy = Buffer.prototype.copy;
+
+/** Copies source[start, end) to target at `offset`; returns the offset behind it. A `subarray` first would cost more than the copy. */
+export function copyBytes(
+  target: Uint8Array,
+  offset: number,
+  source: Uint8Array,
+  start: number,
+  end: number,
+): number {
+  copy.call(source, target, offset, start, end);
+  return offset + (end - start);
+}
+
+/** Uninitialised memory outside the pool, for buffers that live long. */
+export function allocate(lengthBytes: number): Uint8Array {
+  return Buffer.allocUnsafeSlow(lengthBytes);
+}
+
+/** An own copy of bytes[start, end). */
+export function copyOf(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): Uint8Array {
+  const own = Buffer.allocUnsafeSlow(end - start);
+  copy.call(bytes, own, 0, start, end);
+  return own;
+}
+
+/** One contiguous copy of all chunks. */
+export function concatBytes(chunks: readonly Uint8Array[]): Uint8Array {
+  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+}
+
+/** Bytewise order, as the ordered store sorts: negative, 0, positive. */
+export function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  return Buffer.compare(a, b);
+}

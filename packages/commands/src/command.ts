@@ -1,0 +1,212 @@
+/**
+ * What a command is. One file per command exports one record; `table.ts` lists them; arity, routing, COMMAND, docs, metrics labels and the
+ * gate (I6) all come from the record.
+ *
+ * WHERE A COMMAND RUNS (`scope`):
+ *   session   in the gateway, against the session and the gateway's own views (PING, HELLO, CLIENT, COMMAND, CLUSTER …)
+ *   shard     on the leader of the key's shard. With `fanOut` the gateway splits it over shards and merges the replies.
+ *   gateway   orchestrated by the gateway over several shards (WAIT, WAITAOF); no handler here
+ */
+import type { Effects, Keyspace, NodeBounds, StreamId } from "@headrace/engine";
+import type { ReplyWriterApi, Request } from "@headrace/resp";
+
+/** When a write's reply may leave. The wire words are 0, 1 and ALL. */
+export const Ack = { executed: 0, persisted: 1, committed: 2 } as const;
+export type Ack = (typeof Ack)[keyof typeof Ack];
+
+export const Flag = {
+  write: 1,
+  readonly: 2,
+  denyoom: 4,
+  admin: 8,
+  pubsub: 16,
+  noscript: 32,
+  blocking: 64,
+  loading: 128,
+  stale: 256,
+  fast: 512,
+  noAuth: 1024,
+  movablekeys: 2048,
+  /** The reply depends on the whole keyspace of the shard: gated on X instead of on its keys. */
+  wholeKeyspace: 4096,
+} as const;
+
+/** Positions of the keys: COMMAND's first, last, step, and a function where the grammar moves them (XREAD, XREADGROUP). */
+export interface KeySpec {
+  readonly first: number;
+  /** Negative: counted from the end, as in Redis. */
+  readonly last: number;
+  readonly step: number;
+  /** Writes argument positions of the keys into `into`, returns how many, or −1 when the syntax does not show them. */
+  readonly find?: (request: Request, into: number[]) => number;
+}
+
+/** How the gateway spreads a command over shards, and makes one reply of many. */
+export type FanOut =
+  | { readonly by: "keys"; readonly merge: "sum" }
+  | {
+      readonly by: "allShards";
+      readonly merge: "sum" | "concat" | "allOk";
+    }
+  /** SCAN: the cursor names the slot, the slot names the shard. */
+  | { readonly by: "cursor" };
+
+export interface CommandRecord {
+  /** Lower case; subcommands as `xgroup|create`. */
+  readonly name: string;
+  /** Redis' arity: the name counts; negative = at least. */
+  readonly arity: number;
+  readonly flags: number;
+  readonly since: string;
+  readonly group: string;
+  readonly summary: string;
+  readonly complexity: string;
+  /** Argument grammar for COMMAND DOCS, in Redis' syntax notation. */
+  readonly syntax: string;
+  readonly keys: KeySpec | null;
+  readonly scope: "session" | "shard" | "gateway";
+  readonly fanOut: FanOut | null;
+  readonly subcommands: readonly CommandRecord[] | null;
+  /** Set when scope is shard. */
+  readonly execute: ((context: ShardContext) => void) | null;
+  /** Set when scope is session. */
+  readonly answer: ((context: SessionContext) => void) | null;
+  /**
+   * The reply hands out data that the effect assigned (XREADGROUP, XCLAIM, XAUTOCLAIM): at every ack level it waits for commit.
+   */
+  readonly handsOutData: boolean;
+  /** What a blocked call gets when its time is over. */
+  readonly timeOut: ((reply: ReplyWriterApi) => void) | null;
+}
+
+/** How long and for what a command waits. Kept by the node while blocked; handed back when the command runs again. */
+export interface BlockedCall {
+  readonly keys: readonly string[];
+  /** 0 = for ever. Counted by the node from the first run; survives re-runs. */
+  readonly timeoutMs: number;
+  /** XREADGROUP is unblocked with an error when key or group goes away: it is run again on any touch. XREAD only on new entries. */
+  readonly kind: "read" | "group";
+  /** `$` as it was resolved at the first run, per key; null for `>`. */
+  readonly resolvedIds: readonly (StreamId | null)[];
+}
+
+/** What a handler on the leader sees. It must not keep any of it. */
+export interface ShardContext {
+  readonly request: Request;
+  readonly reply: ReplyWriterApi;
+  readonly keyspace: Keyspace;
+  readonly effects: Effects;
+  /** The log time of the open batch: the only clock. */
+  readonly nowMs: number;
+  readonly nodeBounds: NodeBounds;
+  /** Level of the write, resolved from connection and cluster; XADD's `ACK` option overrides it here. */
+  ack: Ack;
+  /** Not null when the call was woken from a block and runs again. */
+  readonly resumed: BlockedCall | null;
+  /** True where blocking is not allowed (inside MULTI): behave as timed out. */
+  readonly denyBlocking: boolean;
+  /** Parks the call. The handler must have written no reply and must return at once. */
+  block(call: BlockedCall): void;
+}
+
+/** One client connection as the gateway (or a node's direct port) keeps it. */
+export interface Session {
+  readonly id: number;
+  readonly address: string;
+  readonly localAddress: string;
+  readonly createdAtMs: number;
+  respVersion: 2 | 3;
+  name: string;
+  libraryName: string;
+  libraryVersion: string;
+  /** CLIENT ACK; null = DEFAULT. */
+  ack: Ack | null;
+  lastCommand: string;
+  lastActiveAtMs: number;
+  /** After QUIT: closed when the reply has left. */
+  closing: boolean;
+  blocked: boolean;
+  queryBufferBytes: number;
+  outputBufferBytes: number;
+}
+
+/** One shard as clients may know it. */
+export interface ShardView {
+  readonly shardId: number;
+  readonly slotRanges: readonly {
+    readonly from: number;
+    readonly to: number;
+  }[];
+  readonly nodes: readonly NodeView[];
+  /** Node id of the leader, 0 when unknown. */
+  readonly leaderNodeId: number;
+}
+
+export interface NodeView {
+  readonly nodeId: number;
+  /** 40 hex characters, Redis' form of a node name. */
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What session commands may ask of the process they run in. */
+export interface SessionServices {
+  readonly wallMs: number;
+  readonly monotonicMs: number;
+  /** standalone at the gateway, cluster at a node. */
+  readonly mode: "standalone" | "cluster";
+  readonly self: NodeView;
+  readonly epoch: number;
+  shards(): readonly ShardView[];
+  sessions(): Iterable<Session>;
+  /** Names and values for CONFIG GET, Redis' names. */
+  settings(): Iterable<readonly [name: string, value: string]>;
+  /**
+   * CONFIG SET: null = accepted (the reply follows later through `later` if it must be replicated), else the error text.
+   */
+  setSetting(name: string, value: string, done: (error: string | null) => void): void;
+  /** INFO's raw numbers, by section, in order. `keys` is the number of keys known, filled before the handler runs. */
+  info(): InfoNumbers;
+}
+
+/** Numbers that INFO prints; texts are INFO's business. */
+export interface InfoNumbers {
+  readonly processId: number;
+  readonly runId: string;
+  readonly port: number;
+  readonly uptimeMs: number;
+  readonly connectedClients: number;
+  readonly blockedClients: number;
+  readonly maxClients: number;
+  readonly usedMemoryBytes: number;
+  readonly usedMemoryRssBytes: number;
+  readonly maxMemoryBytes: number;
+  readonly totalConnections: number;
+  readonly totalCommands: number;
+  readonly totalErrorReplies: number;
+  readonly rejectedConnections: number;
+  readonly keys: number;
+  readonly connectedReplicas: number;
+  readonly headraceVersion: string;
+  readonly commandStats: Iterable<{
+    readonly name: string;
+    readonly calls: number;
+    readonly rejected: number;
+    readonly failed: number;
+    readonly usec: number;
+  }>;
+  readonly errorStats: Iterable<{
+    readonly code: string;
+    readonly count: number;
+  }>;
+}
+
+export interface SessionContext {
+  readonly request: Request;
+  readonly reply: ReplyWriterApi;
+  readonly session: Session;
+  readonly services: SessionServices;
+  /** The reply comes later: the handler writes it through `resume` in a later event; later replies of the session wait. */
+  defer(): { resume(write: (reply: ReplyWriterApi) => void): void };
+}

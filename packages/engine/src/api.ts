@@ -1,0 +1,334 @@
+/**
+ * The engine's contract: what handlers may look at, how they change anything, and what node, sim and checkpoints rely on.
+ *
+ * THE ONE MUTATION PATH. A handler on the leader reads through `Keyspace`/`Stream`/`Group` and changes state only by calling a method of
+ * `Effects`. Each such method (1) encodes the effect into the open batch and (2) runs the very `apply` that followers, recovery and the
+ * simulator run. `apply` never fails, reads no clock, no chance, no setting. Everything is resolved before: final ids, exact bounds,
+ * absolute times.
+ *
+ * BATCH = payload of one Raft log entry (little-endian):
+ *
+ *   u8 formatVersion = 1 · u8 kind = 1 (effects) · u16 reserved · f64 logTimeMs · u32 effectCount · effects…
+ *   effect: u8 type · u8 version · u16 reserved · u32 bodyBytes · body
+ *
+ * A replica that meets an unknown formatVersion, type or version stops (UnknownEffectError); it never skips.
+ *
+ * The APPEND effect covers a run of consecutive appends to one stream, so that a follower applies it with one copy and no parsing:
+ *
+ *   string key · region bytes (entries in wire form, back to back) · ids column (16 bytes each) ·
+ *   lengths column (u32: bit 31 = opens a new stream node, bit 30 = opens a new storage block, bits 0–29 = bytes of the entry) ·
+ *   origin runs (u32 count, then {session index u16, first sequence f64, count u32} each) · u32 regionBytes · u32 count · …
+ *
+ * (the exact order of header and columns is the engine's; it is documented at the top of effect-format.ts). Whether an entry opens a node
+ * or a block is decided by the leader from its settings and carried in the effect, so that layout never depends on one node's settings.
+ *
+ * An entry's wire form is what a reader receives: `*2\r\n$<len>\r\n<id>\r\n*<n>\r\n` followed by the client's own bytes of its fields.
+ *
+ * ORIGIN: effects carry the session and request number of the command that caused them: appends as runs, all other effects by an ORIGIN
+ * effect in front of the first effect of a command. A session is 16 opaque bytes + the log time at its opening.
+ */
+import type { ByteWriter } from "@headrace/bytes";
+import type { StreamId } from "./stream-id.ts";
+
+/** What a stream looks like from outside. All ids and numbers as of now, uncommitted effects included. */
+export interface StreamView {
+  readonly length: number;
+  readonly lastId: StreamId;
+  /** Id of the first live entry, 0-0 when empty. */
+  readonly firstId: StreamId;
+  readonly maxDeletedId: StreamId;
+  readonly entriesAdded: number;
+  /** Redis' stream nodes (boundary column), and the radix tree's node count as XINFO STREAM reports it. */
+  readonly nodeCount: number;
+  readonly groupCount: number;
+  /** Sorted by name (bytewise), as Redis' radix tree gives them. */
+  groups(): Iterable<GroupView>;
+  group(name: string): GroupView | null;
+  has(id: StreamId): boolean;
+  /**
+   * Live entries between `start` and `end`, both included, at most `limit` (negative or Infinity: all), backwards when `reverse`.
+   * The answer is a frozen position list over blocks; it must be used before the next effect on this stream.
+   */
+  range(
+    start: StreamId,
+    end: StreamId,
+    limit: number,
+    reverse: boolean,
+  ): EntryRange;
+  /**
+   * The exact cut of a MAXLEN/MINID trim. `approximate` removes whole nodes only (Redis' `~`); `limit` bounds the entries removed (0: no bound).
+   */
+  trimByLength(maxLength: number, approximate: boolean, limit: number): TrimCut;
+  trimById(minId: StreamId, approximate: boolean, limit: number): TrimCut;
+  /** Live entries with an id > `id` (for lag), by counting, or null when Redis would not know it. */
+  countAfter(id: StreamId): number;
+}
+
+/** `count` entries to remove, the first ones; `firstKeptId` is where the stream then begins (null: becomes empty). */
+export interface TrimCut {
+  readonly count: number;
+  readonly firstKeptId: StreamId | null;
+}
+
+export interface EntryRange {
+  readonly count: number;
+  /** First and last id in the order of the range (count > 0). */
+  readonly firstId: StreamId;
+  readonly lastId: StreamId;
+  /** Appends all entries in wire form (without the array header): slices of blocks, not entry by entry. */
+  writeTo(writer: ByteWriter): void;
+  forEachId(visit: (id: StreamId) => void): void;
+}
+
+export interface GroupView {
+  readonly name: string;
+  readonly lastDeliveredId: StreamId;
+  /** −1: unknown. */
+  readonly entriesRead: number;
+  readonly pending: PendingView;
+  readonly consumerCount: number;
+  /** Sorted by name. */
+  consumers(): Iterable<ConsumerView>;
+  consumer(name: string): ConsumerView | null;
+}
+
+export interface ConsumerView {
+  readonly name: string;
+  readonly pendingCount: number;
+  readonly seenTimeMs: number;
+  /** −1: never got anything. */
+  readonly activeTimeMs: number;
+}
+
+/** One pending entry, as plain values. */
+export interface PendingEntry {
+  readonly id: StreamId;
+  readonly consumer: string;
+  readonly deliveryTimeMs: number;
+  readonly deliveryCount: number;
+}
+
+export interface PendingView {
+  readonly count: number;
+  readonly firstId: StreamId | null;
+  readonly lastId: StreamId | null;
+  find(id: StreamId): PendingEntry | null;
+  /** Entries with start ≤ id ≤ end in id order, of one consumer when named; `visit` answers false to stop. */
+  visit(
+    start: StreamId,
+    end: StreamId,
+    consumer: string | null,
+    visit: (entry: PendingEntry) => boolean,
+  ): void;
+}
+
+/** One key. */
+export interface KeyView {
+  readonly key: string;
+  readonly slot: number;
+  readonly type: "stream";
+  /** Log index of the last effect that touched it: what a reader's reply has to wait for (I6). */
+  readonly lastWriterIndex: number;
+  readonly stream: StreamView;
+}
+
+export interface Keyspace {
+  readonly size: number;
+  find(key: string): KeyView | null;
+  /** Index of the last writer of the key, deleted keys included as long as their deletion is not committed; 0 when clean. */
+  lastWriterIndex(key: string): number;
+  /** Keys in order of (slot, age), from a SCAN cursor; see scan.ts for the cursor's form. `visit` per key; answers the next cursor. */
+  scan(cursor: bigint, count: number, visit: (key: KeyView) => void): bigint;
+  forEachKey(visit: (key: KeyView) => void): void;
+}
+
+/** What append needs besides the entry: Redis' node bounds. A setting of the cluster, resolved by the leader. */
+export interface NodeBounds {
+  /** stream-node-max-entries; 0 = no bound. */
+  readonly maxEntries: number;
+  /** stream-node-max-bytes; 0 = no bound. */
+  readonly maxBytes: number;
+}
+
+/**
+ * The only way to change anything. Every method encodes one effect and applies it at once. All arguments are final. Names: latin1 strings.
+ * Preconditions are asserted: a handler that breaks one is a bug, not a user's mistake.
+ */
+export interface Effects {
+  /** Index that the open log entry will have, and its time. */
+  readonly index: number;
+  readonly logTimeMs: number;
+  /** Effects so far in the open batch; a handler that leaves it unchanged was a read. */
+  readonly count: number;
+  readonly byteLength: number;
+
+  /**
+   * Appends an entry; creates the stream if the key is free. `id` > last id. `elementCount` = 2 × number of fields; source[start, end) is the
+   * client's own RESP of the fields and values (`$…\r\n…\r\n` repeated), copied.
+   */
+  append(
+    key: string,
+    id: StreamId,
+    elementCount: number,
+    source: Uint8Array,
+    start: number,
+    end: number,
+    bounds: NodeBounds,
+  ): void;
+  createStream(key: string): void;
+  /** Removes the first entries up to, not including, `firstKeptId` (null: all). Does not move max-deleted-entry-id. */
+  trim(key: string, cut: TrimCut): void;
+  /** Removes these existing entries and moves max-deleted-entry-id. */
+  deleteEntries(key: string, ids: readonly StreamId[]): void;
+  deleteKey(key: string): void;
+  setStreamId(
+    key: string,
+    lastId: StreamId,
+    entriesAdded: number,
+    maxDeletedId: StreamId,
+  ): void;
+  createGroup(
+    key: string,
+    group: string,
+    lastDeliveredId: StreamId,
+    entriesRead: number,
+  ): void;
+  setGroupId(
+    key: string,
+    group: string,
+    lastDeliveredId: StreamId,
+    entriesRead: number,
+  ): void;
+  destroyGroup(key: string, group: string): void;
+  createConsumer(
+    key: string,
+    group: string,
+    consumer: string,
+    timeMs: number,
+  ): void;
+  deleteConsumer(key: string, group: string, consumer: string): void;
+  /** Sets seen time, and active time unless `activeMs` is negative. */
+  touchConsumer(
+    key: string,
+    group: string,
+    consumer: string,
+    seenMs: number,
+    activeMs: number,
+  ): void;
+  /**
+   * Delivers the live entries behind the group's last delivered id up to `upToId` to the consumer: advances the group's position and
+   * entries-read (the value given), and, unless `noAck`, makes or takes over their pending entries with count 1 and this time.
+   */
+  deliver(
+    key: string,
+    group: string,
+    consumer: string,
+    upToId: StreamId,
+    entriesRead: number,
+    timeMs: number,
+    noAck: boolean,
+  ): void;
+  /** The consumer read its own history: count + 1 and this time for each of its pending ids. */
+  redeliver(
+    key: string,
+    group: string,
+    consumer: string,
+    ids: readonly StreamId[],
+    timeMs: number,
+  ): void;
+  /** Removes pending entries that exist. */
+  acknowledge(key: string, group: string, ids: readonly StreamId[]): void;
+  /**
+   * Gives pending entries to the consumer (making those that are missing), with these absolute values; arrays run parallel.
+   */
+  claim(
+    key: string,
+    group: string,
+    consumer: string,
+    ids: readonly StreamId[],
+    deliveryTimesMs: readonly number[],
+    deliveryCounts: readonly number[],
+  ): void;
+  /** Moves the group's position forward without delivering (XCLAIM LASTID). */
+  advanceGroup(key: string, group: string, lastDeliveredId: StreamId): void;
+  /** Removes every key of this shard. */
+  flush(): void;
+}
+
+/** One value for the ordered store; `subkey` sorts within the slot. `value: null` removes it. */
+export interface StateRow {
+  readonly slot: number;
+  readonly subkey: Uint8Array;
+  readonly value: Uint8Array | null;
+}
+
+/** A shard's checkpoint part that belongs to the whole shard, not to a slot (log time, sessions, key age counter). */
+export interface ShardHeader {
+  readonly bytes: Uint8Array;
+}
+
+/** What a checkpoint writes: everything that changed since the last capture, by copy (block bytes by reference, they are append-only). */
+export interface Capture {
+  readonly index: number;
+  readonly rows: readonly StateRow[];
+  readonly header: ShardHeader;
+  readonly byteLength: number;
+  /** FLUSHALL since the last capture: all older rows of the shard are dead. */
+  readonly cleared: boolean;
+}
+
+/** The deterministic state of one shard. */
+export interface ShardStateApi {
+  readonly keyspace: Keyspace;
+  /** The state index X. */
+  readonly index: number;
+  readonly logTimeMs: number;
+
+  /** Applies a whole log entry (followers, recovery, replay). `index` = X + 1, asserted. Empty data = no-op. Throws UnknownEffectError. */
+  apply(data: Uint8Array, index: number): void;
+
+  /** Leader: opens the batch that will be log entry `index` = X + 1. Log time = max(own last, `wallMs`). */
+  openBatch(index: number, wallMs: number): Effects;
+  /** Names who is executing from here on; the next effect is preceded by its origin. */
+  setOrigin(session: Uint8Array | null, sequence: number): void;
+  /** Closes the batch. Null when it holds no effect (nothing happened, X unchanged); else the payload, owned by the caller, X = index. */
+  sealBatch(): Uint8Array | null;
+
+  /** Everything up to `index` is committed: dirty tombstones below it may go. */
+  committedTo(index: number): void;
+
+  /** Keys with blocked readers: their touches are collected. Counted: each watch needs its unwatch. */
+  watchKey(key: string): void;
+  unwatchKey(key: string): void;
+  /** Watched keys that were touched since the last call, in the order of their first touch. */
+  takeTouchedKeys(): readonly string[];
+
+  /** Bytes and keys that a capture would write now: the checkpoint's trigger. */
+  readonly dirtyBytes: number;
+  readonly dirtyKeys: number;
+  /** At the end of a turn, with no batch open. */
+  capture(): Capture;
+  /** The capture was dropped (its entry was replaced): its keys are dirty again. */
+  restoreDirty(capture: Capture): void;
+
+  /** Hex digest of everything that a client or a later effect could see; equal on every replica at an equal index. Walks all: tests, sim. */
+  stateHash(): string;
+  /** Walks all structures and asserts their invariants. Tests, sim. */
+  verify(): void;
+}
+
+/** Rebuilds a state from the rows of a checkpoint, in any order; `finish` checks that it is complete. */
+export interface ShardLoaderApi {
+  row(slot: number, subkey: Uint8Array, value: Uint8Array): void;
+  finish(header: ShardHeader, index: number): ShardStateApi;
+}
+
+/** Met an effect or a version that this program does not know: the replica must stop. */
+export class UnknownEffectError extends Error {
+  override name: string = "UnknownEffectError";
+}
+
+/** A stored value does not match its checksum or its form. */
+export class DamagedRowError extends Error {
+  override name: string = "DamagedRowError";
+}

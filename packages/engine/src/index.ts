@@ -1,0 +1,2 @@
+export * from "./stream-id.ts";
+export * from "./api.ts";

@@ -1,0 +1,92 @@
+/**
+ * The link between a gateway and a node's data port: lanes over one TCP connection. A lane is one client connection as a node sees it.
+ * Requests and replies travel as raw RESP behind a small header; many requests in a frame, one write per node per turn.
+ *
+ * A connection to the data port whose first byte is 0x48 ('H', no RESP request begins so but an inline command; the full magic is "HRLK")
+ * is a link; anything else is a client speaking RESP.
+ *
+ *   magic "HRLK" once, then frames (little-endian):
+ *   u32 payloadBytes · u8 type · u8 flags · u16 shard · u32 lane · payload          (12 bytes of header)
+ *
+ * flags bit 0 (more): the payload goes on in the next frame of the same lane and type; frames are ≤ 64 KiB so that lanes interleave.
+ *
+ * ORDER. Requests are numbered per (lane, shard) from 1, reads too. Within a lane epoch a node accepts a lane's requests for a shard only
+ * in number order. After one Refuse it refuses all later ones of that epoch; the gateway opens the next lane epoch (perhaps on another
+ * node) when everything sent in the old one is answered, refused or lost.
+ *
+ * FATE. For each request exactly one of: Reply (answered) · Refuse (not executed, nothing happened, may be sent again) · Lost (executed or
+ * not, nobody knows: leadership or link was lost). The gateway answers -UNCERTAIN for lost writes and repeats lost reads. A dead link loses
+ * everything unanswered.
+ *
+ * payloads
+ *   Hello       G→N  JSON {versions:[min,max], clusterId, gatewayId, incarnation, featureLevel, nonce}
+ *   Challenge   N→G  JSON {version, clusterId, nodeId, incarnation, featureLevel, nonce, proof}
+ *   Proof       G→N  JSON {proof}
+ *   Welcome     N→G  JSON {laneCreditBytes, linkCreditBytes}          (or Reject with {reason})
+ *   LaneOpen    G→N  u8 respVersion · u8 ack (255 = cluster default) · u16 0 · u32 clientId · f64 openedAtMs · 16 bytes session id
+ *   LaneSet     G→N  u8 respVersion · u8 ack: from the next request on
+ *   LaneClose   G→N  empty: client gone; blocked calls are dropped, writes go on
+ *   Request     G→N  u32 laneEpoch · u32 placementEpoch · u32 count · u32 flags (1 = resend) · f64 firstNumber · f64 lowestUnanswered · RESP
+ *   Reply       N→G  u32 laneEpoch · u32 count · f64 firstNumber · f64 writeTerm · f64 writeIndex (0 = no write) · RESP of `count` replies.
+ *                    Never spans two Request frames.
+ *   Refuse      N→G  u32 laneEpoch · u8 reason · u8[3] · f64 firstNumber · u32 leaderNodeId (0 unknown) · f64 term
+ *   Lost        N→G  u32 laneEpoch · u32 count · f64 firstNumber
+ *   Credit      both u32 bytes (lane 0 = the link): more may be sent
+ *   Cancel      G→N  f64 number · u8 how (0 = drop silently, 1 = answer as timed out, 2 = answer -UNBLOCKED)
+ *   Leader      N→G  u32 nodeId (0 = none) · f64 term: what this node believes about `shard`
+ *   WaitQuery   G→N  u32 query · u32 replicas wanted · u8 kind (0 WAIT, 1 WAITAOF) · u8[3] · f64 term · f64 index · f64 timeoutMs (0 = ever)
+ *                    term 0 = no write on this shard: count the replicas in contact
+ *   WaitAnswer  N→G  u32 query · u8 outcome (0 counted, 1 uncertain, 2 not leader) · u8 localFsynced · u16 0 · u32 replicas
+ *   WaitCancel  G→N  u32 query
+ *   Push        N→G  RESP push for the lane's client
+ *   Ping/Pong   both f64: echoed; liveness of the link
+ */
+export const LINK_MAGIC: Uint8Array = Uint8Array.of(0x48, 0x52, 0x4c, 0x4b);
+export const LINK_VERSION = 1;
+export const FRAME_HEADER_BYTES = 12;
+export const MAX_FRAME_PAYLOAD_BYTES = 64 * 1024;
+export const FLAG_MORE = 1;
+
+export const FrameType = {
+  Hello: 1,
+  Challenge: 2,
+  Proof: 3,
+  Welcome: 4,
+  Reject: 5,
+  LaneOpen: 6,
+  LaneSet: 7,
+  LaneClose: 8,
+  Request: 9,
+  Reply: 10,
+  Refuse: 11,
+  Lost: 12,
+  Credit: 13,
+  Cancel: 14,
+  Leader: 15,
+  WaitQuery: 16,
+  WaitAnswer: 17,
+  WaitCancel: 18,
+  Push: 19,
+  Ping: 20,
+  Pong: 21,
+} as const;
+export type FrameType = (typeof FrameType)[keyof typeof FrameType];
+
+export const RefuseReason = {
+  /** Not the leader of the shard; `leaderNodeId` may know it. */
+  notLeader: 1,
+  /** This node has no replica of the shard or the key's slot is not the shard's. */
+  notOwner: 2,
+  /** Leader, but not ready: electing, transferring, recovering. */
+  notReady: 3,
+  /** Too much uncommitted (I17): retry later. */
+  overloaded: 4,
+  /** An earlier request of this lane epoch was refused. */
+  staleEpoch: 5,
+  /** The node is stopping. */
+  stopping: 6,
+} as const;
+export type RefuseReason = (typeof RefuseReason)[keyof typeof RefuseReason];
+
+/** `ack` of LaneOpen/LaneSet: resolve by stream and cluster. */
+export const ACK_DEFAULT = 255;

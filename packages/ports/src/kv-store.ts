@@ -1,0 +1,48 @@
+import type { Done } from "./result.ts";
+
+/** One change of an atomic batch. `value: null` deletes. Buffers must not change until the batch has completed. */
+export interface KvChange {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array | null;
+}
+
+/** One row, owned by the receiver. */
+export interface KvRow {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+}
+
+/** A frozen view of the whole store; must be released. */
+export interface KvSnapshot {
+  readonly id: number;
+}
+
+/**
+ * Ordered keys (bytewise), atomic batches, snapshots. The real one is LevelDB. Values carry their own checksums (the store does not
+ * tell about damage): that is the caller's business.
+ */
+export interface KvStore {
+  /** Applies all changes or none; durable (synced) when it completes. Batches complete in the order of calling. */
+  write(changes: readonly KvChange[], done: Done<void>): void;
+  /** The value, or null when there is none. */
+  get(
+    key: Uint8Array,
+    snapshot: KvSnapshot | null,
+    done: Done<Uint8Array | null>,
+  ): void;
+  /**
+   * Rows with `from` ≤ key < `to`, ascending, at most `limitRows` and about `limitBytes`. An empty result means there are no more.
+   * To go on, call again with `from` = last key + 0x00.
+   */
+  scan(
+    from: Uint8Array,
+    to: Uint8Array,
+    limitRows: number,
+    limitBytes: number,
+    snapshot: KvSnapshot | null,
+    done: Done<readonly KvRow[]>,
+  ): void;
+  snapshot(): KvSnapshot;
+  release(snapshot: KvSnapshot): void;
+  close(done: Done<void>): void;
+}
