@@ -1,0 +1,79 @@
+/**
+ * The cluster state as JSON: in checkpoints of the metadata group, in founding records, and as what gateways and nodes that watch it
+ * receive. `{"formatVersion":1, …fields, "settings":{"ack":"all", …}}`. A newer form is refused, never guessed.
+ */
+import { ClusterState, pickAddresses } from "./cluster-state.ts";
+import type { NodeRecord, ReplicaRecord, ShardRecord, SlotRange } from "./cluster-state.ts";
+import { arrayOf, MetaFormatError, numberOf, objectOf, stringOf } from "./json-shape.ts";
+import { parseAddresses } from "./meta-command.ts";
+import { settingPairs, settingsFromJson } from "./settings.ts";
+
+export const STATE_FORMAT_VERSION = 1;
+
+export function clusterStateToJson(state: ClusterState): Record<string, unknown> {
+  return {
+    formatVersion: STATE_FORMAT_VERSION,
+    version: state.version,
+    epoch: state.epoch,
+    clusterId: state.clusterId,
+    featureLevel: state.featureLevel,
+    nextNodeId: state.nextNodeId,
+    nextReplicaId: state.nextReplicaId,
+    nodes: state.nodes,
+    metaReplicas: state.metaReplicas,
+    shards: state.shards,
+    settings: Object.fromEntries(settingPairs(state.settings)),
+  };
+}
+
+/** Throws MetaFormatError when it is not a state of a form that we know. The result is verified. */
+export function clusterStateFromJson(value: unknown): ClusterState {
+  const fields = objectOf(value, "cluster state");
+  const formatVersion = numberOf(fields, "formatVersion");
+  if (formatVersion !== STATE_FORMAT_VERSION) {
+    throw new MetaFormatError(`cluster state of format ${formatVersion}`);
+  }
+  const state = new ClusterState({
+    version: numberOf(fields, "version"),
+    epoch: numberOf(fields, "epoch"),
+    clusterId: stringOf(fields, "clusterId"),
+    featureLevel: numberOf(fields, "featureLevel"),
+    nextNodeId: numberOf(fields, "nextNodeId"),
+    nextReplicaId: numberOf(fields, "nextReplicaId"),
+    nodes: arrayOf(fields, "nodes", nodeFromJson),
+    metaReplicas: arrayOf(fields, "metaReplicas", replicaFromJson),
+    shards: arrayOf(fields, "shards", shardFromJson),
+    settings: settingsFromJson(objectOf(fields["settings"], "settings")),
+  });
+  state.verify();
+  return state;
+}
+
+function nodeFromJson(value: unknown): NodeRecord {
+  const fields = objectOf(value, "node");
+  return {
+    id: numberOf(fields, "id"),
+    joinToken: stringOf(fields, "joinToken"),
+    ...pickAddresses(parseAddresses(value)),
+  };
+}
+
+function replicaFromJson(value: unknown): ReplicaRecord {
+  const fields = objectOf(value, "replica");
+  return { replicaId: numberOf(fields, "replicaId"), nodeId: numberOf(fields, "nodeId") };
+}
+
+function rangeFromJson(value: unknown): SlotRange {
+  const fields = objectOf(value, "slot range");
+  return { from: numberOf(fields, "from"), to: numberOf(fields, "to") };
+}
+
+function shardFromJson(value: unknown): ShardRecord {
+  const fields = objectOf(value, "shard");
+  return {
+    id: numberOf(fields, "id"),
+    slotRanges: arrayOf(fields, "slotRanges", rangeFromJson),
+    replicas: arrayOf(fields, "replicas", replicaFromJson),
+    preferredReplicaId: numberOf(fields, "preferredReplicaId"),
+  };
+}

@@ -1,0 +1,78 @@
+/**
+ * The first state of a cluster, from its founders alone: equal contiguous slot ranges, replicas round-robin over the nodes, preferred
+ * leaders spread. Deterministic, so that a plan can be compared and repeated.
+ */
+import { assert, SLOT_COUNT } from "@headrace/bytes";
+import { ClusterState, emptyFields, pickAddresses } from "./cluster-state.ts";
+import type { NodeRecord, ReplicaRecord, ShardRecord } from "./cluster-state.ts";
+import type { NodeAddresses } from "./meta-command.ts";
+import type { ClusterSettings } from "./settings.ts";
+
+export interface Founder extends NodeAddresses {
+  readonly joinToken: string;
+}
+
+export interface FoundingRequest {
+  readonly clusterId: string;
+  /** Node ids are given in this order, from 1. */
+  readonly founders: readonly Founder[];
+  readonly shardCount: number;
+  /** At most the number of founders are used. */
+  readonly replicaCount: number;
+  readonly settings: ClusterSettings;
+}
+
+export function foundingPlan(request: FoundingRequest): ClusterState {
+  const { founders, shardCount } = request;
+  assert(founders.length > 0, "a cluster needs a founder");
+  assert(shardCount > 0 && shardCount <= SLOT_COUNT, "between 1 and 16384 shards");
+  assert(request.replicaCount > 0, "a shard needs a replica");
+  const replicaCount = Math.min(request.replicaCount, founders.length);
+  let nextReplicaId = 1;
+  const place = (firstNode: number, count: number): ReplicaRecord[] => {
+    const replicas: ReplicaRecord[] = [];
+    for (let i = 0; i < count; i++) {
+      const nodeId = ((firstNode + i) % founders.length) + 1;
+      replicas.push({ replicaId: nextReplicaId++, nodeId });
+    }
+    return replicas;
+  };
+  const nodes: NodeRecord[] = founders.map((founder, i) => ({
+    id: i + 1,
+    joinToken: founder.joinToken,
+    ...pickAddresses(founder),
+  }));
+  const metaReplicas = place(0, metaMemberCount(founders.length));
+  const shards: ShardRecord[] = [];
+  for (let i = 0; i < shardCount; i++) {
+    const replicas = place(i % founders.length, replicaCount);
+    shards.push({
+      id: i + 1,
+      slotRanges: [
+        {
+          from: Math.floor((i * SLOT_COUNT) / shardCount),
+          to: Math.floor(((i + 1) * SLOT_COUNT) / shardCount) - 1,
+        },
+      ],
+      replicas,
+      preferredReplicaId: replicas[0]!.replicaId,
+    });
+  }
+  const state = new ClusterState({
+    ...emptyFields(request.clusterId),
+    nextNodeId: founders.length + 1,
+    nextReplicaId,
+    nodes,
+    metaReplicas,
+    shards,
+    settings: request.settings,
+  });
+  state.verify();
+  return state;
+}
+
+/** Five members from five nodes on, else three, else one: an even number would only add failures. */
+export function metaMemberCount(nodeCount: number): number {
+  if (nodeCount >= 5) return 5;
+  return nodeCount >= 3 ? 3 : 1;
+}

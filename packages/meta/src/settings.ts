@@ -1,0 +1,110 @@
+/**
+ * Settings of the whole cluster, under Redis' names where Redis has one. They live in the metadata group so that every leader resolves
+ * them alike; what only one process needs (ports, limits) is that process' own configuration.
+ */
+import type { JsonObject } from "./json-shape.ts";
+
+/** The default acknowledgement level: 0 executed, 1 persisted by the leader, 2 (`all`) committed. */
+export type AckSetting = 0 | 1 | 2;
+
+export interface ClusterSettings {
+  readonly ack: AckSetting;
+  /** Redis' bounds of a stream node; 0 = no bound. */
+  readonly streamNodeMaxEntries: number;
+  readonly streamNodeMaxBytes: number;
+}
+
+export const defaultSettings: ClusterSettings = Object.freeze({
+  ack: 2,
+  streamNodeMaxEntries: 100,
+  streamNodeMaxBytes: 4096,
+});
+
+type SettingResult =
+  | { readonly ok: true; readonly settings: ClusterSettings }
+  | { readonly ok: false; readonly error: string };
+
+const ackWords: ReadonlyMap<string, AckSetting> = new Map([
+  ["0", 0],
+  ["1", 1],
+  ["all", 2],
+]);
+
+/** Names and values as CONFIG GET shows them. */
+export function settingPairs(settings: ClusterSettings): [name: string, value: string][] {
+  return [
+    ["ack", settings.ack === 2 ? "all" : String(settings.ack)],
+    ["stream-node-max-bytes", String(settings.streamNodeMaxBytes)],
+    ["stream-node-max-entries", String(settings.streamNodeMaxEntries)],
+  ];
+}
+
+export function isClusterSetting(name: string): boolean {
+  return settingPairs(defaultSettings).some(([known]) => known === name);
+}
+
+/** The settings with one changed; the error is CONFIG SET's reason. */
+export function parseSetting(settings: ClusterSettings, name: string, value: string): SettingResult {
+  switch (name) {
+    case "ack": {
+      const ack = ackWords.get(value.toLowerCase());
+      if (ack === undefined) return { ok: false, error: "argument(s) must be one of the following: 0, 1, all" };
+      return { ok: true, settings: { ...settings, ack } };
+    }
+    case "stream-node-max-entries": {
+      const parsed = parseBound(value, Number.MAX_SAFE_INTEGER);
+      if (parsed === null) return notInRange(Number.MAX_SAFE_INTEGER);
+      return { ok: true, settings: { ...settings, streamNodeMaxEntries: parsed } };
+    }
+    case "stream-node-max-bytes": {
+      const parsed = parseMemory(value);
+      if (parsed === null) return { ok: false, error: "argument must be a memory value" };
+      return { ok: true, settings: { ...settings, streamNodeMaxBytes: parsed } };
+    }
+    default:
+      return { ok: false, error: `unknown setting ${name}` };
+  }
+}
+
+/** Reads the JSON form; missing settings (of an older program) get their default. */
+export function settingsFromJson(fields: JsonObject): ClusterSettings {
+  let settings = defaultSettings;
+  for (const [name] of settingPairs(defaultSettings)) {
+    const value = fields[name];
+    if (typeof value !== "string") continue;
+    const parsed = parseSetting(settings, name, value);
+    if (parsed.ok) settings = parsed.settings;
+  }
+  return settings;
+}
+
+function notInRange(max: number): SettingResult {
+  return { ok: false, error: `argument must be between 0 and ${max} inclusive` };
+}
+
+function parseBound(text: string, max: number): number | null {
+  if (!/^(0|[1-9]\d{0,15})$/.test(text)) return null;
+  const value = Number(text);
+  return value <= max ? value : null;
+}
+
+const memoryUnits: ReadonlyMap<string, number> = new Map([
+  ["", 1],
+  ["b", 1],
+  ["k", 1000],
+  ["kb", 1024],
+  ["m", 1000 ** 2],
+  ["mb", 1024 ** 2],
+  ["g", 1000 ** 3],
+  ["gb", 1024 ** 3],
+]);
+
+/** Redis' memory values: digits and an optional unit, k = 1000, kb = 1024. Source: redis util.c memtoull. */
+function parseMemory(text: string): number | null {
+  const match = /^(\d{1,15})([a-z]{0,2})$/.exec(text.toLowerCase());
+  if (match === null) return null;
+  const unit = memoryUnits.get(match[2] ?? "");
+  if (unit === undefined) return null;
+  const value = Number(match[1]) * unit;
+  return Number.isSafeInteger(value) ? value : null;
+}
