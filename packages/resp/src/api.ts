@@ -1,6 +1,7 @@
 /**
  * RESP2 and RESP3 in both directions. Types of the room's contract; the classes live in files of their own.
  */
+import type { ByteWriter } from "@headrace/bytes";
 
 /** One decoded request: offsets into `bytes`, nothing copied. Reused: valid until the decoder's next call. */
 export interface Request {
@@ -57,7 +58,7 @@ export interface RequestDecoderApi {
  * `map(n)` of RESP2 is an array of 2n; `null` differs in RESP2 (`nullBulk` `$-1`, `nullArray` `*-1`), in RESP3 both are `_`.
  */
 export interface ReplyWriterApi {
-  readonly writer: import("@headrace/bytes").ByteWriter;
+  readonly writer: ByteWriter;
   version: 2 | 3;
   simple(text: string): void;
   ok(): void;

@@ -1,1 +1,4 @@
 export * from "./api.ts";
+export * from "./reply-reader.ts";
+export * from "./reply-writer.ts";
+export * from "./request-decoder.ts";
