@@ -1,1 +1,5 @@
 export * from "./frame.ts";
+export * from "./frame-reader.ts";
+export * from "./frame-writer.ts";
+export * from "./handshake.ts";
+export * from "./payload.ts";
