@@ -1,0 +1,85 @@
+/**
+ * What a data directory must look like before anything is written into it. A directory is ours when it is empty or carries our marker with a
+ * format that this program knows; anything else is refused with one line that says why.
+ */
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+export const DATA_FORMAT_VERSION = 1;
+const MARKER = "headrace.json";
+
+/** The world (or the operator's choice of directory) does not allow a start. Exit code 1. */
+export class StartError extends Error {
+  override name: string = "StartError";
+}
+
+export interface DirectoryMarker {
+  readonly formatVersion: number;
+  /** What the directory belongs to: the whole local cluster or one node. */
+  readonly kind: "cluster" | "node";
+  /** Facts that are fixed at founding, for `cluster`. */
+  readonly fixed: Readonly<Record<string, number>>;
+}
+
+/**
+ * Makes sure that `directory` exists, can be written and is ours. For an existing one the facts in `fixed` must agree.
+ */
+export function claimDirectory(
+  directory: string,
+  kind: DirectoryMarker["kind"],
+  fixed: Readonly<Record<string, number>>,
+): void {
+  try {
+    mkdirSync(directory, { recursive: true });
+    accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw new StartError(`data directory ${directory} cannot be written: ${(error as Error).message}`);
+  }
+  const path = join(directory, MARKER);
+  if (!existsSync(path)) {
+    const strangers = readdirSync(directory).filter((name) => name !== "lost+found" && !name.startsWith("."));
+    if (strangers.length > 0) {
+      throw new StartError(
+        `data directory ${directory} is not empty and not Headrace's (found ${strangers[0]}); choose another with --data`,
+      );
+    }
+    writeMarker(path, { formatVersion: DATA_FORMAT_VERSION, kind, fixed });
+    return;
+  }
+  const marker = readMarker(directory, path);
+  if (marker.formatVersion > DATA_FORMAT_VERSION) {
+    throw new StartError(
+      `data directory ${directory} has format ${marker.formatVersion}, written by a newer Headrace; this one knows ${DATA_FORMAT_VERSION}`,
+    );
+  }
+  if (marker.kind !== kind) {
+    throw new StartError(`data directory ${directory} belongs to a ${marker.kind}, not to a ${kind}; choose another with --data`);
+  }
+  for (const [name, value] of Object.entries(fixed)) {
+    const was = marker.fixed[name];
+    if (was !== undefined && was !== value) {
+      throw new StartError(`--${name} ${value} contradicts the data in ${directory}, which was founded with ${name} ${was}`);
+    }
+  }
+}
+
+function readMarker(directory: string, path: string): DirectoryMarker {
+  try {
+    const marker = JSON.parse(readFileSync(path, "utf8")) as Partial<DirectoryMarker>;
+    if (typeof marker.formatVersion === "number" && (marker.kind === "cluster" || marker.kind === "node")) {
+      return { formatVersion: marker.formatVersion, kind: marker.kind, fixed: marker.fixed ?? {} };
+    }
+  } catch (error) {
+    throw new StartError(`data directory ${directory}: ${MARKER} cannot be read: ${(error as Error).message}`);
+  }
+  throw new StartError(`data directory ${directory} is not Headrace's: ${MARKER} has another form; choose another with --data`);
+}
+
+function writeMarker(path: string, marker: DirectoryMarker): void {
+  try {
+    writeFileSync(`${path}.new`, `${JSON.stringify(marker)}\n`);
+    renameSync(`${path}.new`, path);
+  } catch (error) {
+    throw new StartError(`data directory cannot be written: ${(error as Error).message}`);
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * The program `headrace`: `up` runs a whole cluster here, `node` and `gateway` one process each, `cluster` is the operator's. Exit codes: 0 done,
+ * 1 the world does not allow it, 2 wrong usage.
+ */
+import { Command, CommanderError, Option } from "commander";
+import { loadSettings, rowsOf, UsageError } from "./configuration.ts";
+import { StartError } from "./data-directory.ts";
+import { runClusterStatus } from "./cluster-command.ts";
+import { runGateway } from "./run-gateway.ts";
+import { runInProcess } from "./run-in-process.ts";
+import { runNode } from "./run-node.ts";
+import { environmentName, type Program, type SettingRow, type Settings } from "./settings.ts";
+import { runUp } from "./up.ts";
+import { HEADRACE_VERSION } from "./version.ts";
+
+const program = new Command("headrace")
+  .description("A replicated stream cluster that any Redis client can use.")
+  .version(HEADRACE_VERSION)
+  .exitOverride()
+  .configureOutput({ writeErr: (text) => process.stderr.write(`headrace: ${text.replace(/^error: /, "")}`) })
+  .showHelpAfterError("(--help shows what there is)");
+
+addProgram("up", "run a whole cluster on this machine", async (settings) =>
+  settings["in-process"] === true ? runInProcess(settings) : runUp(settings),
+);
+addProgram("node", "run one storage node", runNode);
+addProgram("gateway", "run one gateway", runGateway);
+
+const cluster = program.command("cluster").description("look at a running cluster");
+cluster
+  .command("status")
+  .description("nodes, shards, leaders and how far each replica is")
+  .option("--seeds <addresses>", "host:grpc-port of any node", process.env["HEADRACE_SEEDS"] ?? "127.0.0.1:7401")
+  .option("--json", "for scripts")
+  .action(async (options: { readonly seeds: string; readonly json?: boolean }) => {
+    process.exitCode = await runClusterStatus(options.seeds, options.json === true);
+  });
+
+function addProgram(name: Program, description: string, run: (settings: Settings) => Promise<number>): void {
+  const command = program.command(name).description(description).allowExcessArguments(false);
+  command.addOption(new Option("--config <file>", "YAML or \"name value\" file with the settings below"));
+  for (const row of rowsOf(name)) {
+    // A secret on the command line would stand in every process list.
+    if (row.secret !== true) command.addOption(optionOf(row));
+  }
+  command.addHelpText(
+    "after",
+    "\nEach setting can also be given by environment (HEADRACE_ and its name in capitals, like HEADRACE_ELECTION_TIMEOUT_MS) or in the file.\n" +
+      "HEADRACE_CLUSTER_SECRET: shared secret of the cluster's processes; needed beyond loopback.",
+  );
+  command.action(async (given: Record<string, unknown>) => {
+    const flags: Record<string, unknown> = {};
+    for (const row of rowsOf(name)) {
+      const value = command.getOptionValueSource(camelCase(row.name)) === "cli" ? given[camelCase(row.name)] : undefined;
+      if (value !== undefined) flags[row.name] = row.name === "no-restart" ? true : value;
+    }
+    if (command.getOptionValueSource("restart") === "cli") flags["no-restart"] = true;
+    const settings = loadSettings(name, {
+      flags,
+      environment: process.env,
+      file: typeof given["config"] === "string" ? given["config"] : null,
+    });
+    process.exitCode = await run(settings);
+    // Adapters may hold the loop open (keep-alives, thread pool); everything that matters is flushed and closed by now.
+    process.exit();
+  });
+}
+
+function optionOf(row: SettingRow): Option {
+  const value = row.kind === "boolean" ? "" : ` <${row.unit === "" ? row.kind : row.unit}>`;
+  const fallback = row.default === null || row.default === false ? "" : ` (default ${row.default})`;
+  const choices = row.choices === undefined ? "" : ` [${row.choices.join(", ")}]`;
+  return new Option(`--${row.name}${value}`, `${row.meaning}${choices}${fallback} {${environmentName(row)}}`);
+}
+
+function camelCase(name: string): string {
+  return name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : 2);
+  if (error instanceof UsageError || error instanceof StartError) {
+    for (const line of error.message.split("\n")) process.stderr.write(`headrace: ${line}\n`);
+    process.exit(error instanceof UsageError ? 2 : 1);
+  }
+  throw error;
+}

@@ -1,0 +1,224 @@
+/**
+ * THE table of settings: one row each with name, kind, unit, default, limits and meaning. Flags, environment (`HEADRACE_…`), files, `--help`, the
+ * README's table, validation and CONFIG GET all come from here. Redis' name where Redis has one.
+ */
+import { z } from "zod";
+
+/** Which program reads the setting. `up` hands what it shares on to the nodes and the gateway that it starts. */
+export type Program = "up" | "node" | "gateway";
+
+export type SettingKind = "string" | "integer" | "boolean" | "choice" | "bytes" | "addresses";
+
+export interface SettingRow {
+  /** Flag without dashes; the environment's name is HEADRACE_ + upper case with underscores. */
+  readonly name: string;
+  readonly kind: SettingKind;
+  readonly unit: "" | "ms" | "bytes" | "port" | "count";
+  readonly default: string | number | boolean | null;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly choices?: readonly string[];
+  readonly programs: readonly Program[];
+  /** Never printed, never in CONFIG GET. */
+  readonly secret?: boolean;
+  /** Shown by CONFIG GET under this name. */
+  readonly configName?: string;
+  readonly meaning: string;
+}
+
+const all: readonly Program[] = ["up", "node", "gateway"];
+const storage: readonly Program[] = ["up", "node"];
+const front: readonly Program[] = ["up", "gateway"];
+
+export const settingRows: readonly SettingRow[] = [
+  row("host", "string", "", "127.0.0.1", front, "Address that the gateway listens on for Redis clients.", { configName: "bind" }),
+  row("port", "integer", "port", 6379, front, "Port for Redis clients.", { minimum: 0, maximum: 65535, configName: "port" }),
+  row("http-port", "integer", "port", 8379, all, "Port of /metrics, /livez and /readyz (of the gateway, with `up`).", {
+    minimum: 0,
+    maximum: 65535,
+  }),
+  row("base-port", "integer", "port", 7400, ["up"], "First port of the nodes: node i uses base + 10·(i−1) and the two behind it.", {
+    minimum: 1,
+    maximum: 65000,
+  }),
+  row("data", "string", "", "./data", storage, "Data directory. `up` makes one folder a node below it.", { configName: "dir" }),
+  row("nodes", "integer", "count", 3, ["up"], "Storage nodes to run.", { minimum: 1, maximum: 9 }),
+  row("replicas", "integer", "count", 3, storage, "Copies of each shard; a majority of them must be up. Fixed at founding.", {
+    minimum: 1,
+    maximum: 7,
+  }),
+  row("shards", "integer", "count", 8, storage, "Shards that the 16,384 slots are dealt to. Fixed at founding.", {
+    minimum: 1,
+    maximum: 1024,
+  }),
+  row("ack", "choice", "", "all", storage, "When a write is answered: all = a majority has it fsynced, 1 = the leader's log has it, 0 = executed.", {
+    choices: ["all", "1", "0"],
+  }),
+  row("fsync", "choice", "", "always", storage, "When the leader's own log is synced for ack=1 and ack=0 writes. ack=all always waits for a majority's fsync.", {
+    choices: ["always", "everysec", "no"],
+    configName: "appendfsync",
+  }),
+  row("memory", "bytes", "bytes", 0, all, "Memory budget of a process; 0 = what the machine has. Shown as maxmemory.", {
+    minimum: 0,
+    configName: "maxmemory",
+  }),
+  row("election-timeout-ms", "integer", "ms", 500, storage, "Time without a leader before a node asks for votes; drawn between one and two of it.", {
+    minimum: 50,
+    maximum: 600_000,
+  }),
+  row("heartbeat-ms", "integer", "ms", 50, storage, "Time between a leader's heartbeats; at most a fifth of the election timeout.", {
+    minimum: 5,
+    maximum: 60_000,
+  }),
+  row("hold-ms", "integer", "ms", 5000, all, "How long a gateway holds a request while its shard has no leader; then -CLUSTERDOWN (nothing happened).", {
+    minimum: 0,
+    maximum: 600_000,
+  }),
+  row("reply-timeout-ms", "integer", "ms", 10_000, all, "How long a gateway waits for the answer of a request it has sent; then -UNCERTAIN for writes.", {
+    minimum: 100,
+    maximum: 3_600_000,
+  }),
+  row("no-restart", "boolean", "", false, ["up"], "Do not start a child again when it dies."),
+  row("in-process", "boolean", "", false, ["up"], "Run gateway and nodes in one process (laptops, tests)."),
+  row("bind", "string", "", "127.0.0.1", ["node"], "Address that a node listens on. Anything but loopback needs HEADRACE_CLUSTER_SECRET."),
+  row("data-port", "integer", "port", 7400, ["node"], "Port for gateways and cluster-aware clients.", { minimum: 0, maximum: 65535 }),
+  row("grpc-port", "integer", "port", 7401, ["node"], "Port for the other nodes: Raft, snapshots, metadata.", { minimum: 0, maximum: 65535 }),
+  row("announce-host", "string", "", null, ["node", "gateway"], "Host name that others reach this process by (containers); default: the address it listens on.", {
+    configName: "cluster-announce-hostname",
+  }),
+  row("announce-port", "integer", "port", null, ["node", "gateway"], "Port that clients reach this process by; default: the port it listens on.", {
+    minimum: 1,
+    maximum: 65535,
+    configName: "cluster-announce-port",
+  }),
+  row("seeds", "addresses", "", null, ["node", "gateway"], "host:grpc-port of nodes, comma-separated, DNS names allowed. With bootstrap-expect they are the founders."),
+  row("bootstrap-expect", "integer", "count", 0, ["node"], "Number of founders. The cluster is founded when all of them are reachable and empty; 0 = only join.", {
+    minimum: 0,
+    maximum: 9,
+  }),
+  row("cluster-secret", "string", "", null, all, "Shared secret that proves who belongs to the cluster. Give it by environment or file, not by flag.", {
+    secret: true,
+  }),
+  row("maxclients", "integer", "count", 10_000, front, "Clients that a gateway accepts at once.", {
+    minimum: 1,
+    maximum: 1_000_000,
+    configName: "maxclients",
+  }),
+  row("proto-max-bulk-len", "bytes", "bytes", 16 * 1024 * 1024, all, "Largest single argument of a request.", {
+    minimum: 1024,
+    maximum: 512 * 1024 * 1024,
+    configName: "proto-max-bulk-len",
+  }),
+  row("client-output-buffer-limit", "bytes", "bytes", 256 * 1024 * 1024, front, "Replies that may wait for a slow client before its connection is closed.", {
+    minimum: 64 * 1024,
+    maximum: 8 * 1024 * 1024 * 1024,
+  }),
+  row("stream-node-max-entries", "integer", "count", 100, storage, "Entries in one stream node, the grain of approximate trimming. Fixed at founding, then CONFIG SET.", {
+    minimum: 0,
+    maximum: 1_000_000,
+  }),
+  row("stream-node-max-bytes", "bytes", "bytes", 4096, storage, "Bytes in one stream node. Fixed at founding, then CONFIG SET.", {
+    minimum: 0,
+    maximum: 1 << 30,
+  }),
+  row("wal-segment-bytes", "bytes", "bytes", 64 * 1024 * 1024, storage, "Size of one preallocated log segment.", {
+    minimum: 1024 * 1024,
+    maximum: 1024 * 1024 * 1024,
+  }),
+  row("loglevel", "choice", "", "info", all, "Least level that is logged.", { choices: ["debug", "info", "warn", "error"], configName: "loglevel" }),
+];
+
+function row(
+  name: string,
+  kind: SettingKind,
+  unit: SettingRow["unit"],
+  fallback: SettingRow["default"],
+  programs: readonly Program[],
+  meaning: string,
+  more: Partial<SettingRow> = {},
+): SettingRow {
+  return { name, kind, unit, default: fallback, programs, meaning, ...more };
+}
+
+export type SettingValue = string | number | boolean | readonly string[] | null;
+
+/** Values by name; `null` where there is no default and none was given. */
+export type Settings = Readonly<Record<string, SettingValue>>;
+
+export function environmentName(row: SettingRow): string {
+  return `HEADRACE_${row.name.toUpperCase().replaceAll("-", "_")}`;
+}
+
+const byteUnits: Readonly<Record<string, number>> = {
+  "": 1,
+  b: 1,
+  k: 1000,
+  kb: 1024,
+  m: 1000 ** 2,
+  mb: 1024 ** 2,
+  g: 1000 ** 3,
+  gb: 1024 ** 3,
+};
+
+/** Redis' sizes: 1k = 1000, 1kb = 1024, upper or lower case. */
+function parseBytes(text: string): number {
+  const match = /^(\d+)\s*([a-z]*)$/i.exec(text.trim());
+  const factor = match === null ? undefined : byteUnits[match[2]!.toLowerCase()];
+  return match === null || factor === undefined ? Number.NaN : Number(match[1]) * factor;
+}
+
+/** The validator of one row: takes what a flag, an environment variable or a file gives. */
+export function schemaOf(row: SettingRow): z.ZodType<SettingValue> {
+  switch (row.kind) {
+    case "string":
+      return z.coerce.string().min(1, "must not be empty");
+    case "boolean":
+      return z.union([
+        z.boolean(),
+        z.enum(["true", "yes", "1", "on", "false", "no", "0", "off"]).transform((word) => /^(true|yes|1|on)$/.test(word)),
+      ]);
+    case "choice":
+      return z.coerce
+        .string()
+        .transform((word) => word.toLowerCase())
+        .refine((word) => row.choices!.includes(word), { message: `must be one of ${row.choices!.join(", ")}` });
+    case "addresses":
+      return z
+        .union([z.array(z.string()), z.string().transform((text) => text.split(","))])
+        .transform((list) => list.map((address) => address.trim()).filter((address) => address !== ""))
+        .refine((list) => list.every((address) => /^\[?[A-Za-z0-9_.:-]+\]?:\d{1,5}$/.test(address)), {
+          message: "must be host:port, comma-separated",
+        });
+    case "bytes":
+      return z
+        .union([z.number(), z.string().transform(parseBytes)])
+        .pipe(bounded(row, "must be a number of bytes, like 512mb"));
+    case "integer":
+      return z
+        .union([z.number(), z.string().transform((text) => (/^-?\d+$/.test(text.trim()) ? Number(text) : Number.NaN))])
+        .pipe(bounded(row, "must be an integer"));
+    default:
+      row.kind satisfies never;
+      throw new Error("unreachable");
+  }
+}
+
+function bounded(row: SettingRow, message: string): z.ZodType<number, number> {
+  let schema = z.number({ error: message }).refine(Number.isSafeInteger, { message });
+  if (row.minimum !== undefined) schema = schema.min(row.minimum, `must be at least ${row.minimum}`);
+  if (row.maximum !== undefined) schema = schema.max(row.maximum, `must be at most ${row.maximum}`);
+  return schema;
+}
+
+/** Relations between settings, checked after each has been checked by itself. */
+export function relationProblems(settings: Settings): readonly string[] {
+  const problems: string[] = [];
+  const number = (name: string): number => (typeof settings[name] === "number" ? settings[name] : Number.NaN);
+  if (number("heartbeat-ms") * 5 > number("election-timeout-ms")) {
+    problems.push("heartbeat-ms must be at most a fifth of election-timeout-ms");
+  }
+  if (number("nodes") < number("replicas")) {
+    problems.push(`replicas (${number("replicas")}) cannot be more than nodes (${number("nodes")})`);
+  }
+  return problems;
+}

@@ -1,0 +1,203 @@
+/**
+ * `headrace up`: a whole cluster on this machine, each node and the gateway a process of its own. Prints one line on standard output when
+ * clients can be served; everything else goes to standard error and to the children's log files.
+ */
+import { createServer } from "node:net";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { writeClusterFile, type ClusterFile } from "./cluster-file.ts";
+import { rowsOf } from "./configuration.ts";
+import { claimDirectory, StartError } from "./data-directory.ts";
+import { environmentName, type Settings } from "./settings.ts";
+import { Supervisor, type ChildSpec } from "./supervisor.ts";
+
+/** All must be gone within 5 s of the signal. */
+const GATEWAY_GRACE_MS = 1200;
+const NODE_GRACE_MS = 3000;
+const STARTED_SLOWLY_MS = 20_000;
+
+/** Where node `id` (from 1) listens and lives. */
+export interface NodeLayout {
+  readonly id: number;
+  readonly dataPort: number;
+  readonly grpcPort: number;
+  readonly httpPort: number;
+  readonly directory: string;
+}
+
+export function nodeLayouts(settings: Settings): readonly NodeLayout[] {
+  const base = settings["base-port"] as number;
+  const directory = resolve(settings["data"] as string);
+  return Array.from({ length: settings["nodes"] as number }, (_, index) => ({
+    id: index + 1,
+    dataPort: base + index * 10,
+    grpcPort: base + index * 10 + 1,
+    httpPort: base + index * 10 + 2,
+    directory: join(directory, `node-${index + 1}`),
+  }));
+}
+
+/** Claims the data directory and makes sure that every port is free, so that problems are one line before anything has started. */
+export async function prepareUp(settings: Settings): Promise<void> {
+  claimDirectory(resolve(settings["data"] as string), "cluster", {
+    nodes: settings["nodes"] as number,
+    replicas: settings["replicas"] as number,
+    shards: settings["shards"] as number,
+  });
+  const host = settings["host"] as string;
+  const ports: [string, number, string][] = [
+    [host, settings["port"] as number, "--port"],
+    [host, settings["http-port"] as number, "--http-port"],
+  ];
+  for (const node of nodeLayouts(settings)) {
+    for (const port of [node.dataPort, node.grpcPort, node.httpPort]) ports.push(["127.0.0.1", port, "--base-port"]);
+  }
+  for (const [address, port, flag] of ports) {
+    const problem = port === 0 ? null : await bindProblem(address, port);
+    if (problem !== null) throw new StartError(`${address}:${port} ${problem}; choose another with ${flag}`);
+  }
+}
+
+function bindProblem(host: string, port: number): Promise<string | null> {
+  return new Promise((done) => {
+    const probe = createServer();
+    probe.once("error", (error: NodeJS.ErrnoException) => {
+      done(error.code === "EADDRINUSE" ? "is already in use" : `cannot be listened on: ${error.message}`);
+    });
+    probe.listen({ port, host, exclusive: true }, () => probe.close(() => done(null)));
+  });
+}
+
+/** Settings that a child shares with the supervisor, as its environment: no secret ever stands in a process list. */
+function sharedEnvironment(settings: Settings, program: "node" | "gateway"): Record<string, string> {
+  const environment: Record<string, string> = {};
+  for (const row of rowsOf(program)) {
+    const value = settings[row.name];
+    if (value === undefined || value === null) continue;
+    environment[environmentName(row)] = Array.isArray(value) ? value.join(",") : String(value);
+  }
+  return environment;
+}
+
+function childSpecs(settings: Settings): { readonly nodes: readonly ChildSpec[]; readonly gateway: ChildSpec } {
+  const script = fileURLToPath(new URL("./main.ts", import.meta.url));
+  const layouts = nodeLayouts(settings);
+  const seeds = layouts.map((node) => `127.0.0.1:${node.grpcPort}`).join(",");
+  const logs = join(resolve(settings["data"] as string), "logs");
+  // The pool serves the log, LevelDB and DNS; concurrent kv work stays two below it so that it never delays the log (design §6).
+  const pool = { UV_THREADPOOL_SIZE: process.env["UV_THREADPOOL_SIZE"] ?? "8" };
+  const nodes = layouts.map((node) => ({
+    name: `node-${node.id}`,
+    script,
+    args: ["node"],
+    environment: {
+      ...sharedEnvironment(settings, "node"),
+      ...pool,
+      HEADRACE_BIND: "127.0.0.1",
+      HEADRACE_DATA: node.directory,
+      HEADRACE_DATA_PORT: String(node.dataPort),
+      HEADRACE_GRPC_PORT: String(node.grpcPort),
+      HEADRACE_HTTP_PORT: String(node.httpPort),
+      HEADRACE_SEEDS: seeds,
+      HEADRACE_BOOTSTRAP_EXPECT: String(layouts.length),
+    },
+    logPath: join(logs, `node-${node.id}.log`),
+  }));
+  const gateway = {
+    name: "gateway-1",
+    script,
+    args: ["gateway"],
+    environment: { ...sharedEnvironment(settings, "gateway"), ...pool, HEADRACE_SEEDS: seeds },
+    logPath: join(logs, "gateway-1.log"),
+  };
+  return { nodes, gateway };
+}
+
+/** Runs until a signal; resolves with the exit code. */
+export async function runUp(settings: Settings): Promise<number> {
+  await prepareUp(settings);
+  const layouts = nodeLayouts(settings);
+  const specs = childSpecs(settings);
+  const names = [...specs.nodes.map((spec) => spec.name), specs.gateway.name];
+  const directory = resolve(settings["data"] as string);
+  const say = (text: string): void => void process.stderr.write(`headrace: ${text}\n`);
+
+  return new Promise<number>((finish) => {
+    const waiting = new Set(names);
+    let announced = false;
+    let stopping = false;
+
+    const writeFile = (): void => {
+      if (stopping) return;
+      const content: ClusterFile = {
+        gateways: [
+          {
+            pid: supervisor.pid(specs.gateway.name),
+            port: settings["port"] as number,
+            httpPort: settings["http-port"] as number,
+          },
+        ],
+        nodes: layouts.map((node) => ({
+          id: node.id,
+          pid: supervisor.pid(`node-${node.id}`),
+          dataPort: node.dataPort,
+          grpcPort: node.grpcPort,
+          httpPort: node.httpPort,
+          dir: node.directory,
+        })),
+      };
+      writeClusterFile(directory, content);
+    };
+
+    const stop = (code: number): void => {
+      if (stopping) return;
+      stopping = true;
+      clearTimeout(slow);
+      void (async () => {
+        await supervisor.stop([specs.gateway.name], { type: "stop", handOver: false }, GATEWAY_GRACE_MS);
+        await supervisor.stop(
+          specs.nodes.map((spec) => spec.name),
+          { type: "stop", handOver: false },
+          NODE_GRACE_MS,
+        );
+        finish(code);
+      })();
+    };
+
+    const supervisor: Supervisor = new Supervisor(
+      { restart: settings["no-restart"] !== true },
+      {
+        onReady: (name) => {
+          waiting.delete(name);
+          if (announced || waiting.size > 0) return;
+          announced = true;
+          clearTimeout(slow);
+          writeFile();
+          const host = settings["host"] as string;
+          process.stdout.write(
+            `headrace ready redis://${host}:${settings["port"]} http://${host}:${settings["http-port"]}\n`,
+          );
+        },
+        onPids: () => {
+          if (announced) writeFile();
+        },
+        onFailed: (name, message) => {
+          say(`${name}: ${message}`);
+          // Before the first "ready" a failure is the operator's to solve: one clear line, nothing left running.
+          if (!announced) stop(1);
+        },
+      },
+    );
+
+    const slow = setTimeout(() => {
+      say(`still waiting for ${[...waiting].join(", ")}; see the logs in ${join(directory, "logs")}`);
+    }, STARTED_SLOWLY_MS);
+
+    process.on("SIGTERM", () => stop(0));
+    process.on("SIGINT", () => stop(0));
+    process.on("SIGHUP", () => stop(0));
+    say(`starting ${layouts.length} nodes and a gateway; logs in ${join(directory, "logs")}`);
+    for (const spec of specs.nodes) supervisor.start(spec);
+    supervisor.start(specs.gateway);
+  });
+}
