@@ -1,1 +1,3 @@
-export type * from "./shard-api.ts";
+export * from "./shard-api.ts";
+export * from "./shard-limits.ts";
+export * from "./shard.ts";

@@ -3,8 +3,11 @@
  * checkpoints, rollback) and `Node` (identity, founding, metadata group, peers' frames, lanes).
  */
 import type { Ack } from "@headrace/commands";
+import type { NodeBounds } from "@headrace/engine";
 import type { RefuseReason } from "@headrace/link";
-import type { Message } from "@headrace/raft-ts";
+import type { RecoveredGroup, SharedLogApi } from "@headrace/log";
+import type { Clock, KvStore, Logger, Random, Scheduler } from "@headrace/ports";
+import type { ConfState, Message, Role } from "@headrace/raft-ts";
 
 /** One client connection at this node. Owned by the lane front; the shard only reads it. */
 export interface Lane {
@@ -31,7 +34,11 @@ export interface RequestBatch {
   readonly bytes: Uint8Array;
 }
 
-/** What comes back for a lane; each call is one frame of the link protocol. `bytes` is owned by the sink. */
+/**
+ * What comes back for a lane; each call is one frame of the link protocol. `bytes` is owned by the sink and never changes (it may share its
+ * buffer with other replies of the turn). `refuse` covers `firstNumber` and everything behind it in that lane epoch; requests of that epoch
+ * that arrive later get a refuse of their own. Called inside the shard's turn only: a sink gathers and writes at the end of the node's turn.
+ */
 export interface LaneSink {
   reply(
     lane: Lane,
@@ -52,13 +59,7 @@ export interface LaneSink {
     leaderNodeId: number,
     term: number,
   ): void;
-  lost(
-    lane: Lane,
-    shardId: number,
-    laneEpoch: number,
-    firstNumber: number,
-    count: number,
-  ): void;
+  lost(lane: Lane, shardId: number, laneEpoch: number, firstNumber: number, count: number): void;
 }
 
 export interface WaitQuery {
@@ -69,20 +70,146 @@ export interface WaitQuery {
   readonly index: number;
   /** 0 = for ever. */
   readonly timeoutMs: number;
-  readonly answer: (
-    outcome: "counted" | "uncertain" | "notLeader",
-    replicas: number,
-    localFsynced: boolean,
-  ) => void;
+  readonly answer: (outcome: "counted" | "uncertain" | "notLeader", replicas: number, localFsynced: boolean) => void;
 }
 
-/** What a replica needs from its node. */
+/**
+ * What a replica needs from its node.
+ *
+ * The node calls `drive` once for every group that asked with `requestTurn` since the last turn. Everything that can make work asks by itself
+ * (messages, requests, ticks, timers, disk completions): the node never has to guess.
+ */
 export interface ShardHost {
   /** Sends a Raft message to the replica (the node knows where it lives); lost ones are Raft's business. */
   sendRaft(message: Message, groupId: number): void;
-  /** Runs `drive` of this group at the end of the current turn. */
-  requestTurn(): void;
-  onLeaderChange(groupId: number, leaderReplicaId: number, term: number): void;
-  /** The replica can't go on (unknown effect, damage): serve nothing, say why. */
+  /** Runs `drive` of this group at the end of the current turn, or soon when none is running. Cheap to call many times. */
+  requestTurn(groupId: number): void;
+  /** Node that a replica of this group lives on, 0 when unknown: the hint in a Refuse. */
+  nodeOfReplica(groupId: number, replicaId: number): number;
+  /** `leaderReplicaId` 0: none known. `ready`: this replica is the leader and serves (I1). */
+  onLeaderChange(groupId: number, leaderReplicaId: number, term: number, ready: boolean): void;
+  /** The replica can't go on (unknown effect, damage): it serves nothing any more; the node says why and stops routing to it. */
   onReplicaFailed(groupId: number, message: string): void;
+}
+
+/** The world as far as a replica touches it. `log` is shared by all groups of the node. */
+export interface ShardWorld {
+  readonly clock: Clock;
+  readonly scheduler: Scheduler;
+  readonly random: Random;
+  readonly kvStore: KvStore;
+  readonly log: SharedLogApi;
+  readonly logger: Logger;
+}
+
+/** Bounds of one replica; `defaultShardLimits` in shard-limits.ts. */
+export interface ShardLimits {
+  /** A batch is sealed when its effects have reached this size; one command may make it larger. */
+  readonly batchBytes: number;
+  /** Requests executed in one turn before others get theirs. */
+  readonly turnRequests: number;
+  /** Bytes of effects made in one turn before others get theirs. */
+  readonly turnBytes: number;
+  /** X − C (I17): beyond it requests wait in the queue. */
+  readonly uncommittedBytes: number;
+  readonly uncommittedEntries: number;
+  /** Requests waiting for execution; beyond it they are refused as overloaded. */
+  readonly queueBytes: number;
+  /** Blocked calls at once; beyond it they are refused as overloaded. */
+  readonly blockedCalls: number;
+  /** A checkpoint is captured when this much changed … */
+  readonly checkpointBytes: number;
+  readonly checkpointKeys: number;
+  /** … or this long after the last, if anything changed. */
+  readonly checkpointIntervalMs: number;
+  /** Captures waiting for their commit or for the store. */
+  readonly checkpointQueue: number;
+  /** Entries of the log kept in memory for peers that lag a little. */
+  readonly logCacheBytes: number;
+  /** Log kept behind the checkpoint for replicas that lag, as long as it stays below this. */
+  readonly logRetainBytes: number;
+  /** One fetch of log entries that are only on disk. */
+  readonly logFetchBytes: number;
+  /** Rows and bytes of one step of loading from the store. */
+  readonly loadRows: number;
+  readonly loadBytes: number;
+}
+
+export interface SlotRange {
+  readonly from: number;
+  /** Included. */
+  readonly to: number;
+}
+
+export interface ShardConfig {
+  /** Raft group = shard; 1 … 65535, never reused. */
+  readonly groupId: number;
+  /** This replica's Raft id; never reused (I19). */
+  readonly replicaId: number;
+  readonly electionTicks: number;
+  readonly heartbeatTicks: number;
+  /** How long a tick is: bounds transfers. */
+  readonly tickMs: number;
+  readonly fsync: "always" | "everysec" | "no";
+  readonly limits: ShardLimits;
+}
+
+/** Settings of the cluster that may change while running; the replica reads the object each turn. */
+export interface ShardSettings {
+  ack: Ack;
+  nodeBounds: NodeBounds;
+}
+
+export interface ShardOpening {
+  readonly config: ShardConfig;
+  readonly settings: ShardSettings;
+  readonly world: ShardWorld;
+  readonly host: ShardHost;
+  /** What the shared log's recovery found of this group; null: nothing. */
+  readonly recovered: RecoveredGroup | null;
+  /**
+   * First members and slots of a new group: written once, when the store holds no checkpoint of the group (idempotent, so a node that died
+   * while founding opens again with the same). Null: the group must exist, else the opening fails with "missing".
+   */
+  readonly founding: { readonly members: ConfState; readonly slots: readonly SlotRange[] } | null;
+}
+
+/** How a blocked call is ended from outside; the numbers are the link's. */
+export const CancelHow = { drop: 0, timeOut: 1, unblock: 2 } as const;
+export type CancelHow = (typeof CancelHow)[keyof typeof CancelHow];
+
+/** For metrics, INFO and `headrace cluster status`. */
+export interface ShardStatus {
+  readonly groupId: number;
+  readonly replicaId: number;
+  readonly role: Role;
+  readonly term: number;
+  /** Replica id, 0 = unknown. */
+  readonly leader: number;
+  /** Leader and serving (I1). */
+  readonly ready: boolean;
+  /** Uncommitted effects of a lost leadership are in memory (I9). */
+  readonly dirty: boolean;
+  readonly reloading: boolean;
+  readonly failed: string | null;
+  readonly lastIndex: number;
+  readonly stateIndex: number;
+  readonly durableIndex: number;
+  readonly commitIndex: number;
+  readonly checkpointIndex: number;
+  readonly firstLogIndex: number;
+  readonly logBytes: number;
+  readonly uncommittedBytes: number;
+  readonly queuedBytes: number;
+  readonly heldReplies: number;
+  readonly blockedCalls: number;
+  readonly waits: number;
+  readonly dirtyBytes: number;
+  readonly keys: number;
+  readonly executed: number;
+  readonly rollbacks: number;
+  readonly members: ConfState;
+  readonly slots: readonly SlotRange[];
+  /** Of the leader: match index of each other replica. */
+  readonly matches: readonly { readonly replica: number; readonly match: number; readonly isLearner: boolean }[];
 }

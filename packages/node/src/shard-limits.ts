@@ -1,0 +1,24 @@
+/** The bounds that a replica runs with unless it is told otherwise. Tests and the simulator make them small. */
+import type { ShardLimits } from "./shard-api.ts";
+
+const KIB = 1024;
+const MIB = 1024 * 1024;
+
+export const defaultShardLimits: ShardLimits = {
+  batchBytes: 256 * KIB,
+  turnRequests: 8192,
+  turnBytes: 2 * MIB,
+  uncommittedBytes: 32 * MIB,
+  uncommittedEntries: 4096,
+  queueBytes: 16 * MIB,
+  blockedCalls: 65_536,
+  checkpointBytes: 4 * MIB,
+  checkpointKeys: 4096,
+  checkpointIntervalMs: 1000,
+  checkpointQueue: 2,
+  logCacheBytes: 16 * MIB,
+  logRetainBytes: 256 * MIB,
+  logFetchBytes: 4 * MIB,
+  loadRows: 512,
+  loadBytes: 4 * MIB,
+};
