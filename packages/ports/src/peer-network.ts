@@ -65,6 +65,11 @@ export interface PeerNetwork {
     timeoutMs: number,
     done: Done<MetaResponse>,
   ): void;
+  /**
+   * Pushes the cluster's state to everyone who watches this node; a new watcher gets the last one published at once. A `version` not above
+   * the last one is ignored. Nothing published (an unfounded node): watchers wait.
+   */
+  publishState(version: number, state: Record<string, unknown>): void;
   close(done: Done<void>): void;
 }
 
