@@ -10,9 +10,12 @@
  *
  * flags bit 0 (more): the payload goes on in the next frame of the same lane and type; frames are ≤ 64 KiB so that lanes interleave.
  *
- * ORDER. Requests are numbered per (lane, shard) from 1, reads too. Within a lane epoch a node accepts a lane's requests for a shard only
- * in number order. After one Refuse it refuses all later ones of that epoch; the gateway opens the next lane epoch (perhaps on another
- * node) when everything sent in the old one is answered, refused or lost.
+ * ORDER. Requests are numbered per (lane, shard) from 1, reads too. Lane epochs are counted per (lane, shard) as well, from 1. Within an epoch
+ * a node accepts a lane's requests for a shard only in number order without gaps; the first request of an epoch that it sees may have any
+ * number above all earlier ones (numbers are never used twice, and go on when the shard's leader moves to another node: a lane has the same
+ * id on every link of its gateway). After one Refuse the node refuses all later ones of that epoch; the gateway opens the next epoch (perhaps
+ * on another node) when everything sent in the old one is answered, refused or lost. Replies and Lost of one (lane, shard) come in number
+ * order; a Refuse may come while earlier requests are still unanswered, and covers its number and all later ones of its epoch.
  *
  * FATE. For each request exactly one of: Reply (answered) · Refuse (not executed, nothing happened, may be sent again) · Lost (executed or
  * not, nobody knows: leadership or link was lost). The gateway answers -UNCERTAIN for lost writes and repeats lost reads. A dead link loses
@@ -31,7 +34,10 @@
  *                    Never spans two Request frames.
  *   Refuse      N→G  u32 laneEpoch · u8 reason · u8[3] · f64 firstNumber · u32 leaderNodeId (0 unknown) · f64 term
  *   Lost        N→G  u32 laneEpoch · u32 count · f64 firstNumber
- *   Credit      both u32 bytes (lane 0 = the link): more may be sent
+ *   Credit      N→G  u32 bytes (lane 0 = the link): more may be sent. Counted are the payloads of Request frames (32 + RESP), against the
+ *                    lane and against the link; a gateway sends while both are above 0, so one request may overdraw. A node gives the bytes
+ *                    back when it has taken the request out of its input queue, refused or dropped it. Replies are not credited: a gateway
+ *                    always takes them, and closes a client over its output limit.
  *   Cancel      G→N  f64 number · u8 how (0 = drop silently, 1 = answer as timed out, 2 = answer -UNBLOCKED)
  *   Leader      N→G  u32 nodeId (0 = none) · f64 term: what this node believes about `shard`
  *   WaitQuery   G→N  u32 query · u32 replicas wanted · u8 kind (0 WAIT, 1 WAITAOF) · u8[3] · f64 term · f64 index · f64 timeoutMs (0 = ever)
