@@ -1,0 +1,380 @@
+/**
+ * Simulated durable things of one machine: log segments, the ordered store, small records. They outlive the process.
+ *
+ * Crash model: a kill keeps what the operating system has; a power cut keeps what was synced and, of every write that was not, each piece of
+ * 512 bytes by itself: kept or lost, in any order (reference §4.2). A batch of the ordered store is atomic: in flight it is there or not.
+ */
+import { compareBytes, latin1 } from "@headrace/bytes";
+import type {
+  Done,
+  KvChange,
+  KvRow,
+  KvSnapshot,
+  KvStore,
+  RecordStore,
+  Result,
+  SegmentDisk,
+  SegmentInfo,
+} from "@headrace/ports";
+import type { EventLoop, Life } from "./event-loop.ts";
+import type { SeededRandom } from "./seeded-random.ts";
+
+const SECTOR_BYTES = 512;
+
+interface UnsyncedWrite {
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
+interface Segment {
+  /** What survives a power cut for sure. */
+  durable: Uint8Array;
+  /** What a reader sees. */
+  current: Uint8Array;
+  unsynced: UnsyncedWrite[];
+}
+
+/** Delays of the simulated disk. */
+export interface DiskTimes {
+  readonly writeMinMs: number;
+  readonly writeMaxMs: number;
+}
+
+export class SimMachineDisk {
+  readonly segments: Map<number, Segment> = new Map();
+  readonly records: Map<string, Uint8Array> = new Map();
+  /** Sorted by latin1 key: bytewise order. */
+  rows: Map<string, Uint8Array> = new Map();
+  sortedKeys: string[] | null = null;
+  times: DiskTimes = { writeMinMs: 0.05, writeMaxMs: 0.6 };
+  /** Writes called and not completed, a queue for each adapter: at a crash a prefix of each queue has happened. */
+  readonly inFlight: Set<(() => void)[]> = new Set();
+
+  /** The process was killed, the machine goes on: what the operating system had is there. In-flight writes may or may not have arrived. */
+  kill(random: SeededRandom): void {
+    for (const queue of this.inFlight) {
+      const arrived = random.below(queue.length + 1);
+      for (const apply of queue.slice(0, arrived)) apply();
+    }
+    this.inFlight.clear();
+  }
+
+  /** The machine lost power. */
+  powerCut(random: SeededRandom): void {
+    this.kill(random);
+    for (const segment of this.segments.values()) {
+      const survived = segment.durable.slice();
+      for (const write of segment.unsynced) {
+        for (let at = 0; at < write.bytes.length;) {
+          const position = write.offset + at;
+          const pieceEnd = Math.min(write.bytes.length, at + SECTOR_BYTES - (position % SECTOR_BYTES));
+          if (random.chance(1, 2)) survived.set(write.bytes.subarray(at, pieceEnd), position);
+          at = pieceEnd;
+        }
+      }
+      segment.durable = survived;
+      segment.current = survived.slice();
+      segment.unsynced = [];
+    }
+  }
+
+  /** Everything is gone: a new disk in the machine. */
+  wipe(): void {
+    this.segments.clear();
+    this.records.clear();
+    this.rows.clear();
+    this.sortedKeys = null;
+    this.inFlight.clear();
+  }
+}
+
+/** Completes things later, as a disk does, in the life of the process that asked. */
+class Completions {
+  readonly #loop: EventLoop;
+  readonly #life: Life;
+  readonly #disk: SimMachineDisk;
+  readonly #random: SeededRandom;
+  readonly #queue: (() => void)[] = [];
+  #lastMs = 0;
+
+  constructor(loop: EventLoop, life: Life, disk: SimMachineDisk, random: SeededRandom) {
+    this.#loop = loop;
+    this.#life = life;
+    this.#disk = disk;
+    this.#random = random;
+  }
+
+  /** `apply` happens at completion (or perhaps at a crash before it); completions keep the order of calling. */
+  later<T>(label: string, apply: () => Result<T>, done: Done<T>): void {
+    const { writeMinMs, writeMaxMs } = this.#disk.times;
+    const delay = writeMinMs + (this.#random.below(1000) / 1000) * (writeMaxMs - writeMinMs);
+    const at = Math.max(this.#lastMs, this.#loop.nowMs + delay);
+    this.#lastMs = at;
+    const onCrash = (): void => void apply();
+    this.#disk.inFlight.add(this.#queue);
+    this.#queue.push(onCrash);
+    this.#loop.at(at, "disk", this.#life, label, () => {
+      this.#queue.splice(this.#queue.indexOf(onCrash), 1);
+      done(apply());
+    });
+  }
+
+  /** For reads: nothing to apply at a crash. */
+  read<T>(label: string, answer: () => Result<T>, done: Done<T>): void {
+    const at = Math.max(this.#lastMs, this.#loop.nowMs + this.#disk.times.writeMinMs);
+    this.#loop.at(at, "disk", this.#life, label, () => done(answer()));
+  }
+}
+
+const fine: Result<void> = { ok: true, value: undefined };
+const missing = (what: string): Result<never> => ({ ok: false, reason: "missing", message: `${what} does not exist` });
+
+export class SimSegmentDisk implements SegmentDisk {
+  readonly #disk: SimMachineDisk;
+  readonly #completions: Completions;
+
+  constructor(loop: EventLoop, life: Life, disk: SimMachineDisk, random: SeededRandom) {
+    this.#disk = disk;
+    this.#completions = new Completions(loop, life, disk, random);
+  }
+
+  list(done: Done<readonly SegmentInfo[]>): void {
+    this.#completions.read(
+      "list",
+      () => ({
+        ok: true,
+        value: [...this.#disk.segments]
+          .map(([sequence, segment]) => ({ sequence, sizeBytes: segment.current.length }))
+          .sort((a, b) => a.sequence - b.sequence),
+      }),
+      done,
+    );
+  }
+
+  create(sequence: number, sizeBytes: number, done: Done<void>): void {
+    this.#completions.later(
+      `create ${sequence}`,
+      () => {
+        if (!this.#disk.segments.has(sequence)) {
+          this.#disk.segments.set(sequence, {
+            durable: new Uint8Array(sizeBytes),
+            current: new Uint8Array(sizeBytes),
+            unsynced: [],
+          });
+        }
+        return fine;
+      },
+      done,
+    );
+  }
+
+  read(sequence: number, offsetBytes: number, lengthBytes: number, done: Done<Uint8Array>): void {
+    this.#completions.read(
+      `read ${sequence}`,
+      () => {
+        const segment = this.#disk.segments.get(sequence);
+        if (segment === undefined) return missing(`segment ${sequence}`);
+        return { ok: true, value: segment.current.slice(offsetBytes, offsetBytes + lengthBytes) };
+      },
+      done,
+    );
+  }
+
+  write(
+    sequence: number,
+    offsetBytes: number,
+    chunks: readonly Uint8Array[],
+    durable: boolean,
+    done: Done<void>,
+  ): void {
+    const segment = this.#disk.segments.get(sequence);
+    if (segment === undefined) {
+      this.#completions.read("write", () => missing(`segment ${sequence}`), done);
+      return;
+    }
+    const total = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    const bytes = new Uint8Array(total);
+    let at = 0;
+    for (const chunk of chunks) {
+      bytes.set(chunk, at);
+      at += chunk.length;
+    }
+    if (offsetBytes + total > segment.current.length) {
+      this.#completions.read("write", () => ({ ok: false, reason: "space", message: "beyond the segment" }), done);
+      return;
+    }
+    // While in flight the bytes may already be on their way to the medium: a power cut may tear them.
+    const write: UnsyncedWrite = { offset: offsetBytes, bytes };
+    segment.unsynced.push(write);
+    this.#completions.later(
+      `write ${sequence} ${offsetBytes}+${total}${durable ? " durable" : ""}`,
+      () => {
+        segment.current.set(bytes, offsetBytes);
+        if (durable) {
+          segment.durable.set(bytes, offsetBytes);
+          segment.unsynced = segment.unsynced.filter((other) => other !== write);
+        }
+        return fine;
+      },
+      done,
+    );
+  }
+
+  sync(sequence: number, done: Done<void>): void {
+    const segment = this.#disk.segments.get(sequence);
+    if (segment === undefined) {
+      this.#completions.read("sync", () => missing(`segment ${sequence}`), done);
+      return;
+    }
+    const covered = segment.unsynced.slice();
+    this.#completions.later(
+      `sync ${sequence}`,
+      () => {
+        for (const write of covered) segment.durable.set(write.bytes, write.offset);
+        segment.unsynced = segment.unsynced.filter((write) => !covered.includes(write));
+        return fine;
+      },
+      done,
+    );
+  }
+
+  remove(sequence: number, done: Done<void>): void {
+    this.#completions.later(
+      `remove ${sequence}`,
+      () => {
+        this.#disk.segments.delete(sequence);
+        return fine;
+      },
+      done,
+    );
+  }
+
+  close(done: Done<void>): void {
+    this.#completions.read("close", () => fine, done);
+  }
+}
+
+export class SimKvStore implements KvStore {
+  readonly #disk: SimMachineDisk;
+  readonly #completions: Completions;
+  readonly #snapshots: Map<number, Map<string, Uint8Array>> = new Map();
+  #nextSnapshot = 1;
+
+  constructor(loop: EventLoop, life: Life, disk: SimMachineDisk, random: SeededRandom) {
+    this.#disk = disk;
+    this.#completions = new Completions(loop, life, disk, random);
+  }
+
+  write(changes: readonly KvChange[], done: Done<void>): void {
+    const copies = changes.map((change) => ({
+      key: latin1(change.key, 0, change.key.length),
+      value: change.value === null ? null : change.value.slice(),
+    }));
+    this.#completions.later(
+      `kv write ${changes.length}`,
+      () => {
+        for (const { key, value } of copies) {
+          if (value === null) this.#disk.rows.delete(key);
+          else this.#disk.rows.set(key, value);
+        }
+        this.#disk.sortedKeys = null;
+        return fine;
+      },
+      done,
+    );
+  }
+
+  get(key: Uint8Array, snapshot: KvSnapshot | null, done: Done<Uint8Array | null>): void {
+    const name = latin1(key, 0, key.length);
+    this.#completions.read(
+      "kv get",
+      () => ({ ok: true, value: this.#rows(snapshot).get(name)?.slice() ?? null }),
+      done,
+    );
+  }
+
+  scan(
+    from: Uint8Array,
+    to: Uint8Array,
+    limitRows: number,
+    limitBytes: number,
+    snapshot: KvSnapshot | null,
+    done: Done<readonly KvRow[]>,
+  ): void {
+    this.#completions.read(
+      "kv scan",
+      () => {
+        const rows = this.#rows(snapshot);
+        const low = latin1(from, 0, from.length);
+        const high = latin1(to, 0, to.length);
+        const found: KvRow[] = [];
+        let bytes = 0;
+        for (const name of this.#sorted(rows)) {
+          if (name < low || name >= high) continue;
+          const value = rows.get(name)!;
+          const key = Uint8Array.from(name, (character) => character.charCodeAt(0));
+          found.push({ key, value: value.slice() });
+          bytes += key.length + value.length;
+          if (found.length >= limitRows || bytes >= limitBytes) break;
+        }
+        found.sort((a, b) => compareBytes(a.key, b.key));
+        return { ok: true, value: found };
+      },
+      done,
+    );
+  }
+
+  #rows(snapshot: KvSnapshot | null): Map<string, Uint8Array> {
+    return snapshot === null ? this.#disk.rows : (this.#snapshots.get(snapshot.id) ?? new Map());
+  }
+
+  #sorted(rows: Map<string, Uint8Array>): readonly string[] {
+    if (rows !== this.#disk.rows) return [...rows.keys()].sort();
+    this.#disk.sortedKeys ??= [...rows.keys()].sort();
+    return this.#disk.sortedKeys;
+  }
+
+  snapshot(): KvSnapshot {
+    const id = this.#nextSnapshot++;
+    this.#snapshots.set(id, new Map(this.#disk.rows));
+    return { id };
+  }
+
+  release(snapshot: KvSnapshot): void {
+    this.#snapshots.delete(snapshot.id);
+  }
+
+  close(done: Done<void>): void {
+    this.#completions.read("kv close", () => fine, done);
+  }
+}
+
+export class SimRecordStore implements RecordStore {
+  readonly #disk: SimMachineDisk;
+  readonly #completions: Completions;
+
+  constructor(loop: EventLoop, life: Life, disk: SimMachineDisk, random: SeededRandom) {
+    this.#disk = disk;
+    this.#completions = new Completions(loop, life, disk, random);
+  }
+
+  read(name: string, done: Done<Uint8Array | null>): void {
+    this.#completions.read(
+      `record ${name}`,
+      () => ({ ok: true, value: this.#disk.records.get(name)?.slice() ?? null }),
+      done,
+    );
+  }
+
+  write(name: string, content: Uint8Array, done: Done<void>): void {
+    const copy = content.slice();
+    this.#completions.later(
+      `record ${name}`,
+      () => {
+        this.#disk.records.set(name, copy);
+        return fine;
+      },
+      done,
+    );
+  }
+}
