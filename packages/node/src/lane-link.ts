@@ -1,0 +1,503 @@
+/**
+ * The node's end of one link to a gateway: frames in, requests out to the shards; replies in, one write per turn out. A lane is one client
+ * of the gateway.
+ *
+ * CREDIT counts the RESP bytes of Request frames that have no fate yet, per lane and per link. It is granted back in quarters of the window
+ * as requests are answered, and at once when a lane has nothing unanswered any more, so that a request as large as the window can always be
+ * sent. A gateway may overdraw by one request (a single one may exceed the window); one that goes on is not read from until its requests
+ * are answered. A link that does not take its replies is not read from either.
+ *
+ * Must not know: Raft, what the requests say.
+ */
+import { ByteWriter, copyOf } from "@headrace/bytes";
+import type { Ack } from "@headrace/commands";
+import {
+  ACK_DEFAULT,
+  beginReply,
+  decodeCancel,
+  decodeLaneOpen,
+  decodeLaneSet,
+  decodePing,
+  decodeWaitCancel,
+  decodeWaitQuery,
+  endFrame,
+  FrameReader,
+  FrameResult,
+  FrameType,
+  NodeHandshake,
+  RefuseReason,
+  RequestPayload,
+  WaitKind,
+  WaitOutcome,
+  writeCredit,
+  writeLeader,
+  writeLost,
+  writePong,
+  writeRefuse,
+  writeWaitAnswer,
+} from "@headrace/link";
+import type { CancelHow } from "@headrace/link";
+import type { ByteConnection, ByteConnectionEvents, CloseReason } from "@headrace/ports";
+import type { Lane, LaneSink, RequestBatch, WaitQuery } from "./shard-api.ts";
+
+/** What a link needs of a shard's replica on this node. */
+export interface LaneShard {
+  submit(batch: RequestBatch): void;
+  cancel(lane: Lane, number: number, how: CancelHow): void;
+  /** The client is gone: its blocked calls go, its writes go on. */
+  laneClosed(lane: Lane): void;
+  /** Returns what cancels the query; after that it is not answered. */
+  wait(query: WaitQuery): () => void;
+}
+
+export interface LaneLinkLimits {
+  readonly laneCreditBytes: number;
+  readonly linkCreditBytes: number;
+  /** One request at most; client-query-buffer-limit. */
+  readonly maxRequestBytes: number;
+  /** Reply bytes waiting for the gateway beyond which the link is not read from. */
+  readonly maxBufferedBytes: number;
+  readonly maxLanes: number;
+}
+
+export interface LaneLinkHost {
+  /** null: no replica of that shard here. */
+  shard(shardId: number): LaneShard | null;
+  /** Node that leads the shard as far as known, 0 if not. */
+  leaderNodeOf(shardId: number): number;
+  /** True once the node is stopping: every request is refused. */
+  readonly stopping: boolean;
+  nextLaneId(): number;
+  /** Something was written: `flush` is to be called at the end of the turn. */
+  requestFlush(link: LaneLink): void;
+  onReady(link: LaneLink): void;
+  onClosed(link: LaneLink, reason: string): void;
+}
+
+/** A Request frame on its way: handed to the shard, and kept until all its requests have a fate. */
+class LaneRequest implements RequestBatch {
+  readonly lane: Lane;
+  readonly shardId: number;
+  readonly laneEpoch: number;
+  readonly firstNumber: number;
+  readonly count: number;
+  readonly bytes: Uint8Array;
+  readonly creditBytes: number;
+  unanswered: number;
+
+  constructor(lane: Lane, shardId: number, header: RequestPayload, bytes: Uint8Array) {
+    this.lane = lane;
+    this.shardId = shardId;
+    this.laneEpoch = header.laneEpoch;
+    this.firstNumber = header.firstNumber;
+    this.count = header.count;
+    this.bytes = bytes;
+    this.creditBytes = bytes.length;
+    this.unanswered = header.count;
+  }
+}
+
+class LinkLane implements Lane {
+  readonly id: number;
+  respVersion: 2 | 3;
+  ack: Ack | null;
+  readonly clientId: number;
+  readonly session: Uint8Array;
+  readonly openedAtMs: number;
+  closed: boolean;
+  readonly sink: LaneSink;
+  /** The lane's number on the link. */
+  readonly wireId: number;
+  /** Unanswered frames in the order of arrival. */
+  readonly requests: LaneRequest[];
+  /** Shards that have heard of the lane. */
+  readonly shardIds: Set<number>;
+  /** Answered bytes not yet granted back. */
+  owedBytes: number;
+
+  constructor(id: number, wireId: number, open: NonNullable<ReturnType<typeof decodeLaneOpen>>, sink: LaneSink) {
+    this.id = id;
+    this.respVersion = open.respVersion;
+    this.ack = ackOf(open.ack);
+    this.clientId = open.clientId;
+    this.session = open.session;
+    this.openedAtMs = open.openedAtMs;
+    this.closed = false;
+    this.sink = sink;
+    this.wireId = wireId;
+    this.requests = [];
+    this.shardIds = new Set();
+    this.owedBytes = 0;
+  }
+}
+
+export class LaneLink implements LaneSink, ByteConnectionEvents {
+  readonly #connection: ByteConnection;
+  readonly #host: LaneLinkHost;
+  readonly #limits: LaneLinkLimits;
+  readonly #handshake: NodeHandshake;
+  readonly #reader: FrameReader;
+  readonly #request: RequestPayload;
+  readonly #writer: ByteWriter;
+  readonly #lanes: Map<number, LinkLane>;
+  readonly #waits: Map<number, () => void>;
+  #ready: boolean;
+  #closed: boolean;
+  #paused: boolean;
+  /** Request bytes of the link without a fate. */
+  #unansweredBytes: number;
+  #owedBytes: number;
+  #flushRequested: boolean;
+
+  constructor(connection: ByteConnection, host: LaneLinkHost, handshake: NodeHandshake, limits: LaneLinkLimits) {
+    this.#connection = connection;
+    this.#host = host;
+    this.#limits = limits;
+    this.#handshake = handshake;
+    const maxMessageBytes = limits.maxRequestBytes + 1024;
+    this.#reader = new FrameReader(
+      { maxMessageBytes, maxPartialBytes: maxMessageBytes + limits.linkCreditBytes },
+      true,
+    );
+    this.#request = new RequestPayload();
+    this.#writer = new ByteWriter(1024);
+    this.#lanes = new Map();
+    this.#waits = new Map();
+    this.#ready = false;
+    this.#closed = false;
+    this.#paused = false;
+    this.#unansweredBytes = 0;
+    this.#owedBytes = 0;
+    this.#flushRequested = false;
+    connection.listen(this);
+  }
+
+  get ready(): boolean {
+    return this.#ready && !this.#closed;
+  }
+
+  get laneCount(): number {
+    return this.#lanes.size;
+  }
+
+  get unansweredBytes(): number {
+    return this.#unansweredBytes;
+  }
+
+  get gatewayId(): string {
+    return this.#handshake.gateway?.gatewayId ?? "";
+  }
+
+  /** One write for everything that was answered since the last call. */
+  flush(): void {
+    this.#flushRequested = false;
+    if (this.#closed) return;
+    const writer = this.#writer;
+    if (writer.length > 0) {
+      // The next buffer is sized by this turn's output: a quiet link keeps a small one, a busy one does not grow step by step.
+      const nextCapacity = Math.min(Math.max(writer.length * 2, 1024), 256 * 1024);
+      this.#connection.write(writer.take(nextCapacity));
+    }
+    this.#holdReading();
+  }
+
+  sendLeader(shardId: number, nodeId: number, term: number): void {
+    if (!this.ready) return;
+    writeLeader(this.#writer, shardId, { nodeId, term });
+    this.#written();
+  }
+
+  /** Closes from this side; what is written is sent first. */
+  end(): void {
+    this.flush();
+    this.#connection.end();
+  }
+
+  // ── what the connection calls ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  onData(chunk: Uint8Array): void {
+    if (this.#closed) return;
+    const reader = this.#reader;
+    reader.feed(chunk);
+    for (;;) {
+      const result = reader.next();
+      if (result === FrameResult.needMore) break;
+      if (result === FrameResult.error) return this.#fail(reader.error ?? "malformed frame");
+      if (!(this.#ready ? this.#onFrame() : this.#onHandshake())) {
+        return this.#fail(this.#handshake.failure || `malformed frame of type ${reader.type}`);
+      }
+    }
+    this.#holdReading();
+  }
+
+  onDrain(): void {
+    this.#holdReading();
+  }
+
+  onClose(reason: CloseReason): void {
+    this.#shut(reason);
+  }
+
+  // ── what the shards call ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  reply(
+    lane: Lane,
+    shardId: number,
+    laneEpoch: number,
+    firstNumber: number,
+    count: number,
+    writeTerm: number,
+    writeIndex: number,
+    bytes: Uint8Array,
+  ): void {
+    if (this.#closed) return;
+    const own = lane as LinkLane;
+    if (!own.closed) {
+      const header = { laneEpoch, count, firstNumber, writeTerm, writeIndex };
+      const at = beginReply(this.#writer, shardId, own.wireId, header);
+      this.#writer.all(bytes);
+      endFrame(this.#writer, at);
+    }
+    this.#answered(own, shardId, laneEpoch, firstNumber, count);
+  }
+
+  refuse(
+    lane: Lane,
+    shardId: number,
+    laneEpoch: number,
+    firstNumber: number,
+    reason: RefuseReason,
+    leaderNodeId: number,
+    term: number,
+  ): void {
+    if (this.#closed) return;
+    const own = lane as LinkLane;
+    if (!own.closed) {
+      writeRefuse(this.#writer, shardId, own.wireId, { laneEpoch, reason, firstNumber, leaderNodeId, term });
+    }
+    this.#answered(own, shardId, laneEpoch, firstNumber, Number.POSITIVE_INFINITY);
+  }
+
+  lost(lane: Lane, shardId: number, laneEpoch: number, firstNumber: number, count: number): void {
+    if (this.#closed) return;
+    const own = lane as LinkLane;
+    if (!own.closed) writeLost(this.#writer, shardId, own.wireId, { laneEpoch, count, firstNumber });
+    this.#answered(own, shardId, laneEpoch, firstNumber, count);
+  }
+
+  // ── frames ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #onHandshake(): boolean {
+    const state = this.#handshake.onFrame(this.#reader, this.#writer);
+    this.#written();
+    if (state === "ready") {
+      this.#ready = true;
+      this.#host.onReady(this);
+    }
+    return state !== "failed";
+  }
+
+  /** False: malformed, the link ends. */
+  #onFrame(): boolean {
+    switch (this.#reader.type) {
+      case FrameType.Request:
+        return this.#onRequest();
+      case FrameType.LaneOpen:
+        return this.#onLaneOpen();
+      case FrameType.LaneSet:
+        return this.#onLaneSet();
+      case FrameType.LaneClose:
+        return this.#onLaneClose();
+      case FrameType.Cancel:
+        return this.#onCancel();
+      case FrameType.WaitQuery:
+        return this.#onWaitQuery();
+      case FrameType.WaitCancel:
+        return this.#onWaitCancel();
+      case FrameType.Ping: {
+        const echo = decodePing(this.#reader);
+        if (echo === null) return false;
+        writePong(this.#writer, echo);
+        this.#written();
+        return true;
+      }
+      case FrameType.Pong:
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  #onRequest(): boolean {
+    const reader = this.#reader;
+    const header = this.#request;
+    if (!header.decode(reader)) return false;
+    const lane = this.#lanes.get(reader.lane);
+    if (lane === undefined) return false;
+    // An own copy: the chunk may hold frames of many lanes, and one slow lane must not keep them all in memory.
+    const bytes = copyOf(reader.bytes, header.start, header.end);
+    const request = new LaneRequest(lane, reader.shard, header, bytes);
+    lane.requests.push(request);
+    this.#unansweredBytes += bytes.length;
+    const shard = this.#host.shard(request.shardId);
+    if (this.#host.stopping || shard === null) {
+      const reason = this.#host.stopping ? RefuseReason.stopping : RefuseReason.notOwner;
+      const leader = this.#host.leaderNodeOf(request.shardId);
+      this.refuse(lane, request.shardId, request.laneEpoch, request.firstNumber, reason, leader, 0);
+      return true;
+    }
+    lane.shardIds.add(request.shardId);
+    shard.submit(request);
+    return true;
+  }
+
+  #onLaneOpen(): boolean {
+    const wireId = this.#reader.lane;
+    const open = decodeLaneOpen(this.#reader);
+    if (open === null || this.#lanes.has(wireId) || this.#lanes.size >= this.#limits.maxLanes) return false;
+    this.#lanes.set(wireId, new LinkLane(this.#host.nextLaneId(), wireId, open, this));
+    return true;
+  }
+
+  #onLaneSet(): boolean {
+    const set = decodeLaneSet(this.#reader);
+    const lane = this.#lanes.get(this.#reader.lane);
+    if (set === null || lane === undefined) return false;
+    lane.respVersion = set.respVersion;
+    lane.ack = ackOf(set.ack);
+    return true;
+  }
+
+  #onLaneClose(): boolean {
+    const lane = this.#lanes.get(this.#reader.lane);
+    // A close may cross with one of ours; it says nothing new then.
+    if (lane === undefined) return true;
+    this.#lanes.delete(lane.wireId);
+    this.#closeLane(lane);
+    return true;
+  }
+
+  #onCancel(): boolean {
+    const cancel = decodeCancel(this.#reader);
+    if (cancel === null) return false;
+    const lane = this.#lanes.get(this.#reader.lane);
+    if (lane !== undefined) this.#host.shard(this.#reader.shard)?.cancel(lane, cancel.number, cancel.how);
+    return true;
+  }
+
+  #onWaitQuery(): boolean {
+    const query = decodeWaitQuery(this.#reader);
+    if (query === null || this.#waits.has(query.query)) return false;
+    const { shard: shardId, lane } = this.#reader;
+    let answered = false;
+    const answer = (outcome: WaitOutcome, replicas: number, localFsynced: boolean): void => {
+      answered = true;
+      this.#waits.delete(query.query);
+      if (this.#closed) return;
+      writeWaitAnswer(this.#writer, shardId, lane, { query: query.query, outcome, localFsynced, replicas });
+      this.#written();
+    };
+    const shard = this.#host.shard(shardId);
+    if (shard === null) {
+      answer(WaitOutcome.notLeader, 0, false);
+      return true;
+    }
+    const cancel = shard.wait({
+      replicasWanted: query.replicasWanted,
+      kind: query.kind === WaitKind.wait ? "wait" : "waitaof",
+      term: query.term,
+      index: query.index,
+      timeoutMs: query.timeoutMs,
+      answer: (outcome, replicas, localFsynced) => answer(WaitOutcome[outcome], replicas, localFsynced),
+    });
+    if (!answered) this.#waits.set(query.query, cancel);
+    return true;
+  }
+
+  #onWaitCancel(): boolean {
+    const query = decodeWaitCancel(this.#reader);
+    if (query === null) return false;
+    this.#waits.get(query)?.();
+    this.#waits.delete(query);
+    return true;
+  }
+
+  // ── credit and flow ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Requests from `firstNumber` on, at most `count` and not beyond their frame, have their fate. */
+  #answered(lane: LinkLane, shardId: number, laneEpoch: number, firstNumber: number, count: number): void {
+    this.#written();
+    const requests = lane.requests;
+    for (let i = 0; i < requests.length; i++) {
+      const request = requests[i]!;
+      if (request.shardId !== shardId || request.laneEpoch !== laneEpoch) continue;
+      if (firstNumber < request.firstNumber || firstNumber >= request.firstNumber + request.count) continue;
+      request.unanswered -= Math.min(count, request.firstNumber + request.count - firstNumber);
+      if (request.unanswered > 0) return;
+      requests.splice(i, 1);
+      this.#unansweredBytes -= request.creditBytes;
+      this.#owe(lane, request.creditBytes);
+      return;
+    }
+  }
+
+  #owe(lane: LinkLane, bytes: number): void {
+    this.#owedBytes += bytes;
+    if (this.#owedBytes * 4 >= this.#limits.linkCreditBytes || this.#unansweredBytes === 0) {
+      writeCredit(this.#writer, 0, this.#owedBytes);
+      this.#owedBytes = 0;
+    }
+    if (lane.closed) return;
+    lane.owedBytes += bytes;
+    if (lane.owedBytes * 4 >= this.#limits.laneCreditBytes || lane.requests.length === 0) {
+      writeCredit(this.#writer, lane.wireId, lane.owedBytes);
+      lane.owedBytes = 0;
+    }
+  }
+
+  /** Reads only while both directions are within their bounds. */
+  #holdReading(): void {
+    if (this.#closed) return;
+    const limits = this.#limits;
+    const hold =
+      this.#unansweredBytes > limits.linkCreditBytes + limits.maxRequestBytes ||
+      this.#connection.bufferedBytes() + this.#writer.length > limits.maxBufferedBytes;
+    if (hold === this.#paused) return;
+    this.#paused = hold;
+    if (hold) this.#connection.pause();
+    else this.#connection.resume();
+  }
+
+  #written(): void {
+    if (this.#flushRequested) return;
+    this.#flushRequested = true;
+    this.#host.requestFlush(this);
+  }
+
+  // ── ends ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #closeLane(lane: LinkLane): void {
+    lane.closed = true;
+    for (const shardId of lane.shardIds) this.#host.shard(shardId)?.laneClosed(lane);
+  }
+
+  #fail(reason: string): void {
+    // A Reject, if one was written, explains itself to the other side: it leaves before the end.
+    this.end();
+    this.#shut(reason);
+  }
+
+  #shut(reason: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const cancel of this.#waits.values()) cancel();
+    this.#waits.clear();
+    for (const lane of this.#lanes.values()) this.#closeLane(lane);
+    this.#lanes.clear();
+    this.#host.onClosed(this, reason);
+  }
+}
+
+function ackOf(wire: number): Ack | null {
+  return wire === ACK_DEFAULT ? null : (wire as Ack);
+}
