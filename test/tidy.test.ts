@@ -81,7 +81,9 @@ const roomSources = sources.filter((file) => file.room !== null && file.inSource
 
 function importedNames(file: SourceFile): readonly string[] {
   const names: string[] = [];
-  for (const match of file.text.matchAll(/(?:^|\n)\s*(?:import|export)\b[^;]*?from\s+"([^"]+)"|import\(\s*"([^"]+)"\s*\)/g)) {
+  for (const match of file.text.matchAll(
+    /(?:^|\n)\s*(?:import|export)\b[^;]*?from\s+"([^"]+)"|import\(\s*"([^"]+)"\s*\)/g,
+  )) {
     names.push((match[1] ?? match[2])!);
   }
   for (const match of file.text.matchAll(/(?:^|\n)import\s+"([^"]+)"/g)) names.push(match[1]!);
