@@ -26,7 +26,6 @@ export class Producer {
   readonly counts: ProducerCounts;
   readonly #redis: Redis;
   readonly #flights: readonly Flight[];
-  readonly #stream: number;
   readonly #key: string;
   /** Rows still to be written, in order. */
   readonly #todo: number[] = [];
@@ -35,7 +34,6 @@ export class Producer {
   constructor(redis: Redis, flights: readonly Flight[], stream: number, counts: ProducerCounts) {
     this.#redis = redis;
     this.#flights = flights;
-    this.#stream = stream;
     this.#key = streamName(stream);
     this.counts = counts;
     for (let row = flights.length - 1 - ((flights.length - 1 - stream) % STREAM_COUNT); row >= 0; row -= STREAM_COUNT) {
