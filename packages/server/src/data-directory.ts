@@ -2,7 +2,16 @@
  * What a data directory must look like before anything is written into it. A directory is ours when it is empty or carries our marker with a
  * format that this program knows; anything else is refused with one line that says why.
  */
-import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 
 export const DATA_FORMAT_VERSION = 1;
@@ -53,12 +62,16 @@ export function claimDirectory(
     );
   }
   if (marker.kind !== kind) {
-    throw new StartError(`data directory ${directory} belongs to a ${marker.kind}, not to a ${kind}; choose another with --data`);
+    throw new StartError(
+      `data directory ${directory} belongs to a ${marker.kind}, not to a ${kind}; choose another with --data`,
+    );
   }
   for (const [name, value] of Object.entries(fixed)) {
     const was = marker.fixed[name];
     if (was !== undefined && was !== value) {
-      throw new StartError(`--${name} ${value} contradicts the data in ${directory}, which was founded with ${name} ${was}`);
+      throw new StartError(
+        `--${name} ${value} contradicts the data in ${directory}, which was founded with ${name} ${was}`,
+      );
     }
   }
 }
@@ -72,7 +85,9 @@ function readMarker(directory: string, path: string): DirectoryMarker {
   } catch (error) {
     throw new StartError(`data directory ${directory}: ${MARKER} cannot be read: ${(error as Error).message}`);
   }
-  throw new StartError(`data directory ${directory} is not Headrace's: ${MARKER} has another form; choose another with --data`);
+  throw new StartError(
+    `data directory ${directory} is not Headrace's: ${MARKER} has another form; choose another with --data`,
+  );
 }
 
 function writeMarker(path: string, marker: DirectoryMarker): void {

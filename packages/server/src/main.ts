@@ -38,7 +38,7 @@ cluster
 
 function addProgram(name: Program, description: string, run: (settings: Settings) => Promise<number>): void {
   const command = program.command(name).description(description).allowExcessArguments(false);
-  command.addOption(new Option("--config <file>", "YAML or \"name value\" file with the settings below"));
+  command.addOption(new Option("--config <file>", 'YAML or "name value" file with the settings below'));
   for (const row of rowsOf(name)) {
     // A secret on the command line would stand in every process list.
     if (row.secret !== true) command.addOption(optionOf(row));
@@ -51,7 +51,8 @@ function addProgram(name: Program, description: string, run: (settings: Settings
   command.action(async (given: Record<string, unknown>) => {
     const flags: Record<string, unknown> = {};
     for (const row of rowsOf(name)) {
-      const value = command.getOptionValueSource(camelCase(row.name)) === "cli" ? given[camelCase(row.name)] : undefined;
+      const value =
+        command.getOptionValueSource(camelCase(row.name)) === "cli" ? given[camelCase(row.name)] : undefined;
       if (value !== undefined) flags[row.name] = row.name === "no-restart" ? true : value;
     }
     if (command.getOptionValueSource("restart") === "cli") flags["no-restart"] = true;

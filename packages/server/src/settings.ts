@@ -31,74 +31,198 @@ const storage: readonly Program[] = ["up", "node"];
 const front: readonly Program[] = ["up", "gateway"];
 
 export const settingRows: readonly SettingRow[] = [
-  row("host", "string", "", "127.0.0.1", front, "Address that the gateway listens on for Redis clients.", { configName: "bind" }),
-  row("port", "integer", "port", 6379, front, "Port for Redis clients.", { minimum: 0, maximum: 65535, configName: "port" }),
+  row("host", "string", "", "127.0.0.1", front, "Address that the gateway listens on for Redis clients.", {
+    configName: "bind",
+  }),
+  row("port", "integer", "port", 6379, front, "Port for Redis clients.", {
+    minimum: 0,
+    maximum: 65535,
+    configName: "port",
+  }),
   row("http-port", "integer", "port", 8379, all, "Port of /metrics, /livez and /readyz (of the gateway, with `up`).", {
     minimum: 0,
     maximum: 65535,
   }),
-  row("base-port", "integer", "port", 7400, ["up"], "First port of the nodes: node i uses base + 10·(i−1) and the two behind it.", {
-    minimum: 1,
-    maximum: 65000,
+  row(
+    "base-port",
+    "integer",
+    "port",
+    7400,
+    ["up"],
+    "First port of the nodes: node i uses base + 10·(i−1) and the two behind it.",
+    {
+      minimum: 1,
+      maximum: 65000,
+    },
+  ),
+  row("data", "string", "", "./data", storage, "Data directory. `up` makes one folder a node below it.", {
+    configName: "dir",
   }),
-  row("data", "string", "", "./data", storage, "Data directory. `up` makes one folder a node below it.", { configName: "dir" }),
   row("nodes", "integer", "count", 3, ["up"], "Storage nodes to run.", { minimum: 1, maximum: 9 }),
-  row("replicas", "integer", "count", 3, storage, "Copies of each shard; a majority of them must be up. Fixed at founding.", {
-    minimum: 1,
-    maximum: 7,
-  }),
+  row(
+    "replicas",
+    "integer",
+    "count",
+    3,
+    storage,
+    "Copies of each shard; a majority of them must be up. Fixed at founding.",
+    {
+      minimum: 1,
+      maximum: 7,
+    },
+  ),
   row("shards", "integer", "count", 8, storage, "Shards that the 16,384 slots are dealt to. Fixed at founding.", {
     minimum: 1,
     maximum: 1024,
   }),
-  row("ack", "choice", "", "all", storage, "When a write is answered: all = a majority has it fsynced, 1 = the leader's log has it, 0 = executed.", {
-    choices: ["all", "1", "0"],
-  }),
-  row("fsync", "choice", "", "always", storage, "When the leader's own log is synced for ack=1 and ack=0 writes. ack=all always waits for a majority's fsync.", {
-    choices: ["always", "everysec", "no"],
-    configName: "appendfsync",
-  }),
+  row(
+    "ack",
+    "choice",
+    "",
+    "all",
+    storage,
+    "When a write is answered: all = a majority has it fsynced, 1 = the leader's log has it, 0 = executed.",
+    {
+      choices: ["all", "1", "0"],
+    },
+  ),
+  row(
+    "fsync",
+    "choice",
+    "",
+    "always",
+    storage,
+    "When the leader's own log is synced for ack=1 and ack=0 writes. ack=all always waits for a majority's fsync.",
+    {
+      choices: ["always", "everysec", "no"],
+      configName: "appendfsync",
+    },
+  ),
   row("memory", "bytes", "bytes", 0, all, "Memory budget of a process; 0 = what the machine has. Shown as maxmemory.", {
     minimum: 0,
     configName: "maxmemory",
   }),
-  row("election-timeout-ms", "integer", "ms", 500, storage, "Time without a leader before a node asks for votes; drawn between one and two of it.", {
-    minimum: 50,
-    maximum: 600_000,
-  }),
-  row("heartbeat-ms", "integer", "ms", 50, storage, "Time between a leader's heartbeats; at most a fifth of the election timeout.", {
-    minimum: 5,
-    maximum: 60_000,
-  }),
-  row("hold-ms", "integer", "ms", 5000, all, "How long a gateway holds a request while its shard has no leader; then -CLUSTERDOWN (nothing happened).", {
-    minimum: 0,
-    maximum: 600_000,
-  }),
-  row("reply-timeout-ms", "integer", "ms", 10_000, all, "How long a gateway waits for the answer of a request it has sent; then -UNCERTAIN for writes.", {
-    minimum: 100,
-    maximum: 3_600_000,
-  }),
+  row(
+    "election-timeout-ms",
+    "integer",
+    "ms",
+    500,
+    storage,
+    "Time without a leader before a node asks for votes; drawn between one and two of it.",
+    {
+      minimum: 50,
+      maximum: 600_000,
+    },
+  ),
+  row(
+    "heartbeat-ms",
+    "integer",
+    "ms",
+    50,
+    storage,
+    "Time between a leader's heartbeats; at most a fifth of the election timeout.",
+    {
+      minimum: 5,
+      maximum: 60_000,
+    },
+  ),
+  row(
+    "hold-ms",
+    "integer",
+    "ms",
+    5000,
+    all,
+    "How long a gateway holds a request while its shard has no leader; then -CLUSTERDOWN (nothing happened).",
+    {
+      minimum: 0,
+      maximum: 600_000,
+    },
+  ),
+  row(
+    "reply-timeout-ms",
+    "integer",
+    "ms",
+    10_000,
+    all,
+    "How long a gateway waits for the answer of a request it has sent; then -UNCERTAIN for writes.",
+    {
+      minimum: 100,
+      maximum: 3_600_000,
+    },
+  ),
   row("no-restart", "boolean", "", false, ["up"], "Do not start a child again when it dies."),
   row("in-process", "boolean", "", false, ["up"], "Run gateway and nodes in one process (laptops, tests)."),
-  row("bind", "string", "", "127.0.0.1", ["node"], "Address that a node listens on. Anything but loopback needs HEADRACE_CLUSTER_SECRET."),
-  row("data-port", "integer", "port", 7400, ["node"], "Port for gateways and cluster-aware clients.", { minimum: 0, maximum: 65535 }),
-  row("grpc-port", "integer", "port", 7401, ["node"], "Port for the other nodes: Raft, snapshots, metadata.", { minimum: 0, maximum: 65535 }),
-  row("announce-host", "string", "", null, ["node", "gateway"], "Host name that others reach this process by (containers); default: the address it listens on.", {
-    configName: "cluster-announce-hostname",
-  }),
-  row("announce-port", "integer", "port", null, ["node", "gateway"], "Port that clients reach this process by; default: the port it listens on.", {
-    minimum: 1,
-    maximum: 65535,
-    configName: "cluster-announce-port",
-  }),
-  row("seeds", "addresses", "", null, ["node", "gateway"], "host:grpc-port of nodes, comma-separated, DNS names allowed. With bootstrap-expect they are the founders."),
-  row("bootstrap-expect", "integer", "count", 0, ["node"], "Number of founders. The cluster is founded when all of them are reachable and empty; 0 = only join.", {
+  row(
+    "bind",
+    "string",
+    "",
+    "127.0.0.1",
+    ["node"],
+    "Address that a node listens on. Anything but loopback needs HEADRACE_CLUSTER_SECRET.",
+  ),
+  row("data-port", "integer", "port", 7400, ["node"], "Port for gateways and cluster-aware clients.", {
     minimum: 0,
-    maximum: 9,
+    maximum: 65535,
   }),
-  row("cluster-secret", "string", "", null, all, "Shared secret that proves who belongs to the cluster. Give it by environment or file, not by flag.", {
-    secret: true,
+  row("grpc-port", "integer", "port", 7401, ["node"], "Port for the other nodes: Raft, snapshots, metadata.", {
+    minimum: 0,
+    maximum: 65535,
   }),
+  row(
+    "announce-host",
+    "string",
+    "",
+    null,
+    ["node", "gateway"],
+    "Host name that others reach this process by (containers); default: the address it listens on.",
+    {
+      configName: "cluster-announce-hostname",
+    },
+  ),
+  row(
+    "announce-port",
+    "integer",
+    "port",
+    null,
+    ["node", "gateway"],
+    "Port that clients reach this process by; default: the port it listens on.",
+    {
+      minimum: 1,
+      maximum: 65535,
+      configName: "cluster-announce-port",
+    },
+  ),
+  row(
+    "seeds",
+    "addresses",
+    "",
+    null,
+    ["node", "gateway"],
+    "host:grpc-port of nodes, comma-separated, DNS names allowed. With bootstrap-expect they are the founders.",
+  ),
+  row(
+    "bootstrap-expect",
+    "integer",
+    "count",
+    0,
+    ["node"],
+    "Number of founders. The cluster is founded when all of them are reachable and empty; 0 = only join.",
+    {
+      minimum: 0,
+      maximum: 9,
+    },
+  ),
+  row(
+    "cluster-secret",
+    "string",
+    "",
+    null,
+    all,
+    "Shared secret that proves who belongs to the cluster. Give it by environment or file, not by flag.",
+    {
+      secret: true,
+    },
+  ),
   row("maxclients", "integer", "count", 10_000, front, "Clients that a gateway accepts at once.", {
     minimum: 1,
     maximum: 1_000_000,
@@ -109,23 +233,50 @@ export const settingRows: readonly SettingRow[] = [
     maximum: 512 * 1024 * 1024,
     configName: "proto-max-bulk-len",
   }),
-  row("client-output-buffer-limit", "bytes", "bytes", 256 * 1024 * 1024, front, "Replies that may wait for a slow client before its connection is closed.", {
-    minimum: 64 * 1024,
-    maximum: 8 * 1024 * 1024 * 1024,
-  }),
-  row("stream-node-max-entries", "integer", "count", 100, storage, "Entries in one stream node, the grain of approximate trimming. Fixed at founding, then CONFIG SET.", {
-    minimum: 0,
-    maximum: 1_000_000,
-  }),
-  row("stream-node-max-bytes", "bytes", "bytes", 4096, storage, "Bytes in one stream node. Fixed at founding, then CONFIG SET.", {
-    minimum: 0,
-    maximum: 1 << 30,
-  }),
+  row(
+    "client-output-buffer-limit",
+    "bytes",
+    "bytes",
+    256 * 1024 * 1024,
+    front,
+    "Replies that may wait for a slow client before its connection is closed.",
+    {
+      minimum: 64 * 1024,
+      maximum: 8 * 1024 * 1024 * 1024,
+    },
+  ),
+  row(
+    "stream-node-max-entries",
+    "integer",
+    "count",
+    100,
+    storage,
+    "Entries in one stream node, the grain of approximate trimming. Fixed at founding, then CONFIG SET.",
+    {
+      minimum: 0,
+      maximum: 1_000_000,
+    },
+  ),
+  row(
+    "stream-node-max-bytes",
+    "bytes",
+    "bytes",
+    4096,
+    storage,
+    "Bytes in one stream node. Fixed at founding, then CONFIG SET.",
+    {
+      minimum: 0,
+      maximum: 1 << 30,
+    },
+  ),
   row("wal-segment-bytes", "bytes", "bytes", 64 * 1024 * 1024, storage, "Size of one preallocated log segment.", {
     minimum: 1024 * 1024,
     maximum: 1024 * 1024 * 1024,
   }),
-  row("loglevel", "choice", "", "info", all, "Least level that is logged.", { choices: ["debug", "info", "warn", "error"], configName: "loglevel" }),
+  row("loglevel", "choice", "", "info", all, "Least level that is logged.", {
+    choices: ["debug", "info", "warn", "error"],
+    configName: "loglevel",
+  }),
 ];
 
 function row(
@@ -175,7 +326,9 @@ export function schemaOf(row: SettingRow): z.ZodType<SettingValue> {
     case "boolean":
       return z.union([
         z.boolean(),
-        z.enum(["true", "yes", "1", "on", "false", "no", "0", "off"]).transform((word) => /^(true|yes|1|on)$/.test(word)),
+        z
+          .enum(["true", "yes", "1", "on", "false", "no", "0", "off"])
+          .transform((word) => /^(true|yes|1|on)$/.test(word)),
       ]);
     case "choice":
       return z.coerce
