@@ -1,1 +1,1 @@
-export {};
+export { clusterTables, table, type GroupReport, type NodeReport } from "./cluster-table.ts";
