@@ -2,7 +2,7 @@
  * Byte connections over TCP. Chunks written in one event go to the kernel in one `writev`: the socket is corked at the first write and
  * uncorked when the event is over. Knows nothing of what the bytes mean.
  */
-import { createServer, connect, type Server, type Socket } from "node:net";
+import { createServer, connect, type Server, type Socket, type TcpNetConnectOpts } from "node:net";
 import { assert } from "@headrace/bytes";
 import type { ByteConnection, ByteConnectionEvents, ByteListener, ByteNetwork, CloseReason } from "@headrace/ports";
 import { formatHostPort, parseHostPort } from "./host-port.ts";
@@ -40,15 +40,15 @@ export function createTcpNetwork(options: TcpNetworkOptions = {}): TcpNetwork {
     connect(address): ByteConnection {
       const target = parseHostPort(address);
       assert(target !== null, `connect: ${address} is not host:port`);
-      const socket = connect({
+      const options: TcpNetConnectOpts & { readonly highWaterMark: number } = {
         host: target.host,
         port: target.port,
         noDelay: true,
         keepAlive: true,
         keepAliveInitialDelay: KEEP_ALIVE_AFTER_MS,
         highWaterMark,
-      } as Parameters<typeof connect>[0]);
-      return new TcpConnection(socket, address, connectTimeoutMs);
+      };
+      return new TcpConnection(connect(options), address, connectTimeoutMs);
     },
     accept(address, onConnection, onListening): TcpListener {
       return new Listening({ address, highWaterMark, onConnection, onListening });
