@@ -18,11 +18,7 @@ export interface LogReader {
   /** Term of the entry at `index` (firstIndex−1 included), "compacted" below that, "unavailable" above lastIndex. */
   term(index: number): number | "compacted" | "unavailable";
   /** Entries low ≤ index < high, at least one, and not more than `maxBytes` of data unless the first alone is larger. */
-  entries(
-    low: number,
-    high: number,
-    maxBytes: number,
-  ): readonly Entry[] | "compacted" | "unavailable";
+  entries(low: number, high: number, maxBytes: number): readonly Entry[] | "compacted" | "unavailable";
   /** A snapshot to send, or "unavailable" while none is ready. */
   snapshot(): import("./message.ts").Snapshot | "unavailable";
 }

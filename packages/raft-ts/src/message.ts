@@ -3,7 +3,7 @@
  *
  * Two of the addressees are not replicas: `LocalAppendThread` (the log writer) and `LocalApplyThread` (the state machine). What they
  * have to answer travels inside the request as `responses`, to be delivered when the work is done: a storage acknowledgement for this
- * node, a vote or append acknowledgement for others. That a promise leaves only after the disk is thereby visible in the type.
+ * node, a vote, a request for votes or an append acknowledgement for others. That a promise leaves only after the disk is thereby visible in the type.
  *
  * Indexes, terms and replica ids are safe integers; 0 means none.
  */

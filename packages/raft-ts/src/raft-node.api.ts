@@ -1,9 +1,4 @@
-import type {
-  ConfState,
-  HardState,
-  Message,
-  SnapshotMeta,
-} from "./message.ts";
+import type { ConfState, HardState, Message, SnapshotMeta } from "./message.ts";
 
 export const Role = {
   follower: 0,
@@ -14,11 +9,7 @@ export const Role = {
 export type Role = (typeof Role)[keyof typeof Role];
 
 /** Why a proposal was refused. Nothing happened. */
-export type DropReason =
-  | "notLeader"
-  | "transferring"
-  | "uncommittedLimit"
-  | "removed";
+export type DropReason = "notLeader" | "transferring" | "uncommittedLimit" | "removed";
 
 export type Proposed =
   | { readonly ok: true; readonly term: number; readonly index: number }
@@ -93,9 +84,7 @@ export interface RaftNodeApi {
   takeMessages(): Message[];
   hasMessages(): boolean;
   /** Match indexes: what WAIT counts. Calls `visit` for every replica but this one. */
-  visitProgress(
-    visit: (replica: number, match: number, isLearner: boolean) => void,
-  ): void;
+  visitProgress(visit: (replica: number, match: number, isLearner: boolean) => void): void;
   hardState(): HardState;
   status(): RaftStatus;
   /** True when term t at index i is still in this log: a former leader's write survived. */
