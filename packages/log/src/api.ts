@@ -34,6 +34,8 @@ export interface WalConfig {
   readonly sealAfterMs: number;
   /** always | everysec | no: what a write does that holds only this node's own ack=0/1 entries (design §6). */
   readonly fsync: "always" | "everysec" | "no";
+  /** More segments than this: what still lives in the oldest is copied forward, if it is little. Default 16. */
+  readonly segmentsMax?: number;
 }
 
 /** One group's part of a write. */
@@ -66,13 +68,7 @@ export interface SharedLogApi {
   /** The group is gone (replica removed). */
   forget(groupId: number): void;
   /** Reads entries that are no longer in memory. */
-  readEntries(
-    groupId: number,
-    low: number,
-    high: number,
-    maxBytes: number,
-    done: Done<readonly Entry[]>,
-  ): void;
+  readEntries(groupId: number, low: number, high: number, maxBytes: number, done: Done<readonly Entry[]>): void;
   /** Any write or sync error: called once; nothing is retried, the node's groups stop (I22). */
   onPoisoned: (message: string) => void;
   /** For metrics. */

@@ -1,0 +1,132 @@
+/**
+ * Folds the records of the log, in log order, into what each group had at the end. Knows nothing of blocks and disks. The order is all that
+ * counts: a later entry at a lower index replaces the suffix, a compaction point drops the front, copies fill what went with old segments.
+ */
+import { crc32 } from "@headrace/bytes";
+import type { Entry, EntryType, HardState } from "@headrace/raft-ts";
+import type { RecoveredGroup } from "./api.ts";
+import type { GroupTable } from "./group-table.ts";
+import { type RecordCursor, RecordKind } from "./wal-format.ts";
+
+interface ReplayedEntry {
+  readonly entry: Entry;
+  readonly segment: number;
+  readonly offset: number;
+}
+
+class ReplayedGroup {
+  hardState: HardState = { term: 0, vote: 0, commit: 0 };
+  compactedIndex = 0;
+  compactedTerm = 0;
+  lastIndex = 0;
+  readonly entries: Map<number, ReplayedEntry> = new Map();
+
+  put(at: ReplayedEntry): void {
+    const { index } = at.entry;
+    for (let i = index; i <= this.lastIndex; i++) this.entries.delete(i);
+    this.entries.set(index, at);
+    this.lastIndex = index;
+  }
+
+  putCopy(at: ReplayedEntry): void {
+    const { index } = at.entry;
+    if (index <= this.compactedIndex) return;
+    this.entries.set(index, at);
+    if (index > this.lastIndex) this.lastIndex = index;
+  }
+
+  compact(index: number, term: number, dropsAll: boolean): void {
+    if (index <= this.compactedIndex) return;
+    if (dropsAll) this.entries.clear();
+    for (const known of this.entries.keys()) if (known <= index) this.entries.delete(known);
+    if (this.entries.size === 0) this.lastIndex = index;
+    this.compactedIndex = index;
+    this.compactedTerm = term;
+  }
+}
+
+export class LogReplay {
+  readonly #groups: Map<number, ReplayedGroup> = new Map();
+
+  /** Takes all records of one intact block. `base` turns offsets in the cursor's bytes into offsets in the segment. A text tells damage. */
+  takeRecords(cursor: RecordCursor, segment: number, base: number): string | null {
+    while (cursor.next()) {
+      const problem = this.#take(cursor, segment, base);
+      if (problem !== null) return problem;
+    }
+    return cursor.atEnd ? null : "records do not fill the block";
+  }
+
+  /** Puts everything into the table and hands out the groups, or says which group's log has a hole. */
+  finish(table: GroupTable): ReadonlyMap<number, RecoveredGroup> | string {
+    const recovered = new Map<number, RecoveredGroup>();
+    for (const [groupId, replayed] of this.#groups) {
+      const group = table.group(groupId);
+      group.compactedIndex = replayed.compactedIndex;
+      group.compactedTerm = replayed.compactedTerm;
+      const entries: Entry[] = [];
+      for (let index = replayed.compactedIndex + 1; index <= replayed.lastIndex; index++) {
+        const at = replayed.entries.get(index);
+        if (at === undefined) return `group ${groupId} lacks log entry ${index} of ${replayed.lastIndex}`;
+        const previousTerm = entries.length === 0 ? replayed.compactedTerm : entries[entries.length - 1]!.term;
+        if (at.entry.term < previousTerm) return `group ${groupId}: term falls at log entry ${index}`;
+        table.put(group, at.entry, at.segment, at.offset);
+        entries.push(at.entry);
+      }
+      // The commit index rides along unsynced and may lag behind the checkpoint, or run ahead of a log that ends in an installed snapshot.
+      const { term, vote, commit } = replayed.hardState;
+      const hardState = { term, vote, commit: Math.max(replayed.compactedIndex, Math.min(commit, replayed.lastIndex)) };
+      group.hardState = hardState;
+      const { compactedIndex, compactedTerm } = replayed;
+      recovered.set(groupId, { groupId, hardState, entries, compactedIndex, compactedTerm });
+    }
+    return recovered;
+  }
+
+  #take(cursor: RecordCursor, segment: number, base: number): string | null {
+    switch (cursor.kind) {
+      case RecordKind.entry:
+        this.#group(cursor).put(entryAt(cursor, segment, base));
+        return null;
+      case RecordKind.copiedEntry:
+        this.#group(cursor).putCopy(entryAt(cursor, segment, base));
+        return null;
+      case RecordKind.hardState:
+        this.#group(cursor).hardState = { term: cursor.term, vote: cursor.vote(), commit: cursor.index };
+        return null;
+      case RecordKind.compaction:
+        this.#group(cursor).compact(cursor.index, cursor.term, cursor.entryType === 1);
+        return null;
+      case RecordKind.forgotten:
+        this.#groups.delete(cursor.groupId);
+        return null;
+      case RecordKind.segmentStart:
+        return null;
+      default:
+        return `unknown record kind ${cursor.kind}`;
+    }
+  }
+
+  #group(cursor: RecordCursor): ReplayedGroup {
+    let group = this.#groups.get(cursor.groupId);
+    if (group === undefined) {
+      group = new ReplayedGroup();
+      this.#groups.set(cursor.groupId, group);
+    }
+    return group;
+  }
+}
+
+function entryAt(cursor: RecordCursor, segment: number, base: number): ReplayedEntry {
+  return { entry: readEntry(cursor), segment, offset: base + cursor.offset };
+}
+
+/** The entry under the cursor; its data is a view into the block as read. */
+export function readEntry(cursor: RecordCursor): Entry {
+  return { term: cursor.term, index: cursor.index, type: cursor.entryType as EntryType, data: cursor.data() };
+}
+
+/** For single records read back later, when the block's CRC is not at hand. */
+export function dataIsIntact(cursor: RecordCursor): boolean {
+  return crc32(cursor.data()) === cursor.dataCrc;
+}
