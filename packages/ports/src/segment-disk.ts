@@ -9,7 +9,8 @@ export interface SegmentInfo {
 
 /**
  * The log's files: preallocated, zero-filled segments written at positions. One technology, no decisions: what is in
- * a segment is the business of the `log` room. Order: calls on one segment complete in the order of calling.
+ * a segment is the business of the `log` room. Order: writes and syncs on one segment complete in the order of calling; a read sees at
+ * least what had completed when it was called, and waits for nothing (reads of laggards must not delay the log).
  */
 export interface SegmentDisk {
   /** All segments, ascending. */
