@@ -1,0 +1,189 @@
+/**
+ * Carries a Raft group's messages: to peers at once, StorageAppend to the node's shared log, StorageApply to the state machine; what they answer
+ * travels inside them and is delivered when the work is done (I21). Used by shards and by the metadata group alike.
+ *
+ * A StorageAppend that brings only a new commit index is not written by itself: the index rides along with the next append (it may be lost
+ * without harm), and its responses wait for the appends before it. Otherwise every commit would cost one more write.
+ *
+ * It knows no commands, no replies and no state.
+ */
+import { assert } from "@headrace/bytes";
+import type { SharedLogApi } from "@headrace/log";
+import { LocalAppendThread, LocalApplyThread, MessageType } from "@headrace/raft-ts";
+import type { Entry, HardState, Message, RaftNodeApi } from "@headrace/raft-ts";
+import type { RaftLog } from "./raft-log.ts";
+
+export interface RaftStorageOwner {
+  /** Committed entries, in order, each exactly once. */
+  applyCommitted(entries: readonly Entry[]): void;
+  /** Log entries from `index` on were replaced by others (I9). */
+  logReplaced(index: number): void;
+  /** Whether somebody waits for the durability of the own entries up to `lastIndex`. Asked only while leader. */
+  mustSync(lastIndex: number): boolean;
+  send(message: Message): void;
+  /** A completion has arrived: call `stepArrived` and `pump` in the next turn. */
+  wake(): void;
+}
+
+class AppendInFlight {
+  readonly lastIndex: number;
+  readonly lastTerm: number;
+  readonly responses: Message[];
+
+  constructor(lastIndex: number, lastTerm: number, responses: Message[]) {
+    this.lastIndex = lastIndex;
+    this.lastTerm = lastTerm;
+    this.responses = responses;
+  }
+}
+
+export class RaftStorage {
+  readonly #groupId: number;
+  readonly #raft: RaftNodeApi;
+  readonly #raftLog: RaftLog;
+  readonly #log: SharedLogApi;
+  readonly #owner: RaftStorageOwner;
+  /** Own responses whose work is done, to be stepped in the next turn. */
+  #arrived: Message[];
+  #inFlight: AppendInFlight[];
+  #hardState: HardState;
+  #writtenIndex: number;
+  #durableIndex: number;
+  #stopped: boolean;
+
+  constructor(groupId: number, raft: RaftNodeApi, raftLog: RaftLog, log: SharedLogApi, owner: RaftStorageOwner) {
+    this.#groupId = groupId;
+    this.#raft = raft;
+    this.#raftLog = raftLog;
+    this.#log = log;
+    this.#owner = owner;
+    this.#arrived = [];
+    this.#inFlight = [];
+    this.#hardState = raftLog.initialState().hardState;
+    this.#writtenIndex = raftLog.lastIndex();
+    this.#durableIndex = raftLog.lastIndex();
+    this.#stopped = false;
+  }
+
+  /** W: entries up to here are with the operating system. */
+  get writtenIndex(): number {
+    return this.#writtenIndex;
+  }
+
+  /** F: entries up to here are on this node's disk. */
+  get durableIndex(): number {
+    return this.#durableIndex;
+  }
+
+  /** Nothing is sent, written or delivered any more; completions that still come are dropped. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** Steps what the storage threads have answered since the last turn. */
+  stepArrived(): void {
+    if (this.#arrived.length === 0) return;
+    const arrived = this.#arrived;
+    this.#arrived = [];
+    for (const message of arrived) this.#raft.step(message);
+  }
+
+  /** Carries messages until Raft has none left. */
+  pump(): void {
+    const raft = this.#raft;
+    while (!this.#stopped && raft.hasMessages()) {
+      for (const message of raft.takeMessages()) {
+        if (this.#stopped) return;
+        if (message.to === LocalAppendThread) this.#append(message);
+        else if (message.to === LocalApplyThread) this.#apply(message);
+        else if (message.to === raft.id) raft.step(message);
+        else this.#owner.send(message);
+      }
+    }
+  }
+
+  #append(message: Message): void {
+    assert(message.type === MessageType.StorageAppend, "an append for the log writer");
+    assert(message.snapshot === null, "snapshots are installed by the next feature level");
+    const entries = message.entries;
+    const previous = this.#hardState;
+    let changed = false;
+    if (message.term > 0) {
+      assert(message.term >= previous.term, "terms never go back (I24)");
+      changed = message.term !== previous.term || message.vote !== previous.vote;
+      const commit = Math.max(message.commit, previous.commit);
+      this.#hardState = { term: message.term, vote: message.vote, commit };
+    }
+    if (entries.length === 0 && !changed) {
+      this.#withoutWriting(message.responses);
+      return;
+    }
+    if (entries.length > 0) this.#intoLog(entries);
+    const lastIndex = this.#raftLog.lastIndex();
+    const term = this.#raftLog.term(lastIndex);
+    assert(typeof term === "number", "the last entry has a term");
+    const append = new AppendInFlight(lastIndex, term, message.responses.slice());
+    this.#inFlight.push(append);
+    const isOwnBatch = entries.length > 0 && !changed && this.#raft.leader === this.#raft.id;
+    this.#log.append({
+      groupId: this.#groupId,
+      hardState: message.term > 0 || this.#hardState.commit > 0 ? this.#hardState : null,
+      entries,
+      mustSync: !isOwnBatch || this.#owner.mustSync(lastIndex),
+      onWritten: () => this.#written(append),
+      onDurable: () => this.#durable(append),
+    });
+  }
+
+  #intoLog(entries: readonly Entry[]): void {
+    const replaced = this.#raftLog.append(entries);
+    if (replaced === 0) return;
+    this.#writtenIndex = Math.min(this.#writtenIndex, replaced - 1);
+    this.#durableIndex = Math.min(this.#durableIndex, replaced - 1);
+    this.#owner.logReplaced(replaced);
+  }
+
+  #withoutWriting(responses: readonly Message[]): void {
+    if (responses.length === 0) return;
+    const last = this.#inFlight[this.#inFlight.length - 1];
+    if (last === undefined) this.#deliver(responses);
+    else last.responses.push(...responses);
+  }
+
+  #written(append: AppendInFlight): void {
+    if (this.#stopped || append.lastIndex <= this.#writtenIndex) return;
+    if (!this.#raftLog.has(append.lastTerm, append.lastIndex)) return;
+    this.#writtenIndex = append.lastIndex;
+    this.#owner.wake();
+  }
+
+  #durable(append: AppendInFlight): void {
+    if (this.#stopped) return;
+    const first = this.#inFlight.shift();
+    assert(first === append, "appends become durable in the order of writing");
+    // An entry replaced meanwhile was durable for nothing; what replaced it is in a later append.
+    if (append.lastIndex > this.#durableIndex && this.#raftLog.has(append.lastTerm, append.lastIndex)) {
+      this.#durableIndex = append.lastIndex;
+      if (this.#writtenIndex < append.lastIndex) this.#writtenIndex = append.lastIndex;
+    }
+    this.#deliver(append.responses);
+    this.#owner.wake();
+  }
+
+  #deliver(responses: readonly Message[]): void {
+    for (const response of responses) {
+      if (response.to === this.#raft.id) this.#arrived.push(response);
+      else this.#owner.send(response);
+    }
+    if (this.#arrived.length > 0) this.#owner.wake();
+  }
+
+  #apply(message: Message): void {
+    assert(message.type === MessageType.StorageApply, "entries for the state machine");
+    this.#owner.applyCommitted(message.entries);
+    for (const response of message.responses) {
+      assert(response.to === this.#raft.id, "applying is answered to this replica only");
+      this.#raft.step(response);
+    }
+  }
+}
