@@ -2,10 +2,9 @@
  * The node's end of one link to a gateway: frames in, requests out to the shards; replies in, one write per turn out. A lane is one client
  * of the gateway.
  *
- * CREDIT counts the RESP bytes of Request frames that have no fate yet, per lane and per link. It is granted back in quarters of the window
- * as requests are answered, and at once when a lane has nothing unanswered any more, so that a request as large as the window can always be
- * sent. A gateway may overdraw by one request (a single one may exceed the window); one that goes on is not read from until its requests
- * are answered. A link that does not take its replies is not read from either.
+ * CREDIT counts the payloads of Request frames that have no fate yet, per lane and per link. It is granted back in quarters of the window
+ * as requests are answered: a gateway sends while its credit is above 0, so what is kept back for a while stops nobody. One that goes on
+ * without credit is not read from until its requests are answered; a link that does not take its replies is not read from either.
  *
  * Must not know: Raft, what the requests say.
  */
@@ -25,6 +24,7 @@ import {
   FrameResult,
   FrameType,
   NodeHandshake,
+  REQUEST_HEADER_BYTES,
   RefuseReason,
   RequestPayload,
   WaitKind,
@@ -42,12 +42,13 @@ import type { Lane, LaneSink, RequestBatch, WaitQuery } from "./shard-api.ts";
 
 /** What a link needs of a shard's replica on this node. */
 export interface LaneShard {
-  submit(batch: RequestBatch): void;
+  enqueue(batch: RequestBatch): void;
   cancel(lane: Lane, number: number, how: CancelHow): void;
   /** The client is gone: its blocked calls go, its writes go on. */
   laneClosed(lane: Lane): void;
-  /** Returns what cancels the query; after that it is not answered. */
-  wait(query: WaitQuery): () => void;
+  wait(query: WaitQuery): void;
+  /** After that the query is not answered. */
+  cancelWait(query: WaitQuery): void;
 }
 
 export interface LaneLinkLimits {
@@ -92,7 +93,7 @@ class LaneRequest implements RequestBatch {
     this.firstNumber = header.firstNumber;
     this.count = header.count;
     this.bytes = bytes;
-    this.creditBytes = bytes.length;
+    this.creditBytes = REQUEST_HEADER_BYTES + bytes.length;
     this.unanswered = header.count;
   }
 }
@@ -258,7 +259,7 @@ export class LaneLink implements LaneSink, ByteConnectionEvents {
       this.#writer.all(bytes);
       endFrame(this.#writer, at);
     }
-    this.#answered(own, shardId, laneEpoch, firstNumber, count);
+    this.#settle(own, shardId, laneEpoch, firstNumber, firstNumber + count);
   }
 
   refuse(
@@ -275,14 +276,14 @@ export class LaneLink implements LaneSink, ByteConnectionEvents {
     if (!own.closed) {
       writeRefuse(this.#writer, shardId, own.wireId, { laneEpoch, reason, firstNumber, leaderNodeId, term });
     }
-    this.#answered(own, shardId, laneEpoch, firstNumber, Number.POSITIVE_INFINITY);
+    this.#settle(own, shardId, laneEpoch, firstNumber, Number.POSITIVE_INFINITY);
   }
 
   lost(lane: Lane, shardId: number, laneEpoch: number, firstNumber: number, count: number): void {
     if (this.#closed) return;
     const own = lane as LinkLane;
     if (!own.closed) writeLost(this.#writer, shardId, own.wireId, { laneEpoch, count, firstNumber });
-    this.#answered(own, shardId, laneEpoch, firstNumber, count);
+    this.#settle(own, shardId, laneEpoch, firstNumber, firstNumber + count);
   }
 
   // ── frames ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -338,7 +339,7 @@ export class LaneLink implements LaneSink, ByteConnectionEvents {
     const bytes = copyOf(reader.bytes, header.start, header.end);
     const request = new LaneRequest(lane, reader.shard, header, bytes);
     lane.requests.push(request);
-    this.#unansweredBytes += bytes.length;
+    this.#unansweredBytes += request.creditBytes;
     const shard = this.#host.shard(request.shardId);
     if (this.#host.stopping || shard === null) {
       const reason = this.#host.stopping ? RefuseReason.stopping : RefuseReason.notOwner;
@@ -347,7 +348,7 @@ export class LaneLink implements LaneSink, ByteConnectionEvents {
       return true;
     }
     lane.shardIds.add(request.shardId);
-    shard.submit(request);
+    shard.enqueue(request);
     return true;
   }
 
@@ -389,9 +390,7 @@ export class LaneLink implements LaneSink, ByteConnectionEvents {
     const query = decodeWaitQuery(this.#reader);
     if (query === null || this.#waits.has(query.query)) return false;
     const { shard: shardId, lane } = this.#reader;
-    let answered = false;
     const answer = (outcome: WaitOutcome, replicas: number, localFsynced: boolean): void => {
-      answered = true;
       this.#waits.delete(query.query);
       if (this.#closed) return;
       writeWaitAnswer(this.#writer, shardId, lane, { query: query.query, outcome, localFsynced, replicas });
@@ -402,15 +401,16 @@ export class LaneLink implements LaneSink, ByteConnectionEvents {
       answer(WaitOutcome.notLeader, 0, false);
       return true;
     }
-    const cancel = shard.wait({
+    const asked: WaitQuery = {
       replicasWanted: query.replicasWanted,
       kind: query.kind === WaitKind.wait ? "wait" : "waitaof",
       term: query.term,
       index: query.index,
       timeoutMs: query.timeoutMs,
       answer: (outcome, replicas, localFsynced) => answer(WaitOutcome[outcome], replicas, localFsynced),
-    });
-    if (!answered) this.#waits.set(query.query, cancel);
+    };
+    this.#waits.set(query.query, () => shard.cancelWait(asked));
+    shard.wait(asked);
     return true;
   }
 
@@ -424,32 +424,38 @@ export class LaneLink implements LaneSink, ByteConnectionEvents {
 
   // ── credit and flow ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Requests from `firstNumber` on, at most `count` and not beyond their frame, have their fate. */
-  #answered(lane: LinkLane, shardId: number, laneEpoch: number, firstNumber: number, count: number): void {
+  /** The lane's requests first ≤ number < end of that shard and epoch have their fate. */
+  #settle(lane: LinkLane, shardId: number, laneEpoch: number, first: number, end: number): void {
     this.#written();
     const requests = lane.requests;
-    for (let i = 0; i < requests.length; i++) {
+    for (let i = 0; i < requests.length;) {
       const request = requests[i]!;
-      if (request.shardId !== shardId || request.laneEpoch !== laneEpoch) continue;
-      if (firstNumber < request.firstNumber || firstNumber >= request.firstNumber + request.count) continue;
-      request.unanswered -= Math.min(count, request.firstNumber + request.count - firstNumber);
-      if (request.unanswered > 0) return;
-      requests.splice(i, 1);
-      this.#unansweredBytes -= request.creditBytes;
-      this.#owe(lane, request.creditBytes);
-      return;
+      const requestEnd = request.firstNumber + request.count;
+      const settled =
+        request.shardId === shardId && request.laneEpoch === laneEpoch
+          ? Math.min(end, requestEnd) - Math.max(first, request.firstNumber)
+          : 0;
+      if (settled > 0) request.unanswered -= settled;
+      if (request.unanswered <= 0) {
+        requests.splice(i, 1);
+        this.#owe(lane, request.creditBytes);
+      } else {
+        i++;
+      }
+      if (settled > 0 && requestEnd >= end) return;
     }
   }
 
   #owe(lane: LinkLane, bytes: number): void {
+    this.#unansweredBytes -= bytes;
     this.#owedBytes += bytes;
-    if (this.#owedBytes * 4 >= this.#limits.linkCreditBytes || this.#unansweredBytes === 0) {
+    if (this.#owedBytes * 4 >= this.#limits.linkCreditBytes) {
       writeCredit(this.#writer, 0, this.#owedBytes);
       this.#owedBytes = 0;
     }
     if (lane.closed) return;
     lane.owedBytes += bytes;
-    if (lane.owedBytes * 4 >= this.#limits.laneCreditBytes || lane.requests.length === 0) {
+    if (lane.owedBytes * 4 >= this.#limits.laneCreditBytes) {
       writeCredit(this.#writer, lane.wireId, lane.owedBytes);
       lane.owedBytes = 0;
     }

@@ -1,0 +1,66 @@
+/** What a node has to be told. The launcher fills it from defaults, file, environment and flags; nothing else reads those. */
+import type { ClusterSettings, NodeAddresses } from "@headrace/meta";
+import { defaultSettings } from "@headrace/meta";
+import type { ShardLimits } from "./shard-api.ts";
+import { defaultShardLimits } from "./shard-limits.ts";
+import type { LaneLinkLimits } from "./lane-link.ts";
+
+export interface NodeConfig {
+  /** Where other nodes, gateways and clients find this node. The ports to bind are the wiring's business. */
+  readonly addresses: NodeAddresses;
+  /** `host:port` that the data port is bound to. */
+  readonly dataBindAddress: string;
+  /**
+   * Peer addresses of nodes to ask for a cluster. The first `bootstrapExpect` of them are the founders; the list has to be the same at all
+   * of them. Empty: this node founds alone.
+   */
+  readonly seeds: readonly string[];
+  /** How many founders; 0: never found, only join. */
+  readonly bootstrapExpect: number;
+  /** Used when founding; checked against the data afterwards. null: not asked for (then `defaultShards`, `defaultReplicas`). */
+  readonly shards: number | null;
+  readonly replicas: number | null;
+  /** Settings that a new cluster starts with. */
+  readonly settings: ClusterSettings;
+  readonly electionTimeoutMs: number;
+  readonly heartbeatMs: number;
+  readonly fsync: "always" | "everysec" | "no";
+  readonly walSegmentBytes: number;
+  /** HEADRACE_CLUSTER_SECRET; null: none, then only loopback is bound (the launcher sees to it). */
+  readonly secret: Uint8Array | null;
+  readonly featureLevel: number;
+  readonly shardLimits: ShardLimits;
+  readonly laneLimits: LaneLinkLimits;
+  /** How long `stop` waits for leadership to move. */
+  readonly handOverMs: number;
+  /** A healthy preferred replica must have been in contact this long before leadership goes back to it. */
+  readonly balanceAfterMs: number;
+}
+
+export const defaultShards = 8;
+export const defaultReplicas = 3;
+
+const MIB = 1024 * 1024;
+
+/** Everything but where it is and whom it asks. */
+export const defaultNodeConfig: Omit<NodeConfig, "addresses" | "dataBindAddress" | "seeds" | "bootstrapExpect"> = {
+  shards: null,
+  replicas: null,
+  settings: defaultSettings,
+  electionTimeoutMs: 500,
+  heartbeatMs: 50,
+  fsync: "always",
+  walSegmentBytes: 64 * MIB,
+  secret: null,
+  featureLevel: 1,
+  shardLimits: defaultShardLimits,
+  laneLimits: {
+    laneCreditBytes: MIB,
+    linkCreditBytes: 16 * MIB,
+    maxRequestBytes: 64 * MIB,
+    maxBufferedBytes: 16 * MIB,
+    maxLanes: 65_536,
+  },
+  handOverMs: 2000,
+  balanceAfterMs: 5000,
+};
