@@ -119,10 +119,9 @@ class Completions {
     });
   }
 
-  /** For reads: nothing to apply at a crash. */
+  /** For reads: nothing to apply at a crash, and they do not wait for writes. */
   read<T>(label: string, answer: () => Result<T>, done: Done<T>): void {
-    const at = Math.max(this.#lastMs, this.#loop.nowMs + this.#disk.times.writeMinMs);
-    this.#loop.at(at, "disk", this.#life, label, () => done(answer()));
+    this.#loop.after(this.#disk.times.writeMinMs, "disk", this.#life, label, () => done(answer()));
   }
 }
 
