@@ -47,10 +47,8 @@ export class TestNode {
   readonly frames: { readonly from: number; readonly channel: PeerChannel; readonly bytes: Uint8Array }[] = [];
   readonly writable: string[] = [];
   readonly up: Set<number> = new Set();
-  answer: (kind: string, body: Record<string, unknown>) => MetaResponse = (kind, body) => ({
-    ok: true,
-    body: { kind, ...body },
-  });
+  /** Questions stay unanswered. */
+  isMute = false;
   #wake: (() => void)[] = [];
 
   constructor(nodeId: number, options: Partial<GrpcPeerNetworkOptions> = {}) {
@@ -90,7 +88,9 @@ export class TestNode {
               this.happened.push(`down ${nodeId} ${loss}`);
             }),
           onWritable: (nodeId, channel) => this.#heard(() => this.writable.push(`${nodeId}/${channel}`)),
-          onMetaRequest: (request, answer) => answer(this.answer(request.kind, request.body)),
+          onMetaRequest: ({ kind, body }, answer) => {
+            if (!this.isMute) answer({ ok: true, body: { kind, ...body } });
+          },
         },
         resolve,
       ),

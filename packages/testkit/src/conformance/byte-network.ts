@@ -7,7 +7,7 @@ import type { ByteConnection, ByteListener, ByteNetwork, CloseReason } from "@he
 export interface ByteNetworkUnderTest {
   readonly network: ByteNetwork;
   /** An address that nobody listens at. */
-  freeAddress(): Promise<string>;
+  readonly freeAddress: () => Promise<string>;
 }
 
 /** One end of a connection with everything that its owner heard. */
@@ -239,7 +239,7 @@ interface Connected {
   readonly far: Ear;
   readonly listener: ByteListener;
   readonly address: string;
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 async function connected({ network, freeAddress }: ByteNetworkUnderTest): Promise<Connected> {
