@@ -127,7 +127,7 @@ export class RaftStorage {
     const isOwnBatch = entries.length > 0 && !changed && this.#raft.leader === this.#raft.id;
     this.#log.append({
       groupId: this.#groupId,
-      hardState: message.term > 0 || this.#hardState.commit > 0 ? this.#hardState : null,
+      hardState: this.#hardState,
       entries,
       mustSync: !isOwnBatch || this.#owner.mustSync(lastIndex),
       onWritten: () => this.#written(append),

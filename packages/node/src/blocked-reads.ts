@@ -1,0 +1,141 @@
+/**
+ * Calls that wait for entries (XREAD BLOCK, XREADGROUP BLOCK): one queue per key in order of blocking, deadlines by the monotonic clock. A
+ * call stands in the queues of all its keys, keeps its place while it runs again in vain, and its deadline counts from the first run.
+ *
+ * Leader-local and of one term (I13): on the loss of leadership all are handed back. It decides nothing about replies and runs no command.
+ */
+import { assert } from "@headrace/bytes";
+import type { BlockedCall, CommandRecord } from "@headrace/commands";
+import type { Scheduler, Timer } from "@headrace/ports";
+import type { LaneProgress } from "./lane-progress.ts";
+import type { CancelHow } from "./shard-api.ts";
+
+/** How a blocked call came to its end from outside. */
+export const BlockedEnd = { none: -1, dropped: 0, timedOut: 1, unblocked: 2 } as const;
+export type BlockedEnd = (typeof BlockedEnd)[keyof typeof BlockedEnd];
+
+export class BlockedRead {
+  readonly progress: LaneProgress;
+  readonly laneEpoch: number;
+  readonly number: number;
+  readonly record: CommandRecord;
+  /** The call's own copy of its request: its frame is long gone when it runs again. */
+  readonly request: Uint8Array;
+  call: BlockedCall;
+  timer: Timer | null;
+  /** Not `none`: waits for the next turn to be ended. */
+  end: BlockedEnd;
+  isQueued: boolean;
+
+  constructor(progress: LaneProgress, laneEpoch: number, number: number, record: CommandRecord, waiting: WaitingCall) {
+    this.progress = progress;
+    this.laneEpoch = laneEpoch;
+    this.number = number;
+    this.record = record;
+    this.request = waiting.request;
+    this.call = waiting.call;
+    this.timer = null;
+    this.end = BlockedEnd.none;
+    this.isQueued = true;
+  }
+}
+
+export interface WaitingCall {
+  readonly request: Uint8Array;
+  readonly call: BlockedCall;
+}
+
+/** What the queues ask of the state. */
+export interface KeyWatcher {
+  watchKey(key: string): void;
+  unwatchKey(key: string): void;
+}
+
+export class BlockedReads {
+  readonly #scheduler: Scheduler;
+  readonly #wake: () => void;
+  readonly #byKey: Map<string, Set<BlockedRead>>;
+  #ended: BlockedRead[];
+  #count: number;
+
+  /** `wake`: a call has come to its end; take it with `takeEnded` in the next turn. */
+  constructor(scheduler: Scheduler, wake: () => void) {
+    this.#scheduler = scheduler;
+    this.#wake = wake;
+    this.#byKey = new Map();
+    this.#ended = [];
+    this.#count = 0;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** The lane's call goes to the end of its keys' queues. */
+  add(blocked: BlockedRead, watcher: KeyWatcher): void {
+    assert(blocked.progress.blocked === null, "a lane blocks on one call at a time");
+    blocked.progress.blocked = blocked;
+    this.#count++;
+    for (const key of blocked.call.keys) {
+      let queue = this.#byKey.get(key);
+      if (queue === undefined) this.#byKey.set(key, (queue = new Set()));
+      if (queue.has(blocked)) continue;
+      queue.add(blocked);
+      watcher.watchKey(key);
+    }
+    const { timeoutMs } = blocked.call;
+    if (timeoutMs <= 0) return;
+    blocked.timer = this.#scheduler.after(timeoutMs, () => this.#end(blocked, BlockedEnd.timedOut));
+  }
+
+  /** Served, ended or handed back: out of all queues. */
+  remove(blocked: BlockedRead, watcher: KeyWatcher): void {
+    if (!blocked.isQueued) return;
+    blocked.isQueued = false;
+    blocked.timer?.cancel();
+    this.#count--;
+    assert(blocked.progress.blocked === blocked, "the lane's blocked call");
+    blocked.progress.blocked = null;
+    for (const key of blocked.call.keys) {
+      const queue = this.#byKey.get(key);
+      if (queue === undefined || !queue.delete(blocked)) continue;
+      watcher.unwatchKey(key);
+      if (queue.size === 0) this.#byKey.delete(key);
+    }
+  }
+
+  /** Calls that wait for the key, the longest waiting first. A copy: serving changes the queue. */
+  waiting(key: string): readonly BlockedRead[] {
+    const queue = this.#byKey.get(key);
+    return queue === undefined ? [] : [...queue];
+  }
+
+  /** Ends the lane's call `number` in the next turn; ignored when it is not blocked. */
+  cancel(progress: LaneProgress, number: number, how: CancelHow): void {
+    const blocked = progress.blocked;
+    if (blocked === null || blocked.number !== number) return;
+    this.#end(blocked, how);
+  }
+
+  /** Calls that have come to their end since the last call, in that order. */
+  takeEnded(): readonly BlockedRead[] {
+    if (this.#ended.length === 0) return this.#ended;
+    const ended = this.#ended;
+    this.#ended = [];
+    return ended;
+  }
+
+  /** All calls, in order of blocking per key; for handing them back. */
+  all(): readonly BlockedRead[] {
+    const found = new Set<BlockedRead>();
+    for (const queue of this.#byKey.values()) for (const blocked of queue) found.add(blocked);
+    return [...found];
+  }
+
+  #end(blocked: BlockedRead, how: BlockedEnd): void {
+    if (!blocked.isQueued || blocked.end !== BlockedEnd.none) return;
+    blocked.end = how;
+    this.#ended.push(blocked);
+    this.#wake();
+  }
+}

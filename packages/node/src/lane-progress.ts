@@ -1,0 +1,65 @@
+/**
+ * What a shard remembers of one lane: how far its requests have come, which replies are held, whether its epoch was refused (design §3, order).
+ * Requests of a lane are taken in number order within a lane epoch; after one refusal all later ones of that epoch are refused.
+ */
+import type { BlockedRead } from "./blocked-reads.ts";
+import type { HeldSegment } from "./held-replies.ts";
+import type { Lane } from "./shard-api.ts";
+
+/** Requests of one frame that are not executed yet: `bytes` from `offset` on, `count` of them, the first one numbered `number`. */
+export class QueuedRequests {
+  readonly progress: LaneProgress;
+  readonly laneEpoch: number;
+  readonly bytes: Uint8Array;
+  offset: number;
+  number: number;
+  count: number;
+
+  constructor(progress: LaneProgress, laneEpoch: number, number: number, count: number, bytes: Uint8Array) {
+    this.progress = progress;
+    this.laneEpoch = laneEpoch;
+    this.bytes = bytes;
+    this.offset = 0;
+    this.number = number;
+    this.count = count;
+  }
+
+  /** Refused meanwhile, or of an epoch that is over: the refusal covered them. */
+  get isVoid(): boolean {
+    return this.laneEpoch !== this.progress.epoch || this.progress.refused;
+  }
+}
+
+export class LaneProgress {
+  readonly lane: Lane;
+  epoch: number;
+  /** The number that the next frame must begin with. */
+  nextNumber: number;
+  /** A request of this epoch was refused: all later ones are. */
+  refused: boolean;
+  /** The lane's call that waits for entries; requests behind it wait in `parked`. */
+  blocked: BlockedRead | null;
+  parked: QueuedRequests[];
+  /** Held segments in request order. */
+  heldFirst: HeldSegment | null;
+  heldLast: HeldSegment | null;
+  /** Frames in the shard's queue. */
+  queued: number;
+
+  constructor(lane: Lane) {
+    this.lane = lane;
+    this.epoch = -1;
+    this.nextNumber = 0;
+    this.refused = false;
+    this.blocked = null;
+    this.parked = [];
+    this.heldFirst = null;
+    this.heldLast = null;
+    this.queued = 0;
+  }
+
+  /** Nothing of this lane is left here. */
+  get isIdle(): boolean {
+    return this.blocked === null && this.parked.length === 0 && this.heldFirst === null && this.queued === 0;
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * Requests on their way to execution, and what is remembered of their lanes. Bounded: what finds no room is refused, nothing happened. The order
+ * rule of the link (link/frame.ts) is kept here: per lane in number order inside a lane epoch, and after one refusal nothing of that epoch.
+ *
+ * It does not look into requests.
+ */
+import { assert } from "@headrace/bytes";
+import { RefuseReason } from "@headrace/link";
+import { LaneProgress, QueuedRequests } from "./lane-progress.ts";
+import type { Lane, RequestBatch } from "./shard-api.ts";
+
+/** Executed items at the front are given back in steps of this many. */
+const TRIM_ITEMS = 256;
+
+/** What a refusal tells the gateway about where to go. */
+export interface LeaderHint {
+  leaderNodeId(): number;
+  term(): number;
+}
+
+export class RequestQueue {
+  readonly #shardId: number;
+  readonly #maxBytes: number;
+  readonly #hint: LeaderHint;
+  readonly #lanes: Map<Lane, LaneProgress>;
+  #items: QueuedRequests[];
+  #head: number;
+  #bytes: number;
+  #closed: LaneProgress[];
+
+  constructor(shardId: number, maxBytes: number, hint: LeaderHint) {
+    this.#shardId = shardId;
+    this.#maxBytes = maxBytes;
+    this.#hint = hint;
+    this.#lanes = new Map();
+    this.#items = [];
+    this.#head = 0;
+    this.#bytes = 0;
+    this.#closed = [];
+  }
+
+  /** Bytes queued, parked ones behind blocked calls included. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get isEmpty(): boolean {
+    return this.#head === this.#items.length;
+  }
+
+  lanes(): Iterable<LaneProgress> {
+    return this.#lanes.values();
+  }
+
+  find(lane: Lane): LaneProgress | null {
+    return this.#lanes.get(lane) ?? null;
+  }
+
+  /** Takes a frame of requests, or refuses it: `refusal` is the reason why nothing is taken now, 0 if there is none. */
+  accept(batch: RequestBatch, refusal: RefuseReason | 0): void {
+    let progress = this.#lanes.get(batch.lane);
+    if (progress === undefined) {
+      progress = new LaneProgress(batch.lane);
+      this.#lanes.set(batch.lane, progress);
+    }
+    if (batch.laneEpoch > progress.epoch) {
+      progress.epoch = batch.laneEpoch;
+      progress.nextNumber = batch.firstNumber;
+      progress.refused = false;
+    }
+    if (batch.laneEpoch < progress.epoch || progress.refused || batch.firstNumber !== progress.nextNumber) {
+      if (batch.laneEpoch === progress.epoch) progress.refused = true;
+      this.#sendRefuse(progress, batch.laneEpoch, batch.firstNumber, RefuseReason.staleEpoch);
+      return;
+    }
+    if (refusal !== 0) {
+      this.refuse(progress, batch.firstNumber, refusal);
+      return;
+    }
+    if (this.#bytes + batch.bytes.length > this.#maxBytes && this.#bytes > 0) {
+      this.refuse(progress, batch.firstNumber, RefuseReason.overloaded);
+      return;
+    }
+    progress.nextNumber += batch.count;
+    this.#push(new QueuedRequests(progress, batch.laneEpoch, batch.firstNumber, batch.count, batch.bytes));
+    this.#bytes += batch.bytes.length;
+  }
+
+  /** The next frame to execute; frames that a refusal covers and those behind a blocked call are put away on the way. */
+  first(): QueuedRequests | null {
+    while (this.#head < this.#items.length) {
+      const item = this.#items[this.#head]!;
+      if (item.isVoid) {
+        this.done(item);
+        continue;
+      }
+      if (item.progress.blocked === null) return item;
+      this.#takeFirst(item);
+      item.progress.parked.push(item);
+    }
+    return null;
+  }
+
+  /** The first frame is executed, or what is left of it is void. */
+  done(item: QueuedRequests): void {
+    this.#takeFirst(item);
+    this.#bytes -= item.bytes.length;
+  }
+
+  /** The lane's blocked call is over: what waited behind it is executed next in turn. */
+  unpark(progress: LaneProgress): void {
+    for (const item of progress.parked) this.#push(item);
+    progress.parked = [];
+  }
+
+  /** Refuses `number` and everything behind it in the lane's epoch. */
+  refuse(progress: LaneProgress, number: number, reason: RefuseReason): void {
+    progress.refused = true;
+    this.#sendRefuse(progress, progress.epoch, number, reason);
+  }
+
+  /** Nothing that waits will be executed here: one refusal per lane, at its lowest number. Blocked calls were handed back before. */
+  refuseAll(reason: RefuseReason): void {
+    for (const progress of this.#lanes.values()) {
+      for (const item of progress.parked) {
+        if (!item.isVoid) this.refuse(progress, item.number, reason);
+        this.#bytes -= item.bytes.length;
+      }
+      progress.parked = [];
+    }
+    for (let item = this.first(); item !== null; item = this.first()) {
+      this.refuse(item.progress, item.number, reason);
+      this.done(item);
+    }
+    assert(this.#bytes === 0, "bytes of an empty queue");
+  }
+
+  /** The lane is gone; forgotten when nothing of it is left. */
+  laneClosed(lane: Lane): void {
+    const progress = this.#lanes.get(lane);
+    if (progress !== undefined) this.#closed.push(progress);
+  }
+
+  /** Forgets closed lanes of which nothing is left; once a turn. */
+  sweep(): void {
+    if (this.#closed.length === 0) return;
+    this.#closed = this.#closed.filter((progress) => {
+      if (!progress.isIdle) return true;
+      this.#lanes.delete(progress.lane);
+      return false;
+    });
+  }
+
+  #push(item: QueuedRequests): void {
+    this.#items.push(item);
+    item.progress.queued++;
+  }
+
+  #takeFirst(item: QueuedRequests): void {
+    assert(this.#items[this.#head] === item, "the first in the queue");
+    item.progress.queued--;
+    this.#head++;
+    if (this.#head === this.#items.length) {
+      this.#items = [];
+      this.#head = 0;
+    } else if (this.#head >= TRIM_ITEMS && this.#head * 2 >= this.#items.length) {
+      this.#items.splice(0, this.#head);
+      this.#head = 0;
+    }
+  }
+
+  #sendRefuse(progress: LaneProgress, laneEpoch: number, number: number, reason: RefuseReason): void {
+    const { lane } = progress;
+    if (lane.closed) return;
+    const leader = this.#hint.leaderNodeId();
+    lane.sink.refuse(lane, this.#shardId, laneEpoch, number, reason, leader, this.#hint.term());
+  }
+}
