@@ -1,1 +1,2 @@
-export {};
+export { openSegmentDisk } from "./segment-disk.ts";
+export type { SegmentDiskOptions } from "./segment-disk.ts";

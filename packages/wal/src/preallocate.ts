@@ -1,0 +1,59 @@
+/**
+ * Creates a zero-filled file that is whole or absent: written under another name, synced, renamed, directory synced. The zeros go out in
+ * pieces, each synced, so that the log's own writes never wait behind 64 MiB of them.
+ */
+import { close, constants, fdatasync, fsync, open, rename, unlink, write } from "node:fs";
+import type { Done, Result } from "@headrace/ports";
+import { failureOf } from "./file-failure.ts";
+
+const PIECE_BYTES = 1024 * 1024;
+const DONE: Result<void> = { ok: true, value: undefined };
+
+export interface NewFile {
+  readonly directory: string;
+  readonly temporaryPath: string;
+  readonly path: string;
+  readonly sizeBytes: number;
+}
+
+export function preallocate(file: NewFile, done: Done<void>): void {
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC;
+  open(file.temporaryPath, flags, 0o640, (error, fd) => {
+    if (error !== null) return done(failureOf(error));
+    const zeros = new Uint8Array(Math.min(PIECE_BYTES, file.sizeBytes));
+    fill(fd, zeros, 0, file.sizeBytes, (filled) => {
+      close(fd, (closeError) => {
+        const outcome: Result<void> = filled.ok && closeError ? failureOf(closeError) : filled;
+        if (!outcome.ok) return unlink(file.temporaryPath, () => done(outcome));
+        rename(file.temporaryPath, file.path, (renameError) => {
+          if (renameError !== null) return done(failureOf(renameError));
+          syncDirectory(file.directory, done);
+        });
+      });
+    });
+  });
+}
+
+function fill(fd: number, zeros: Uint8Array, at: number, sizeBytes: number, done: Done<void>): void {
+  if (at === sizeBytes) {
+    fsync(fd, (error) => done(error === null ? DONE : failureOf(error)));
+    return;
+  }
+  write(fd, zeros, 0, Math.min(zeros.length, sizeBytes - at), at, (error, bytesWritten) => {
+    if (error !== null) return done(failureOf(error));
+    fdatasync(fd, (syncError) => {
+      if (syncError !== null) return done(failureOf(syncError));
+      fill(fd, zeros, at + bytesWritten, sizeBytes, done);
+    });
+  });
+}
+
+/** Makes names that were created, renamed or removed durable. */
+export function syncDirectory(directory: string, done: Done<void>): void {
+  open(directory, constants.O_RDONLY, (error, fd) => {
+    if (error !== null) return done(failureOf(error));
+    fsync(fd, (syncError) => {
+      close(fd, () => done(syncError === null ? DONE : failureOf(syncError)));
+    });
+  });
+}
