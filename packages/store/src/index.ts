@@ -1,1 +1,3 @@
-export {};
+export { openLevelStore } from "./level-store.ts";
+export type { LevelStoreOptions } from "./level-store.ts";
+export { openRecordStore } from "./record-store.ts";
