@@ -30,6 +30,8 @@ export interface AcceptedStreamOwner {
 }
 
 const PROOF_TIMEOUT_MS = 5_000;
+// What a queued frame costs beside its payload, so that a queue of empty frames is bounded too.
+const FRAME_COST_BYTES = 256;
 
 type Phase = "hello" | "proof" | "proven" | "lost";
 
@@ -80,17 +82,19 @@ export class AcceptedStream {
     return this.#phase === "proven";
   }
 
-  /** False: not up or over the budget, the frame was dropped. A frame alone may be larger than the budget. */
+  /** False: not up or over the budget, the frame was dropped. */
   send(chunks: readonly Uint8Array[]): boolean {
     if (this.#phase !== "proven") return false;
     let payloadBytes = 0;
     for (const chunk of chunks) payloadBytes += chunk.length;
-    if (this.#queuedBytes > 0 && this.#queuedBytes + payloadBytes > this.#budgetBytes) {
+    const chargedBytes = payloadBytes + FRAME_COST_BYTES;
+    // While half of the budget is free a frame of any size is taken: one larger than the budget would never find its turn otherwise.
+    if (this.#queuedBytes + chargedBytes > this.#budgetBytes && !this.#isHalfFree()) {
       this.#hasRefusedFrame = true;
       return false;
     }
-    this.#queuedBytes += payloadBytes;
-    this.#queuedSizes.push(payloadBytes);
+    this.#queuedBytes += chargedBytes;
+    this.#queuedSizes.push(chargedBytes);
     this.#call.write(new OutgoingFrame(null, chunks, payloadBytes), this.#onWritten);
     return true;
   }
@@ -102,10 +106,14 @@ export class AcceptedStream {
     this.#call.emit("error", { code: status.ABORTED, details: reason });
   }
 
+  #isHalfFree(): boolean {
+    return this.#queuedBytes * 2 <= this.#budgetBytes;
+  }
+
   #written(error?: Error | null): void {
     this.#queuedBytes -= this.#queuedSizes.shift() ?? 0;
     if (error || !this.#hasRefusedFrame || this.#phase !== "proven") return;
-    if (this.#queuedBytes * 2 > this.#budgetBytes) return;
+    if (!this.#isHalfFree()) return;
     this.#hasRefusedFrame = false;
     this.#owner.onWritable(this);
   }

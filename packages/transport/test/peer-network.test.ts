@@ -75,7 +75,7 @@ describe("frames between nodes", () => {
 
   test("over the byte budget frames are refused until the peer is writable again, and none of the accepted is lost", async () => {
     const frame = 1024 * 1024;
-    const budgetBytes = { control: frame, append: 4 * frame, snapshot: frame };
+    const budgetBytes = { control: frame, append: 4 * frame + 4096, snapshot: frame };
     const [a, b] = (await meshOf(2, { budgetBytes })) as [TestNode, TestNode];
     const sent: number[] = [];
     let next = 0;
