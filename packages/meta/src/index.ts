@@ -6,3 +6,4 @@ export * from "./meta-command.ts";
 export * from "./node-name.ts";
 export * from "./placement.ts";
 export * from "./settings.ts";
+export * from "./meta-ask.ts";

@@ -21,6 +21,7 @@ import {
   clusterStateFromJson,
   clusterStateToJson,
   foundingPlan,
+  MetaAsk,
   MetaFormatError,
   parseAddresses,
 } from "@headrace/meta";
@@ -32,16 +33,18 @@ import { decodeRecord, encodeRecord } from "./record-json.ts";
 export const FOUNDING_RECORD = "founding";
 export const TOKEN_RECORD = "join-token";
 
-/** Kinds of metadata requests that founding asks and answers. */
+/** Kinds of metadata requests that founding asks; the first three it answers too. */
 export const FoundingAsk = {
   hello: "founding.hello",
   prepare: "founding.prepare",
   commit: "founding.commit",
-  join: "join",
+  join: MetaAsk.join,
 } as const;
 
 const ROUND_MS = 500;
 const ASK_TIMEOUT_MS = 2000;
+/** Being taken in is a change of the cluster state: it may have to wait for an election. */
+const JOIN_TIMEOUT_MS = 10_000;
 
 export interface FoundingConfig {
   readonly addresses: NodeAddresses;
@@ -392,7 +395,8 @@ export class Founding {
     body: Record<string, unknown>,
     then: (response: MetaResponse | null) => void,
   ): void {
-    this.#world.peerNetwork.askMeta(address, { kind, body }, ASK_TIMEOUT_MS, (result) => {
+    const timeoutMs = kind === FoundingAsk.join ? JOIN_TIMEOUT_MS : ASK_TIMEOUT_MS;
+    this.#world.peerNetwork.askMeta(address, { kind, body }, timeoutMs, (result) => {
       if (!this.#closed) then(result.ok ? result.value : null);
     });
   }
@@ -462,7 +466,7 @@ function parseHello(address: string, body: Readonly<Record<string, unknown>>): H
   }
 }
 
-function randomHex(random: Random, words: number): string {
+export function randomHex(random: Random, words: number): string {
   let text = "";
   for (let i = 0; i < words; i++) text += random.u32().toString(16).padStart(8, "0");
   return text;

@@ -16,7 +16,8 @@ const HANDSHAKE_TIMEOUT_MS = 10_000;
 
 export interface LaneFrontHost {
   shard(shardId: number): LaneShard | null;
-  identity(): NodeIdentity;
+  /** null: not a member of a cluster yet, links are turned away. */
+  identity(): NodeIdentity | null;
   /** New for every connection. */
   security(): HandshakeSecurity;
   /** `flush` has work: call it at the end of the turn, and make one if there is none. */
@@ -77,8 +78,10 @@ export class LaneFront implements LaneLinkHost {
   /** A link that did not come through the port: a gateway in the same process. Its first bytes are the magic, as ever. */
   acceptLink(connection: ByteConnection): void {
     const limits = this.#limits;
+    const identity = this.#host.identity();
+    if (identity === null) return connection.destroy();
     const handshake = new NodeHandshake(
-      this.#host.identity(),
+      identity,
       { laneCreditBytes: limits.laneCreditBytes, linkCreditBytes: limits.linkCreditBytes },
       this.#host.security(),
     );

@@ -1,0 +1,19 @@
+/**
+ * What anyone with the cluster's secret may ask any node (the `meta` service). Bodies are JSON. A node that can't answer by itself passes
+ * the question to one that can, so that gateways and operators need not know who leads the metadata group.
+ *
+ *   state       {}                              ─► {state}            the cluster state as this node knows it
+ *   status      {}                              ─► {status}           of this node, for people and metrics
+ *   setSetting  {name, value}                   ─► {} or {error}      CONFIG SET of a cluster setting; answered when committed
+ *   join        {joinToken, addresses}          ─► {nodeId, state}    an empty node wants to be registered
+ *   propose     {command}                       ─► {nodeId, state} or {error, leaderNodeId}   between nodes: never passed on
+ *
+ * A refusal has `ok: false` and a text in `error`; `retry: true` says that nothing happened or that repeating is harmless.
+ */
+export const MetaAsk = {
+  state: "state",
+  status: "status",
+  setSetting: "setSetting",
+  join: "join",
+  propose: "propose",
+} as const;

@@ -1,0 +1,360 @@
+/**
+ * A node as a member of a cluster: its groups under one turn loop, the state of the cluster as it knows it, and what follows from a change
+ * of either: whom to stay connected with, what to tell watchers and links, where leadership should be.
+ *
+ * Must not know: founding, how connections are accepted.
+ */
+import { clusterStateToJson, META_GROUP_ID } from "@headrace/meta";
+import type { ClusterState } from "@headrace/meta";
+import type { RecoveredGroup, SharedLogApi } from "@headrace/log";
+import type { NodeWorld, PeerLoss, Timer } from "@headrace/ports";
+import type { Message } from "@headrace/raft-ts";
+import type { LaneFront } from "./lane-front.ts";
+import { LeaderBalance } from "./leader-balance.ts";
+import type { LedGroup } from "./leader-balance.ts";
+import { MetaGroup, storeMetaPosition, votersOnly } from "./meta-group.ts";
+import type { MetaGroupHost, MetaPosition } from "./meta-group.ts";
+import type { NodeConfig } from "./node-config.ts";
+import { openGroups } from "./open-groups.ts";
+import type { OpenedGroups } from "./open-groups.ts";
+import { RaftGroups } from "./raft-groups.ts";
+import type { GroupLeader } from "./raft-groups.ts";
+import type { ShardHost, ShardSettings } from "./shard-api.ts";
+import type { ShardReplica } from "./shard.ts";
+
+const BALANCE_CHECK_MS = 1000;
+
+export interface MemberNodeOptions {
+  readonly nodeId: number;
+  readonly config: NodeConfig;
+  readonly world: NodeWorld;
+  readonly log: SharedLogApi;
+  readonly front: LaneFront;
+}
+
+export class MemberNode implements ShardHost, MetaGroupHost {
+  readonly nodeId: number;
+  readonly #config: NodeConfig;
+  readonly #world: NodeWorld;
+  readonly #log: SharedLogApi;
+  readonly #front: LaneFront;
+  readonly #groups: RaftGroups;
+  readonly #settings: ShardSettings;
+  readonly #balance: LeaderBalance;
+  readonly #peersUpSinceMs: Map<number, number>;
+  /** Groups that should be here and can't serve, with the reason. */
+  readonly #failures: Map<number, string>;
+  #shards: ReadonlyMap<number, ShardReplica>;
+  #meta: MetaGroup | null;
+  #state: ClusterState;
+  #running: boolean;
+  #stopping: boolean;
+  #balanceTimer: Timer | null;
+
+  constructor(options: MemberNodeOptions, state: ClusterState) {
+    const { world, config } = options;
+    this.nodeId = options.nodeId;
+    this.#config = config;
+    this.#world = world;
+    this.#log = options.log;
+    this.#front = options.front;
+    this.#settings = { ack: 2, nodeBounds: { maxEntries: 0, maxBytes: 0 } };
+    this.#groups = new RaftGroups(this.nodeId, config.heartbeatMs, world, {
+      onLeader: (groupId, leader) => this.#onLeader(groupId, leader),
+      onTurnEnd: () => this.#front.flush(),
+    });
+    this.#balance = new LeaderBalance(world.clock, config.balanceAfterMs, {
+      misplaced: () => this.#misplaced(),
+      upSinceMs: (nodeId) => this.#peersUpSinceMs.get(nodeId) ?? null,
+      handOver: (groupId, replicaId, done) => this.#shards.get(groupId)!.handOver(replicaId, done),
+    });
+    this.#peersUpSinceMs = new Map();
+    this.#failures = new Map();
+    this.#shards = new Map();
+    this.#meta = null;
+    this.#state = state;
+    this.#running = false;
+    this.#stopping = false;
+    this.#balanceTimer = null;
+    this.#follow(state);
+  }
+
+  get state(): ClusterState {
+    return this.#state;
+  }
+
+  get metaGroup(): MetaGroup | null {
+    return this.#meta;
+  }
+
+  get groups(): RaftGroups {
+    return this.#groups;
+  }
+
+  /** null: no healthy replica of the shard here. */
+  shard(shardId: number): ShardReplica | null {
+    const shard = this.#shards.get(shardId);
+    return shard !== undefined && shard.isHealthy && this.#running ? shard : null;
+  }
+
+  shards(): Iterable<ShardReplica> {
+    return this.#shards.values();
+  }
+
+  /** Opens every group placed here. Nothing moves before `run`. */
+  open(meta: MetaPosition, recovered: ReadonlyMap<number, RecoveredGroup>, founding: boolean, done: () => void): void {
+    const options = {
+      nodeId: this.nodeId,
+      config: this.#config,
+      world: this.#world,
+      log: this.#log,
+      recovered,
+      settings: this.#settings,
+      meta,
+      founding,
+      host: this,
+    };
+    openGroups(options, (opened) => {
+      this.#take(opened);
+      done();
+    });
+  }
+
+  /** Takes part from here on. */
+  run(): void {
+    this.#running = true;
+    this.#groups.start();
+    this.#announce(this.#state);
+    this.#groups.campaignWhereLeaderless();
+    this.#scheduleBalance();
+  }
+
+  /** A newer state, heard from a member of the metadata group: only for nodes that are none. */
+  adopt(state: ClusterState): void {
+    this.#state = state;
+    this.onClusterState(state);
+    const position = { index: 0, term: 0, confState: votersOnly([]) };
+    storeMetaPosition(this.#world.recordStore, { position, state }, (result) => {
+      // It only shortens the next start: the state is asked for again anyway.
+      if (!result.ok) this.#world.logger.warn("metadata_not_stored", { message: result.message });
+    });
+  }
+
+  /** No replica serves, votes or writes any more: the log can't be believed (I22). */
+  failAll(message: string): void {
+    for (const group of this.#groups.all()) group.fail(message);
+  }
+
+  // ── stopping ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Moves leadership of everything led here to others; answers when it is done or the time is over. */
+  handOverAll(done: () => void): void {
+    this.#stopping = true;
+    this.#balanceTimer?.cancel();
+    let open = 1;
+    let over = false;
+    const finish = (): void => {
+      if (over || --open > 0) return;
+      over = true;
+      timer.cancel();
+      done();
+    };
+    const timer = this.#world.scheduler.after(this.#config.handOverMs, () => {
+      open = 1;
+      finish();
+    });
+    this.#handOverMeta();
+    for (const shard of this.#shards.values()) {
+      // Alone nobody can take over, and waiting for it would only cost time.
+      if (!shard.isHealthy || !shard.isLeader || this.#peersUpSinceMs.size === 0) continue;
+      open++;
+      shard.handOver(null, finish);
+    }
+    this.#world.scheduler.soon(finish);
+  }
+
+  /** Gives every held reply its fate; then nothing moves any more. */
+  stop(): void {
+    for (const shard of this.#shards.values()) {
+      if (!shard.isHealthy) continue;
+      shard.stopServing();
+      shard.drive();
+    }
+    this.#front.flush();
+    this.#groups.stop();
+    this.#running = false;
+    for (const group of this.#groups.all()) group.fail("the node is stopping");
+  }
+
+  // ── what the groups call ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  sendRaft(message: Message, groupId: number): void {
+    this.#groups.sendRaft(message, groupId);
+  }
+
+  requestTurn(groupId: number): void {
+    this.#groups.requestTurn(groupId);
+  }
+
+  nodeOfReplica(groupId: number, replicaId: number): number {
+    return this.#groups.nodeOfReplica(groupId, replicaId);
+  }
+
+  onLeaderChange(groupId: number, leaderReplicaId: number, term: number, ready: boolean): void {
+    this.#groups.onLeaderChange(groupId, leaderReplicaId, term, ready);
+  }
+
+  onReplicaFailed(groupId: number, message: string): void {
+    if (this.#stopping) return;
+    this.#failures.set(groupId, message);
+    this.#front.setLeader(groupId, 0, this.#groups.leaderOf(groupId).term);
+    this.#world.logger.error("replica_failed", { group: groupId, message });
+  }
+
+  onClusterState(state: ClusterState): void {
+    this.#follow(state);
+    if (this.#running) this.#announce(state);
+  }
+
+  // ── what the peers do ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  onPeerUp(nodeId: number): void {
+    this.#peersUpSinceMs.set(nodeId, this.#world.clock.monotonicMs());
+    if (this.#running) this.#groups.onPeerUp();
+  }
+
+  onPeerDown(nodeId: number, loss: PeerLoss): void {
+    this.#peersUpSinceMs.delete(nodeId);
+    if (this.#running) this.#groups.onPeerDown(nodeId, loss);
+  }
+
+  onFrame(fromNodeId: number, frame: Uint8Array): void {
+    if (this.#running) this.#groups.onFrame(fromNodeId, frame);
+  }
+
+  // ── how it is doing ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Why this node is not ready; empty when it is. */
+  unreadyReasons(): string[] {
+    if (!this.#running) return ["opening its groups"];
+    const reasons: string[] = [];
+    for (const [groupId, message] of this.#failures) reasons.push(`group ${groupId} failed: ${message}`);
+    for (const group of this.#groups.all()) {
+      if (!group.isHealthy) continue;
+      const leader = this.#groups.leaderOf(group.groupId);
+      if (leader.replicaId === 0) reasons.push(`group ${group.groupId} has no leader`);
+      else if (leader.replicaId === group.replicaId && !leader.ready) {
+        reasons.push(`group ${group.groupId} is taking over leadership`);
+      }
+    }
+    for (const shard of this.#shards.values()) {
+      if (!shard.isHealthy) continue;
+      const { reloading, dirty } = shard.status();
+      if (reloading || dirty) reasons.push(`group ${shard.groupId} is catching up`);
+    }
+    return reasons;
+  }
+
+  status(): Record<string, unknown> {
+    const shards = [...this.#shards.values()].map((shard) => ({
+      ...shard.status(),
+      leaderNodeId: this.#groups.leaderOf(shard.groupId).nodeId,
+    }));
+    const peers = this.#state.nodes
+      .filter((node) => node.id !== this.nodeId)
+      .map((node) => ({
+        nodeId: node.id,
+        address: node.peerAddress,
+        up: this.#peersUpSinceMs.has(node.id),
+      }));
+    return {
+      epoch: this.#state.epoch,
+      stateVersion: this.#state.version,
+      metadata: this.#meta?.status() ?? null,
+      shards,
+      failures: Object.fromEntries(this.#failures),
+      peers,
+      frames: {
+        sent: this.#groups.framesSent,
+        lost: this.#groups.framesLost,
+        malformed: this.#groups.framesMalformed,
+        misroutedMessages: this.#groups.messagesMisrouted,
+      },
+      turns: this.#groups.turns,
+    };
+  }
+
+  // ── consequences ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #take(opened: OpenedGroups): void {
+    this.#shards = opened.shards;
+    this.#meta = opened.meta;
+    if (opened.meta !== null) {
+      this.#groups.add(opened.meta);
+      this.#state = opened.meta.state;
+    }
+    for (const shard of opened.shards.values()) this.#groups.add(shard);
+    for (const [groupId, message] of opened.failures) this.onReplicaFailed(groupId, message);
+  }
+
+  #follow(state: ClusterState): void {
+    const { settings } = state;
+    this.#settings.ack = settings.ack;
+    this.#settings.nodeBounds = { maxEntries: settings.streamNodeMaxEntries, maxBytes: settings.streamNodeMaxBytes };
+    this.#groups.place(state);
+  }
+
+  #announce(state: ClusterState): void {
+    const { peerNetwork } = this.#world;
+    const others = state.nodes.filter((node) => node.id !== this.nodeId);
+    peerNetwork.setPeers(others.map((node) => ({ nodeId: node.id, address: node.peerAddress })));
+    peerNetwork.publishState(state.version, clusterStateToJson(state));
+  }
+
+  #onLeader(groupId: number, leader: GroupLeader): void {
+    this.#world.logger.info("leader", {
+      group: groupId,
+      node: leader.nodeId,
+      replica: leader.replicaId,
+      term: leader.term,
+      ready: leader.ready,
+    });
+    if (groupId === META_GROUP_ID) return;
+    // Of itself a node says so only when it serves: until then requests would come back.
+    const known = leader.nodeId !== this.nodeId || leader.ready ? leader.nodeId : 0;
+    this.#front.setLeader(groupId, known, leader.term);
+  }
+
+  #misplaced(): LedGroup[] {
+    const found: LedGroup[] = [];
+    for (const placed of this.#state.shards) {
+      const shard = this.shard(placed.id);
+      const preferred = placed.replicas.find((replica) => replica.replicaId === placed.preferredReplicaId);
+      if (shard === null || preferred === undefined || preferred.nodeId === this.nodeId || !shard.isReady) continue;
+      const { lastIndex, matches } = shard.status();
+      const match = matches.find((each) => each.replica === preferred.replicaId)?.match ?? 0;
+      found.push({
+        groupId: placed.id,
+        preferredReplicaId: preferred.replicaId,
+        preferredNodeId: preferred.nodeId,
+        behind: lastIndex - match,
+      });
+    }
+    return found;
+  }
+
+  #scheduleBalance(): void {
+    this.#balanceTimer = this.#world.scheduler.after(BALANCE_CHECK_MS, () => {
+      if (this.#stopping) return;
+      this.#balance.check();
+      this.#scheduleBalance();
+    });
+  }
+
+  #handOverMeta(): void {
+    const meta = this.#meta;
+    if (meta === null || !meta.isLeader) return;
+    const successor = this.#state.metaReplicas.find((replica) => this.#peersUpSinceMs.has(replica.nodeId));
+    if (successor !== undefined) meta.handOver(successor.replicaId);
+  }
+}

@@ -1,0 +1,374 @@
+/**
+ * A storage node: one process' worth of replicas. This file is its life: who am I, is the log whole, found or join or resume, serve, stop.
+ *
+ *   identity ─► log recovery ─► peers and data port ─► founding or joining, if empty ─► groups ─► serving
+ *
+ * What is done in between is the business of the parts that it puts together. Must not know: Raft, RESP, how anything is stored.
+ */
+import type { ClusterState } from "@headrace/meta";
+import type { HandshakeSecurity, NodeIdentity } from "@headrace/link";
+import { SharedLog } from "@headrace/log";
+import type { RecoveredGroup } from "@headrace/log";
+import type {
+  ByteConnection,
+  ByteNetwork,
+  MetaRequest,
+  MetaResponse,
+  NodeWorld,
+  PeerChannel,
+  PeerLoss,
+  PeerNetworkEvents,
+} from "@headrace/ports";
+import { Founding, randomHex } from "./founding.ts";
+import type { Membership } from "./founding.ts";
+import { contradiction, loadIdentity, storeIdentity } from "./identity.ts";
+import type { Identity, StartFailure } from "./identity.ts";
+import { LaneFront } from "./lane-front.ts";
+import { MemberNode } from "./member-node.ts";
+import { loadMetaPosition, storeMetaPosition, votersOnly } from "./meta-group.ts";
+import type { MetaPosition } from "./meta-group.ts";
+import { MetaService } from "./meta-service.ts";
+import { defaultReplicas, defaultShards } from "./node-config.ts";
+import type { NodeConfig } from "./node-config.ts";
+
+export interface NodeOuterWorld extends NodeWorld {
+  /** The data port and the links. */
+  readonly network: ByteNetwork;
+  /** A client that speaks RESP to the data port; the connection delivers from its first byte on. Without it such clients are closed. */
+  readonly onRespConnection?: (connection: ByteConnection) => void;
+}
+
+/** What `/readyz` says. */
+export interface Readiness {
+  readonly ready: boolean;
+  readonly reasons: readonly string[];
+}
+
+export class Node implements PeerNetworkEvents {
+  readonly #config: NodeConfig;
+  readonly #world: NodeOuterWorld;
+  readonly #log: SharedLog;
+  readonly #front: LaneFront;
+  readonly #founding: Founding;
+  readonly #service: MetaService;
+  #recovered: ReadonlyMap<number, RecoveredGroup>;
+  #identity: Identity | null;
+  #member: MemberNode | null;
+  /** Why this node can't serve although its process runs: a damaged log, a disk that failed. */
+  #broken: string | null;
+  #stopping: boolean;
+
+  constructor(config: NodeConfig, world: NodeOuterWorld) {
+    const { clock, scheduler, logger } = world;
+    this.#config = config;
+    this.#world = world;
+    const walConfig = {
+      segmentBytes: config.walSegmentBytes,
+      maxWriteBytes: 1024 * 1024,
+      sealAfterMs: 10,
+      fsync: config.fsync,
+    };
+    this.#log = new SharedLog(walConfig, world.segmentDisk, clock, scheduler, logger);
+    this.#log.onPoisoned = (message) => this.#break(`the log's disk failed: ${message}`);
+    const onRespConnection = world.onRespConnection ?? ((connection: ByteConnection) => connection.destroy());
+    this.#front = new LaneFront(
+      config.laneLimits,
+      { network: world.network, scheduler, logger, onRespConnection },
+      {
+        shard: (shardId) => this.#member?.shard(shardId) ?? null,
+        identity: () => this.#linkIdentity(),
+        security: () => this.#linkSecurity(),
+        requestTurn: () => this.#requestTurn(),
+      },
+    );
+    this.#founding = new Founding(
+      {
+        addresses: config.addresses,
+        seeds: config.seeds,
+        bootstrapExpect: config.bootstrapExpect,
+        shards: config.shards ?? defaultShards,
+        replicas: config.replicas ?? defaultReplicas,
+        settings: config.settings,
+      },
+      world,
+      {
+        onMember: (membership, stored) => this.#onMember(membership, stored),
+        onFailed: (message) => this.#break(message),
+      },
+    );
+    this.#service = new MetaService(config.addresses, world, {
+      metaGroup: () => this.#member?.metaGroup ?? null,
+      state: () => this.#member?.state ?? null,
+      adopt: (state) => this.#member?.adopt(state),
+      status: () => this.status(),
+    });
+    this.#recovered = new Map();
+    this.#identity = null;
+    this.#member = null;
+    this.#broken = null;
+    this.#stopping = false;
+  }
+
+  /**
+   * Starts listening and then finds its place by itself. `done` gets null when the ports are open, or why the node can't start; the node is
+   * not ready yet then (see `readiness`).
+   */
+  start(done: (failure: StartFailure | null) => void): void {
+    loadIdentity(this.#world.recordStore, (loaded) => {
+      if (!loaded.ok) return done(loaded.failure);
+      const identity = loaded.value;
+      const contradicts = identity === null ? null : contradiction(identity, this.#config);
+      if (contradicts !== null) return done(contradicts);
+      this.#recoverLog(identity, (failure) => {
+        if (failure !== null) return done(failure);
+        this.#listen((notListening) => {
+          done(notListening);
+          if (notListening === null) this.#findPlace(identity);
+        });
+      });
+    });
+  }
+
+  /**
+   * Hands leadership over, gives every held request its fate, flushes and closes everything. Bounded in time. May be called once, after
+   * `start` has answered.
+   */
+  stop(done: () => void): void {
+    this.#stopping = true;
+    this.#front.stopping = true;
+    this.#founding.close();
+    this.#service.close();
+    const member = this.#member;
+    if (member === null) return this.#close(done);
+    member.handOverAll(() => {
+      member.stop();
+      this.#close(done);
+    });
+  }
+
+  /** A link that does not come through the data port: a gateway in this process. */
+  acceptLink(connection: ByteConnection): void {
+    this.#front.acceptLink(connection);
+  }
+
+  readiness(): Readiness {
+    const reasons: string[] = [];
+    if (this.#stopping) reasons.push("stopping");
+    if (this.#broken !== null) reasons.push(this.#broken);
+    else if (this.#member === null) reasons.push(`not part of a cluster: waiting for ${this.#founding.waitingFor}`);
+    else reasons.push(...this.#member.unreadyReasons());
+    return { ready: reasons.length === 0, reasons };
+  }
+
+  /** The state of the cluster as this node knows it; null before membership. To be read, not kept. */
+  get clusterState(): ClusterState | null {
+    return this.#member?.state ?? null;
+  }
+
+  /** What this node knows about who leads the shard, 0: nothing. For redirects. */
+  leaderNodeOf(shardId: number): number {
+    return this.#member?.groups.leaderOf(shardId).nodeId ?? 0;
+  }
+
+  get nodeId(): number {
+    return this.#identity?.nodeId ?? 0;
+  }
+
+  /** For people, metrics and the `status` request; plain JSON. */
+  status(): Record<string, unknown> {
+    return {
+      nodeId: this.nodeId,
+      clusterId: this.#identity?.clusterId ?? "",
+      incarnation: this.#identity?.incarnation ?? 0,
+      ...this.readiness(),
+      ...this.#member?.status(),
+      wal: { ...this.#log.stats },
+      lanes: this.#front.status(),
+    };
+  }
+
+  /** Replicas on this node, for the simulator's checkers. */
+  get member(): MemberNode | null {
+    return this.#member;
+  }
+
+  // ── what the peers do ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  onFrame(fromNodeId: number, _channel: PeerChannel, frame: Uint8Array): void {
+    this.#member?.onFrame(fromNodeId, frame);
+  }
+
+  onPeerUp(nodeId: number): void {
+    this.#world.logger.info("peer_up", { node: nodeId });
+    this.#member?.onPeerUp(nodeId);
+  }
+
+  onPeerDown(nodeId: number, loss: PeerLoss): void {
+    this.#world.logger.info("peer_down", { node: nodeId, loss });
+    this.#member?.onPeerDown(nodeId, loss);
+  }
+
+  onWritable(): void {
+    // Raft was told of what was lost and probes by itself.
+  }
+
+  onMetaRequest(request: MetaRequest, answer: (response: MetaResponse) => void): void {
+    const { kind, body } = request;
+    if (this.#founding.answer(kind, body, answer) || this.#service.answer(kind, body, answer)) return;
+    answer({ ok: false, body: { error: `unknown request ${kind}`, retry: false } });
+  }
+
+  // ── starting ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #recoverLog(identity: Identity | null, done: (failure: StartFailure | null) => void): void {
+    this.#log.recover((result) => {
+      if (!result.ok) return done({ reason: "io", message: `the log can't be read: ${result.message}` });
+      const outcome = result.value;
+      if (outcome.kind === "damaged") {
+        // The process stays up and says so: an operator has to look, and a restart would not help (I23).
+        this.#break(`the log is damaged: ${outcome.message}`);
+        return done(null);
+      }
+      if (identity === null && outcome.groups.size > 0) {
+        const message = "the data directory holds a log but no identity: it is not whole, the node can't know its id";
+        return done({ reason: "foreign", message });
+      }
+      if (outcome.tornBytes > 0) this.#world.logger.info("log_tail_torn", { bytes: outcome.tornBytes });
+      this.#recovered = outcome.groups;
+      done(null);
+    });
+  }
+
+  #listen(done: (failure: StartFailure | null) => void): void {
+    this.#world.peerNetwork.start(this, (started) => {
+      if (!started.ok) return done({ reason: "bind", message: started.message });
+      this.#front.accept(this.#config.dataBindAddress, (failure) => {
+        done(failure === null ? null : { reason: "bind", message: failure });
+      });
+    });
+  }
+
+  #findPlace(identity: Identity | null): void {
+    if (this.#stopping) return;
+    if (identity !== null) {
+      this.#founding.alreadyMember(identity.clusterId);
+      if (this.#broken === null) this.#resume(identity);
+    } else if (this.#broken === null) {
+      this.#founding.start();
+    }
+  }
+
+  /** The data directory says who this node is. Every start is a new incarnation, and durable before anyone hears of it. */
+  #resume(identity: Identity): void {
+    loadMetaPosition(this.#world.recordStore, (loaded) => {
+      if (!loaded.ok) return this.#break(loaded.failure.message);
+      if (loaded.value === null)
+        return this.#break("the data directory has an identity but no metadata: it is not whole");
+      const meta = loaded.value;
+      const next = { ...identity, incarnation: identity.incarnation + 1 };
+      this.#storeIdentity(next, () => this.#openMember(next, meta));
+    });
+  }
+
+  /** First the state, then the identity: who has an identity has a state. */
+  #onMember(membership: Membership, stored: () => void): void {
+    const { state, nodeId, founded } = membership;
+    const voters = state.metaReplicas.map((replica) => replica.replicaId);
+    const position = founded
+      ? { index: 1, term: 1, confState: votersOnly(voters) }
+      : { index: 0, term: 0, confState: votersOnly([]) };
+    const identity: Identity = {
+      clusterId: state.clusterId,
+      nodeId,
+      incarnation: 1,
+      opened: !founded,
+      foundedWith: founded
+        ? { nodes: state.nodes.length, shards: state.shards.length, replicas: this.#config.replicas ?? defaultReplicas }
+        : null,
+    };
+    storeMetaPosition(this.#world.recordStore, { position, state }, (result) => {
+      if (!result.ok) return this.#break(`the metadata can't be written: ${result.message}`);
+      this.#storeIdentity(identity, () => {
+        this.#world.logger.info(founded ? "cluster_founded" : "cluster_joined", {
+          cluster: identity.clusterId,
+          node: nodeId,
+        });
+        stored();
+        this.#openMember(identity, { position, state });
+      });
+    });
+  }
+
+  #openMember(identity: Identity, meta: MetaPosition): void {
+    if (this.#stopping) return;
+    const { clusterId, nodeId, incarnation } = identity;
+    this.#identity = identity;
+    this.#world.peerNetwork.identify({ clusterId, nodeId, incarnation });
+    const member = new MemberNode(
+      { nodeId, config: this.#config, world: this.#world, log: this.#log, front: this.#front },
+      meta.state,
+    );
+    this.#member = member;
+    const run = (): void => {
+      if (this.#stopping || this.#broken !== null) return;
+      member.run();
+      this.#service.start(nodeId);
+    };
+    member.open(meta, this.#recovered, !identity.opened, () => {
+      this.#recovered = new Map();
+      if (identity.opened) return run();
+      const opened = { ...identity, opened: true };
+      this.#storeIdentity(opened, run);
+    });
+  }
+
+  #storeIdentity(identity: Identity, then: () => void): void {
+    storeIdentity(this.#world.recordStore, identity, (result) => {
+      if (!result.ok) return this.#break(`the identity can't be written: ${result.message}`);
+      this.#identity = identity;
+      then();
+    });
+  }
+
+  // ── the rest ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #break(message: string): void {
+    if (this.#broken !== null) return;
+    this.#broken = message;
+    this.#world.logger.error("node_broken", { message });
+    this.#member?.failAll(message);
+  }
+
+  #close(done: () => void): void {
+    this.#front.stopAccepting(() => {
+      this.#front.close();
+      this.#log.close(() => {
+        this.#world.peerNetwork.close(() => {
+          this.#world.kvStore.close(() => done());
+        });
+      });
+    });
+  }
+
+  /** Answers of links that are not part of a group's turn still leave in one write. */
+  #requestTurn(): void {
+    if (this.#member === null) this.#world.scheduler.soon(() => this.#front.flush());
+    else this.#member.groups.requestTurnEnd();
+  }
+
+  #linkIdentity(): NodeIdentity | null {
+    const identity = this.#identity;
+    if (identity === null) return null;
+    const { clusterId, nodeId, incarnation } = identity;
+    return { clusterId, nodeId, incarnation, featureLevel: this.#config.featureLevel };
+  }
+
+  #linkSecurity(): HandshakeSecurity {
+    const { digest, random } = this.#world;
+    return {
+      secret: this.#config.secret,
+      hmacSha256: (key, data) => digest.hmacSha256(key, data),
+      nonce: randomHex(random, 4),
+    };
+  }
+}

@@ -1,0 +1,158 @@
+/**
+ * Brings the groups that are placed on this node to life: their marks in the log when the cluster is being founded, then the metadata group
+ * and every shard. A group that must exist and does not is damage; it stays out, with the reason, while the others serve.
+ *
+ * Must not know: lanes, peers, who leads.
+ */
+import { META_GROUP_ID } from "@headrace/meta";
+import type { ClusterState } from "@headrace/meta";
+import type { RecoveredGroup, SharedLogApi } from "@headrace/log";
+import type { NodeWorld } from "@headrace/ports";
+import { MetaGroup, votersOnly } from "./meta-group.ts";
+import type { MetaGroupHost, MetaPosition } from "./meta-group.ts";
+import type { NodeConfig } from "./node-config.ts";
+import type { ShardHost, ShardSettings } from "./shard-api.ts";
+import { ShardReplica } from "./shard.ts";
+
+export interface OpenGroupsOptions {
+  readonly nodeId: number;
+  readonly config: NodeConfig;
+  readonly world: NodeWorld;
+  readonly log: SharedLogApi;
+  readonly recovered: ReadonlyMap<number, RecoveredGroup>;
+  readonly settings: ShardSettings;
+  readonly meta: MetaPosition;
+  /** The first state of the groups is still to be written (again, if a former attempt was cut short). */
+  readonly founding: boolean;
+  readonly host: ShardHost & MetaGroupHost;
+}
+
+export interface OpenedGroups {
+  readonly meta: MetaGroup | null;
+  readonly shards: ReadonlyMap<number, ShardReplica>;
+  /** Why a group that should be here is not. */
+  readonly failures: ReadonlyMap<number, string>;
+}
+
+interface Placed {
+  readonly groupId: number;
+  readonly replicaId: number;
+}
+
+/** `done` is called once, in a later event. */
+export function openGroups(options: OpenGroupsOptions, done: (opened: OpenedGroups) => void): void {
+  const placed = options.meta.state.groupsOn(options.nodeId);
+  markInLog(options, placed, () => openPlaced(options, placed, done));
+}
+
+/**
+ * Puts the first hard state of each new group into the log, durably. From then on a log that holds nothing of a group has been lost, and a
+ * node that lost its log must not vote.
+ */
+function markInLog(options: OpenGroupsOptions, placed: readonly Placed[], then: () => void): void {
+  const missing = options.founding ? placed.filter((group) => !options.recovered.has(group.groupId)) : [];
+  let open = missing.length;
+  if (open === 0) {
+    options.world.scheduler.soon(then);
+    return;
+  }
+  for (const { groupId } of missing) {
+    options.log.append({
+      groupId,
+      hardState: { term: 1, vote: 0, commit: 1 },
+      entries: [],
+      mustSync: true,
+      onWritten: null,
+      onDurable: () => {
+        if (--open === 0) then();
+      },
+    });
+  }
+}
+
+function openPlaced(options: OpenGroupsOptions, placed: readonly Placed[], done: (opened: OpenedGroups) => void): void {
+  const shards = new Map<number, ShardReplica>();
+  const failures = new Map<number, string>();
+  let meta: MetaGroup | null = null;
+  let open = 1;
+  const finish = (): void => {
+    if (--open === 0) done({ meta, shards, failures });
+  };
+  for (const group of placed) {
+    const recovered = options.recovered.get(group.groupId) ?? null;
+    if (recovered === null && !options.founding) {
+      failures.set(group.groupId, "the log holds nothing of it: the log's files were lost");
+    } else if (group.groupId === META_GROUP_ID) {
+      meta = openMeta(options, group.replicaId, recovered);
+    } else {
+      open++;
+      openShard(options, group, recovered, (replica, failure) => {
+        if (replica !== null) shards.set(group.groupId, replica);
+        else failures.set(group.groupId, failure);
+        finish();
+      });
+    }
+  }
+  options.world.scheduler.soon(finish);
+}
+
+function ticksOf(config: NodeConfig): { electionTicks: number; heartbeatTicks: number } {
+  return {
+    electionTicks: Math.max(3, Math.round(config.electionTimeoutMs / config.heartbeatMs)),
+    heartbeatTicks: 1,
+  };
+}
+
+function openMeta(options: OpenGroupsOptions, replicaId: number, recovered: RecoveredGroup | null): MetaGroup {
+  const { scheduler, random, recordStore, logger } = options.world;
+  return new MetaGroup({
+    replicaId,
+    ...ticksOf(options.config),
+    start: options.meta,
+    recovered,
+    world: { scheduler, random, recordStore, logger, log: options.log },
+    host: options.host,
+  });
+}
+
+function openShard(
+  options: OpenGroupsOptions,
+  group: Placed,
+  recovered: RecoveredGroup | null,
+  done: (replica: ShardReplica | null, failure: string) => void,
+): void {
+  const { config, world } = options;
+  const { clock, scheduler, random, kvStore } = world;
+  const logger = world.logger.child({ group: group.groupId });
+  ShardReplica.open(
+    {
+      config: {
+        groupId: group.groupId,
+        replicaId: group.replicaId,
+        ...ticksOf(config),
+        tickMs: config.heartbeatMs,
+        fsync: config.fsync,
+        limits: config.shardLimits,
+      },
+      settings: options.settings,
+      world: { clock, scheduler, random, kvStore, log: options.log, logger },
+      host: options.host,
+      recovered,
+      founding: options.founding ? foundingOf(options.meta.state, group.groupId) : null,
+    },
+    (result) => (result.ok ? done(result.value, "") : done(null, `${result.reason}: ${result.message}`)),
+  );
+}
+
+function foundingOf(
+  state: ClusterState,
+  groupId: number,
+): {
+  readonly members: ReturnType<typeof votersOnly>;
+  readonly slots: readonly { readonly from: number; readonly to: number }[];
+} {
+  return {
+    members: votersOnly(state.replicasOf(groupId).map((replica) => replica.replicaId)),
+    slots: state.shard(groupId)?.slotRanges ?? [],
+  };
+}

@@ -1,0 +1,266 @@
+/**
+ * The Raft groups of this node under one clock and one turn: ticks, frames from peers, the turn loop, who leads what, and the quick reaction
+ * to a leader's death.
+ *
+ * A TURN drives every group that has asked for it, then sends one frame per peer and channel, then one write per link. Everything that
+ * arrives in the meantime shares the next turn.
+ *
+ * A peer whose process is gone shows as a refused or reset connection at once. Its groups then forget their leader (so that they vote
+ * again) and campaign after 10–60 ms, drawn by chance so that one of them wins. A death without such a sign is found by the election
+ * timeout.
+ *
+ * Must not know: what the groups' logs hold, lanes, founding.
+ */
+import { TruncatedError } from "@headrace/bytes";
+import type { ClusterState } from "@headrace/meta";
+import type { Logger, PeerLoss, PeerNetwork, Random, Scheduler, Timer } from "@headrace/ports";
+import { message as newMessage, MessageType } from "@headrace/raft-ts";
+import type { Message } from "@headrace/raft-ts";
+import { decodeFrame, PeerCodecError } from "./peer-codec.ts";
+import { PeerOutbox } from "./peer-outbox.ts";
+
+/** What a group has to be able to do; shards and the metadata group do. */
+export interface RaftGroup {
+  readonly groupId: number;
+  readonly replicaId: number;
+  readonly isHealthy: boolean;
+  tick(): void;
+  receive(message: Message): void;
+  reportUnreachable(replicaId: number): void;
+  drive(): void;
+  campaign(): void;
+  fail(message: string): void;
+}
+
+export interface GroupLeader {
+  /** 0: none known. */
+  readonly replicaId: number;
+  readonly nodeId: number;
+  readonly term: number;
+  /** This node leads and serves. */
+  readonly ready: boolean;
+}
+
+export interface RaftGroupsWorld {
+  readonly scheduler: Scheduler;
+  readonly random: Random;
+  readonly peerNetwork: Pick<PeerNetwork, "send">;
+  readonly logger: Logger;
+}
+
+export interface RaftGroupsHost {
+  onLeader(groupId: number, leader: GroupLeader): void;
+  /** At the end of every turn, when the groups have been driven. */
+  onTurnEnd(): void;
+}
+
+const CAMPAIGN_MIN_MS = 10;
+const CAMPAIGN_SPREAD_MS = 50;
+const NO_LEADER: GroupLeader = { replicaId: 0, nodeId: 0, term: 0, ready: false };
+
+export class RaftGroups {
+  readonly #nodeId: number;
+  readonly #tickMs: number;
+  readonly #world: RaftGroupsWorld;
+  readonly #host: RaftGroupsHost;
+  readonly #groups: Map<number, RaftGroup>;
+  readonly #outbox: PeerOutbox;
+  /** Replica ids are unique in the whole cluster. */
+  readonly #nodeByReplica: Map<number, number>;
+  readonly #preferred: Map<number, number>;
+  readonly #leaders: Map<number, GroupLeader>;
+  readonly #queued: Set<number>;
+  #turnScheduled: boolean;
+  #tickTimer: Timer | null;
+  #stopped: boolean;
+  turns: number;
+  /** Messages for a group or replica that is not here, or from one that is not where it claims to be. */
+  messagesMisrouted: number;
+  framesMalformed: number;
+
+  constructor(nodeId: number, tickMs: number, world: RaftGroupsWorld, host: RaftGroupsHost) {
+    this.#nodeId = nodeId;
+    this.#tickMs = tickMs;
+    this.#world = world;
+    this.#host = host;
+    this.#groups = new Map();
+    this.#outbox = new PeerOutbox(world.peerNetwork, (groupId, replicaId) => {
+      this.#groups.get(groupId)?.reportUnreachable(replicaId);
+    });
+    this.#nodeByReplica = new Map();
+    this.#preferred = new Map();
+    this.#leaders = new Map();
+    this.#queued = new Set();
+    this.#turnScheduled = false;
+    this.#tickTimer = null;
+    this.#stopped = false;
+    this.turns = 0;
+    this.messagesMisrouted = 0;
+    this.framesMalformed = 0;
+  }
+
+  get framesSent(): number {
+    return this.#outbox.framesSent;
+  }
+
+  get framesLost(): number {
+    return this.#outbox.framesLost;
+  }
+
+  add(group: RaftGroup): void {
+    this.#groups.set(group.groupId, group);
+  }
+
+  group(groupId: number): RaftGroup | null {
+    return this.#groups.get(groupId) ?? null;
+  }
+
+  all(): Iterable<RaftGroup> {
+    return this.#groups.values();
+  }
+
+  leaderOf(groupId: number): GroupLeader {
+    return this.#leaders.get(groupId) ?? NO_LEADER;
+  }
+
+  /** Where replicas live and who should lead. */
+  place(state: ClusterState): void {
+    this.#nodeByReplica.clear();
+    const groups = [state.metaReplicas, ...state.shards.map((shard) => shard.replicas)];
+    for (const replicas of groups) {
+      for (const replica of replicas) this.#nodeByReplica.set(replica.replicaId, replica.nodeId);
+    }
+    for (const shard of state.shards) this.#preferred.set(shard.id, shard.preferredReplicaId);
+  }
+
+  /** Starts the clock. Until then groups may be added, but nothing moves. */
+  start(): void {
+    this.#tick();
+  }
+
+  /** No tick, no turn, no message any more. */
+  stop(): void {
+    this.#stopped = true;
+    this.#tickTimer?.cancel();
+  }
+
+  /** The groups that this node should lead campaign at once, if nobody leads: at founding and after a restart of everything. */
+  campaignWhereLeaderless(): void {
+    for (const group of this.#groups.values()) {
+      const preferred = this.#preferred.get(group.groupId) ?? 0;
+      // The metadata group has no preferred leader: its first member goes ahead.
+      if (preferred === 0 || preferred === group.replicaId) this.#campaignSoon(group);
+    }
+  }
+
+  // ── what the groups call ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  sendRaft(message: Message, groupId: number): void {
+    const nodeId = this.#nodeByReplica.get(message.to) ?? 0;
+    if (nodeId === 0 || nodeId === this.#nodeId) {
+      this.messagesMisrouted++;
+      return;
+    }
+    this.#outbox.add(nodeId, groupId, message);
+    this.#scheduleTurn();
+  }
+
+  requestTurn(groupId: number): void {
+    this.#queued.add(groupId);
+    this.#scheduleTurn();
+  }
+
+  nodeOfReplica(_groupId: number, replicaId: number): number {
+    return this.#nodeByReplica.get(replicaId) ?? 0;
+  }
+
+  onLeaderChange(groupId: number, replicaId: number, term: number, ready: boolean): void {
+    const nodeId = this.#nodeByReplica.get(replicaId) ?? 0;
+    const leader = { replicaId, nodeId, term, ready };
+    this.#leaders.set(groupId, leader);
+    this.#host.onLeader(groupId, leader);
+  }
+
+  /** `onTurnEnd` is wanted although no group has work. */
+  requestTurnEnd(): void {
+    this.#scheduleTurn();
+  }
+
+  // ── what the peers do ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  onFrame(fromNodeId: number, frame: Uint8Array): void {
+    if (this.#stopped) return;
+    try {
+      decodeFrame(frame, (groupId, message) => this.#route(fromNodeId, groupId, message));
+    } catch (error) {
+      if (!(error instanceof PeerCodecError || error instanceof TruncatedError)) throw error;
+      this.framesMalformed++;
+      this.#world.logger.warn("peer_frame_malformed", { from: fromNodeId, message: error.message });
+    }
+  }
+
+  onPeerUp(): void {
+    if (!this.#stopped) this.campaignWhereLeaderless();
+  }
+
+  onPeerDown(nodeId: number, loss: PeerLoss): void {
+    if (this.#stopped || (loss !== "reset" && loss !== "refused")) return;
+    for (const group of this.#groups.values()) {
+      const leader = this.leaderOf(group.groupId);
+      if (leader.replicaId === 0 || leader.nodeId !== nodeId || !group.isHealthy) continue;
+      group.receive(newMessage(MessageType.ForgetLeader, group.replicaId, group.replicaId));
+      this.#campaignSoon(group);
+    }
+  }
+
+  #route(fromNodeId: number, groupId: number, message: Message): void {
+    const group = this.#groups.get(groupId);
+    const livesElsewhere = this.nodeOfReplica(groupId, message.from) !== fromNodeId;
+    if (group === undefined || group.replicaId !== message.to || livesElsewhere || !group.isHealthy) {
+      this.messagesMisrouted++;
+      return;
+    }
+    group.receive(message);
+  }
+
+  /** The draw keeps two replicas from splitting the vote; who hears of a leader meanwhile stays quiet. */
+  #campaignSoon(group: RaftGroup): void {
+    const delayMs = CAMPAIGN_MIN_MS + this.#world.random.below(CAMPAIGN_SPREAD_MS);
+    this.#world.scheduler.after(delayMs, () => {
+      if (this.#stopped || !group.isHealthy || this.leaderOf(group.groupId).replicaId !== 0) return;
+      group.campaign();
+    });
+  }
+
+  // ── time ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #tick(): void {
+    if (this.#stopped) return;
+    this.#tickTimer = this.#world.scheduler.after(this.#tickMs, () => this.#tick());
+    for (const group of this.#groups.values()) {
+      if (group.isHealthy) group.tick();
+    }
+  }
+
+  #scheduleTurn(): void {
+    if (this.#turnScheduled || this.#stopped) return;
+    this.#turnScheduled = true;
+    this.#world.scheduler.soon(() => this.#turn());
+  }
+
+  #turn(): void {
+    this.#turnScheduled = false;
+    if (this.#stopped) return;
+    this.turns++;
+    if (this.#queued.size > 0) {
+      const groupIds = [...this.#queued];
+      this.#queued.clear();
+      for (const groupId of groupIds) {
+        const group = this.#groups.get(groupId);
+        if (group !== undefined && group.isHealthy) group.drive();
+      }
+    }
+    this.#outbox.flush();
+    this.#host.onTurnEnd();
+  }
+}
