@@ -49,12 +49,7 @@ export interface StreamView {
    * Live entries between `start` and `end`, both included, at most `limit` (negative or Infinity: all), backwards when `reverse`.
    * The answer is a frozen position list over blocks; it must be used before the next effect on this stream.
    */
-  range(
-    start: StreamId,
-    end: StreamId,
-    limit: number,
-    reverse: boolean,
-  ): EntryRange;
+  range(start: StreamId, end: StreamId, limit: number, reverse: boolean): EntryRange;
   /**
    * The exact cut of a MAXLEN/MINID trim. `approximate` removes whole nodes only (Redis' `~`); `limit` bounds the entries removed (0: no bound).
    */
@@ -114,12 +109,7 @@ export interface PendingView {
   readonly lastId: StreamId | null;
   find(id: StreamId): PendingEntry | null;
   /** Entries with start ≤ id ≤ end in id order, of one consumer when named; `visit` answers false to stop. */
-  visit(
-    start: StreamId,
-    end: StreamId,
-    consumer: string | null,
-    visit: (entry: PendingEntry) => boolean,
-  ): void;
+  visit(start: StreamId, end: StreamId, consumer: string | null, visit: (entry: PendingEntry) => boolean): void;
 }
 
 /** One key. */
@@ -181,40 +171,14 @@ export interface Effects {
   /** Removes these existing entries and moves max-deleted-entry-id. */
   deleteEntries(key: string, ids: readonly StreamId[]): void;
   deleteKey(key: string): void;
-  setStreamId(
-    key: string,
-    lastId: StreamId,
-    entriesAdded: number,
-    maxDeletedId: StreamId,
-  ): void;
-  createGroup(
-    key: string,
-    group: string,
-    lastDeliveredId: StreamId,
-    entriesRead: number,
-  ): void;
-  setGroupId(
-    key: string,
-    group: string,
-    lastDeliveredId: StreamId,
-    entriesRead: number,
-  ): void;
+  setStreamId(key: string, lastId: StreamId, entriesAdded: number, maxDeletedId: StreamId): void;
+  createGroup(key: string, group: string, lastDeliveredId: StreamId, entriesRead: number): void;
+  setGroupId(key: string, group: string, lastDeliveredId: StreamId, entriesRead: number): void;
   destroyGroup(key: string, group: string): void;
-  createConsumer(
-    key: string,
-    group: string,
-    consumer: string,
-    timeMs: number,
-  ): void;
+  createConsumer(key: string, group: string, consumer: string, timeMs: number): void;
   deleteConsumer(key: string, group: string, consumer: string): void;
   /** Sets seen time, and active time unless `activeMs` is negative. */
-  touchConsumer(
-    key: string,
-    group: string,
-    consumer: string,
-    seenMs: number,
-    activeMs: number,
-  ): void;
+  touchConsumer(key: string, group: string, consumer: string, seenMs: number, activeMs: number): void;
   /**
    * Delivers the live entries behind the group's last delivered id up to `upToId` to the consumer: advances the group's position and
    * entries-read (the value given), and, unless `noAck`, makes or takes over their pending entries with count 1 and this time.
@@ -229,13 +193,7 @@ export interface Effects {
     noAck: boolean,
   ): void;
   /** The consumer read its own history: count + 1 and this time for each of its pending ids. */
-  redeliver(
-    key: string,
-    group: string,
-    consumer: string,
-    ids: readonly StreamId[],
-    timeMs: number,
-  ): void;
+  redeliver(key: string, group: string, consumer: string, ids: readonly StreamId[], timeMs: number): void;
   /** Removes pending entries that exist. */
   acknowledge(key: string, group: string, ids: readonly StreamId[]): void;
   /**

@@ -28,10 +28,7 @@ export class StreamId {
 
   equals(other: StreamId): boolean {
     return (
-      this.msHi === other.msHi &&
-      this.msLo === other.msLo &&
-      this.seqHi === other.seqHi &&
-      this.seqLo === other.seqLo
+      this.msHi === other.msHi && this.msLo === other.msLo && this.seqHi === other.seqHi && this.seqLo === other.seqLo
     );
   }
 
@@ -93,12 +90,7 @@ export class StreamId {
 }
 
 export const MIN_ID: StreamId = new StreamId(0, 0, 0, 0);
-export const MAX_ID: StreamId = new StreamId(
-  0xffffffff,
-  0xffffffff,
-  0xffffffff,
-  0xffffffff,
-);
+export const MAX_ID: StreamId = new StreamId(0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff);
 
 function u64Text(high: number, low: number): string {
   if (high < 0x200000) return String(high * 0x1_0000_0000 + low);

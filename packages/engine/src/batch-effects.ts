@@ -1,0 +1,387 @@
+/**
+ * The leader's open batch: every method checks its preconditions, encodes one effect and applies it at once, non-hot ones by decoding what
+ * was just encoded. Consecutive appends to one key share one effect: entry bytes go straight into the batch's region and from there into the
+ * tail block; ids, lengths and origins gather beside it and are written behind the region when the run is closed.
+ */
+import { assert, ByteReader, ByteWriter, copyOf } from "@headrace/bytes";
+import type { Effects, NodeBounds, TrimCut } from "./api.ts";
+import {
+  BATCH_FORMAT_VERSION,
+  BATCH_KIND_EFFECTS,
+  EFFECT_VERSION,
+  EffectType,
+  SESSION_BYTES,
+} from "./effect-format.ts";
+import { ENTRY_COLUMN_BYTES, type EffectApplier } from "./effect-applier.ts";
+import { ENTRY_HEAD_BYTES_MAX, writeEntry } from "./entry-form.ts";
+import type { Group } from "./group.ts";
+import type { KeyspaceState, StreamKey } from "./keyspace-state.ts";
+import { OriginRuns } from "./origin-runs.ts";
+import { UINT48_MAX } from "./pending-leaf.ts";
+import { RunColumns } from "./run-columns.ts";
+import { MIN_ID, type StreamId } from "./stream-id.ts";
+
+const FIRST_CAPACITY_BYTES = 64 * 1024;
+/** A smaller payload is copied out and the buffer kept; a larger one takes the buffer along. */
+const COPY_BYTES_MAX = 32 * 1024;
+const EFFECT_COUNT_OFFSET = 12;
+
+export class BatchEffects implements Effects {
+  index: number;
+  logTimeMs: number;
+  count: number;
+  readonly #keyspace: KeyspaceState;
+  readonly #applier: EffectApplier;
+  readonly #writer: ByteWriter;
+  #encoded: number;
+  #bodyOffset: number;
+  // The open append run; its key is null when there is none.
+  #runKey: StreamKey | null;
+  #regionOffset: number;
+  readonly #columns: RunColumns;
+  readonly #origins: OriginRuns;
+  // Who executes now, and whether an effect has said so.
+  #session: Uint8Array | null;
+  #sequence: number;
+  #originSaid: boolean;
+
+  constructor(keyspace: KeyspaceState, applier: EffectApplier) {
+    this.index = 0;
+    this.logTimeMs = 0;
+    this.count = 0;
+    this.#keyspace = keyspace;
+    this.#applier = applier;
+    this.#writer = new ByteWriter(FIRST_CAPACITY_BYTES);
+    this.#encoded = 0;
+    this.#bodyOffset = 0;
+    this.#runKey = null;
+    this.#regionOffset = 0;
+    this.#columns = new RunColumns();
+    this.#origins = new OriginRuns();
+    this.#session = null;
+    this.#sequence = 0;
+    this.#originSaid = true;
+  }
+
+  get byteLength(): number {
+    return this.#writer.length + (this.#runKey === null ? 0 : this.#columns.count * 20 + this.#origins.byteLength + 4);
+  }
+
+  /** Begins the batch of log entry `index`. */
+  open(index: number, logTimeMs: number): void {
+    this.index = index;
+    this.logTimeMs = logTimeMs;
+    this.count = 0;
+    this.#encoded = 0;
+    this.#session = null;
+    this.#originSaid = true;
+    const writer = this.#writer;
+    writer.clear();
+    writer.u8(BATCH_FORMAT_VERSION);
+    writer.u8(BATCH_KIND_EFFECTS);
+    writer.u16(0);
+    writer.f64(logTimeMs);
+    writer.u32(0);
+  }
+
+  setOrigin(session: Uint8Array | null, sequence: number): void {
+    assert(session === null || session.length === SESSION_BYTES, "session is not 16 bytes");
+    this.#session = session;
+    this.#sequence = sequence;
+    this.#originSaid = session === null;
+  }
+
+  /** The payload, or null when nothing happened. */
+  seal(): Uint8Array | null {
+    if (this.count === 0) return null;
+    this.#closeRun();
+    const writer = this.#writer;
+    writer.patchU32(EFFECT_COUNT_OFFSET, this.#encoded);
+    return writer.length <= COPY_BYTES_MAX ? copyOf(writer.bytes, 0, writer.length) : writer.take(FIRST_CAPACITY_BYTES);
+  }
+
+  append(
+    key: string,
+    id: StreamId,
+    elementCount: number,
+    source: Uint8Array,
+    start: number,
+    end: number,
+    bounds: NodeBounds,
+  ): void {
+    let run = this.#runKey;
+    if (run === null || run.key !== key || this.#origins.isFull) run = this.#openRun(key);
+    const { stream } = run;
+    assert(stream.lastId.compare(id) < 0, "appended id is not above the last one");
+    const writer = this.#writer;
+    writer.reserve(end - start + ENTRY_HEAD_BYTES_MAX);
+    const entryStart = writer.length;
+    const entryEnd = writeEntry(writer.bytes, entryStart, id, elementCount, source, start, end);
+    writer.length = entryEnd;
+    const length = entryEnd - entryStart;
+    const { entries } = stream;
+    const flags = entries.layoutFlags(length, elementCount, source, start, bounds);
+    const columns = this.#columns;
+    columns.push(id, length | flags);
+    this.#origins.note(this.#session, this.#sequence);
+    this.#originSaid = true;
+    stream.appendRun(writer.bytes, entryStart, columns, columns.count - 1, columns.count, id);
+    this.#keyspace.meter.bytes += length + ENTRY_COLUMN_BYTES;
+    this.#keyspace.touch(run);
+    this.count++;
+  }
+
+  #openRun(key: string): StreamKey {
+    this.#closeRun();
+    const run = this.#keyspace.find(key) ?? this.#keyspace.create(key);
+    const writer = this.#writer;
+    this.#head(EffectType.append);
+    writer.string(key);
+    this.#regionOffset = writer.length;
+    writer.u32(0);
+    this.#runKey = run;
+    return run;
+  }
+
+  #closeRun(): void {
+    if (this.#runKey === null) return;
+    this.#runKey = null;
+    const writer = this.#writer;
+    const columns = this.#columns;
+    writer.patchU32(this.#regionOffset, writer.length - this.#regionOffset - 4);
+    writer.u32(columns.count);
+    writer.all(columns.idColumn());
+    writer.all(columns.lengthColumn());
+    const originsOffset = writer.length;
+    this.#origins.write(writer);
+    this.#patchBodyBytes();
+    columns.clear();
+    this.#origins.clear();
+    this.#applier.applyOrigins(new ByteReader(writer.bytes, originsOffset, writer.length));
+  }
+
+  #head(type: EffectType): void {
+    const writer = this.#writer;
+    writer.u8(type);
+    writer.u8(EFFECT_VERSION);
+    writer.u16(0);
+    writer.u32(0);
+    this.#bodyOffset = writer.length;
+    this.#encoded++;
+  }
+
+  #patchBodyBytes(): void {
+    this.#writer.patchU32(this.#bodyOffset - 4, this.#writer.length - this.#bodyOffset);
+  }
+
+  /** Opens any effect but append; its body follows. */
+  #begin(type: EffectType): ByteWriter {
+    this.#closeRun();
+    const writer = this.#writer;
+    if (!this.#originSaid) {
+      this.#originSaid = true;
+      this.#head(EffectType.origin);
+      writer.all(this.#session!);
+      writer.f64(this.#sequence);
+      this.#apply(EffectType.origin);
+    }
+    this.#head(type);
+    return writer;
+  }
+
+  #end(type: EffectType): void {
+    this.#apply(type);
+    this.count++;
+  }
+
+  #apply(type: EffectType): void {
+    this.#patchBodyBytes();
+    const reader = new ByteReader(this.#writer.bytes, this.#bodyOffset, this.#writer.length);
+    this.#applier.apply(type, reader);
+    assert(reader.remaining === 0, "effect body not read to its end");
+  }
+
+  #beginForGroup(type: EffectType, key: string, group: string): ByteWriter {
+    const writer = this.#begin(type);
+    writer.string(key);
+    writer.string(group);
+    return writer;
+  }
+
+  #existingGroup(key: string, group: string): Group {
+    return this.#keyspace.existing(key).stream.existingGroup(group);
+  }
+
+  createStream(key: string): void {
+    assert(this.#keyspace.find(key) === null, "key exists");
+    this.#begin(EffectType.createStream).string(key);
+    this.#end(EffectType.createStream);
+  }
+
+  /** A cut of nothing is no effect. */
+  trim(key: string, cut: TrimCut): void {
+    const { stream } = this.#keyspace.existing(key);
+    if (cut.count === 0) return;
+    assert(cut.firstKeptId === null || stream.has(cut.firstKeptId), "first kept entry does not exist");
+    const writer = this.#begin(EffectType.trim);
+    writer.string(key);
+    writer.u8(cut.firstKeptId === null ? 1 : 0);
+    (cut.firstKeptId ?? MIN_ID).write(writer);
+    this.#end(EffectType.trim);
+  }
+
+  deleteEntries(key: string, ids: readonly StreamId[]): void {
+    const { stream } = this.#keyspace.existing(key);
+    for (const id of ids) assert(stream.has(id), "deleted entry does not exist");
+    const writer = this.#begin(EffectType.deleteEntries);
+    writer.string(key);
+    writeIds(writer, ids);
+    this.#end(EffectType.deleteEntries);
+  }
+
+  deleteKey(key: string): void {
+    this.#keyspace.existing(key);
+    this.#begin(EffectType.deleteKey).string(key);
+    this.#end(EffectType.deleteKey);
+  }
+
+  setStreamId(key: string, lastId: StreamId, entriesAdded: number, maxDeletedId: StreamId): void {
+    const tail = this.#keyspace.existing(key).stream.entries.tail;
+    assert(tail === null || tail.compareAt(tail.count - 1, lastId) <= 0, "last id below an entry");
+    const writer = this.#begin(EffectType.setStreamId);
+    writer.string(key);
+    lastId.write(writer);
+    writer.f64(entriesAdded);
+    maxDeletedId.write(writer);
+    this.#end(EffectType.setStreamId);
+  }
+
+  createGroup(key: string, group: string, lastDeliveredId: StreamId, entriesRead: number): void {
+    assert(this.#keyspace.existing(key).stream.group(group) === null, "group exists");
+    const writer = this.#beginForGroup(EffectType.createGroup, key, group);
+    lastDeliveredId.write(writer);
+    writer.f64(entriesRead);
+    this.#end(EffectType.createGroup);
+  }
+
+  setGroupId(key: string, group: string, lastDeliveredId: StreamId, entriesRead: number): void {
+    this.#existingGroup(key, group);
+    const writer = this.#beginForGroup(EffectType.setGroupId, key, group);
+    lastDeliveredId.write(writer);
+    writer.f64(entriesRead);
+    this.#end(EffectType.setGroupId);
+  }
+
+  destroyGroup(key: string, group: string): void {
+    this.#existingGroup(key, group);
+    this.#beginForGroup(EffectType.destroyGroup, key, group);
+    this.#end(EffectType.destroyGroup);
+  }
+
+  createConsumer(key: string, group: string, consumer: string, timeMs: number): void {
+    assert(this.#existingGroup(key, group).consumer(consumer) === null, "consumer exists");
+    const writer = this.#beginForGroup(EffectType.createConsumer, key, group);
+    writer.string(consumer);
+    writer.f64(timeMs);
+    this.#end(EffectType.createConsumer);
+  }
+
+  deleteConsumer(key: string, group: string, consumer: string): void {
+    this.#existingGroup(key, group).existing(consumer);
+    this.#beginForGroup(EffectType.deleteConsumer, key, group).string(consumer);
+    this.#end(EffectType.deleteConsumer);
+  }
+
+  touchConsumer(key: string, group: string, consumer: string, seenMs: number, activeMs: number): void {
+    this.#existingGroup(key, group).existing(consumer);
+    const writer = this.#beginForGroup(EffectType.touchConsumer, key, group);
+    writer.string(consumer);
+    writer.f64(seenMs);
+    writer.f64(activeMs);
+    this.#end(EffectType.touchConsumer);
+  }
+
+  deliver(
+    key: string,
+    group: string,
+    consumer: string,
+    upToId: StreamId,
+    entriesRead: number,
+    timeMs: number,
+    noAck: boolean,
+  ): void {
+    const found = this.#existingGroup(key, group);
+    found.existing(consumer);
+    assert(found.lastDeliveredId.compare(upToId) < 0, "delivery does not move forward");
+    assertTime(timeMs);
+    const writer = this.#beginForGroup(EffectType.deliver, key, group);
+    writer.string(consumer);
+    upToId.write(writer);
+    writer.f64(entriesRead);
+    writer.f64(timeMs);
+    writer.u8(noAck ? 1 : 0);
+    this.#end(EffectType.deliver);
+  }
+
+  redeliver(key: string, group: string, consumer: string, ids: readonly StreamId[], timeMs: number): void {
+    const found = this.#existingGroup(key, group);
+    found.existing(consumer);
+    for (const id of ids) assert(found.pending.find(id)?.consumer === consumer, "not pending for this consumer");
+    assertTime(timeMs);
+    const writer = this.#beginForGroup(EffectType.redeliver, key, group);
+    writer.string(consumer);
+    writer.f64(timeMs);
+    writeIds(writer, ids);
+    this.#end(EffectType.redeliver);
+  }
+
+  acknowledge(key: string, group: string, ids: readonly StreamId[]): void {
+    const { pending } = this.#existingGroup(key, group);
+    for (const id of ids) assert(pending.has(id), "acknowledged entry is not pending");
+    const writer = this.#beginForGroup(EffectType.acknowledge, key, group);
+    writeIds(writer, ids);
+    this.#end(EffectType.acknowledge);
+  }
+
+  claim(
+    key: string,
+    group: string,
+    consumer: string,
+    ids: readonly StreamId[],
+    deliveryTimesMs: readonly number[],
+    deliveryCounts: readonly number[],
+  ): void {
+    this.#existingGroup(key, group).existing(consumer);
+    assert(ids.length === deliveryTimesMs.length && ids.length === deliveryCounts.length, "columns differ in length");
+    for (const timeMs of deliveryTimesMs) assertTime(timeMs);
+    const writer = this.#beginForGroup(EffectType.claim, key, group);
+    writer.string(consumer);
+    writeIds(writer, ids);
+    for (const timeMs of deliveryTimesMs) writer.f64(timeMs);
+    for (const count of deliveryCounts) writer.f64(Math.min(Math.max(count, 0), UINT48_MAX));
+    this.#end(EffectType.claim);
+  }
+
+  advanceGroup(key: string, group: string, lastDeliveredId: StreamId): void {
+    const found = this.#existingGroup(key, group);
+    assert(found.lastDeliveredId.compare(lastDeliveredId) <= 0, "position moves backwards");
+    const writer = this.#beginForGroup(EffectType.advanceGroup, key, group);
+    lastDeliveredId.write(writer);
+    this.#end(EffectType.advanceGroup);
+  }
+
+  flush(): void {
+    this.#begin(EffectType.flush);
+    this.#end(EffectType.flush);
+  }
+}
+
+function writeIds(writer: ByteWriter, ids: readonly StreamId[]): void {
+  writer.u32(ids.length);
+  for (const id of ids) id.write(writer);
+}
+
+/** Pending records hold 48 bits. */
+function assertTime(timeMs: number): void {
+  assert(Number.isInteger(timeMs) && timeMs >= 0 && timeMs <= UINT48_MAX, "delivery time out of range");
+}

@@ -1,0 +1,270 @@
+/**
+ * The only code that changes state: decodes an effect and does it. Followers and recovery run whole log entries through `applyBatch`; the
+ * leader runs each effect through `apply` right after encoding it, and its appends through `Stream.appendRun` as here. Reads no clock, no
+ * setting; never fails on what a leader wrote.
+ */
+import { assert, latin1, ByteReader } from "@headrace/bytes";
+import { UnknownEffectError } from "./api.ts";
+import {
+  BATCH_FORMAT_VERSION,
+  BATCH_KIND_EFFECTS,
+  EFFECT_TYPE_MAX,
+  EFFECT_VERSION,
+  EffectType,
+  NO_SESSION,
+  SESSION_BYTES,
+} from "./effect-format.ts";
+import type { KeyspaceState } from "./keyspace-state.ts";
+import type { Origins } from "./origins.ts";
+import { RunColumns } from "./run-columns.ts";
+import type { Group } from "./group.ts";
+import type { Stream } from "./stream.ts";
+import { StreamId } from "./stream-id.ts";
+
+/** What a capture writes for an entry beside its bytes. */
+export const ENTRY_COLUMN_BYTES = 21;
+
+export class EffectApplier {
+  readonly #keyspace: KeyspaceState;
+  readonly #origins: Origins;
+  readonly #columns: RunColumns;
+  logTimeMs: number;
+
+  constructor(keyspace: KeyspaceState, origins: Origins) {
+    this.#keyspace = keyspace;
+    this.#origins = origins;
+    this.#columns = new RunColumns();
+    this.logTimeMs = 0;
+  }
+
+  /** Applies a whole log entry. Throws UnknownEffectError before anything is changed. */
+  applyBatch(data: Uint8Array, index: number): void {
+    const reader = new ByteReader(data);
+    const version = reader.u8();
+    if (version !== BATCH_FORMAT_VERSION) throw new UnknownEffectError(`batch format ${version}`);
+    const kind = reader.u8();
+    if (kind !== BATCH_KIND_EFFECTS) throw new UnknownEffectError(`batch kind ${kind}`);
+    reader.u16();
+    const logTimeMs = reader.f64();
+    const count = reader.u32();
+    const first = reader.offset;
+    for (let i = 0; i < count; i++) {
+      const type = reader.u8();
+      if (type === 0 || type > EFFECT_TYPE_MAX) throw new UnknownEffectError(`effect type ${type}`);
+      const effectVersion = reader.u8();
+      if (effectVersion !== EFFECT_VERSION)
+        throw new UnknownEffectError(`effect type ${type} version ${effectVersion}`);
+      reader.u16();
+      reader.skip(reader.u32());
+    }
+    assert(reader.remaining === 0, "bytes behind the last effect");
+    this.#keyspace.writerIndex = index;
+    this.logTimeMs = logTimeMs;
+    reader.offset = first;
+    for (let i = 0; i < count; i++) {
+      const type = reader.u8();
+      reader.u8();
+      reader.u16();
+      const end = reader.u32() + reader.offset;
+      if (type === EffectType.append) this.#append(reader);
+      else this.apply(type, reader);
+      assert(reader.offset === end, "effect body not read to its end");
+    }
+  }
+
+  #append(reader: ByteReader): void {
+    const name = reader.string();
+    const regionBytes = reader.u32();
+    const region = reader.skip(regionBytes);
+    const count = reader.u32();
+    const ids = reader.skip(count * 16);
+    const lengths = reader.skip(count * 4);
+    const columns = this.#columns;
+    columns.load(reader.bytes, ids, lengths, count);
+    const key = this.#keyspace.find(name) ?? this.#keyspace.create(name);
+    const last = (count - 1) * 4;
+    const lastId = new StreamId(
+      columns.ids[last]!,
+      columns.ids[last + 1]!,
+      columns.ids[last + 2]!,
+      columns.ids[last + 3]!,
+    );
+    key.stream.appendRun(reader.bytes, region, columns, 0, count, lastId);
+    key.stream.entries.tailNode.forget();
+    this.#keyspace.meter.bytes += regionBytes + count * ENTRY_COLUMN_BYTES;
+    this.#keyspace.touch(key);
+    this.applyOrigins(reader);
+  }
+
+  /** The origin part of an append: the leader runs it alone, when it closes the run. */
+  applyOrigins(reader: ByteReader): void {
+    const sessionCount = reader.u16();
+    const sessions = reader.skip(sessionCount * SESSION_BYTES);
+    const runs = reader.u32();
+    for (let i = 0; i < runs; i++) {
+      const session = reader.u16();
+      const firstSequence = reader.f64();
+      const count = reader.u32();
+      if (session === NO_SESSION) continue;
+      assert(session < sessionCount, "origin names no session");
+      const at = sessions + session * SESSION_BYTES;
+      this.#origins.record(latin1(reader.bytes, at, at + SESSION_BYTES), firstSequence + count - 1, this.logTimeMs);
+    }
+  }
+
+  /** Any effect but append; `reader` stands at its body and ends behind it. */
+  apply(type: number, reader: ByteReader): void {
+    switch (type) {
+      case EffectType.origin:
+        this.#origin(reader);
+        return;
+      case EffectType.createStream:
+        this.#keyspace.touch(this.#keyspace.create(reader.string()));
+        return;
+      case EffectType.deleteKey:
+        this.#keyspace.remove(reader.string());
+        return;
+      case EffectType.flush:
+        this.#keyspace.flush();
+        return;
+      case EffectType.trim:
+        this.#trim(reader);
+        return;
+      case EffectType.deleteEntries:
+        this.#deleteEntries(reader);
+        return;
+      case EffectType.setStreamId:
+        this.#setStreamId(reader);
+        return;
+      default:
+        this.#applyToGroup(type, reader);
+    }
+  }
+
+  #origin(reader: ByteReader): void {
+    const at = reader.skip(SESSION_BYTES);
+    const session = latin1(reader.bytes, at, at + SESSION_BYTES);
+    this.#origins.record(session, reader.f64(), this.logTimeMs);
+  }
+
+  #trim(reader: ByteReader): void {
+    const key = this.#keyspace.existing(reader.string());
+    const keepsNone = reader.u8() === 1;
+    const firstKept = StreamId.read(reader);
+    key.stream.entries.removeBefore(keepsNone ? null : firstKept);
+    this.#keyspace.touch(key);
+  }
+
+  #deleteEntries(reader: ByteReader): void {
+    const key = this.#keyspace.existing(reader.string());
+    const count = reader.u32();
+    for (let i = 0; i < count; i++) {
+      const deleted = key.stream.deleteEntry(StreamId.read(reader));
+      assert(deleted, "deleted entry does not exist");
+    }
+    this.#keyspace.touch(key);
+  }
+
+  #setStreamId(reader: ByteReader): void {
+    const key = this.#keyspace.existing(reader.string());
+    key.stream.lastId = StreamId.read(reader);
+    key.stream.entriesAdded = reader.f64();
+    key.stream.maxDeletedId = StreamId.read(reader);
+    this.#keyspace.touch(key);
+  }
+
+  #applyToGroup(type: number, reader: ByteReader): void {
+    const key = this.#keyspace.existing(reader.string());
+    const { stream } = key;
+    const groupName = reader.string();
+    this.#keyspace.touch(key);
+    if (type === EffectType.createGroup) {
+      stream.createGroup(groupName, StreamId.read(reader), reader.f64());
+      return;
+    }
+    if (type === EffectType.destroyGroup) {
+      stream.destroyGroup(groupName);
+      return;
+    }
+    const group = stream.existingGroup(groupName);
+    stream.markGroupDirty(group);
+    switch (type) {
+      case EffectType.setGroupId:
+        group.lastDeliveredId = StreamId.read(reader);
+        group.entriesRead = reader.f64();
+        return;
+      case EffectType.advanceGroup:
+        group.lastDeliveredId = StreamId.read(reader);
+        return;
+      case EffectType.acknowledge: {
+        const count = reader.u32();
+        for (let i = 0; i < count; i++) {
+          const released = group.release(StreamId.read(reader));
+          assert(released, "acknowledged entry is not pending");
+        }
+        return;
+      }
+      case EffectType.createConsumer: {
+        const name = reader.string();
+        group.createConsumer(name, reader.f64());
+        return;
+      }
+      case EffectType.deleteConsumer:
+        group.deleteConsumer(reader.string());
+        return;
+      case EffectType.touchConsumer: {
+        const consumer = group.existing(reader.string());
+        group.touchConsumer(consumer, reader.f64(), reader.f64());
+        return;
+      }
+      case EffectType.deliver:
+        deliver(stream, group, reader);
+        return;
+      case EffectType.redeliver: {
+        reader.string();
+        const timeMs = reader.f64();
+        const count = reader.u32();
+        for (let i = 0; i < count; i++) {
+          const found = group.pending.redeliver(StreamId.read(reader), timeMs);
+          assert(found, "redelivered entry is not pending");
+        }
+        return;
+      }
+      case EffectType.claim:
+        claim(group, reader);
+        return;
+      default:
+        throw new UnknownEffectError(`effect type ${type}`);
+    }
+  }
+}
+
+function deliver(stream: Stream, group: Group, reader: ByteReader): void {
+  const consumer = group.existing(reader.string());
+  const upTo = StreamId.read(reader);
+  const entriesRead = reader.f64();
+  const timeMs = reader.f64();
+  const noAck = reader.u8() === 1;
+  const from = group.lastDeliveredId.next();
+  if (!noAck && from !== null) {
+    stream.range(from, upTo, -1, false).forEachId((id) => group.assign(id, consumer, timeMs, 1));
+  }
+  group.lastDeliveredId = upTo;
+  group.entriesRead = entriesRead;
+}
+
+function claim(group: Group, reader: ByteReader): void {
+  const consumer = group.existing(reader.string());
+  const count = reader.u32();
+  const ids = reader.offset;
+  const times = ids + count * 16;
+  for (let i = 0; i < count; i++) {
+    reader.offset = ids + i * 16;
+    const id = StreamId.read(reader);
+    reader.offset = times + i * 8;
+    const timeMs = reader.f64();
+    reader.offset = times + count * 8 + i * 8;
+    group.assign(id, consumer, timeMs, reader.f64());
+  }
+  reader.offset = times + count * 16;
+}

@@ -1,0 +1,69 @@
+/**
+ * The bytes of effects: what stands in the log, travels to followers and is read by `EffectApplier`. Little-endian, version byte first.
+ *
+ *   batch   u8 formatVersion = 1 · u8 kind = 1 · u16 reserved · f64 logTimeMs · u32 effectCount · effects…
+ *   effect  u8 type · u8 version = 1 · u16 reserved · u32 bodyBytes · body
+ *
+ * Bodies (string = u32 length + latin1 bytes, id = four u32: ms high, ms low, seq high, seq low; ids = u32 count + that many id):
+ *
+ *   append         string key · u32 regionBytes · region · u32 count · id column (16 each) · length column (u32 each: bit 31 = opens a
+ *                  stream node, bit 30 = opens a storage block, bits 0–29 = bytes of the entry in the region) ·
+ *                  u16 sessions · session (16 each) · u32 originRuns · {u16 session index (0xffff none) · f64 first sequence · u32 count}
+ *   origin         16 bytes session · f64 sequence
+ *   createStream, deleteKey                string key
+ *   trim           string key · u8 keepsNone · id firstKept
+ *   deleteEntries  string key · ids
+ *   setStreamId    string key · id last · f64 entriesAdded · id maxDeleted
+ *   createGroup, setGroupId                string key · string group · id lastDelivered · f64 entriesRead
+ *   destroyGroup                           string key · string group
+ *   createConsumer string key · string group · string consumer · f64 timeMs
+ *   deleteConsumer string key · string group · string consumer
+ *   touchConsumer  string key · string group · string consumer · f64 seenMs · f64 activeMs (< 0: keep)
+ *   deliver        string key · string group · string consumer · id upTo · f64 entriesRead · f64 timeMs · u8 noAck
+ *   redeliver      string key · string group · string consumer · f64 timeMs · ids
+ *   acknowledge    string key · string group · ids
+ *   claim          string key · string group · string consumer · ids · f64 time each · f64 count each
+ *   advanceGroup   string key · string group · id lastDelivered
+ *   flush          nothing
+ *
+ * The region stands in front of its columns because entries are encoded straight into it while the run is still growing.
+ */
+export const BATCH_FORMAT_VERSION = 1;
+export const BATCH_KIND_EFFECTS = 1;
+export const BATCH_HEADER_BYTES = 16;
+export const EFFECT_HEADER_BYTES = 8;
+export const EFFECT_VERSION = 1;
+
+/** Length column of the append effect. */
+export const OPENS_NODE = 0x8000_0000;
+export const OPENS_BLOCK = 0x4000_0000;
+export const LENGTH_MASK = 0x3fff_ffff;
+
+export const SESSION_BYTES = 16;
+export const NO_SESSION = 0xffff;
+
+/** Numbers are for ever: a new meaning gets a new number or a new version. */
+export const EffectType = {
+  append: 1,
+  origin: 2,
+  createStream: 3,
+  trim: 4,
+  deleteEntries: 5,
+  deleteKey: 6,
+  setStreamId: 7,
+  createGroup: 8,
+  setGroupId: 9,
+  destroyGroup: 10,
+  createConsumer: 11,
+  deleteConsumer: 12,
+  touchConsumer: 13,
+  deliver: 14,
+  redeliver: 15,
+  acknowledge: 16,
+  claim: 17,
+  advanceGroup: 18,
+  flush: 19,
+} as const;
+export type EffectType = (typeof EffectType)[keyof typeof EffectType];
+
+export const EFFECT_TYPE_MAX = EffectType.flush;

@@ -1,0 +1,306 @@
+/**
+ * The entries of one stream: blocks in id order, appended at the end, killed anywhere, cut at the front. Every change here is part of
+ * `apply`: no settings, no clock. The two decisions that depend on settings (does an entry open a node, a block?) are made by
+ * `layoutFlags` on the leader and come back as flags in the run.
+ */
+import { assert } from "@headrace/bytes";
+import { Block, BLOCK_BYTES, BLOCK_ENTRIES_MAX, MARK_DEAD, MARK_OPENS } from "./block.ts";
+import { LENGTH_MASK, OPENS_BLOCK, OPENS_NODE } from "./effect-format.ts";
+import { EntrySlices } from "./entry-slices.ts";
+import type { RunColumns } from "./run-columns.ts";
+import type { StreamId } from "./stream-id.ts";
+import { TailNode } from "./tail-node.ts";
+import type { NodeBounds } from "./api.ts";
+
+const SMALL_BLOCK_BYTES = 512;
+const SMALL_BLOCK_ENTRIES = 4;
+const FULL_BLOCK_ENTRIES = 128;
+
+export class EntryLog {
+  blocks: Block[];
+  /** Live entries. */
+  length: number;
+  nextBlockNumber: number;
+  /** Only the leader's layout decisions use it. */
+  readonly tailNode: TailNode;
+  /** For capture. */
+  dirtyBlocks: Block[];
+  droppedBlocks: Block[];
+  /** Where `seek` found something. */
+  seekBlock: number;
+  seekEntry: number;
+
+  constructor() {
+    this.blocks = [];
+    this.length = 0;
+    this.nextBlockNumber = 1;
+    this.tailNode = new TailNode();
+    this.dirtyBlocks = [];
+    this.droppedBlocks = [];
+    this.seekBlock = 0;
+    this.seekEntry = 0;
+  }
+
+  get tail(): Block | null {
+    const { blocks } = this;
+    return blocks.length === 0 ? null : blocks[blocks.length - 1]!;
+  }
+
+  /** Flags of an entry of `byteCount` bytes whose fields begin at source[start]: leader only. */
+  layoutFlags(byteCount: number, elementCount: number, source: Uint8Array, start: number, bounds: NodeBounds): number {
+    const tail = this.tail;
+    let flags = this.tailNode.admit(this.blocks, source, start, elementCount, bounds) ? 0 : OPENS_NODE;
+    if (tail === null || tail.byteLength + byteCount > BLOCK_BYTES || tail.count >= BLOCK_ENTRIES_MAX)
+      flags |= OPENS_BLOCK;
+    return flags;
+  }
+
+  /**
+   * Appends columns[from, to); their bytes stand back to back in `source` at `offset`. A run of the leader is one entry long, a follower's
+   * as long as the effect.
+   */
+  appendRun(source: Uint8Array, offset: number, columns: RunColumns, from: number, to: number): void {
+    const lengths = columns.lengths;
+    let at = from;
+    while (at < to) {
+      let length = lengths[at]!;
+      if ((length & OPENS_BLOCK) !== 0) this.#openBlock(length & LENGTH_MASK);
+      let byteCount = length & LENGTH_MASK;
+      let next = at + 1;
+      for (; next < to; next++) {
+        length = lengths[next]!;
+        if ((length & OPENS_BLOCK) !== 0) break;
+        byteCount += length & LENGTH_MASK;
+      }
+      const tail = this.blocks[this.blocks.length - 1]!;
+      tail.append(source, offset, byteCount, columns, at, next);
+      this.markBlockDirty(tail);
+      offset += byteCount;
+      at = next;
+    }
+    this.length += to - from;
+  }
+
+  markBlockDirty(block: Block): void {
+    if (block.dirty) return;
+    block.dirty = true;
+    this.dirtyBlocks.push(block);
+  }
+
+  #openBlock(firstBytes: number): void {
+    const sealed = this.tail;
+    // Its fragments become one row.
+    if (sealed !== null && sealed.fragments.length > 1) this.markBlockDirty(sealed);
+    const block =
+      sealed === null
+        ? new Block(this.nextBlockNumber, Math.max(SMALL_BLOCK_BYTES, firstBytes), SMALL_BLOCK_ENTRIES)
+        : new Block(this.nextBlockNumber, Math.max(BLOCK_BYTES, firstBytes), FULL_BLOCK_ENTRIES);
+    this.nextBlockNumber++;
+    this.blocks.push(block);
+  }
+
+  /** Puts the place of the first entry with an id ≥ `id`, dead or not, into seekBlock/seekEntry; behind the end: (blocks, 0). */
+  seek(id: StreamId): void {
+    const { blocks } = this;
+    let low = 0;
+    let high = blocks.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (blocks[middle]!.compareAt(0, id) <= 0) low = middle + 1;
+      else high = middle;
+    }
+    if (low === 0) {
+      this.seekBlock = 0;
+      this.seekEntry = 0;
+      return;
+    }
+    const block = blocks[low - 1]!;
+    const entry = block.lowerBound(id);
+    if (entry < block.count) {
+      this.seekBlock = low - 1;
+      this.seekEntry = entry;
+    } else {
+      this.seekBlock = low;
+      this.seekEntry = 0;
+    }
+  }
+
+  has(id: StreamId): boolean {
+    this.seek(id);
+    if (this.seekBlock >= this.blocks.length) return false;
+    const block = this.blocks[this.seekBlock]!;
+    return block.compareAt(this.seekEntry, id) === 0 && block.isLive(this.seekEntry);
+  }
+
+  /** Live entries with an id < `id`. */
+  countBefore(id: StreamId): number {
+    this.seek(id);
+    const { blocks, seekBlock } = this;
+    let count = 0;
+    for (let i = 0; i < seekBlock; i++) count += blocks[i]!.liveCount;
+    if (seekBlock < blocks.length) count += blocks[seekBlock]!.liveBetween(0, this.seekEntry);
+    return count;
+  }
+
+  /** Null when there is no live entry. Blocks without one are never kept. */
+  firstLiveId(): StreamId | null {
+    if (this.blocks.length === 0) return null;
+    const block = this.blocks[0]!;
+    return block.idAt(block.firstLive);
+  }
+
+  /** The live entry number `ordinal` from the front, or null. */
+  liveIdAt(ordinal: number): StreamId | null {
+    let rest = ordinal;
+    for (const block of this.blocks) {
+      if (rest >= block.liveCount) {
+        rest -= block.liveCount;
+        continue;
+      }
+      if (block.deadCount === 0) return block.idAt(rest);
+      for (let entry = block.firstLive; ; entry++) {
+        if (!block.isLive(entry)) continue;
+        if (rest === 0) return block.idAt(entry);
+        rest--;
+      }
+    }
+    return null;
+  }
+
+  /** See StreamView.range. */
+  range(start: StreamId, end: StreamId, limit: number, reverse: boolean): EntrySlices {
+    if (this.length === 0 || limit === 0 || start.compare(end) > 0) return EntrySlices.empty;
+    this.seek(start);
+    const fromBlock = this.seekBlock;
+    const fromEntry = this.seekEntry;
+    this.seek(end);
+    let toBlock = this.seekBlock;
+    let toEntry = this.seekEntry;
+    // Half open: behind `end` itself when that entry exists.
+    if (toBlock < this.blocks.length && this.blocks[toBlock]!.compareAt(toEntry, end) === 0) {
+      toEntry++;
+      if (toEntry === this.blocks[toBlock]!.count) {
+        toBlock++;
+        toEntry = 0;
+      }
+    }
+    return EntrySlices.between(this.blocks, fromBlock, fromEntry, toBlock, toEntry, limit, reverse);
+  }
+
+  /** Makes the entry a tombstone; answers false when there is no such live entry. */
+  kill(id: StreamId): boolean {
+    if (!this.has(id)) return false;
+    const block = this.blocks[this.seekBlock]!;
+    const inTail = this.seekBlock === this.blocks.length - 1;
+    block.kill(this.seekEntry);
+    this.length--;
+    this.markBlockDirty(block);
+    if (block.liveCount === 0) this.#dropBlock(this.seekBlock);
+    if (inTail) this.#checkTailNode();
+    return true;
+  }
+
+  /** Removes the live entries before `firstKept` (null: all); answers how many. */
+  removeBefore(firstKept: StreamId | null): number {
+    const { blocks } = this;
+    let whole = 0;
+    let removed = 0;
+    while (whole < blocks.length) {
+      const block = blocks[whole]!;
+      if (firstKept !== null && block.compareAt(block.count - 1, firstKept) >= 0) break;
+      removed += block.liveCount;
+      this.#forget(block);
+      whole++;
+    }
+    if (whole > 0) blocks.splice(0, whole);
+    if (firstKept !== null && blocks.length > 0) {
+      const block = blocks[0]!;
+      const killed = block.killBefore(block.lowerBound(firstKept));
+      if (killed > 0) {
+        removed += killed;
+        this.markBlockDirty(block);
+        if (block.liveCount === 0) this.#dropBlock(0);
+      }
+    }
+    this.length -= removed;
+    if (blocks.length <= 1) this.#checkTailNode();
+    return removed;
+  }
+
+  #forget(block: Block): void {
+    block.dropped = true;
+    if (block.fragments.length > 0) this.droppedBlocks.push(block);
+  }
+
+  #dropBlock(index: number): void {
+    const block = this.blocks[index]!;
+    this.#forget(block);
+    this.blocks.splice(index, 1);
+    // A node that began in the dropped block and goes on in the next one must not melt into the node before.
+    if (block.opensCount === 0 || index >= this.blocks.length) return;
+    const next = this.blocks[index]!;
+    if ((next.marks[0]! & MARK_OPENS) !== 0) return;
+    next.markOpens(0);
+    this.markBlockDirty(next);
+  }
+
+  /** The tail node lives as long as the stream's newest entry does, roughly: else its fill is worked out anew. */
+  #checkTailNode(): void {
+    const tail = this.tail;
+    if (tail === null || !tail.isLive(tail.count - 1)) this.tailNode.forget();
+  }
+
+  /** Redis' listpack nodes that hold live entries. */
+  nodeCount(): number {
+    let nodes = 0;
+    let counted = false;
+    let first = true;
+    for (const block of this.blocks) {
+      if (block.deadCount === 0) {
+        const opensFirst = first || (block.marks[0]! & MARK_OPENS) !== 0;
+        const opens = block.opensCount + (opensFirst && (block.marks[0]! & MARK_OPENS) === 0 ? 1 : 0);
+        nodes += opens + (!opensFirst && !counted ? 1 : 0);
+        counted = true;
+      } else {
+        for (let entry = 0; entry < block.count; entry++) {
+          const mark = block.marks[entry]!;
+          if ((mark & MARK_OPENS) !== 0 || (first && entry === 0)) counted = false;
+          if ((mark & MARK_DEAD) === 0 && !counted) {
+            nodes++;
+            counted = true;
+          }
+        }
+      }
+      first = false;
+    }
+    return nodes;
+  }
+
+  verify(): void {
+    let live = 0;
+    let previous: StreamId | null = null;
+    for (const block of this.blocks) {
+      assert(block.count > 0, "empty block kept");
+      assert(block.count <= block.ends.length, "columns shorter than the block");
+      assert(block.ends[block.count - 1] === block.byteLength, "last offset is not the block's length");
+      let dead = 0;
+      let opens = 0;
+      for (let entry = 0; entry < block.count; entry++) {
+        const id = block.idAt(entry);
+        assert(previous === null || previous.compare(id) < 0, "ids out of order");
+        previous = id;
+        if (!block.isLive(entry)) dead++;
+        if ((block.marks[entry]! & MARK_OPENS) !== 0) opens++;
+        assert(block.bytes[block.startOf(entry)] === 42, "entry does not begin with an array");
+      }
+      assert(dead === block.deadCount, "tombstones miscounted");
+      assert(opens === block.opensCount, "node boundaries miscounted");
+      assert(dead < block.count, "dead block kept");
+      assert(block.isLive(block.firstLive), "first live entry is dead");
+      assert(block.liveBetween(0, block.firstLive) === 0, "live entry before the first live one");
+      assert(!block.dropped, "dropped block kept");
+      live += block.liveCount;
+    }
+    assert(live === this.length, "length is not the number of live entries");
+  }
+}

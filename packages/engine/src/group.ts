@@ -1,0 +1,142 @@
+/** A consumer group: its position, consumers and pending entries. Every change is part of `apply`. */
+import { assert } from "@headrace/bytes";
+import type { GroupView } from "./api.ts";
+import { Consumer } from "./consumer.ts";
+import type { DirtyMeter } from "./dirty-meter.ts";
+import { PendingList } from "./pending-list.ts";
+import { sortedByName } from "./sorted-by-name.ts";
+import type { StreamId } from "./stream-id.ts";
+
+const GROUP_ROW_BYTES = 128;
+const CONSUMER_ROW_BYTES = 80;
+
+export class Group implements GroupView {
+  readonly name: string;
+  /** Unique in its stream for ever: names the group's rows. */
+  readonly number: number;
+  lastDeliveredId: StreamId;
+  entriesRead: number;
+  readonly pending: PendingList;
+  nextConsumerNumber: number;
+  dirty: boolean;
+  persisted: boolean;
+  dirtyConsumers: Consumer[];
+  droppedConsumers: Consumer[];
+  readonly #consumers: Map<string, Consumer>;
+  readonly #byNumber: Map<number, Consumer>;
+  readonly #meter: DirtyMeter;
+  #sorted: readonly Consumer[] | null;
+
+  constructor(name: string, number: number, lastDeliveredId: StreamId, entriesRead: number, meter: DirtyMeter) {
+    this.name = name;
+    this.number = number;
+    this.lastDeliveredId = lastDeliveredId;
+    this.entriesRead = entriesRead;
+    this.nextConsumerNumber = 1;
+    this.dirty = false;
+    this.persisted = false;
+    this.dirtyConsumers = [];
+    this.droppedConsumers = [];
+    this.#consumers = new Map();
+    this.#byNumber = new Map();
+    this.#meter = meter;
+    this.#sorted = null;
+    this.pending = new PendingList(this.#byNumber, meter);
+  }
+
+  get consumerCount(): number {
+    return this.#consumers.size;
+  }
+
+  consumers(): readonly Consumer[] {
+    this.#sorted ??= sortedByName(this.#consumers.values());
+    return this.#sorted;
+  }
+
+  consumer(name: string): Consumer | null {
+    return this.#consumers.get(name) ?? null;
+  }
+
+  consumerByNumber(number: number): Consumer | null {
+    return this.#byNumber.get(number) ?? null;
+  }
+
+  createConsumer(name: string, timeMs: number): void {
+    const consumer = new Consumer(name, this.nextConsumerNumber++, timeMs);
+    this.adopt(consumer);
+    this.markConsumerDirty(consumer);
+  }
+
+  /** Takes a consumer in, a new one or one that was loaded. */
+  adopt(consumer: Consumer): void {
+    assert(!this.#consumers.has(consumer.name), "consumer exists");
+    this.#consumers.set(consumer.name, consumer);
+    this.#byNumber.set(consumer.number, consumer);
+    this.#sorted = null;
+  }
+
+  deleteConsumer(name: string): void {
+    const consumer = this.existing(name);
+    this.pending.removeConsumer(consumer.number);
+    this.#consumers.delete(name);
+    this.#byNumber.delete(consumer.number);
+    this.#sorted = null;
+    if (consumer.persisted) this.droppedConsumers.push(consumer);
+  }
+
+  existing(name: string): Consumer {
+    const consumer = this.#consumers.get(name);
+    assert(consumer !== undefined, "no such consumer");
+    return consumer;
+  }
+
+  touchConsumer(consumer: Consumer, seenMs: number, activeMs: number): void {
+    consumer.seenTimeMs = seenMs;
+    if (activeMs >= 0) consumer.activeTimeMs = activeMs;
+    this.markConsumerDirty(consumer);
+  }
+
+  /** Makes the id pending for the consumer, taking it from whoever has it. */
+  assign(id: StreamId, consumer: Consumer, timeMs: number, deliveries: number): void {
+    const before = this.pending.put(id, consumer.number, timeMs, deliveries);
+    if (before === consumer.number) return;
+    if (before >= 0) this.#byNumber.get(before)!.pendingCount--;
+    consumer.pendingCount++;
+  }
+
+  /** Answers false when the id was not pending. */
+  release(id: StreamId): boolean {
+    const owner = this.pending.remove(id);
+    if (owner < 0) return false;
+    this.#byNumber.get(owner)!.pendingCount--;
+    return true;
+  }
+
+  markConsumerDirty(consumer: Consumer): void {
+    if (consumer.dirty) return;
+    consumer.dirty = true;
+    this.dirtyConsumers.push(consumer);
+    this.#meter.bytes += CONSUMER_ROW_BYTES + consumer.name.length;
+  }
+
+  /** True when it was clean: the stream then has to remember it. */
+  becomeDirty(): boolean {
+    if (this.dirty) return false;
+    this.dirty = true;
+    this.#meter.bytes += GROUP_ROW_BYTES + this.name.length;
+    return true;
+  }
+
+  verify(): void {
+    this.pending.verify();
+    const owned = new Map<number, number>();
+    for (const leaf of this.pending.leaves) {
+      leaf.owners.forEach((owner, i) => owned.set(owner, (owned.get(owner) ?? 0) + leaf.ownerCounts[i]!));
+    }
+    for (const consumer of this.#consumers.values()) {
+      assert(consumer.pendingCount === (owned.get(consumer.number) ?? 0), "consumer's pending entries miscounted");
+      assert(consumer.number < this.nextConsumerNumber, "consumer number from the future");
+    }
+    assert(this.#byNumber.size === this.#consumers.size, "consumer tables differ");
+  }
+}

@@ -1,0 +1,235 @@
+/**
+ * All keys of a shard: by name, and by (slot, age) for SCAN. Remembers the last writer of every key (of deleted ones until their deletion is
+ * committed), which watched keys were touched, and which keys a capture has to write.
+ */
+import { assert, SLOT_COUNT, slotOfKey } from "@headrace/bytes";
+import type { Keyspace, KeyView, StateRow } from "./api.ts";
+import { DirtyMeter } from "./dirty-meter.ts";
+import { KEY_AGE_MAX, scanCursor, scanCursorAge, scanCursorSlot } from "./scan.ts";
+import { SlotKeys } from "./slot-keys.ts";
+import { removeKeyRows } from "./state-rows.ts";
+import { Stream } from "./stream.ts";
+
+const HEADER_ROW_BYTES = 160;
+
+export class StreamKey implements KeyView {
+  readonly key: string;
+  readonly slot: number;
+  readonly type: "stream" = "stream";
+  /** Unique in the shard for ever: SCAN's order, and the name of the key's rows. */
+  readonly age: number;
+  lastWriterIndex: number;
+  readonly stream: Stream;
+  dirty: boolean;
+  persisted: boolean;
+
+  constructor(key: string, slot: number, age: number, stream: Stream) {
+    this.key = key;
+    this.slot = slot;
+    this.age = age;
+    this.lastWriterIndex = 0;
+    this.stream = stream;
+    this.dirty = false;
+    this.persisted = false;
+  }
+}
+
+export class KeyspaceState implements Keyspace {
+  /** Log index of the entry being executed or applied. */
+  writerIndex: number;
+  nextAge: number;
+  readonly meter: DirtyMeter;
+  dirtyKeys: StreamKey[];
+  /** Removals of rows that the next capture has to carry. */
+  deadRows: StateRow[];
+  deletedKeyCount: number;
+  /** All rows before the last capture are dead. */
+  cleared: boolean;
+  readonly #keys: Map<string, StreamKey>;
+  readonly #slots: (SlotKeys | undefined)[];
+  /** Deleted keys → index of the deletion, ascending, until committed. */
+  readonly #deletions: Map<string, number>;
+  #flushIndex: number;
+  readonly #watched: Map<string, number>;
+  #touched: string[];
+  readonly #touchedSet: Set<string>;
+
+  constructor() {
+    this.writerIndex = 0;
+    this.nextAge = 0;
+    this.meter = new DirtyMeter();
+    this.dirtyKeys = [];
+    this.deadRows = [];
+    this.deletedKeyCount = 0;
+    this.cleared = false;
+    this.#keys = new Map();
+    this.#slots = Array.from({ length: SLOT_COUNT }, () => undefined);
+    this.#deletions = new Map();
+    this.#flushIndex = 0;
+    this.#watched = new Map();
+    this.#touched = [];
+    this.#touchedSet = new Set();
+  }
+
+  get size(): number {
+    return this.#keys.size;
+  }
+
+  find(key: string): StreamKey | null {
+    return this.#keys.get(key) ?? null;
+  }
+
+  existing(key: string): StreamKey {
+    const found = this.#keys.get(key);
+    assert(found !== undefined, "no such key");
+    return found;
+  }
+
+  lastWriterIndex(key: string): number {
+    const found = this.#keys.get(key);
+    if (found !== undefined) return found.lastWriterIndex;
+    return Math.max(this.#deletions.get(key) ?? 0, this.#flushIndex);
+  }
+
+  /** The key with its stream, made when it is free. */
+  create(key: string): StreamKey {
+    assert(this.nextAge <= KEY_AGE_MAX, "key ages used up");
+    const created = new StreamKey(key, slotOfKey(key), this.nextAge++, new Stream(this.meter));
+    this.adopt(created);
+    return created;
+  }
+
+  /** Takes in a key, a new one or one that was loaded; ages of a slot come in ascending order. */
+  adopt(created: StreamKey): void {
+    assert(!this.#keys.has(created.key), "key exists");
+    this.#keys.set(created.key, created);
+    let slot = this.#slots[created.slot];
+    if (slot === undefined) {
+      slot = new SlotKeys();
+      this.#slots[created.slot] = slot;
+    }
+    slot.add(created);
+    this.#deletions.delete(created.key);
+  }
+
+  remove(key: string): void {
+    const removed = this.existing(key);
+    this.touch(removed);
+    this.#keys.delete(key);
+    const slot = this.#slots[removed.slot]!;
+    slot.remove(removed.age);
+    if (slot.size === 0) this.#slots[removed.slot] = undefined;
+    this.#deletions.delete(key);
+    this.#deletions.set(key, this.writerIndex);
+    removeKeyRows(this.deadRows, removed);
+    this.deletedKeyCount++;
+  }
+
+  flush(): void {
+    for (const key of this.#watched.keys()) if (this.#keys.has(key)) this.#noteTouched(key);
+    this.#keys.clear();
+    this.#slots.fill(undefined);
+    this.#deletions.clear();
+    this.#flushIndex = this.writerIndex;
+    this.dirtyKeys = [];
+    this.deadRows = [];
+    this.deletedKeyCount = 0;
+    this.cleared = true;
+    this.meter.bytes = 0;
+  }
+
+  /** Every effect on a key passes here. */
+  touch(key: StreamKey): void {
+    key.lastWriterIndex = this.writerIndex;
+    if (!key.dirty) this.markDirty(key);
+    if (this.#watched.size !== 0 && this.#watched.has(key.key)) this.#noteTouched(key.key);
+  }
+
+  markDirty(key: StreamKey): void {
+    if (key.dirty) return;
+    key.dirty = true;
+    this.dirtyKeys.push(key);
+    this.meter.bytes += HEADER_ROW_BYTES + key.key.length;
+  }
+
+  /** All that was dirty is in a capture now. */
+  markClean(): void {
+    this.dirtyKeys = [];
+    this.deadRows = [];
+    this.deletedKeyCount = 0;
+    this.cleared = false;
+    this.meter.bytes = 0;
+  }
+
+  committedTo(index: number): void {
+    for (const [key, deletedAt] of this.#deletions) {
+      if (deletedAt > index) break;
+      this.#deletions.delete(key);
+    }
+    if (this.#flushIndex <= index) this.#flushIndex = 0;
+  }
+
+  watch(key: string): void {
+    this.#watched.set(key, (this.#watched.get(key) ?? 0) + 1);
+  }
+
+  unwatch(key: string): void {
+    const count = this.#watched.get(key);
+    assert(count !== undefined, "unwatch without a watch");
+    if (count > 1) this.#watched.set(key, count - 1);
+    else this.#watched.delete(key);
+  }
+
+  takeTouched(): readonly string[] {
+    const touched = this.#touched;
+    if (touched.length === 0) return touched;
+    this.#touched = [];
+    this.#touchedSet.clear();
+    return touched;
+  }
+
+  #noteTouched(key: string): void {
+    if (this.#touchedSet.has(key)) return;
+    this.#touchedSet.add(key);
+    this.#touched.push(key);
+  }
+
+  scan(cursor: bigint, count: number, visit: (key: KeyView) => void): bigint {
+    let slot = scanCursorSlot(cursor);
+    let age = scanCursorAge(cursor);
+    let rest = Math.max(1, count);
+    for (; slot < SLOT_COUNT; slot++, age = 0) {
+      const keys = this.#slots[slot];
+      if (keys === undefined) continue;
+      for (let at = keys.lowerBound(age); at < keys.ages.length; at++) {
+        const key = keys.keys[at]!;
+        if (key === null) continue;
+        if (rest === 0) return scanCursor(slot, key.age);
+        rest--;
+        visit(key);
+      }
+    }
+    return 0n;
+  }
+
+  /** In SCAN's order. */
+  forEachKey(visit: (key: StreamKey) => void): void {
+    for (const slot of this.#slots) {
+      if (slot === undefined) continue;
+      for (const key of slot.keys) if (key !== null) visit(key);
+    }
+  }
+
+  verify(): void {
+    let count = 0;
+    this.forEachKey((key) => {
+      assert(this.#keys.get(key.key) === key, "slot table and key table differ");
+      assert(key.slot === slotOfKey(key.key), "key in the wrong slot");
+      assert(key.age < this.nextAge, "age from the future");
+      key.stream.verify();
+      count++;
+    });
+    assert(count === this.#keys.size, "a key is in no slot");
+    for (const key of this.dirtyKeys) assert(key.dirty, "clean key on the dirty list");
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * Which session's writes are in the state: session (16 opaque bytes, here a latin1 string) → highest sequence and the log time of its last
+ * write. Least recently written first; beyond the bound the oldest go, on every replica alike because only logged effects come here.
+ */
+export const ORIGIN_SESSIONS_MAX = 8192;
+
+export interface OriginRecord {
+  sequence: number;
+  lastWriteMs: number;
+}
+
+export class Origins {
+  readonly #sessions: Map<string, OriginRecord>;
+
+  constructor() {
+    this.#sessions = new Map();
+  }
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  record(session: string, sequence: number, logTimeMs: number): void {
+    let found = this.#sessions.get(session);
+    if (found === undefined) {
+      found = { sequence, lastWriteMs: logTimeMs };
+      if (this.#sessions.size >= ORIGIN_SESSIONS_MAX) {
+        for (const oldest of this.#sessions.keys()) {
+          this.#sessions.delete(oldest);
+          break;
+        }
+      }
+    } else {
+      this.#sessions.delete(session);
+      if (sequence > found.sequence) found.sequence = sequence;
+      found.lastWriteMs = logTimeMs;
+    }
+    this.#sessions.set(session, found);
+  }
+
+  /** Highest sequence of the session that is in the state, 0 when it is not known. */
+  lastSequence(session: string): number {
+    return this.#sessions.get(session)?.sequence ?? 0;
+  }
+
+  /** In order of age, for captures and hashes. */
+  entries(): IterableIterator<[string, OriginRecord]> {
+    return this.#sessions.entries();
+  }
+}

@@ -1,0 +1,126 @@
+/**
+ * The deterministic state of one shard behind `ShardStateApi`: keyspace, origins, log time and the open batch, put together. Equal effects
+ * make equal states; nothing here knows Raft, disks or clients.
+ */
+import { assert } from "@headrace/bytes";
+import type { Capture, Effects, ShardStateApi } from "./api.ts";
+import { BatchEffects } from "./batch-effects.ts";
+import { EffectApplier } from "./effect-applier.ts";
+import { KeyspaceState } from "./keyspace-state.ts";
+import { Origins } from "./origins.ts";
+import { hashState } from "./state-hash.ts";
+import { restoreCaptured, StateCapture, takeCapture } from "./state-capture.ts";
+
+export class ShardState implements ShardStateApi {
+  readonly keyspace: KeyspaceState;
+  readonly origins: Origins;
+  #index: number;
+  #logTimeMs: number;
+  readonly #applier: EffectApplier;
+  readonly #batch: BatchEffects;
+  #isOpen: boolean;
+
+  /** An empty state at index 0. */
+  constructor() {
+    this.keyspace = new KeyspaceState();
+    this.origins = new Origins();
+    this.#index = 0;
+    this.#logTimeMs = 0;
+    this.#applier = new EffectApplier(this.keyspace, this.origins);
+    this.#batch = new BatchEffects(this.keyspace, this.#applier);
+    this.#isOpen = false;
+  }
+
+  /** An empty state at `index`; the loader fills it through keyspace and origins. */
+  static startingAt(index: number, logTimeMs: number = 0): ShardState {
+    const state = new ShardState();
+    state.#index = index;
+    state.#logTimeMs = logTimeMs;
+    return state;
+  }
+
+  get index(): number {
+    return this.#index;
+  }
+
+  get logTimeMs(): number {
+    return this.#logTimeMs;
+  }
+
+  apply(data: Uint8Array, index: number): void {
+    assert(!this.#isOpen, "apply with a batch open");
+    assert(index === this.#index + 1, "log entry out of order");
+    if (data.length > 0) {
+      this.#applier.applyBatch(data, index);
+      this.#logTimeMs = this.#applier.logTimeMs;
+    }
+    this.#index = index;
+  }
+
+  openBatch(index: number, wallMs: number): Effects {
+    assert(!this.#isOpen, "batch open");
+    assert(index === this.#index + 1, "log entry out of order");
+    const logTimeMs = Math.max(this.#logTimeMs, wallMs);
+    this.#isOpen = true;
+    this.keyspace.writerIndex = index;
+    this.#applier.logTimeMs = logTimeMs;
+    this.#batch.open(index, logTimeMs);
+    return this.#batch;
+  }
+
+  setOrigin(session: Uint8Array | null, sequence: number): void {
+    this.#batch.setOrigin(session, sequence);
+  }
+
+  sealBatch(): Uint8Array | null {
+    assert(this.#isOpen, "no batch open");
+    this.#isOpen = false;
+    const payload = this.#batch.seal();
+    if (payload === null) return null;
+    this.#index = this.#batch.index;
+    this.#logTimeMs = this.#batch.logTimeMs;
+    return payload;
+  }
+
+  committedTo(index: number): void {
+    this.keyspace.committedTo(index);
+  }
+
+  watchKey(key: string): void {
+    this.keyspace.watch(key);
+  }
+
+  unwatchKey(key: string): void {
+    this.keyspace.unwatch(key);
+  }
+
+  takeTouchedKeys(): readonly string[] {
+    return this.keyspace.takeTouched();
+  }
+
+  get dirtyBytes(): number {
+    return this.keyspace.meter.bytes;
+  }
+
+  get dirtyKeys(): number {
+    return this.keyspace.dirtyKeys.length + this.keyspace.deletedKeyCount + (this.keyspace.cleared ? 1 : 0);
+  }
+
+  capture(): Capture {
+    assert(!this.#isOpen, "capture with a batch open");
+    return takeCapture(this);
+  }
+
+  restoreDirty(capture: Capture): void {
+    assert(capture instanceof StateCapture, "not a capture of ours");
+    restoreCaptured(this.keyspace, capture);
+  }
+
+  stateHash(): string {
+    return hashState(this);
+  }
+
+  verify(): void {
+    this.keyspace.verify();
+  }
+}

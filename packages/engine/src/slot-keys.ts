@@ -1,0 +1,48 @@
+/** The keys of one slot by age. Removal leaves a hole; holes are squeezed out when they are the majority. */
+import { assert } from "@headrace/bytes";
+import type { StreamKey } from "./keyspace-state.ts";
+
+export class SlotKeys {
+  ages: number[];
+  keys: (StreamKey | null)[];
+  size: number;
+
+  constructor() {
+    this.ages = [];
+    this.keys = [];
+    this.size = 0;
+  }
+
+  add(key: StreamKey): void {
+    assert(this.ages.length === 0 || this.ages[this.ages.length - 1]! < key.age, "ages out of order");
+    this.ages.push(key.age);
+    this.keys.push(key);
+    this.size++;
+  }
+
+  remove(age: number): void {
+    const at = this.lowerBound(age);
+    assert(this.ages[at] === age && this.keys[at] !== null, "no key of this age");
+    this.keys[at] = null;
+    this.size--;
+    if (this.keys.length > 8 && this.size * 2 < this.keys.length) this.#squeeze();
+  }
+
+  /** Place of the first key, or hole, with an age ≥ `age`. */
+  lowerBound(age: number): number {
+    let low = 0;
+    let high = this.ages.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.ages[middle]! < age) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #squeeze(): void {
+    const keys = this.keys.filter((key) => key !== null);
+    this.keys = keys;
+    this.ages = keys.map((key) => key.age);
+  }
+}

@@ -1,0 +1,276 @@
+/**
+ * A capture: the rows that bring the store from the last capture to now. Everything is copied at once, so later effects can't reach it.
+ * Remembers what it covered, so that a dropped capture can make exactly that dirty again.
+ */
+import { ByteWriter, crc32, copyOf } from "@headrace/bytes";
+import type { Capture, ShardHeader, StateRow } from "./api.ts";
+import { MARK_DEAD, MARK_OPENS, type Block } from "./block.ts";
+import type { Consumer } from "./consumer.ts";
+import { OPENS_NODE } from "./effect-format.ts";
+import type { Group } from "./group.ts";
+import type { KeyspaceState, StreamKey } from "./keyspace-state.ts";
+import type { Origins } from "./origins.ts";
+import { RECORD_WORDS, type PendingLeaf } from "./pending-leaf.ts";
+import {
+  removeBlockRows,
+  removeDroppedOfGroup,
+  removeGroupRows,
+  removeRow,
+  ROW_VERSION,
+  RowKind,
+  sealRow,
+  subkeyOf,
+} from "./state-rows.ts";
+
+/** What of a ShardState is captured. */
+export interface CapturedState {
+  readonly keyspace: KeyspaceState;
+  readonly origins: Origins;
+  readonly index: number;
+  readonly logTimeMs: number;
+}
+
+interface CapturedGroup {
+  readonly group: Group;
+  readonly consumers: readonly Consumer[];
+  readonly leaves: readonly PendingLeaf[];
+}
+
+interface CapturedKey {
+  readonly key: StreamKey;
+  readonly blocks: readonly Block[];
+  readonly marks: readonly Block[];
+  readonly groups: readonly CapturedGroup[];
+}
+
+export class StateCapture implements Capture {
+  readonly index: number;
+  readonly rows: readonly StateRow[];
+  readonly header: ShardHeader;
+  readonly byteLength: number;
+  readonly cleared: boolean;
+  /** For restoreCaptured only. */
+  readonly keys: readonly CapturedKey[];
+
+  constructor(
+    index: number,
+    rows: readonly StateRow[],
+    header: ShardHeader,
+    cleared: boolean,
+    keys: readonly CapturedKey[],
+  ) {
+    let byteLength = header.bytes.length;
+    for (const row of rows) byteLength += row.subkey.length + (row.value === null ? 0 : row.value.length);
+    this.index = index;
+    this.rows = rows;
+    this.header = header;
+    this.byteLength = byteLength;
+    this.cleared = cleared;
+    this.keys = keys;
+  }
+}
+
+export function takeCapture(state: CapturedState): StateCapture {
+  const { keyspace } = state;
+  const writer = new ByteWriter(4096);
+  const rows = keyspace.deadRows;
+  const keys: CapturedKey[] = [];
+  for (const key of keyspace.dirtyKeys) {
+    // A deleted key's rows are dead rows already.
+    if (keyspace.find(key.key) === key) keys.push(captureKey(key, rows, writer));
+  }
+  const { cleared } = keyspace;
+  keyspace.markClean();
+  return new StateCapture(state.index, rows, { bytes: encodeShardHeader(state, writer) }, cleared, keys);
+}
+
+/** The capture will never be written: what it covered is dirty again. */
+export function restoreCaptured(keyspace: KeyspaceState, capture: StateCapture): void {
+  if (capture.cleared) keyspace.cleared = true;
+  for (const row of capture.rows) if (row.value === null) keyspace.deadRows.push(row);
+  for (const { key, blocks, marks, groups } of capture.keys) {
+    if (keyspace.find(key.key) !== key) continue;
+    keyspace.markDirty(key);
+    const { stream } = key;
+    for (const block of blocks) {
+      block.rewrite = true;
+      if (!block.dropped) stream.entries.markBlockDirty(block);
+    }
+    for (const block of marks) {
+      block.marksDirty = true;
+      if (!block.dropped) stream.entries.markBlockDirty(block);
+    }
+    for (const { group, consumers, leaves } of groups) {
+      if (stream.group(group.name) !== group) continue;
+      stream.markGroupDirty(group);
+      for (const consumer of consumers) {
+        if (group.consumer(consumer.name) === consumer) group.markConsumerDirty(consumer);
+      }
+      for (const leaf of leaves) if (!leaf.dropped) group.pending.markDirty(leaf);
+    }
+  }
+  keyspace.meter.bytes += capture.byteLength;
+}
+
+function captureKey(key: StreamKey, rows: StateRow[], writer: ByteWriter): CapturedKey {
+  const { stream } = key;
+  const { entries } = stream;
+  for (const block of entries.droppedBlocks) removeBlockRows(rows, key, block);
+  entries.droppedBlocks = [];
+  for (const group of stream.droppedGroups) removeGroupRows(rows, key, group);
+  stream.droppedGroups = [];
+
+  const blocks: Block[] = [];
+  const marks: Block[] = [];
+  for (const block of entries.dirtyBlocks) {
+    block.dirty = false;
+    if (block.dropped) continue;
+    if (captureBlockBytes(key, block, block === entries.tail, rows, writer)) blocks.push(block);
+    if (block.marksDirty) {
+      rows.push(captureMarks(key, block, writer));
+      marks.push(block);
+    }
+  }
+  entries.dirtyBlocks = [];
+
+  const groups: CapturedGroup[] = [];
+  for (const group of stream.dirtyGroups) {
+    group.dirty = false;
+    if (stream.group(group.name) === group) groups.push(captureGroup(key, group, rows, writer));
+  }
+  stream.dirtyGroups = [];
+
+  writer.u8(ROW_VERSION);
+  writer.string(key.key);
+  stream.lastId.write(writer);
+  stream.maxDeletedId.write(writer);
+  writer.f64(stream.entriesAdded);
+  writer.f64(stream.length);
+  writer.f64(key.lastWriterIndex);
+  writer.u32(entries.blocks.length);
+  writer.u32(entries.nextBlockNumber);
+  writer.u32(stream.groupCount);
+  writer.u32(stream.nextGroupNumber);
+  rows.push(sealRow(key.slot, subkeyOf(key.age, RowKind.stream, 0, 0), writer));
+  key.dirty = false;
+  key.persisted = true;
+  return { key, blocks, marks, groups };
+}
+
+/** Writes what the store lacks of the block's entries; answers false when it lacks nothing. */
+function captureBlockBytes(
+  key: StreamKey,
+  block: Block,
+  isTail: boolean,
+  rows: StateRow[],
+  writer: ByteWriter,
+): boolean {
+  const { fragments, count } = block;
+  const isWhole = block.capturedCount === count;
+  if (isWhole && !block.rewrite && (isTail || fragments.length === 1)) return false;
+  let from = block.capturedCount;
+  if (block.rewrite || !isTail) {
+    for (const first of fragments) if (first !== 0) removeRow(rows, key, RowKind.fragment, block.number, first);
+    fragments.length = 0;
+    from = 0;
+  } else {
+    // The last fragments that are not clearly longer than what follows are taken in.
+    for (let last = fragments.length - 1; last >= 0; last--) {
+      const first = fragments[last]!;
+      if (from - first > 2 * (count - from)) break;
+      fragments.pop();
+      if (from !== block.capturedCount) removeRow(rows, key, RowKind.fragment, block.number, from);
+      from = first;
+    }
+  }
+  writer.u8(ROW_VERSION);
+  writer.u32(count - from);
+  for (let cell = from * 4; cell < count * 4; cell++) writer.u32(block.ids[cell]!);
+  for (let entry = from; entry < count; entry++) {
+    const opens = (block.marks[entry]! & MARK_OPENS) === 0 ? 0 : OPENS_NODE;
+    writer.u32((block.ends[entry]! - block.startOf(entry)) | opens);
+  }
+  writer.raw(block.bytes, block.startOf(from), block.byteLength);
+  rows.push(sealRow(key.slot, subkeyOf(key.age, RowKind.fragment, block.number, from), writer));
+  fragments.push(from);
+  block.capturedCount = count;
+  block.rewrite = false;
+  return true;
+}
+
+function captureMarks(key: StreamKey, block: Block, writer: ByteWriter): StateRow {
+  writer.u8(ROW_VERSION);
+  writer.u8((block.marks[0]! & MARK_OPENS) === 0 ? 0 : 1);
+  writer.u32(block.count);
+  for (let first = 0; first < block.count; first += 8) {
+    let bits = 0;
+    for (let bit = 0; bit < 8 && first + bit < block.count; bit++) {
+      if ((block.marks[first + bit]! & MARK_DEAD) !== 0) bits |= 1 << bit;
+    }
+    writer.u8(bits);
+  }
+  block.marksDirty = false;
+  block.marksPersisted = true;
+  return sealRow(key.slot, subkeyOf(key.age, RowKind.marks, block.number, 0), writer);
+}
+
+function captureGroup(key: StreamKey, group: Group, rows: StateRow[], writer: ByteWriter): CapturedGroup {
+  const { pending } = group;
+  removeDroppedOfGroup(rows, key, group);
+  const consumers: Consumer[] = [];
+  for (const consumer of group.dirtyConsumers) {
+    consumer.dirty = false;
+    if (group.consumer(consumer.name) !== consumer) continue;
+    writer.u8(ROW_VERSION);
+    writer.string(consumer.name);
+    writer.f64(consumer.seenTimeMs);
+    writer.f64(consumer.activeTimeMs);
+    rows.push(sealRow(key.slot, subkeyOf(key.age, RowKind.consumer, group.number, consumer.number), writer));
+    consumer.persisted = true;
+    consumers.push(consumer);
+  }
+  group.dirtyConsumers = [];
+  const leaves: PendingLeaf[] = [];
+  for (const leaf of pending.dirtyLeaves) {
+    leaf.dirty = false;
+    if (leaf.dropped) continue;
+    writer.u8(ROW_VERSION);
+    writer.u32(leaf.count);
+    writer.all(new Uint8Array(leaf.words.buffer, leaf.words.byteOffset, leaf.count * RECORD_WORDS * 4));
+    rows.push(sealRow(key.slot, subkeyOf(key.age, RowKind.leaf, group.number, leaf.number), writer));
+    leaf.persisted = true;
+    leaves.push(leaf);
+  }
+  pending.dirtyLeaves = [];
+  writer.u8(ROW_VERSION);
+  writer.string(group.name);
+  group.lastDeliveredId.write(writer);
+  writer.f64(group.entriesRead);
+  writer.u32(group.consumerCount);
+  writer.u32(group.nextConsumerNumber);
+  writer.u32(pending.leaves.length);
+  writer.u32(pending.nextLeafNumber);
+  writer.f64(pending.count);
+  rows.push(sealRow(key.slot, subkeyOf(key.age, RowKind.group, group.number, 0), writer));
+  group.persisted = true;
+  return { group, consumers, leaves };
+}
+
+/** u8 version · f64 index, logTimeMs, nextAge, keys · u32 sessions · {16 bytes · f64 sequence · f64 lastWriteMs} · u32 CRC-32. */
+function encodeShardHeader(state: CapturedState, writer: ByteWriter): Uint8Array {
+  writer.u8(ROW_VERSION);
+  writer.f64(state.index);
+  writer.f64(state.logTimeMs);
+  writer.f64(state.keyspace.nextAge);
+  writer.f64(state.keyspace.size);
+  writer.u32(state.origins.size);
+  for (const [session, record] of state.origins.entries()) {
+    writer.latin1(session);
+    writer.f64(record.sequence);
+    writer.f64(record.lastWriteMs);
+  }
+  writer.u32(crc32(writer.view()));
+  const bytes = copyOf(writer.bytes, 0, writer.length);
+  writer.clear();
+  return bytes;
+}

@@ -1,0 +1,135 @@
+/**
+ * A digest of everything that a client or a later effect could see. Entry bytes go in by their CRC-32; everything else word by word into four
+ * lanes of multiply-and-rotate mixing (no cryptography: it finds accidents, not attackers). Storage layout (blocks, leaves) stays outside.
+ */
+import { crc32, slotOfKey } from "@headrace/bytes";
+import { MARK_DEAD, MARK_OPENS } from "./block.ts";
+import type { EntryLog } from "./entry-log.ts";
+import type { Group } from "./group.ts";
+import type { KeyspaceState, StreamKey } from "./keyspace-state.ts";
+import type { Origins } from "./origins.ts";
+import type { StreamId } from "./stream-id.ts";
+
+/** What of a ShardState is hashed. */
+export interface HashedState {
+  readonly keyspace: KeyspaceState;
+  readonly origins: Origins;
+  readonly index: number;
+  readonly logTimeMs: number;
+}
+
+const double = new Float64Array(1);
+const words = new Uint32Array(double.buffer);
+
+class Mixer {
+  a: number;
+  b: number;
+  c: number;
+  d: number;
+
+  constructor() {
+    this.a = 0x9e3779b9;
+    this.b = 0x85ebca6b;
+    this.c = 0xc2b2ae35;
+    this.d = 0x27d4eb2f;
+  }
+
+  word(value: number): void {
+    const mixed = Math.imul(value ^ this.d, 0xcc9e2d51);
+    const a = Math.imul(this.a ^ mixed, 0x85ebca6b);
+    this.a = (this.b + ((a << 13) | (a >>> 19))) | 0;
+    this.b = this.c ^ ((mixed << 15) | (mixed >>> 17));
+    this.c = Math.imul(this.d + this.a, 0x1b873593);
+    this.d = ((a ^ (a >>> 16)) + this.b) | 0;
+  }
+
+  number(value: number): void {
+    double[0] = value;
+    this.word(words[0]!);
+    this.word(words[1]!);
+  }
+
+  id(id: StreamId): void {
+    this.word(id.msHi);
+    this.word(id.msLo);
+    this.word(id.seqHi);
+    this.word(id.seqLo);
+  }
+
+  text(text: string): void {
+    this.word(text.length);
+    for (let i = 0; i < text.length; i++) this.word(text.charCodeAt(i));
+  }
+
+  digest(): string {
+    for (let i = 0; i < 8; i++) this.word(i);
+    return [this.a, this.b, this.c, this.d].map((lane) => (lane >>> 0).toString(16).padStart(8, "0")).join("");
+  }
+}
+
+export function hashState(state: HashedState): string {
+  const mixer = new Mixer();
+  mixer.number(state.index);
+  mixer.number(state.logTimeMs);
+  mixer.number(state.keyspace.nextAge);
+  mixer.number(state.keyspace.size);
+  state.keyspace.forEachKey((key) => hashKey(mixer, key));
+  mixer.number(state.origins.size);
+  for (const [session, record] of state.origins.entries()) {
+    mixer.text(session);
+    mixer.number(record.sequence);
+    mixer.number(record.lastWriteMs);
+  }
+  return mixer.digest();
+}
+
+function hashKey(mixer: Mixer, key: StreamKey): void {
+  const { stream } = key;
+  mixer.text(key.key);
+  mixer.word(slotOfKey(key.key));
+  mixer.number(key.age);
+  mixer.id(stream.lastId);
+  mixer.id(stream.maxDeletedId);
+  mixer.number(stream.entriesAdded);
+  hashEntries(mixer, stream.entries);
+  mixer.number(stream.groupCount);
+  for (const group of stream.groups()) hashGroup(mixer, group);
+}
+
+/** Dead entries count too: they fill nodes, which decides where later nodes open. */
+function hashEntries(mixer: Mixer, entries: EntryLog): void {
+  mixer.number(entries.length);
+  let isFirst = true;
+  let crc = 0;
+  for (const block of entries.blocks) {
+    for (let entry = 0; entry < block.count; entry++) {
+      mixer.id(block.idAt(entry));
+      mixer.word((block.marks[entry]! & (MARK_OPENS | MARK_DEAD)) | (isFirst ? MARK_OPENS : 0));
+      isFirst = false;
+      if (block.isLive(entry)) crc = crc32(block.bytes.subarray(block.startOf(entry), block.ends[entry]), crc);
+    }
+  }
+  mixer.word(crc);
+}
+
+function hashGroup(mixer: Mixer, group: Group): void {
+  mixer.text(group.name);
+  mixer.id(group.lastDeliveredId);
+  mixer.number(group.entriesRead);
+  mixer.number(group.consumerCount);
+  for (const consumer of group.consumers()) {
+    mixer.text(consumer.name);
+    mixer.number(consumer.pendingCount);
+    mixer.number(consumer.seenTimeMs);
+    mixer.number(consumer.activeTimeMs);
+  }
+  mixer.number(group.pending.count);
+  for (const leaf of group.pending.leaves) {
+    for (let record = 0; record < leaf.count; record++) {
+      mixer.id(leaf.idAt(record));
+      mixer.text(group.consumerByNumber(leaf.consumerAt(record))!.name);
+      mixer.number(leaf.timeAt(record));
+      mixer.number(leaf.deliveriesAt(record));
+    }
+  }
+}

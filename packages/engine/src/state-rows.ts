@@ -1,0 +1,103 @@
+/**
+ * The rows of a checkpoint: subkeys, sealing and naming. A key's rows carry its age, not its name, so that a key deleted and made again never
+ * meets old rows. All numbers of a subkey are big-endian (rows sort by key, kind, number), those of values little-endian.
+ *
+ *   subkey  age u48 · kind u8 · numbers u32…
+ *   value   u8 version = 1 · body · u32 CRC-32 over slot, subkey, version and body
+ *
+ *   kind 1 stream    –                       string key · id last · id maxDeleted · f64 entriesAdded, length, lastWriterIndex ·
+ *                                            u32 blocks, nextBlock, groups, nextGroup
+ *   kind 2 fragment  block, first entry      u32 count · ids (16 each) · lengths (u32 each, bit 31 = opens a node) · entry bytes
+ *   kind 3 marks     block                   u8 first entry opens a node · u32 count · tombstone bitmap
+ *   kind 4 group     group                   string name · id lastDelivered · f64 entriesRead · u32 consumers, nextConsumer, leaves, nextLeaf ·
+ *                                            f64 pending
+ *   kind 5 consumer  group, consumer         string name · f64 seenMs · f64 activeMs
+ *   kind 6 leaf      group, leaf             u32 count · records (32 each, see pending-leaf.ts)
+ *
+ * A block is one fragment once it is sealed; a tail has several, each at least about twice as long as the next, so that a few new entries
+ * never rewrite the whole tail and a load never meets many.
+ */
+import { allocate, crc32, type ByteWriter, copyOf } from "@headrace/bytes";
+import type { StateRow } from "./api.ts";
+import type { Block } from "./block.ts";
+import type { Group } from "./group.ts";
+import type { StreamKey } from "./keyspace-state.ts";
+
+export const ROW_VERSION = 1;
+export const SUBKEY_HEAD_BYTES = 7;
+/** Version byte and CRC. */
+export const ROW_FRAME_BYTES = 5;
+
+export const RowKind = { stream: 1, fragment: 2, marks: 3, group: 4, consumer: 5, leaf: 6 } as const;
+
+/** How many u32 numbers stand behind the kind. */
+export function subkeyNumbers(kind: number): number {
+  if (kind === RowKind.stream) return 0;
+  return kind === RowKind.marks || kind === RowKind.group ? 1 : 2;
+}
+
+export function subkeyOf(age: number, kind: number, first: number, second: number): Uint8Array {
+  const numbers = subkeyNumbers(kind);
+  const subkey = allocate(SUBKEY_HEAD_BYTES + numbers * 4);
+  const view = new DataView(subkey.buffer, subkey.byteOffset, subkey.length);
+  view.setUint16(0, Math.floor(age / 0x1_0000_0000));
+  view.setUint32(2, age % 0x1_0000_0000);
+  view.setUint8(6, kind);
+  if (numbers > 0) view.setUint32(7, first);
+  if (numbers > 1) view.setUint32(11, second);
+  return subkey;
+}
+
+export function rowChecksum(slot: number, subkey: Uint8Array, covered: Uint8Array): number {
+  return crc32(covered, crc32(subkey, slot));
+}
+
+/** Turns what the writer holds (version byte and body) into a row's value and empties the writer. */
+export function sealRow(slot: number, subkey: Uint8Array, writer: ByteWriter): StateRow {
+  writer.u32(rowChecksum(slot, subkey, writer.view()));
+  const value = copyOf(writer.bytes, 0, writer.length);
+  writer.clear();
+  return { slot, subkey, value };
+}
+
+/** Adds the removal of one row. */
+export function removeRow(rows: StateRow[], key: StreamKey, kind: number, first: number, second: number): void {
+  rows.push({ slot: key.slot, subkey: subkeyOf(key.age, kind, first, second), value: null });
+}
+
+export function removeBlockRows(rows: StateRow[], key: StreamKey, block: Block): void {
+  for (const first of block.fragments) removeRow(rows, key, RowKind.fragment, block.number, first);
+  if (block.marksPersisted) removeRow(rows, key, RowKind.marks, block.number, 0);
+}
+
+export function removeGroupRows(rows: StateRow[], key: StreamKey, group: Group): void {
+  if (group.persisted) removeRow(rows, key, RowKind.group, group.number, 0);
+  for (const consumer of group.consumers()) {
+    if (consumer.persisted) removeRow(rows, key, RowKind.consumer, group.number, consumer.number);
+  }
+  for (const leaf of group.pending.leaves) {
+    if (leaf.persisted) removeRow(rows, key, RowKind.leaf, group.number, leaf.number);
+  }
+  removeDroppedOfGroup(rows, key, group);
+}
+
+/** Rows of consumers and leaves that are gone since the last capture. */
+export function removeDroppedOfGroup(rows: StateRow[], key: StreamKey, group: Group): void {
+  for (const consumer of group.droppedConsumers) {
+    removeRow(rows, key, RowKind.consumer, group.number, consumer.number);
+  }
+  for (const leaf of group.pending.droppedLeaves) removeRow(rows, key, RowKind.leaf, group.number, leaf.number);
+  group.droppedConsumers = [];
+  group.pending.droppedLeaves = [];
+}
+
+/** Adds the removal of everything that the store has of a key. */
+export function removeKeyRows(rows: StateRow[], key: StreamKey): void {
+  if (!key.persisted) return;
+  removeRow(rows, key, RowKind.stream, 0, 0);
+  const { entries } = key.stream;
+  for (const block of entries.blocks) removeBlockRows(rows, key, block);
+  for (const block of entries.droppedBlocks) removeBlockRows(rows, key, block);
+  for (const group of key.stream.groups()) removeGroupRows(rows, key, group);
+  for (const group of key.stream.droppedGroups) removeGroupRows(rows, key, group);
+}

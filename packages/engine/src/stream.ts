@@ -1,0 +1,136 @@
+/** A stream: its entries, its counters and its groups. Reads are the contract's `StreamView`; every change is part of `apply`. */
+import { assert } from "@headrace/bytes";
+import type { EntryRange, StreamView, TrimCut } from "./api.ts";
+import type { DirtyMeter } from "./dirty-meter.ts";
+import { EntryLog } from "./entry-log.ts";
+import { Group } from "./group.ts";
+import type { RunColumns } from "./run-columns.ts";
+import { sortedByName } from "./sorted-by-name.ts";
+import { MIN_ID, StreamId } from "./stream-id.ts";
+import { planTrimById, planTrimByLength } from "./trim-plan.ts";
+
+export class Stream implements StreamView {
+  readonly entries: EntryLog;
+  lastId: StreamId;
+  maxDeletedId: StreamId;
+  entriesAdded: number;
+  nextGroupNumber: number;
+  dirtyGroups: Group[];
+  droppedGroups: Group[];
+  readonly meter: DirtyMeter;
+  readonly #groups: Map<string, Group>;
+  #sorted: readonly Group[] | null;
+
+  constructor(meter: DirtyMeter) {
+    this.entries = new EntryLog();
+    this.lastId = MIN_ID;
+    this.maxDeletedId = MIN_ID;
+    this.entriesAdded = 0;
+    this.nextGroupNumber = 1;
+    this.dirtyGroups = [];
+    this.droppedGroups = [];
+    this.meter = meter;
+    this.#groups = new Map();
+    this.#sorted = null;
+  }
+
+  get length(): number {
+    return this.entries.length;
+  }
+
+  get firstId(): StreamId {
+    return this.entries.firstLiveId() ?? MIN_ID;
+  }
+
+  get nodeCount(): number {
+    return this.entries.nodeCount();
+  }
+
+  get groupCount(): number {
+    return this.#groups.size;
+  }
+
+  groups(): readonly Group[] {
+    this.#sorted ??= sortedByName(this.#groups.values());
+    return this.#sorted;
+  }
+
+  group(name: string): Group | null {
+    return this.#groups.get(name) ?? null;
+  }
+
+  has(id: StreamId): boolean {
+    return this.entries.has(id);
+  }
+
+  range(start: StreamId, end: StreamId, limit: number, reverse: boolean): EntryRange {
+    return this.entries.range(start, end, limit, reverse);
+  }
+
+  trimByLength(maxLength: number, approximate: boolean, limit: number): TrimCut {
+    return planTrimByLength(this.entries, maxLength, approximate, limit);
+  }
+
+  trimById(minId: StreamId, approximate: boolean, limit: number): TrimCut {
+    return planTrimById(this.entries, minId, approximate, limit);
+  }
+
+  countAfter(id: StreamId): number {
+    const next = id.next();
+    return next === null ? 0 : this.entries.length - this.entries.countBefore(next);
+  }
+
+  existingGroup(name: string): Group {
+    const group = this.#groups.get(name);
+    assert(group !== undefined, "no such group");
+    return group;
+  }
+
+  /** Appends columns[from, to), whose bytes stand at `offset`; `lastId` is the id of the last one. */
+  appendRun(source: Uint8Array, offset: number, columns: RunColumns, from: number, to: number, lastId: StreamId): void {
+    this.entries.appendRun(source, offset, columns, from, to);
+    this.entriesAdded += to - from;
+    this.lastId = lastId;
+  }
+
+  deleteEntry(id: StreamId): boolean {
+    if (!this.entries.kill(id)) return false;
+    if (id.compare(this.maxDeletedId) > 0) this.maxDeletedId = id;
+    return true;
+  }
+
+  createGroup(name: string, lastDeliveredId: StreamId, entriesRead: number): Group {
+    const group = new Group(name, this.nextGroupNumber++, lastDeliveredId, entriesRead, this.meter);
+    this.adoptGroup(group);
+    this.markGroupDirty(group);
+    return group;
+  }
+
+  /** Takes a group in, a new one or one that was loaded. */
+  adoptGroup(group: Group): void {
+    assert(!this.#groups.has(group.name), "group exists");
+    this.#groups.set(group.name, group);
+    this.#sorted = null;
+  }
+
+  destroyGroup(name: string): void {
+    const group = this.existingGroup(name);
+    this.#groups.delete(name);
+    this.#sorted = null;
+    if (group.persisted) this.droppedGroups.push(group);
+  }
+
+  markGroupDirty(group: Group): void {
+    if (group.becomeDirty()) this.dirtyGroups.push(group);
+  }
+
+  verify(): void {
+    this.entries.verify();
+    const tail = this.entries.tail;
+    if (tail !== null) assert(tail.compareAt(tail.count - 1, this.lastId) <= 0, "an entry is above the last id");
+    for (const group of this.#groups.values()) {
+      assert(group.number < this.nextGroupNumber, "group number from the future");
+      group.verify();
+    }
+  }
+}

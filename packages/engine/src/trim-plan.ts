@@ -1,0 +1,62 @@
+/**
+ * How much a MAXLEN or MINID trim removes. Leader only: the result, not the rule, goes into the effect. `~` drops whole nodes while
+ * Redis' streamTrim would (t_stream.c): stop at the threshold, at LIMIT before the node that would pass it, at the first node that can't go
+ * whole. A node's last id counts deleted entries too, as in Redis.
+ */
+import type { TrimCut } from "./api.ts";
+import { MARK_DEAD, MARK_OPENS } from "./block.ts";
+import type { EntryLog } from "./entry-log.ts";
+import type { StreamId } from "./stream-id.ts";
+
+const NOTHING: TrimCut = { count: 0, firstKeptId: null };
+
+export function planTrimByLength(log: EntryLog, maxLength: number, approximate: boolean, limit: number): TrimCut {
+  if (log.length <= maxLength) return NOTHING;
+  if (approximate) return planNodes(log, maxLength, null, limit);
+  const count = log.length - maxLength;
+  return { count, firstKeptId: log.liveIdAt(count) };
+}
+
+export function planTrimById(log: EntryLog, minId: StreamId, approximate: boolean, limit: number): TrimCut {
+  const first = log.firstLiveId();
+  if (first === null || first.compare(minId) >= 0) return NOTHING;
+  if (approximate) return planNodes(log, 0, minId, limit);
+  const count = log.countBefore(minId);
+  return { count, firstKeptId: log.liveIdAt(count) };
+}
+
+/** By length when `minId` is null. */
+function planNodes(log: EntryLog, maxLength: number, minId: StreamId | null, limit: number): TrimCut {
+  const { blocks } = log;
+  let removed = 0;
+  let blockAt = 0;
+  let entryAt = 0;
+  while (blockAt < blocks.length) {
+    // One node: from here to the next boundary.
+    let live = 0;
+    let lastBlock = blockAt;
+    let lastEntry = entryAt;
+    let isFirst = true;
+    walk: for (; blockAt < blocks.length; blockAt++, entryAt = 0) {
+      const { marks, count } = blocks[blockAt]!;
+      for (; entryAt < count; entryAt++) {
+        const mark = marks[entryAt]!;
+        if (!isFirst && (mark & MARK_OPENS) !== 0) break walk;
+        isFirst = false;
+        if ((mark & MARK_DEAD) === 0) live++;
+        lastBlock = blockAt;
+        lastEntry = entryAt;
+      }
+    }
+    if (live === 0) continue;
+    if (minId === null && log.length - removed <= maxLength) break;
+    if (limit > 0 && removed + live > limit) break;
+    if (minId === null) {
+      if (log.length - removed - live < maxLength) break;
+    } else if (blocks[lastBlock]!.compareAt(lastEntry, minId) >= 0) {
+      break;
+    }
+    removed += live;
+  }
+  return removed === 0 ? NOTHING : { count: removed, firstKeptId: log.liveIdAt(removed) };
+}
