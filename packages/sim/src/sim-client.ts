@@ -1,0 +1,124 @@
+/**
+ * A simulated Redis client: one connection to a gateway, pipelined requests, replies in order. What it does not hear is unknown; it never repeats
+ * anything by itself.
+ */
+import { ByteWriter } from "@headrace/bytes";
+import type { ByteConnection, ByteNetwork } from "@headrace/ports";
+import { ReplyReader } from "@headrace/resp";
+import type { EventLoop, Life } from "./event-loop.ts";
+import { replyValue, type ReplyValue } from "./reply-value.ts";
+
+/** One request and what became of it. */
+export interface Operation {
+  readonly client: string;
+  readonly args: readonly string[];
+  readonly invokedStep: number;
+  completedStep: number;
+  /** undefined: no reply came and none will. */
+  reply: ReplyValue | undefined;
+  /** True while a reply may still come. */
+  open: boolean;
+}
+
+const RECONNECT_MS = 40;
+
+export class SimClient {
+  readonly name: string;
+  readonly #loop: EventLoop;
+  readonly #life: Life;
+  readonly #network: ByteNetwork;
+  readonly #gateways: readonly string[];
+  readonly #onReply: (operation: Operation) => void;
+  #connection: ByteConnection | null = null;
+  #reader = new ReplyReader();
+  #waiting: Operation[] = [];
+  #nextGateway: number;
+
+  constructor(
+    options: {
+      readonly name: string;
+      readonly loop: EventLoop;
+      readonly life: Life;
+      readonly network: ByteNetwork;
+      readonly gateways: readonly string[];
+      readonly firstGateway: number;
+    },
+    onReply: (operation: Operation) => void,
+  ) {
+    this.name = options.name;
+    this.#loop = options.loop;
+    this.#life = options.life;
+    this.#network = options.network;
+    this.#gateways = options.gateways;
+    this.#nextGateway = options.firstGateway;
+    this.#onReply = onReply;
+    this.#connect();
+  }
+
+  get openRequests(): number {
+    return this.#waiting.length;
+  }
+
+  send(args: readonly string[]): Operation {
+    const operation: Operation = {
+      client: this.name,
+      args,
+      invokedStep: this.#loop.steps,
+      completedStep: -1,
+      reply: undefined,
+      open: true,
+    };
+    const connection = this.#connection;
+    if (connection === null) {
+      // It never left: as unknown as a lost reply, and the checkers need no third case.
+      operation.open = false;
+      return operation;
+    }
+    const writer = new ByteWriter(128);
+    writer.latin1(`*${args.length}\r\n`);
+    for (const argument of args) writer.latin1(`$${argument.length}\r\n${argument}\r\n`);
+    this.#waiting.push(operation);
+    connection.write(writer.take());
+    return operation;
+  }
+
+  /** Hangs up and calls again later: what was open stays unknown. */
+  drop(): void {
+    this.#connection?.destroy();
+  }
+
+  #connect(): void {
+    const address = this.#gateways[this.#nextGateway++ % this.#gateways.length]!;
+    const connection = this.#network.connect(address);
+    this.#connection = connection;
+    this.#reader = new ReplyReader();
+    connection.listen({
+      onData: (chunk) => this.#received(chunk),
+      onDrain: () => undefined,
+      onClose: () => {
+        if (this.#connection !== connection) return;
+        this.#connection = null;
+        const lost = this.#waiting;
+        this.#waiting = [];
+        for (const operation of lost) {
+          operation.open = false;
+          this.#onReply(operation);
+        }
+        this.#loop.after(RECONNECT_MS, "timer", this.#life, "client reconnect", () => this.#connect());
+      },
+    });
+  }
+
+  #received(chunk: Uint8Array): void {
+    this.#reader.feed(chunk);
+    while (this.#reader.next()) {
+      const operation = this.#waiting.shift();
+      if (operation === undefined) throw new Error(`${this.name}: a reply that nobody asked for`);
+      operation.reply = replyValue(this.#reader.bytes, this.#reader.start, this.#reader.end);
+      operation.completedStep = this.#loop.steps;
+      operation.open = false;
+      this.#loop.note(`reply ${this.name} ${operation.args[0]} ${JSON.stringify(operation.reply)}`);
+      this.#onReply(operation);
+    }
+  }
+}
