@@ -266,5 +266,6 @@ export interface ZeroRange {
 function statedSegmentBytes(bytes: Uint8Array): number | null {
   const cursor = new RecordCursor(bytes, BLOCK_HEADER_BYTES, bytes.length);
   if (bytes.length < BLOCK_HEADER_BYTES || viewOf(bytes).getUint32(0, true) !== BLOCK_MAGIC) return null;
-  return cursor.next() && cursor.kind === RecordKind.segmentStart ? cursor.term : null;
+  if (!cursor.next() || cursor.kind !== RecordKind.segmentStart) return null;
+  return Number.isSafeInteger(cursor.term) && cursor.term > 0 ? cursor.term : null;
 }

@@ -1,0 +1,151 @@
+import { describe, expect, test } from "vitest";
+import type { RecoveryOutcome } from "../src/api.ts";
+import { LogBench, smallConfig, testEntry } from "../testing/log-bench.ts";
+import { MemoryDisk } from "../testing/memory-disk.ts";
+
+const config = { ...smallConfig, segmentBytes: 2048 };
+
+/** A log over several segments: entry i durable before entry i+1 is written, so that each stands in a block of its own. */
+function smallLog(sealed: boolean): Map<number, Uint8Array> {
+  const bench = LogBench.open(new MemoryDisk(), config);
+  for (let index = 1; index <= 6; index++) {
+    bench.append(1, [testEntry(index, 1, 400)], { hardState: { term: 1, vote: 1, commit: 0 } });
+    bench.settle();
+  }
+  if (sealed) bench.pass(11);
+  return bench.disk.content();
+}
+
+function recovered(content: Iterable<readonly [number, Uint8Array]>): RecoveryOutcome {
+  return new LogBench(MemoryDisk.from(content), config).recover();
+}
+
+/** What may come out of a damaged log: a refusal that names the place, the whole log, or the log without its last unsealed block. */
+function judge(outcome: RecoveryOutcome, sealed: boolean, place: string): "damaged" | "whole" | "torn" {
+  if (outcome.kind === "damaged") {
+    expect(outcome.message, place).toMatch(/segments? \d+.*offset \d+/);
+    return "damaged";
+  }
+  const indexes = outcome.groups.get(1)?.entries.map((entry) => entry.index) ?? [];
+  const all = [1, 2, 3, 4, 5, 6];
+  if (indexes.length === 6) {
+    expect(outcome.groups.get(1)!.entries, place).toEqual(all.map((index) => testEntry(index, 1, 400)));
+    return "whole";
+  }
+  expect(sealed, `${place}: a sealed log lost ${indexes.join()}`).toBe(false);
+  expect(indexes, place).toEqual(all.slice(0, 5));
+  expect(outcome.tornBytes, place).toBeGreaterThan(0);
+  return "torn";
+}
+
+describe.each([true, false])("a log whose last block is sealed: %s", (sealed) => {
+  const content = smallLog(sealed);
+
+  test("stands in several segments and is whole when nothing happened to it", () => {
+    expect(content.size).toBeGreaterThanOrEqual(3);
+    expect(judge(recovered(content), sealed, "untouched")).toBe("whole");
+    const outcome = recovered(content);
+    expect(outcome.kind === "recovered" && outcome.tornBytes).toBe(0);
+  });
+
+  test("tells a flipped byte at every single offset, or loses exactly the last unsealed block", () => {
+    const verdicts = { damaged: 0, whole: 0, torn: 0 };
+    for (const [sequence, bytes] of content) {
+      for (let offset = 0; offset < bytes.length; offset++) {
+        const flipped = bytes.slice();
+        flipped[offset]! ^= 1 << (offset % 8);
+        const all = new Map(content).set(sequence, flipped);
+        verdicts[judge(recovered(all), sealed, `segment ${sequence} offset ${offset}`)]++;
+      }
+    }
+    // Six blocks of 512 bytes and the starts of segments; the last one may be torn, zeros may hold anything.
+    expect(verdicts.damaged).toBeGreaterThan(5 * 500);
+    expect(verdicts.torn > 0).toBe(!sealed);
+  });
+
+  test("tells a file that was cut short at any length", () => {
+    for (const [sequence, bytes] of content) {
+      for (let length = 0; length < bytes.length; length += 8) {
+        const all = new Map(content).set(sequence, bytes.slice(0, length));
+        expect(judge(recovered(all), sealed, `segment ${sequence} cut to ${length}`)).toBe("damaged");
+      }
+    }
+  });
+
+  test("tells a tail that was overwritten with zeros from any offset on, or loses exactly the last unsealed block", () => {
+    const [last] = [...content.keys()]
+      .filter((sequence) => content.get(sequence)!.some((byte) => byte !== 0))
+      .toReversed();
+    for (const [sequence, bytes] of content) {
+      if (sequence === last) continue;
+      for (let offset = 0; offset < bytes.length; offset += 8) {
+        if (bytes.subarray(offset).every((byte) => byte === 0)) break;
+        const all = new Map(content).set(sequence, bytes.slice().fill(0, offset));
+        expect(judge(recovered(all), sealed, `segment ${sequence} zeroed from ${offset}`)).toBe("damaged");
+      }
+    }
+  });
+
+  test("tells a segment that is missing in the middle or at the front", () => {
+    for (const sequence of [...content.keys()].slice(0, -2)) {
+      const all = new Map(content);
+      all.delete(sequence);
+      expect(judge(recovered(all), sealed, `segment ${sequence} missing`)).toBe("damaged");
+    }
+  });
+});
+
+test("torn bytes are gone for good: later recoveries never take them for blocks", () => {
+  // Ten blocks that only the operating system had; the first is lost, the others survive.
+  const bench = LogBench.open(new MemoryDisk(), { ...config, fsync: "no" });
+  bench.settle();
+  const before = bench.disk.content();
+  for (let index = 1; index <= 3; index++) {
+    bench.append(1, [testEntry(index, 1, 100)], { mustSync: false });
+    bench.settle();
+  }
+  const all = bench.disk.content();
+  const first = all.get(1)!.slice();
+  const firstBlockAt = before.get(1)!.findLastIndex((byte) => byte !== 0) + 1;
+  first.fill(0, (firstBlockAt + 7) & ~7, ((firstBlockAt + 7) & ~7) + 64);
+  const torn = new LogBench(MemoryDisk.from([[1, first]]), { ...config, fsync: "no" });
+  const outcome = torn.recover();
+  expect(outcome.kind === "recovered" && outcome.groups.size).toBe(0);
+  expect(outcome.kind === "recovered" && outcome.tornBytes).toBeGreaterThan(200);
+  // The very same first entry again: its block ends exactly where the old second one began.
+  torn.append(1, [testEntry(1, 1, 100)], { mustSync: false });
+  torn.settle();
+  const groups = new LogBench(MemoryDisk.from(torn.disk.content()), config).groups();
+  expect(groups.get(1)!.entries).toEqual([testEntry(1, 1, 100)]);
+});
+
+test("client data that holds blocks of the same log does not look like damage", () => {
+  const bench = LogBench.open(new MemoryDisk(), { ...config, segmentBytes: 8192, maxWriteBytes: 8192 });
+  bench.append(1, [testEntry(1, 1, 200)]);
+  bench.settle();
+  const copy = bench.disk.content().get(1)!.slice(0, 1200);
+  bench.append(1, [{ index: 2, term: 1, type: 0, data: copy }]);
+  bench.settle();
+  const bytes = bench.disk.content().get(1)!;
+  // The block with the copy is torn: one byte of its header is wrong.
+  const magic = [...bytes.keys()].filter(
+    (at) => at % 8 === 0 && Buffer.from(bytes.buffer, at, 4).toString() === "HDRW",
+  );
+  const torn = bytes.slice();
+  torn[magic[2]! + 20]! ^= 255;
+  const outcome = recovered([[1, torn]]);
+  expect(outcome.kind === "recovered" && outcome.groups.get(1)!.entries.map((entry) => entry.index)).toEqual([1]);
+});
+
+test("a power cut while the log is founded leaves a log that can be founded", () => {
+  for (let cut = 0; cut < 12; cut++) {
+    const disk = new MemoryDisk();
+    const bench = new LogBench(disk, config);
+    bench.log.recover(() => {});
+    for (let i = 0; i < cut; i++) if (!bench.time.runDue()) disk.step();
+    const again = LogBench.open(MemoryDisk.from(disk.crash(cut + 1)), config);
+    again.append(1, [testEntry(1, 1)]);
+    again.settle();
+    expect(again.durable).toEqual(["1:1"]);
+  }
+});
