@@ -24,9 +24,9 @@ export class QueuedRequests {
     this.count = count;
   }
 
-  /** Refused meanwhile, or of an epoch that is over: the refusal covered them. */
+  /** Refused meanwhile (the refusal covers it), or of an epoch that is over. */
   get isVoid(): boolean {
-    return this.laneEpoch !== this.progress.epoch || this.progress.refused;
+    return this.laneEpoch !== this.progress.epoch || this.number >= this.progress.refusedFrom;
   }
 }
 
@@ -35,8 +35,8 @@ export class LaneProgress {
   epoch: number;
   /** The number that the next frame must begin with. */
   nextNumber: number;
-  /** A request of this epoch was refused: all later ones are. */
-  refused: boolean;
+  /** A request of this epoch was refused, and all from it on; Infinity: none was. Earlier ones that were taken still go on. */
+  refusedFrom: number;
   /** The lane's call that waits for entries; requests behind it wait in `parked`. */
   blocked: BlockedRead | null;
   parked: QueuedRequests[];
@@ -50,7 +50,7 @@ export class LaneProgress {
     this.lane = lane;
     this.epoch = -1;
     this.nextNumber = 0;
-    this.refused = false;
+    this.refusedFrom = Infinity;
     this.blocked = null;
     this.parked = [];
     this.heldFirst = null;

@@ -66,11 +66,14 @@ export class RequestQueue {
     if (batch.laneEpoch > progress.epoch) {
       progress.epoch = batch.laneEpoch;
       progress.nextNumber = batch.firstNumber;
-      progress.refused = false;
+      progress.refusedFrom = Infinity;
     }
-    if (batch.laneEpoch < progress.epoch || progress.refused || batch.firstNumber !== progress.nextNumber) {
-      if (batch.laneEpoch === progress.epoch) progress.refused = true;
+    if (batch.laneEpoch < progress.epoch) {
       this.#sendRefuse(progress, batch.laneEpoch, batch.firstNumber, RefuseReason.staleEpoch);
+      return;
+    }
+    if (progress.refusedFrom !== Infinity || batch.firstNumber !== progress.nextNumber) {
+      this.refuse(progress, batch.firstNumber, RefuseReason.staleEpoch);
       return;
     }
     if (refusal !== 0) {
@@ -115,7 +118,7 @@ export class RequestQueue {
 
   /** Refuses `number` and everything behind it in the lane's epoch. */
   refuse(progress: LaneProgress, number: number, reason: RefuseReason): void {
-    progress.refused = true;
+    progress.refusedFrom = Math.min(progress.refusedFrom, number);
     this.#sendRefuse(progress, progress.epoch, number, reason);
   }
 

@@ -1,92 +1,575 @@
 /**
- * One replica of one shard: a Raft group with its state (signatures; the parts follow).
+ * One replica of one shard: a Raft group with its state. This file only orders the calls of a turn; each verb lives in a neighbour.
+ *
+ *   drive:  step messages → carry storage work (followers apply here) → judge leadership → execute → propose → carry storage work
+ *           → release replies by cursors → waits → checkpoint → tell the node
+ *
+ * The cursors (raft reference §2.2): L last log index · X state index · W written · F durable here · C committed · P checkpoint. Follower: X ≤ C.
+ * Serving leader: X = L. Memory is always the fold of this log up to X (I0).
  */
 import { assert } from "@headrace/bytes";
+import { UnknownEffectError } from "@headrace/engine";
+import type { ShardStateApi } from "@headrace/engine";
+import { RefuseReason } from "@headrace/link";
 import type { Done } from "@headrace/ports";
-import type { ConfState, Message } from "@headrace/raft-ts";
-import type { CancelHow, Lane, RequestBatch, ShardOpening, ShardStatus, WaitQuery } from "./shard-api.ts";
+import { EntryType, RaftNode, Role } from "@headrace/raft-ts";
+import type { ConfState, Entry, Message, Proposed, RaftNodeApi } from "@headrace/raft-ts";
+import { BlockedReads } from "./blocked-reads.ts";
+import { Checkpointer } from "./checkpoint.ts";
+import { Executor } from "./executor.ts";
+import { bestSuccessor, HandOver } from "./hand-over.ts";
+import { HeldReplies } from "./held-replies.ts";
+import { RaftLog } from "./raft-log.ts";
+import { RaftStorage } from "./raft-storage.ts";
+import { ReplicaWaits } from "./replica-waits.ts";
+import { RequestQueue } from "./request-queue.ts";
+import { CancelHow } from "./shard-api.ts";
+import type { Lane, RequestBatch, ShardConfig, ShardHost, ShardOpening, ShardStatus, ShardWorld } from "./shard-api.ts";
+import type { SlotRange, WaitQuery } from "./shard-api.ts";
+import { loadShard } from "./shard-opening.ts";
+import type { LoadedShard } from "./shard-opening.ts";
+import { raftConfig } from "./shard-raft-config.ts";
+import { loadState } from "./state-loading.ts";
+import { UncommittedEntries } from "./uncommitted-entries.ts";
+
+const NO_DATA: Uint8Array = new Uint8Array(0);
 
 export class ShardReplica {
   readonly groupId: number;
   readonly replicaId: number;
+  readonly #config: ShardConfig;
+  readonly #world: ShardWorld;
+  readonly #host: ShardHost;
+  readonly #slots: readonly SlotRange[];
+  readonly #raftLog: RaftLog;
+  readonly #raft: RaftNodeApi;
+  readonly #storage: RaftStorage;
+  readonly #queue: RequestQueue;
+  readonly #held: HeldReplies;
+  readonly #blocked: BlockedReads;
+  readonly #waits: ReplicaWaits;
+  readonly #uncommitted: UncommittedEntries;
+  readonly #executor: Executor;
+  readonly #checkpointer: Checkpointer;
+  #state: ShardStateApi;
+  /** Entries up to here were handed over as committed. */
+  #applied: number;
+  #received: Message[];
+  /** Term of the leadership that queue, held replies and blocked calls belong to; 0 = not leading (I12). */
+  #leadTerm: number;
+  #reloading: boolean;
+  #handOver: HandOver | null;
+  #stopping: boolean;
+  #failed: string | null;
+  #checkpointForced: boolean;
+  #compactedFor: number;
+  #rollbacks: number;
+  /** What the node was told last. */
+  #toldLeader: number;
+  #toldTerm: number;
+  #toldReady: boolean;
 
-  private constructor(opening: ShardOpening) {
-    this.groupId = opening.config.groupId;
-    this.replicaId = opening.config.replicaId;
+  private constructor(opening: ShardOpening, loaded: LoadedShard) {
+    const { config, world, host } = opening;
+    const { groupId } = config;
+    const { row } = loaded;
+    const wake = (): void => host.requestTurn(groupId);
+    const onFailed = (message: string): void => this.#failHere(message);
+    const raftLog = new RaftLog(
+      {
+        groupId,
+        cacheBytes: config.limits.logCacheBytes,
+        fetchBytes: config.limits.logFetchBytes,
+        onFetched: wake,
+        onFailed,
+      },
+      world.log,
+      opening.recovered,
+      row,
+    );
+    const raft = new RaftNode(raftConfig(config, world.random, row.index), raftLog);
+    const hint = { leaderNodeId: () => this.#leaderNodeId(), term: () => raft.term };
+    this.groupId = groupId;
+    this.replicaId = config.replicaId;
+    this.#config = config;
+    this.#world = world;
+    this.#host = host;
+    this.#slots = row.ranges.map((range) => ({ from: range.from, to: range.to }));
+    this.#raftLog = raftLog;
+    this.#raft = raft;
+    this.#storage = new RaftStorage(groupId, raft, raftLog, world.log, {
+      applyCommitted: (entries) => this.#applyCommitted(entries),
+      logReplaced: (index) => this.#logReplaced(index),
+      mustSync: () => this.#mustSync(),
+      send: (message) => host.sendRaft(message, groupId),
+      wake,
+    });
+    this.#queue = new RequestQueue(groupId, config.limits.queueBytes, hint);
+    this.#held = new HeldReplies(groupId);
+    this.#blocked = new BlockedReads(world.scheduler, wake);
+    this.#waits = new ReplicaWaits(world.scheduler, raft, wake);
+    this.#uncommitted = new UncommittedEntries();
+    this.#state = loaded.state;
+    this.#executor = new Executor(
+      {
+        limits: config.limits,
+        settings: opening.settings,
+        slots: this.#slots,
+        raft,
+        clock: world.clock,
+        logger: world.logger,
+        queue: this.#queue,
+        held: this.#held,
+        blocked: this.#blocked,
+        uncommitted: this.#uncommitted,
+      },
+      loaded.state,
+    );
+    const { limits } = config;
+    const { kvStore, scheduler, logger } = world;
+    this.#checkpointer = new Checkpointer({ groupId, limits, kvStore, scheduler, logger, row, wake, onFailed });
+    this.#applied = row.index;
+    this.#received = [];
+    this.#leadTerm = 0;
+    this.#reloading = false;
+    this.#handOver = null;
+    this.#stopping = false;
+    this.#failed = null;
+    this.#checkpointForced = false;
+    this.#compactedFor = row.index;
+    this.#rollbacks = 0;
+    this.#toldLeader = 0;
+    this.#toldTerm = 0;
+    this.#toldReady = false;
+    raftLog.evict(row.index);
+    wake();
   }
 
-  /** Loads the checkpoint, replays the log up to the known commit, then answers. Nothing is served before. */
+  /**
+   * Loads the checkpoint and answers. What the log holds behind it is applied by the first turns, as far as it is known to be committed. Failures:
+   * `missing` (no such group and nothing to found), `corrupt` (damage, or log and checkpoint do not meet: I23), `io`.
+   */
   static open(opening: ShardOpening, done: Done<ShardReplica>): void {
-    opening.world.scheduler.soon(() => done({ ok: true, value: new ShardReplica(opening) }));
+    loadShard(opening, (result) => {
+      done(result.ok ? { ok: true, value: new ShardReplica(opening, result.value) } : result);
+    });
   }
 
-  /** Not failed: takes part in Raft. */
+  /** Takes part in Raft. */
   get isHealthy(): boolean {
-    return true;
+    return this.#failed === null;
   }
-  /** Leader, own-term entry committed, X = L, not handing over: executes at once. */
-  get isReady(): boolean {
-    return false;
-  }
+
   get isLeader(): boolean {
-    return false;
+    return this.#failed === null && this.#raft.role === Role.leader;
   }
+
+  /** Leader, an entry of its own term committed, X = L, nothing to roll back: may execute and read (I1). */
+  get isReady(): boolean {
+    return (
+      this.#leadTerm !== 0 &&
+      this.#leadTerm === this.#raft.term &&
+      this.#raft.hasCommittedInTerm &&
+      !this.#reloading &&
+      !this.#stopping &&
+      this.#state.index === this.#raft.lastIndex
+    );
+  }
+
   /** One tick of Raft's clock; the node calls it for all groups alike. */
-  tick(): void {}
+  tick(): void {
+    if (this.#failed !== null) return;
+    this.#raft.tick();
+    this.#host.requestTurn(this.groupId);
+  }
+
   /** A Raft message from a peer; stepped in the next turn. */
   receive(message: Message): void {
-    assert(message.to === this.replicaId, "message for another replica");
+    if (this.#failed !== null || message.to !== this.replicaId) return;
+    this.#received.push(message);
+    this.#host.requestTurn(this.groupId);
   }
+
   /** Frames to the peer were lost. */
   reportUnreachable(replicaId: number): void {
-    assert(replicaId > 0, "replica ids are positive");
+    if (this.#failed === null) this.#raft.reportUnreachable(replicaId);
   }
-  /** One turn. */
-  drive(): void {}
+
+  /** Campaigns now: founding need not wait for a timeout. */
+  campaign(): void {
+    if (this.#failed !== null) return;
+    this.#raft.campaign();
+    this.#host.requestTurn(this.groupId);
+  }
+
   /** Requests of a lane, in the order in which they arrived. May refuse at once. */
   enqueue(batch: RequestBatch): void {
-    assert(batch.count > 0, "an empty frame");
+    assert(batch.count > 0, "a frame holds requests");
+    this.#queue.accept(batch, this.#refusal());
+    const progress = this.#queue.find(batch.lane);
+    const blocked = progress === null ? null : progress.blocked;
+    if (blocked !== null && blocked.laneEpoch !== progress!.epoch) {
+      this.#blocked.cancel(progress!, blocked.number, CancelHow.drop);
+    }
+    this.#host.requestTurn(this.groupId);
   }
-  /** Ends a blocked call; ignored when the request is not blocked. */
+
+  /** Ends a blocked call; ignored when the request is not blocked (it may have been served meanwhile). */
   cancel(lane: Lane, number: number, how: CancelHow): void {
-    assert(number > 0 && how >= 0 && lane.id >= 0, "a numbered request");
+    const progress = this.#queue.find(lane);
+    if (progress !== null) this.#blocked.cancel(progress, number, how);
   }
-  /** The client or the link is gone: blocked calls are dropped, writes that have arrived go on, replies go nowhere. */
+
+  /** The client or the link is gone (`lane.closed` is set): its blocked call is dropped, what has arrived goes on, replies go nowhere. */
   laneClosed(lane: Lane): void {
-    assert(lane.closed, "marked before");
+    assert(lane.closed, "a lane that is gone says so");
+    const progress = this.#queue.find(lane);
+    if (progress === null) return;
+    if (progress.blocked !== null) this.#blocked.cancel(progress, progress.blocked.number, CancelHow.drop);
+    this.#queue.laneClosed(lane);
+    this.#host.requestTurn(this.groupId);
   }
+
   /** WAIT, WAITAOF on this shard. Answered in a turn, exactly once, unless cancelled. */
   wait(query: WaitQuery): void {
-    assert(query.index >= 0, "an index");
+    this.#waits.add(query);
   }
+
   cancelWait(query: WaitQuery): void {
-    assert(query.index >= 0, "an index");
+    this.#waits.cancel(query);
   }
-  /** Hands leadership to the replica (null: the one that is furthest). False: not leader, or nobody took over in time; then it goes on serving. */
+
+  /**
+   * Hands leadership to the replica (null: the one in contact that is furthest). `done(false)`: not leader, nobody to hand to, or nobody took over in
+   * time; then this replica goes on serving.
+   */
   handOver(toReplica: number | null, done: (moved: boolean) => void): void {
-    assert(toReplica !== 0, "a replica id or null");
-    done(false);
+    const target = toReplica ?? bestSuccessor(this.#raft.status().progress, this.replicaId);
+    if (!this.isLeader || target === 0 || target === this.replicaId || this.#handOver !== null) {
+      done(false);
+      return;
+    }
+    const timeoutMs = 2 * this.#config.electionTicks * this.#config.tickMs;
+    this.#handOver = new HandOver(this.#raft, target, this.#world.clock.monotonicMs() + timeoutMs, done);
+    this.#host.requestTurn(this.groupId);
   }
-  /** Campaigns now (founding: the first replica need not wait for its timeout). */
-  campaign(): void {}
-  /** Refuses everything from now on with `stopping`, resolves what is held, keeps taking part in Raft. */
-  stopServing(): void {}
-  /** Writes a checkpoint of everything committed; then a restart replays little. */
+
+  /** A change of members, made when its entry is applied. Refused unless this replica is ready: the state has to stand at the log's end. */
+  proposeMembers(data: Uint8Array, isV2: boolean): Proposed {
+    if (!this.isReady || this.#handOver !== null) return { ok: false, reason: "notLeader" };
+    const proposed = this.#raft.proposeConfChange(data, isV2);
+    if (proposed.ok) this.#state.apply(NO_DATA, proposed.index);
+    this.#host.requestTurn(this.groupId);
+    return proposed;
+  }
+
+  /** Refuses everything from now on with `stopping`; what was executed is still answered, and Raft goes on. */
+  stopServing(): void {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    this.#handBackBlocked(RefuseReason.stopping);
+    this.#queue.refuseAll(RefuseReason.stopping);
+    this.#host.requestTurn(this.groupId);
+  }
+
+  /** Makes the store hold everything that this replica has executed or applied so far, once it is committed; then a restart replays little. */
   checkpoint(done: Done<void>): void {
-    assert(done !== null, "a callback");
+    this.#checkpointForced = true;
+    this.#checkpointer.waitFor(this.#state.index, done);
+    this.#host.requestTurn(this.groupId);
   }
-  /** The log is poisoned or the node stops: nothing is served, stepped or written any more. */
+
+  /** The log is poisoned or the node stops: nothing is served, stepped, sent or written any more (I22). */
   fail(message: string): void {
-    assert(message !== "", "a reason");
+    if (this.#failed !== null) return;
+    this.#failed = message;
+    this.#storage.stop();
+    if (this.#leadTerm !== 0) this.#lostLeadership(RefuseReason.notReady);
+    this.#queue.refuseAll(RefuseReason.notReady);
+    this.#waits.judge(0);
+    this.#checkpointer.stop();
+    this.#tell();
   }
+
+  /** One turn. */
+  drive(): void {
+    if (this.#failed !== null) return;
+    this.#stepReceived();
+    this.#storage.pump();
+    this.#judgeLeadership();
+    let isMore = false;
+    if (this.isReady && this.#handOver === null) isMore = this.#executor.run();
+    this.#storage.pump();
+    this.#judgeLeadership();
+    if (this.#isFailed()) return;
+    this.#moveCursors();
+    this.#waits.judge(this.#storage.durableIndex);
+    this.#proceedHandOver();
+    this.#proceedCheckpoint();
+    this.#tell();
+    this.#queue.sweep();
+    if (isMore) this.#host.requestTurn(this.groupId);
+  }
+
   status(): ShardStatus {
-    throw new Error("not yet");
+    const raft = this.#raft.status();
+    const others = raft.progress.filter((view) => view.id !== this.replicaId);
+    return {
+      groupId: this.groupId,
+      replicaId: this.replicaId,
+      role: raft.role,
+      term: raft.term,
+      leader: raft.leader,
+      ready: this.isReady,
+      dirty: raft.role !== Role.leader && this.#state.index > raft.commit,
+      reloading: this.#reloading,
+      failed: this.#failed,
+      lastIndex: raft.lastIndex,
+      stateIndex: this.#state.index,
+      durableIndex: this.#storage.durableIndex,
+      commitIndex: raft.commit,
+      checkpointIndex: this.#checkpointer.index,
+      firstLogIndex: this.#raftLog.firstIndex(),
+      logBytes: this.#raftLog.retainedBytes,
+      uncommittedBytes: this.#uncommitted.bytes,
+      queuedBytes: this.#queue.bytes,
+      heldReplies: this.#held.count,
+      blockedCalls: this.#blocked.count,
+      waits: this.#waits.count,
+      dirtyBytes: this.#state.dirtyBytes,
+      keys: this.#state.keyspace.size,
+      executed: this.#executor.executed,
+      rollbacks: this.#rollbacks,
+      members: raft.confState,
+      slots: this.#slots,
+      matches: others.map((view) => ({ replica: view.id, match: view.match, isLearner: view.isLearner })),
+    };
   }
+
   members(): ConfState {
-    return this.status().members;
+    return this.#raft.status().confState;
   }
-  /** Hex digest of the state, and the index it is of: equal on all replicas at equal indexes. */
+
+  /** Hex digest of the state, and the index that it is of: equal on all replicas at equal indexes. Walks everything. */
   stateHash(): { readonly index: number; readonly hash: string } {
-    return { index: 0, hash: "" };
+    return { index: this.#state.index, hash: this.#state.stateHash() };
+  }
+
+  /** Walks the state and asserts its invariants. Tests, sim. */
+  verify(): void {
+    this.#state.verify();
+  }
+
+  #stepReceived(): void {
+    this.#storage.stepArrived();
+    if (this.#received.length === 0) return;
+    const received = this.#received;
+    this.#received = [];
+    for (const message of received) this.#raft.step(message);
+  }
+
+  /** Committed entries. On the leader, and where the entries are still its own, they are in memory already: only the cursor moves. */
+  #applyCommitted(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      if (this.#failed !== null) return;
+      assert(entry.index === this.#applied + 1, "committed entries come in order");
+      this.#applied = entry.index;
+      if (entry.type !== EntryType.Normal) {
+        const members = this.#raft.applyConfChange(entry.data, entry.type === EntryType.ConfChangeV2);
+        this.#checkpointer.configurationApplied(entry.index, members);
+      }
+      if (!this.#reloading && entry.index > this.#state.index) this.#applyTo(this.#state, entry);
+    }
+  }
+
+  #applyTo(state: ShardStateApi, entry: Entry): void {
+    try {
+      state.apply(entry.type === EntryType.Normal ? entry.data : NO_DATA, entry.index);
+    } catch (error) {
+      if (!(error instanceof UnknownEffectError)) throw error;
+      this.#failHere(`log entry ${entry.index} holds what this program does not know: ${error.message}`);
+    }
+  }
+
+  /** Entries from `index` on were replaced: what memory holds of them must go before anything else is done with it (I9). */
+  #logReplaced(index: number): void {
+    assert(this.#raft.role !== Role.leader, "a leader never replaces its own entries");
+    assert(index > this.#applied, "a committed entry was replaced (I24)");
+    this.#checkpointer.dropFrom(index);
+    if (index <= this.#state.index && !this.#reloading) this.#reload();
+  }
+
+  /** Back to the checkpoint, then forward through the log as far as it was handed over as committed. */
+  #reload(): void {
+    this.#reloading = true;
+    this.#rollbacks++;
+    const { logger, kvStore } = this.#world;
+    logger.info("rollback_started", {
+      group: this.groupId,
+      state: this.#state.index,
+      checkpoint: this.#checkpointer.index,
+    });
+    this.#checkpointer.whenIdle(() => {
+      this.#checkpointer.dropQueued();
+      loadState(kvStore, this.#checkpointer.row, this.#config.limits, (result) => {
+        if (this.#failed !== null) return;
+        if (!result.ok) {
+          this.#failHere(`the state cannot be loaded again: ${result.message}`);
+          return;
+        }
+        this.#finishReload(result.value);
+      });
+    });
+  }
+
+  #finishReload(state: ShardStateApi): void {
+    for (let index = state.index + 1; index <= this.#applied; index++) {
+      this.#applyTo(state, this.#raftLog.entry(index));
+      if (this.#failed !== null) return;
+    }
+    this.#state = state;
+    this.#executor.replaceState(state);
+    this.#reloading = false;
+    this.#world.logger.info("rollback_finished", { group: this.groupId, state: state.index });
+    this.#host.requestTurn(this.groupId);
+  }
+
+  #judgeLeadership(): void {
+    const raft = this.#raft;
+    const isLeader = raft.role === Role.leader;
+    if (this.#leadTerm !== 0 && (!isLeader || raft.term !== this.#leadTerm))
+      this.#lostLeadership(RefuseReason.notLeader);
+    if (!isLeader || this.#leadTerm !== 0 || this.#failed !== null) return;
+    this.#leadTerm = raft.term;
+    this.#held.begin(raft.term);
+    this.#uncommitted.clear();
+    this.#executor.beginTerm();
+  }
+
+  /** I5, I12, I13: nothing of the old term outlives it. */
+  #lostLeadership(reason: RefuseReason): void {
+    const raft = this.#raft;
+    const term = this.#leadTerm;
+    this.#leadTerm = 0;
+    this.#held.resolve(this.#queue.lanes(), (index) => index <= raft.commit && raft.hasEntry(term, index));
+    this.#handBackBlocked(reason);
+    this.#queue.refuseAll(reason);
+    this.#uncommitted.clear();
+  }
+
+  /** Nothing has happened for blocked calls: the gateway registers them with the next leader. */
+  #handBackBlocked(reason: RefuseReason): void {
+    for (const blocked of this.#blocked.all()) {
+      this.#blocked.remove(blocked, this.#state);
+      if (blocked.laneEpoch === blocked.progress.epoch) this.#queue.refuse(blocked.progress, blocked.number, reason);
+    }
+    this.#blocked.takeEnded();
+  }
+
+  #moveCursors(): void {
+    const { commit } = this.#raft;
+    if (!this.#reloading) this.#state.committedTo(Math.min(commit, this.#state.index));
+    if (this.#leadTerm === 0) return;
+    this.#uncommitted.committed(commit);
+    const persisted = this.#config.fsync === "always" ? this.#storage.durableIndex : this.#storage.writtenIndex;
+    this.#held.advance(persisted, commit, this.#raft.confirmedRead);
+    // What waits for room in (C, X] runs in the next turn.
+    if (!this.#queue.isEmpty && this.isReady && this.#handOver === null && !this.#executor.isOverUncommitted()) {
+      this.#host.requestTurn(this.groupId);
+    }
+  }
+
+  /** Under everysec and no: whether the append that is about to be queued must be durable at once. */
+  #mustSync(): boolean {
+    return !this.isReady || this.#durabilityWanted() > this.#storage.durableIndex;
+  }
+
+  #durabilityWanted(): number {
+    const wanted = this.#executor.durabilityWanted;
+    return Math.max(wanted > this.#raft.commit ? wanted : 0, this.#waits.localIndexWanted());
+  }
+
+  #proceedHandOver(): void {
+    const handOver = this.#handOver;
+    if (handOver === null) return;
+    if (!handOver.proceed(this.#world.clock.monotonicMs(), this.#held.count)) return;
+    this.#handOver = null;
+    this.#host.requestTurn(this.groupId);
+  }
+
+  #proceedCheckpoint(): void {
+    const { durableIndex } = this.#storage;
+    let wanted = this.#durabilityWanted();
+    if (!this.#reloading) {
+      const state = this.#state;
+      const term = this.#raftLog.term(state.index);
+      assert(typeof term === "number", "the state index is in the log");
+      this.#checkpointer.captureIfDue(state, term, this.#world.clock.monotonicMs(), this.#checkpointForced);
+      this.#checkpointForced = false;
+      const cursors = {
+        applied: this.#applied,
+        durable: durableIndex,
+        termAt: (index: number) => this.#raftLog.term(index),
+      };
+      wanted = Math.max(wanted, this.#checkpointer.writeIfCommitted(cursors));
+    }
+    if (wanted > durableIndex && this.#config.fsync !== "always") this.#world.log.requestSync();
+    if (this.#checkpointer.index !== this.#compactedFor) this.#compactLog();
+  }
+
+  /**
+   * Cuts the log behind the synced checkpoint. A replica that lags further than the log can only be helped by a snapshot, so entries are kept for it
+   * up to a limit: the leader knows how far the others are, a follower keeps as much as the limit allows.
+   */
+  #compactLog(): void {
+    const checkpoint = this.#checkpointer.index;
+    this.#compactedFor = checkpoint;
+    this.#raftLog.evict(checkpoint);
+    const limited = Math.min(checkpoint, this.#raftLog.indexWithTail(this.#config.limits.logRetainBytes));
+    let cut = limited;
+    if (this.#raft.role === Role.leader) {
+      let slowest = checkpoint;
+      this.#raft.visitProgress((_replica, match) => {
+        if (match < slowest) slowest = match;
+      });
+      cut = Math.max(limited, slowest);
+      if (slowest < limited)
+        this.#world.logger.warn("log_cut_before_slow_replica", { group: this.groupId, slowest, cut });
+    }
+    this.#raftLog.compact(cut);
+  }
+
+  #refusal(): RefuseReason | 0 {
+    if (this.#failed !== null) return RefuseReason.notReady;
+    if (this.#stopping) return RefuseReason.stopping;
+    return this.#raft.role === Role.leader ? 0 : RefuseReason.notLeader;
+  }
+
+  #leaderNodeId(): number {
+    const { leader } = this.#raft;
+    return leader === 0 || this.#failed !== null ? 0 : this.#host.nodeOfReplica(this.groupId, leader);
+  }
+
+  #tell(): void {
+    const leader = this.#failed === null ? this.#raft.leader : 0;
+    const { term } = this.#raft;
+    const ready = this.#failed === null && this.isReady;
+    if (leader === this.#toldLeader && term === this.#toldTerm && ready === this.#toldReady) return;
+    this.#toldLeader = leader;
+    this.#toldTerm = term;
+    this.#toldReady = ready;
+    this.#host.onLeaderChange(this.groupId, leader, term, ready);
+  }
+
+  /** A method, so that the compiler does not believe that what was true before a call still is. */
+  #isFailed(): boolean {
+    return this.#failed !== null;
+  }
+
+  #failHere(message: string): void {
+    if (this.#failed !== null) return;
+    this.#world.logger.error("replica_failed", { group: this.groupId, message });
+    this.fail(message);
+    this.#host.onReplicaFailed(this.groupId, message);
   }
 }

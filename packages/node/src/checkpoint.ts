@@ -1,0 +1,235 @@
+/**
+ * Writes the committed state to the ordered store, behind the log. A capture is taken at the end of a turn when enough has changed, tagged with
+ * the (term, index) that it is of, and written only when that very entry is committed, applied and durable here (I10); so a crash never finds
+ * uncommitted state on disk. Rows and checkpoint row go in one synced batch. Only then the log is cut.
+ *
+ *   state ──capture──► queue (bounded) ──committed?──► one batch in flight ──synced──► P, log compaction
+ *                        ▲ dropped when the log replaces its entry
+ *
+ * It asks nobody for time or commits: the drive loop tells it.
+ */
+import { assert } from "@headrace/bytes";
+import type { Capture, ShardStateApi } from "@headrace/engine";
+import type { Done, KvChange, KvStore, Logger, Result, Scheduler } from "@headrace/ports";
+import type { ConfState } from "@headrace/raft-ts";
+import { checkpointKey, encodeCheckpointRow, generationOf, stateKey } from "./checkpoint-row.ts";
+import type { CheckpointRow, GenerationRange } from "./checkpoint-row.ts";
+import { GenerationSweeper } from "./generation-sweeper.ts";
+import type { ShardLimits } from "./shard-api.ts";
+
+/** After the store said that it has no space. */
+const SPACE_RETRY_MS = 1000;
+
+class QueuedCapture {
+  readonly term: number;
+  readonly capture: Capture;
+  readonly logTimeMs: number;
+
+  constructor(term: number, capture: Capture, logTimeMs: number) {
+    this.term = term;
+    this.capture = capture;
+    this.logTimeMs = logTimeMs;
+  }
+}
+
+export interface CheckpointerOptions {
+  readonly groupId: number;
+  readonly limits: ShardLimits;
+  readonly kvStore: KvStore;
+  readonly scheduler: Scheduler;
+  readonly logger: Logger;
+  /** The row that the store holds. */
+  readonly row: CheckpointRow;
+  /** A batch has returned synced, or failed for space: look again in the next turn. */
+  readonly wake: () => void;
+  readonly onFailed: (message: string) => void;
+}
+
+/** How far things are, as the drive loop knows it. */
+export interface CheckpointCursors {
+  readonly applied: number;
+  readonly durable: number;
+  termAt(index: number): number | "compacted" | "unavailable";
+}
+
+export class Checkpointer {
+  readonly #options: CheckpointerOptions;
+  readonly #sweeper: GenerationSweeper;
+  #row: CheckpointRow;
+  #queue: QueuedCapture[];
+  #inFlight: boolean;
+  #stopped: boolean;
+  #lastCaptureMs: number;
+  /** Configurations with the index that they are valid from, ascending; the first is at or below P. */
+  #configurations: { readonly index: number; readonly confState: ConfState }[];
+  #waiters: { readonly index: number; readonly done: Done<void> }[];
+  #idleWaiters: (() => void)[];
+
+  constructor(options: CheckpointerOptions) {
+    this.#options = options;
+    this.#row = options.row;
+    this.#queue = [];
+    this.#inFlight = false;
+    this.#stopped = false;
+    this.#lastCaptureMs = 0;
+    this.#configurations = [{ index: options.row.index, confState: options.row.confState }];
+    this.#waiters = [];
+    this.#idleWaiters = [];
+    this.#sweeper = new GenerationSweeper(options.groupId, options.kvStore, options.logger);
+    this.#sweeper.start(options.row.ranges);
+  }
+
+  /** What the store holds, synced. */
+  get row(): CheckpointRow {
+    return this.#row;
+  }
+
+  /** P. */
+  get index(): number {
+    return this.#row.index;
+  }
+
+  /** A configuration was applied at this index. */
+  configurationApplied(index: number, confState: ConfState): void {
+    this.#configurations.push({ index, confState });
+  }
+
+  /** At the end of a turn with no batch open. `force`: whatever has changed. `term` is the term of entry `state.index`. */
+  captureIfDue(state: ShardStateApi, term: number, nowMs: number, force: boolean): void {
+    const { limits } = this.#options;
+    if (this.#queue.length >= limits.checkpointQueue) return;
+    if (state.index <= this.#newestIndex()) return;
+    const isLarge = state.dirtyBytes >= limits.checkpointBytes || state.dirtyKeys >= limits.checkpointKeys;
+    const isOld = state.dirtyKeys > 0 && nowMs - this.#lastCaptureMs >= limits.checkpointIntervalMs;
+    if (!isLarge && !isOld && !force) return;
+    this.#lastCaptureMs = nowMs;
+    const capture = state.capture();
+    assert(capture.index === state.index, "a capture is of the state index");
+    this.#queue.push(new QueuedCapture(term, capture, state.logTimeMs));
+  }
+
+  /** Writes the oldest capture if it may be written. Answers the index whose durability it waits for, 0 if for none. */
+  writeIfCommitted(cursors: CheckpointCursors): number {
+    const first = this.#queue[0];
+    if (first === undefined || this.#inFlight || this.#stopped) return 0;
+    const index = first.capture.index;
+    if (index > cursors.applied) return 0;
+    assert(cursors.termAt(index) === first.term, "a capture of an entry that was replaced");
+    if (index > cursors.durable) return index;
+    this.#write(first);
+    return 0;
+  }
+
+  /** Log entries from `index` on were replaced: what was captured of them is void. Their batch cannot be in flight: they were not committed. */
+  dropFrom(index: number): void {
+    const kept = this.#queue.findIndex((queued) => queued.capture.index >= index);
+    if (kept < 0) return;
+    assert(!(this.#inFlight && kept === 0), "a batch of uncommitted state is in flight");
+    this.#queue.length = kept;
+  }
+
+  /** Drops all captures that are not in flight: the state that they came from is given up, and will be captured anew. */
+  dropQueued(): void {
+    this.#queue.length = this.#inFlight ? 1 : 0;
+  }
+
+  /** Calls back when no batch is in flight, at once if so. */
+  whenIdle(task: () => void): void {
+    if (!this.#inFlight) task();
+    else this.#idleWaiters.push(task);
+  }
+
+  /** Answers when P has reached `index`. */
+  waitFor(index: number, done: Done<void>): void {
+    this.#waiters.push({ index, done });
+  }
+
+  /** Nothing is written any more. */
+  stop(): void {
+    this.#stopped = true;
+    this.#sweeper.stop();
+    this.#queue.length = this.#inFlight ? 1 : 0;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) waiter.done({ ok: false, reason: "closed", message: "the replica has stopped" });
+  }
+
+  #newestIndex(): number {
+    const last = this.#queue[this.#queue.length - 1];
+    return last === undefined ? this.#row.index : last.capture.index;
+  }
+
+  #write(queued: QueuedCapture): void {
+    const { groupId, kvStore } = this.#options;
+    const row = this.#rowOf(queued);
+    const changes: KvChange[] = [];
+    for (const change of queued.capture.rows) {
+      const generation = generationAt(row.ranges, change.slot);
+      changes.push({ key: stateKey(generation, change.slot, change.subkey), value: change.value });
+    }
+    changes.push({ key: checkpointKey(groupId), value: encodeCheckpointRow(row) });
+    this.#inFlight = true;
+    kvStore.write(changes, (result) => this.#written(queued, row, result));
+  }
+
+  #rowOf(queued: QueuedCapture): CheckpointRow {
+    const { capture } = queued;
+    let { ranges, sequence } = this.#row;
+    if (capture.cleared) {
+      sequence++;
+      const generation = generationOf(this.#options.groupId, sequence);
+      ranges = ranges.map((range) => ({ from: range.from, to: range.to, generation }));
+    }
+    let confState = this.#row.confState;
+    for (const configuration of this.#configurations) {
+      if (configuration.index <= capture.index) confState = configuration.confState;
+    }
+    const { term, logTimeMs } = queued;
+    return { index: capture.index, term, logTimeMs, confState, ranges, sequence, header: capture.header.bytes };
+  }
+
+  #written(queued: QueuedCapture, row: CheckpointRow, result: Result<void>): void {
+    this.#inFlight = false;
+    if (!result.ok && result.reason === "space" && !this.#stopped) {
+      this.#options.logger.error("checkpoint_no_space", { group: this.#options.groupId, message: result.message });
+      this.#inFlight = true;
+      this.#options.scheduler.after(SPACE_RETRY_MS, () => {
+        this.#inFlight = false;
+        this.#becameIdle();
+        this.#options.wake();
+      });
+      return;
+    }
+    if (!result.ok) {
+      if (!this.#stopped) this.#options.onFailed(`a checkpoint cannot be written: ${result.message}`);
+      return;
+    }
+    assert(this.#queue[0] === queued, "captures are written in order");
+    this.#queue.shift();
+    const moved = row.ranges !== this.#row.ranges;
+    this.#row = row;
+    if (moved) this.#sweeper.start(row.ranges);
+    while (this.#configurations.length > 1 && this.#configurations[1]!.index <= row.index) this.#configurations.shift();
+    this.#becameIdle();
+    this.#answerWaiters();
+    this.#options.wake();
+  }
+
+  #becameIdle(): void {
+    const waiting = this.#idleWaiters;
+    this.#idleWaiters = [];
+    for (const task of waiting) task();
+  }
+
+  #answerWaiters(): void {
+    const reached = this.#waiters.filter((waiter) => waiter.index <= this.#row.index);
+    if (reached.length === 0) return;
+    this.#waiters = this.#waiters.filter((waiter) => waiter.index > this.#row.index);
+    for (const waiter of reached) waiter.done({ ok: true, value: undefined });
+  }
+}
+
+function generationAt(ranges: readonly GenerationRange[], slot: number): number {
+  for (const range of ranges) if (slot >= range.from && slot <= range.to) return range.generation;
+  assert(false, `slot ${slot} is not in the shard's table`);
+}

@@ -1,0 +1,442 @@
+/**
+ * Runs requests on the leader: decode, find the command, check that its keys are owned, run the handler against memory, and say what its reply
+ * has to wait for. One open batch at a time; sealed and proposed in the same turn, at the index that was predicted (I2).
+ *
+ *   frame ─► request ─► handler ─► effects in the open batch ─► reply bytes in the turn's writer ─► segment with requirements
+ *                                        └─ sealed at ~256 KiB or at the end of the turn ─► propose
+ *
+ * It is called only while this replica leads, has committed in its term and X = L (I1). It does not know how replies leave.
+ */
+import { assert, slotOf } from "@headrace/bytes";
+import { Ack, findCommand, findKeys, gateIndex, refusal } from "@headrace/commands";
+import type { BlockedCall, CommandRecord } from "@headrace/commands";
+import type { ShardStateApi } from "@headrace/engine";
+import { RefuseReason } from "@headrace/link";
+import type { Clock, Logger } from "@headrace/ports";
+import type { RaftNodeApi } from "@headrace/raft-ts";
+import { DecodeResult, ReplyWriter, RequestDecoder } from "@headrace/resp";
+import type { DecoderLimits, Request, RequestDecoderApi } from "@headrace/resp";
+import { BlockedEnd, BlockedRead } from "./blocked-reads.ts";
+import type { BlockedReads } from "./blocked-reads.ts";
+import { HeldSegment } from "./held-replies.ts";
+import type { HeldReplies } from "./held-replies.ts";
+import type { LaneProgress, QueuedRequests } from "./lane-progress.ts";
+import type { RequestQueue } from "./request-queue.ts";
+import type { ShardLimits, ShardSettings, SlotRange } from "./shard-api.ts";
+import { ReusedContext } from "./shard-context.ts";
+import type { UncommittedEntries } from "./uncommitted-entries.ts";
+
+/** Requests come canonical from a gateway that has checked its own limits; these only stop nonsense. */
+const DECODER_LIMITS: DecoderLimits = {
+  maxBulkBytes: 512 * 1024 * 1024,
+  maxArguments: 1024 * 1024,
+  maxInlineBytes: 64 * 1024,
+  maxRequestBytes: 1024 * 1024 * 1024,
+};
+
+const UNBLOCKED_TEXT = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
+const NOT_HERE_TEXT = "ERR this command does not run on a shard";
+
+export interface ExecutorOptions {
+  readonly limits: ShardLimits;
+  readonly settings: ShardSettings;
+  readonly slots: readonly SlotRange[];
+  readonly raft: RaftNodeApi;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly queue: RequestQueue;
+  readonly held: HeldReplies;
+  readonly blocked: BlockedReads;
+  readonly uncommitted: UncommittedEntries;
+}
+
+export class Executor {
+  readonly #options: ExecutorOptions;
+  readonly #raft: RaftNodeApi;
+  readonly #reply: ReplyWriter;
+  readonly #positions: number[];
+  readonly #ownsAllSlots: boolean;
+  #decoder: RequestDecoderApi;
+  #resumeDecoder: RequestDecoderApi;
+  #state: ShardStateApi;
+  #context: ReusedContext | null;
+  /** Index of the open batch; 0 = none is open. */
+  #openIndex: number;
+  #segment: HeldSegment | null;
+  /** Read number of this turn; 0 = not asked for yet. */
+  #turnRead: number;
+  #turnRequests: number;
+  #turnBytes: number;
+  #durabilityWanted: number;
+  #executed: number;
+
+  constructor(options: ExecutorOptions, state: ShardStateApi) {
+    this.#options = options;
+    this.#raft = options.raft;
+    this.#reply = new ReplyWriter();
+    this.#positions = [];
+    const [only] = options.slots;
+    this.#ownsAllSlots = options.slots.length === 1 && only!.from === 0 && only!.to === 16383;
+    this.#decoder = new RequestDecoder(DECODER_LIMITS);
+    this.#resumeDecoder = new RequestDecoder(DECODER_LIMITS);
+    this.#state = state;
+    this.#context = null;
+    this.#openIndex = 0;
+    this.#segment = null;
+    this.#turnRead = 0;
+    this.#turnRequests = 0;
+    this.#turnBytes = 0;
+    this.#durabilityWanted = 0;
+    this.#executed = 0;
+  }
+
+  /** Requests executed since the start. */
+  get executed(): number {
+    return this.#executed;
+  }
+
+  /** The highest index that a held reply needs durable, not only written. */
+  get durabilityWanted(): number {
+    return this.#durabilityWanted;
+  }
+
+  /** At the bound of X − C nothing is executed (I17) until a commit makes room. */
+  isOverUncommitted(): boolean {
+    const { limits, uncommitted } = this.#options;
+    return uncommitted.bytes >= limits.uncommittedBytes || uncommitted.entries >= limits.uncommittedEntries;
+  }
+
+  /** A term of leadership begins. */
+  beginTerm(): void {
+    this.#durabilityWanted = 0;
+  }
+
+  /** After a reload: everything that refers to the old state is dropped. */
+  replaceState(state: ShardStateApi): void {
+    assert(this.#openIndex === 0, "a batch is open on the state that goes away");
+    this.#state = state;
+    this.#context = null;
+  }
+
+  /** One turn's work. Answers whether something that could run now is left for the next turn. */
+  run(): boolean {
+    const { queue, held, blocked } = this.#options;
+    this.#turnRead = 0;
+    this.#turnRequests = 0;
+    this.#turnBytes = 0;
+    for (const ended of blocked.takeEnded()) this.#endBlocked(ended);
+    let isMore = false;
+    for (let item = queue.first(); item !== null; item = queue.first()) {
+      isMore = this.#turnIsFull();
+      if (isMore || this.isOverUncommitted()) break;
+      if (this.#runFrame(item)) queue.done(item);
+    }
+    this.#closeSegment();
+    this.#seal();
+    held.endTurn(this.#reply.writer);
+    return isMore;
+  }
+
+  /** Runs what it may of the frame. True when the frame is finished, refused, or has nothing left that is not parked. */
+  #runFrame(item: QueuedRequests): boolean {
+    const { progress } = item;
+    const decoder = this.#decoder;
+    decoder.feed(item.offset === 0 ? item.bytes : item.bytes.subarray(item.offset));
+    while (item.count > 0) {
+      if (decoder.next() !== DecodeResult.request) {
+        this.#refuseNonsense(item);
+        return true;
+      }
+      const request = decoder.request;
+      this.#runOne(progress, item.laneEpoch, item.number, request);
+      item.offset += request.rawEnd - request.rawStart;
+      item.number++;
+      item.count--;
+      if (item.isVoid || progress.blocked !== null || this.#mustPause()) break;
+    }
+    // A decoder that still holds bytes would put them in front of the next frame's.
+    if (decoder.pendingBytes > 0) this.#resetDecoder();
+    this.#closeSegment();
+    return item.count === 0 || item.isVoid;
+  }
+
+  /** Runs one request. It may be refused, and with it everything behind it in the lane's epoch: the item is void then. */
+  #runOne(progress: LaneProgress, laneEpoch: number, number: number, request: Request): void {
+    this.#turnRequests++;
+    this.#executed++;
+    const record = findCommand(request);
+    const refused = refusal(request, record);
+    if (refused !== null || record === null || record.execute === null) {
+      const start = this.#beginReply(progress);
+      this.#reply.error(refused ?? NOT_HERE_TEXT);
+      this.#answered(progress, laneEpoch, number, start, 0, 0, 0, 0);
+      return;
+    }
+    if (!this.#ownsAllSlots && !this.#ownsKeys(record, request)) {
+      this.#closeSegment();
+      this.#options.queue.refuse(progress, number, RefuseReason.notOwner);
+      return;
+    }
+    const context = this.#openContext();
+    const effectsBefore = context.effects.count;
+    this.#state.setOrigin(progress.lane.session, number);
+    const start = this.#beginReply(progress);
+    this.#execute(context, record, request, progress, null);
+    if (context.blockedCall !== null)
+      this.#block(progress, laneEpoch, number, record, request, context.blockedCall, start);
+    else this.#require(progress, laneEpoch, number, record, request, start, context.effects.count > effectsBefore);
+    if (context.effects.count > effectsBefore) {
+      if (this.#options.blocked.count > 0) this.#serveTouched();
+      if (context.effects.byteLength >= this.#options.limits.batchBytes) this.#seal();
+    }
+  }
+
+  #execute(
+    context: ReusedContext,
+    record: CommandRecord,
+    request: Request,
+    progress: LaneProgress,
+    resumed: BlockedCall | null,
+  ): void {
+    const { settings } = this.#options;
+    context.request = request;
+    context.nodeBounds = settings.nodeBounds;
+    context.ack = progress.lane.ack ?? settings.ack;
+    context.resumed = resumed;
+    context.blockedCall = null;
+    record.execute!(context);
+  }
+
+  /** What the reply that was just written has to wait for (design §4, I5–I7). */
+  #require(
+    progress: LaneProgress,
+    laneEpoch: number,
+    number: number,
+    record: CommandRecord,
+    request: Request,
+    start: number,
+    wrote: boolean,
+  ): void {
+    const context = this.#context!;
+    const index = this.#openIndex;
+    if (!wrote) {
+      const stateIndex = context.effects.count > 0 ? index : index - 1;
+      const gate = gateIndex(record, request, context.keyspace, stateIndex);
+      this.#answered(progress, laneEpoch, number, start, 0, gate, this.#readNumber(), 0);
+      return;
+    }
+    const ack = record.handsOutData ? Ack.committed : context.ack;
+    if (ack === Ack.committed) this.#answered(progress, laneEpoch, number, start, 0, index, 0, index);
+    else if (ack === Ack.persisted) this.#answered(progress, laneEpoch, number, start, index, 0, 0, index);
+    else this.#answered(progress, laneEpoch, number, start, 0, 0, 0, index);
+  }
+
+  /** Adds the reply to the open segment if that waits for at least as much, else begins the next one. */
+  #answered(
+    progress: LaneProgress,
+    laneEpoch: number,
+    number: number,
+    start: number,
+    persist: number,
+    commit: number,
+    read: number,
+    write: number,
+  ): void {
+    if (commit > this.#durabilityWanted) this.#durabilityWanted = commit;
+    let segment = this.#segment;
+    // Committed is more than persisted: a majority has it.
+    const covers =
+      segment !== null &&
+      commit <= segment.commitIndex &&
+      read <= segment.readNumber &&
+      (persist <= segment.persistIndex || persist <= segment.commitIndex);
+    if (segment === null || !covers) {
+      this.#closeSegment();
+      segment = new HeldSegment(progress, laneEpoch, number, start);
+      segment.persistIndex = persist;
+      segment.commitIndex = commit;
+      segment.readNumber = read;
+      this.#segment = segment;
+    }
+    segment.count++;
+    segment.end = this.#reply.writer.length;
+    if (write > 0) segment.writeIndex = write;
+  }
+
+  #beginReply(progress: LaneProgress): number {
+    this.#reply.version = progress.lane.respVersion;
+    return this.#reply.writer.length;
+  }
+
+  #closeSegment(): void {
+    const segment = this.#segment;
+    if (segment === null) return;
+    this.#segment = null;
+    this.#options.held.hold(segment);
+  }
+
+  #readNumber(): number {
+    if (this.#turnRead === 0) this.#turnRead = this.#raft.requestRead();
+    return this.#turnRead;
+  }
+
+  #openContext(): ReusedContext {
+    if (this.#openIndex !== 0) return this.#context!;
+    const raft = this.#raft;
+    const index = raft.lastIndex + 1;
+    assert(this.#state.index === index - 1, "the leader's state is at the end of its log (I1)");
+    const effects = this.#state.openBatch(index, this.#options.clock.wallMs());
+    this.#openIndex = index;
+    let context = this.#context;
+    if (context === null) {
+      const { keyspace } = this.#state;
+      context = new ReusedContext(
+        this.#decoder.request,
+        this.#reply,
+        keyspace,
+        effects,
+        this.#options.settings.nodeBounds,
+      );
+      this.#context = context;
+    }
+    context.effects = effects;
+    context.nowMs = effects.logTimeMs;
+    return context;
+  }
+
+  /** Closes the open batch and proposes it, in the turn in which it was executed (I2). */
+  #seal(): void {
+    if (this.#openIndex === 0) return;
+    const index = this.#openIndex;
+    this.#openIndex = 0;
+    const data = this.#state.sealBatch();
+    if (data === null) return;
+    const proposed = this.#raft.propose(data);
+    assert(proposed.ok, "a proposal was refused after its commands were executed");
+    assert(proposed.index === index && proposed.term === this.#raft.term, "an entry did not get the predicted index");
+    this.#options.uncommitted.proposed(index, data.length);
+    this.#turnBytes += data.length;
+  }
+
+  #turnIsFull(): boolean {
+    const { limits } = this.#options;
+    return this.#turnRequests >= limits.turnRequests || this.#turnBytes >= limits.turnBytes;
+  }
+
+  /** Between two commands of a frame. Judged only when no batch is open or the turn is full: a batch that is open may go on. */
+  #mustPause(): boolean {
+    return this.#turnIsFull() || (this.#openIndex === 0 && this.isOverUncommitted());
+  }
+
+  #ownsKeys(record: CommandRecord, request: Request): boolean {
+    const positions = this.#positions;
+    const found = findKeys(record, request, positions);
+    for (let i = 0; i < found; i++) {
+      const at = positions[i]!;
+      if (!this.#ownsSlot(slotOf(request.bytes, request.start(at), request.end(at)))) return false;
+    }
+    return true;
+  }
+
+  #ownsSlot(slot: number): boolean {
+    for (const range of this.#options.slots) if (slot >= range.from && slot <= range.to) return true;
+    return false;
+  }
+
+  #refuseNonsense(item: QueuedRequests): void {
+    const { logger, queue } = this.#options;
+    logger.error("undecodable_request", { lane: item.progress.lane.id, number: item.number });
+    this.#resetDecoder();
+    this.#closeSegment();
+    queue.refuse(item.progress, item.number, RefuseReason.staleEpoch);
+  }
+
+  #resetDecoder(): void {
+    this.#decoder = new RequestDecoder(DECODER_LIMITS);
+  }
+
+  #block(
+    progress: LaneProgress,
+    laneEpoch: number,
+    number: number,
+    record: CommandRecord,
+    request: Request,
+    call: BlockedCall,
+    start: number,
+  ): void {
+    const { blocked, limits, queue } = this.#options;
+    assert(this.#reply.writer.length === start, "a call that blocks has written a reply");
+    this.#closeSegment();
+    if (progress.lane.closed) return;
+    if (blocked.count >= limits.blockedCalls) {
+      queue.refuse(progress, number, RefuseReason.overloaded);
+      return;
+    }
+    const own = request.bytes.slice(request.rawStart, request.rawEnd);
+    blocked.add(new BlockedRead(progress, laneEpoch, number, record, { request: own, call }), this.#state);
+    // Whatever touched its keys before it blocked is not for it.
+    this.#state.takeTouchedKeys();
+  }
+
+  /** Runs the calls again that wait for keys that were touched, the longest waiting first, as Redis does after each command. */
+  #serveTouched(): void {
+    const { blocked } = this.#options;
+    const keys = this.#state.takeTouchedKeys();
+    for (const key of keys) {
+      for (const waiting of blocked.waiting(key)) {
+        if (waiting.isQueued && waiting.end === BlockedEnd.none) this.#resume(waiting);
+      }
+    }
+    // Serving only takes; what it touched wakes nobody.
+    if (keys.length > 0) this.#state.takeTouchedKeys();
+  }
+
+  #resume(waiting: BlockedRead): void {
+    const { blocked, queue } = this.#options;
+    const { progress, laneEpoch, number, record } = waiting;
+    this.#closeSegment();
+    const request = this.#decodeAgain(waiting);
+    const context = this.#openContext();
+    const effectsBefore = context.effects.count;
+    this.#state.setOrigin(progress.lane.session, number);
+    const start = this.#beginReply(progress);
+    this.#execute(context, record, request, progress, waiting.call);
+    if (context.blockedCall !== null) {
+      assert(this.#reply.writer.length === start, "a call that blocks has written a reply");
+      return;
+    }
+    blocked.remove(waiting, this.#state);
+    this.#require(progress, laneEpoch, number, record, request, start, context.effects.count > effectsBefore);
+    this.#closeSegment();
+    queue.unpark(progress);
+  }
+
+  /** Out of time, cancelled or unblocked by another client. */
+  #endBlocked(ended: BlockedRead): void {
+    if (!ended.isQueued) return;
+    const { blocked, queue } = this.#options;
+    const { progress, laneEpoch, number, record } = ended;
+    blocked.remove(ended, this.#state);
+    queue.unpark(progress);
+    if (ended.end === BlockedEnd.dropped) return;
+    const start = this.#beginReply(progress);
+    if (ended.end === BlockedEnd.unblocked) {
+      this.#reply.error(UNBLOCKED_TEXT);
+      this.#answered(progress, laneEpoch, number, start, 0, 0, 0, 0);
+    } else {
+      assert(record.timeOut !== null, "a command that blocks says what it answers when its time is over");
+      record.timeOut(this.#reply);
+      const gate = gateIndex(record, this.#decodeAgain(ended), this.#state.keyspace, this.#state.index);
+      this.#answered(progress, laneEpoch, number, start, 0, gate, this.#readNumber(), 0);
+    }
+    this.#closeSegment();
+  }
+
+  #decodeAgain(blocked: BlockedRead): Request {
+    const decoder = this.#resumeDecoder;
+    decoder.feed(blocked.request);
+    const result = decoder.next();
+    assert(result === DecodeResult.request, "a request that was decoded before");
+    return decoder.request;
+  }
+}

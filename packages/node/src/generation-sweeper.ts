@@ -1,0 +1,93 @@
+/**
+ * Deletes the rows of generations that a group no longer uses, in the background and in small batches: the store has no range delete. Runs at
+ * opening (a crash may have left some) and after each change of generation.
+ */
+import type { KvStore, Logger } from "@headrace/ports";
+import { generationOf, slotKey } from "./checkpoint-row.ts";
+import type { GenerationRange } from "./checkpoint-row.ts";
+import { keyBehind } from "./state-loading.ts";
+
+const ROWS_PER_STEP = 256;
+const BYTES_PER_STEP = 1024 * 1024;
+
+export class GenerationSweeper {
+  readonly #groupId: number;
+  readonly #kvStore: KvStore;
+  readonly #logger: Logger;
+  #kept: ReadonlySet<number>;
+  #isRunning: boolean;
+  #again: boolean;
+  #stopped: boolean;
+
+  constructor(groupId: number, kvStore: KvStore, logger: Logger) {
+    this.#groupId = groupId;
+    this.#kvStore = kvStore;
+    this.#logger = logger;
+    this.#kept = new Set();
+    this.#isRunning = false;
+    this.#again = false;
+    this.#stopped = false;
+  }
+
+  /** Keeps the generations of the table, which is synced, and deletes all others of this group. */
+  start(ranges: readonly GenerationRange[]): void {
+    this.#kept = new Set(ranges.map((range) => range.generation));
+    if (this.#isRunning) {
+      this.#again = true;
+      return;
+    }
+    this.#isRunning = true;
+    this.#step(slotKey(generationOf(this.#groupId, 0), 0));
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  #step(from: Uint8Array): void {
+    const end = slotKey(generationOf(this.#groupId + 1, 0), 0);
+    this.#kvStore.scan(from, end, ROWS_PER_STEP, BYTES_PER_STEP, null, (result) => {
+      if (this.#stopped) return;
+      if (!result.ok) {
+        this.#logger.warn("generation_sweep_failed", { group: this.#groupId, message: result.message });
+        this.#isRunning = false;
+        return;
+      }
+      const last = result.value[result.value.length - 1];
+      if (last === undefined) {
+        this.#finished();
+        return;
+      }
+      const dead = result.value.filter((row) => !this.#kept.has(generationOfKey(row.key)));
+      const generation = generationOfKey(last.key);
+      // A generation in use is not read to its end, only stepped over.
+      const next = this.#kept.has(generation) ? slotKey(generation, 0xffff) : keyBehind(last.key);
+      if (dead.length === 0) {
+        this.#step(next);
+        return;
+      }
+      const changes = dead.map((row) => ({ key: row.key, value: null }));
+      this.#kvStore.write(changes, (written) => {
+        if (this.#stopped) return;
+        if (written.ok) {
+          this.#step(next);
+          return;
+        }
+        this.#logger.warn("generation_sweep_failed", { group: this.#groupId, message: written.message });
+        this.#isRunning = false;
+      });
+    });
+  }
+
+  #finished(): void {
+    this.#isRunning = false;
+    if (!this.#again) return;
+    this.#again = false;
+    this.#isRunning = true;
+    this.#step(slotKey(generationOf(this.#groupId, 0), 0));
+  }
+}
+
+function generationOfKey(key: Uint8Array): number {
+  return ((key[0]! << 24) | (key[1]! << 16) | (key[2]! << 8) | key[3]!) >>> 0;
+}

@@ -1,0 +1,65 @@
+/**
+ * Handing leadership over without losing an executed write (I18): nothing new is executed, then everything executed is committed, answered and in
+ * the target's log, and only then the target is told to campaign. Given up after a bounded time; then this replica goes on.
+ */
+import type { ProgressView, RaftNodeApi } from "@headrace/raft-ts";
+import { Role } from "@headrace/raft-ts";
+
+export class HandOver {
+  readonly target: number;
+  readonly #raft: RaftNodeApi;
+  readonly #deadlineMs: number;
+  readonly #done: (moved: boolean) => void;
+  #asked: boolean;
+
+  /** `deadlineMs` by the monotonic clock. */
+  constructor(raft: RaftNodeApi, target: number, deadlineMs: number, done: (moved: boolean) => void) {
+    this.target = target;
+    this.#raft = raft;
+    this.#deadlineMs = deadlineMs;
+    this.#done = done;
+    this.#asked = false;
+  }
+
+  /** Once a turn. True: it is over, one way or the other, and was answered. */
+  proceed(nowMs: number, heldReplies: number): boolean {
+    const raft = this.#raft;
+    if (raft.role !== Role.leader) return this.#finish(true);
+    if (nowMs >= this.#deadlineMs) return this.#finish(false);
+    if (this.#asked) return raft.transferee === 0 ? this.#finish(false) : false;
+    if (heldReplies > 0 || raft.commit < raft.lastIndex || this.#targetMatch() < raft.lastIndex) return false;
+    raft.transferLeadership(this.target);
+    this.#asked = true;
+    return false;
+  }
+
+  /** The replica stops or fails. */
+  abandon(): void {
+    this.#finish(false);
+  }
+
+  #targetMatch(): number {
+    let found = 0;
+    this.#raft.visitProgress((replica, match) => {
+      if (replica === this.target) found = match;
+    });
+    return found;
+  }
+
+  #finish(moved: boolean): true {
+    this.#done(moved);
+    return true;
+  }
+}
+
+/** The voter in contact that is furthest, 0 if there is none. */
+export function bestSuccessor(progress: readonly ProgressView[], self: number): number {
+  let best = 0;
+  let bestMatch = -1;
+  for (const view of progress) {
+    if (view.id === self || view.isLearner || !view.recentActive || view.match <= bestMatch) continue;
+    best = view.id;
+    bestMatch = view.match;
+  }
+  return best;
+}

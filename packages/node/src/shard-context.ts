@@ -1,0 +1,38 @@
+/**
+ * What a handler sees of the shard: one object, reused for every command (commands/command.ts). `block` only notes the call; what follows from
+ * it is the executor's business.
+ */
+import type { Ack, BlockedCall, ShardContext } from "@headrace/commands";
+import type { Effects, Keyspace, NodeBounds } from "@headrace/engine";
+import type { ReplyWriterApi, Request } from "@headrace/resp";
+
+export class ReusedContext implements ShardContext {
+  request: Request;
+  readonly reply: ReplyWriterApi;
+  keyspace: Keyspace;
+  effects: Effects;
+  nowMs: number;
+  nodeBounds: NodeBounds;
+  ack: Ack;
+  resumed: BlockedCall | null;
+  denyBlocking: boolean;
+  /** Set by the handler: the call waits. */
+  blockedCall: BlockedCall | null;
+
+  constructor(request: Request, reply: ReplyWriterApi, keyspace: Keyspace, effects: Effects, nodeBounds: NodeBounds) {
+    this.request = request;
+    this.reply = reply;
+    this.keyspace = keyspace;
+    this.effects = effects;
+    this.nowMs = 0;
+    this.nodeBounds = nodeBounds;
+    this.ack = 2;
+    this.resumed = null;
+    this.denyBlocking = false;
+    this.blockedCall = null;
+  }
+
+  block(call: BlockedCall): void {
+    this.blockedCall = call;
+  }
+}

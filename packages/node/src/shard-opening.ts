@@ -1,0 +1,84 @@
+/**
+ * From what the disk holds to a replica's parts: checkpoint row, state at the checkpoint, log behind it, and the check that the two meet (I23).
+ * A new group's first row is written here. Entries behind the checkpoint are applied by the first turns, as Raft finds them committed.
+ */
+import { assert } from "@headrace/bytes";
+import type { ShardStateApi } from "@headrace/engine";
+import type { RecoveredGroup } from "@headrace/log";
+import type { Done } from "@headrace/ports";
+import { checkpointKey, encodeCheckpointRow, generationOf, GROUP_ID_MAX } from "./checkpoint-row.ts";
+import type { CheckpointRow } from "./checkpoint-row.ts";
+import type { ShardOpening } from "./shard-api.ts";
+import { loadState, readCheckpointRow } from "./state-loading.ts";
+
+export interface LoadedShard {
+  readonly row: CheckpointRow;
+  readonly state: ShardStateApi;
+}
+
+export function loadShard(opening: ShardOpening, done: Done<LoadedShard>): void {
+  const { config, world } = opening;
+  assert(config.groupId > 0 && config.groupId <= GROUP_ID_MAX, "group ids have 16 bits");
+  const withRow = (row: CheckpointRow): void => {
+    const gap = gapBetween(row, opening.recovered);
+    if (gap !== null) {
+      done({ ok: false, reason: "corrupt", message: gap });
+      return;
+    }
+    loadState(world.kvStore, row, config.limits, (result) => {
+      done(result.ok ? { ok: true, value: { row, state: result.value } } : result);
+    });
+  };
+  readCheckpointRow(world.kvStore, config.groupId, (result) => {
+    if (!result.ok) done(result);
+    else if (result.value !== null) withRow(result.value);
+    else found(opening, withRow, done);
+  });
+}
+
+/** Writes the first row. Nothing else of the group may be on the disk. */
+function found(opening: ShardOpening, withRow: (row: CheckpointRow) => void, done: Done<LoadedShard>): void {
+  const { founding, config, recovered, world } = opening;
+  const message = `group ${config.groupId} has no checkpoint`;
+  if (founding === null) {
+    done({ ok: false, reason: "missing", message });
+    return;
+  }
+  if (recovered !== null) {
+    done({ ok: false, reason: "corrupt", message: `${message}, but a log` });
+    return;
+  }
+  const generation = generationOf(config.groupId, 1);
+  const row: CheckpointRow = {
+    index: 0,
+    term: 0,
+    logTimeMs: 0,
+    confState: founding.members,
+    ranges: founding.slots.map((range) => ({ from: range.from, to: range.to, generation })),
+    sequence: 1,
+    header: new Uint8Array(0),
+  };
+  const change = { key: checkpointKey(config.groupId), value: encodeCheckpointRow(row) };
+  world.kvStore.write([change], (result) => {
+    if (result.ok) withRow(row);
+    else done(result);
+  });
+}
+
+/** Why log and checkpoint do not fit together; null when they do. */
+function gapBetween(row: CheckpointRow, recovered: RecoveredGroup | null): string | null {
+  if (recovered === null) {
+    return row.index === 0 ? null : `the checkpoint is at ${row.index}, but there is no log`;
+  }
+  const last = recovered.entries[recovered.entries.length - 1];
+  const lastIndex = last === undefined ? recovered.compactedIndex : last.index;
+  if (recovered.compactedIndex > row.index) {
+    return `the log begins behind ${recovered.compactedIndex}, the checkpoint is at ${row.index}`;
+  }
+  if (lastIndex < row.index) return `the log ends at ${lastIndex}, the checkpoint is at ${row.index}`;
+  const atCheckpoint = recovered.entries.find((entry) => entry.index === row.index);
+  if (atCheckpoint !== undefined && atCheckpoint.term !== row.term) {
+    return `entry ${row.index} has term ${atCheckpoint.term} in the log and ${row.term} in the checkpoint`;
+  }
+  return null;
+}
