@@ -1,0 +1,354 @@
+/**
+ * One client: bytes in, bytes out. It cuts input into requests, gathers consecutive ones to the same shard into runs, keeps replies in order
+ * and within bounds, and stops parsing (then reading) when the client is ahead of what the cluster takes.
+ *
+ * What a request means is the dispatcher's business.
+ */
+import { ByteWriter, copyOf } from "@headrace/bytes";
+import { ACK_DEFAULT } from "@headrace/link";
+import type { LaneOpen } from "@headrace/link";
+import type { ByteConnection } from "@headrace/ports";
+import { DecodeResult, RequestDecoder } from "@headrace/resp";
+import type { Request } from "@headrace/resp";
+import type { ClientHost } from "./client-host.ts";
+import { ReplyQueue, ReplySlot } from "./reply-queue.ts";
+import type { ReplyOutput } from "./reply-queue.ts";
+import { RequestRun } from "./request-run.ts";
+import type { PartSink } from "./request-run.ts";
+import { SessionState } from "./session-state.ts";
+import { ShardLane } from "./shard-lane.ts";
+import type { LaneOwner } from "./shard-lane.ts";
+
+/** A run, its header and a little more fit one frame. */
+const RUN_MAX_BYTES = 60 * 1024;
+/** Larger replies go out as they are, smaller ones are gathered. */
+const DIRECT_BYTES = 16 * 1024;
+const OUT_MIN_BYTES = 256;
+const OUT_MAX_BYTES = 64 * 1024;
+/** Output that the client has not taken: above this no more of its requests are parsed. */
+const OUTPUT_STOP_BYTES = 1024 * 1024;
+const NO_BYTES = new Uint8Array(0);
+
+export class ClientConnection implements LaneOwner, ReplyOutput {
+  readonly session: SessionState;
+  readonly laneId: number;
+  readonly replies: ReplyQueue;
+  readonly lanes: Map<number, ShardLane> = new Map();
+  isGone: boolean = false;
+  /** A blocking call or WAIT is open: what follows waits, unparsed. */
+  barrier: boolean = false;
+  readonly #host: ClientHost;
+  readonly #connection: ByteConnection;
+  readonly #sessionId: Uint8Array;
+  readonly #decoder: RequestDecoder;
+  #backlog: Uint8Array[] = [];
+  #backlogBytes: number = 0;
+  #isPaused: boolean = false;
+  #isPumping: boolean = false;
+  #isWaking: boolean = false;
+  #chunk: Uint8Array = NO_BYTES;
+  #pendingBytes: number = 0;
+  readonly #out: ByteWriter = new ByteWriter(OUT_MIN_BYTES);
+  #isDirty: boolean = false;
+  #isEnding: boolean = false;
+  // The open run: bytes[start, end) of the decoder's memory, for one shard.
+  #runLane: ShardLane | null = null;
+  #runBytes: Uint8Array = NO_BYTES;
+  #runStart: number = 0;
+  #runEnd: number = 0;
+  #runCount: number = 0;
+
+  constructor(host: ClientHost, connection: ByteConnection, id: number, sessionId: Uint8Array) {
+    this.#host = host;
+    this.#connection = connection;
+    this.laneId = id;
+    this.#sessionId = sessionId;
+    this.session = new SessionState(id, connection.remoteAddress, connection.localAddress, host.wallMs);
+    this.#decoder = new RequestDecoder(host.limits.decoder);
+    this.replies = new ReplyQueue(this);
+    connection.listen({
+      onData: (chunk) => this.#onData(chunk),
+      onDrain: () => this.wake(),
+      onClose: () => this.#gone(),
+    });
+  }
+
+  laneOpen(): LaneOpen {
+    const session = this.session;
+    return {
+      respVersion: session.respVersion,
+      ack: session.ack ?? ACK_DEFAULT,
+      clientId: this.laneId,
+      openedAtMs: session.createdAtMs,
+      session: this.#sessionId,
+    };
+  }
+
+  // ── what the dispatcher does with a request ────────────────────────────────────────────────────────────────────────────────────
+
+  /** Hot path: the request joins the open run, or opens one. */
+  toShard(shardId: number, request: Request): void {
+    if (
+      this.#runLane !== null &&
+      this.#runLane.shardId === shardId &&
+      this.#runBytes === request.bytes &&
+      this.#runEnd === request.rawStart &&
+      request.rawEnd - this.#runStart <= RUN_MAX_BYTES
+    ) {
+      this.#runEnd = request.rawEnd;
+      this.#runCount++;
+      return;
+    }
+    this.closeRun();
+    this.#runLane = this.lane(shardId);
+    this.#runBytes = request.bytes;
+    this.#runStart = request.rawStart;
+    this.#runEnd = request.rawEnd;
+    this.#runCount = 1;
+  }
+
+  /** A call that may block: a run of its own, and nothing is parsed until it is answered. */
+  toShardBlocking(shardId: number, request: Request, deadlineMs: number): void {
+    this.closeRun();
+    const bytes = copyOf(request.bytes, request.rawStart, request.rawEnd);
+    const slot = new ReplySlot(1);
+    this.replies.push(slot);
+    this.barrier = true;
+    this.session.blocked = true;
+    this.#charge(bytes.length);
+    const fate = { sinceMs: this.#host.nowMs, deadlineMs, isBlocking: true, slot, sink: null, part: 0 };
+    this.lane(shardId).submit(new RequestRun(bytes, 0, bytes.length, 1, fate));
+  }
+
+  /** One of the requests that a fan-out is made of. `bytes` is one whole request and stays as it is. */
+  partToShard(shardId: number, bytes: Uint8Array, sink: PartSink, part: number): void {
+    this.#charge(bytes.length);
+    const fate = { sinceMs: this.#host.nowMs, deadlineMs: Infinity, isBlocking: false, slot: null, sink, part };
+    this.lane(shardId).submit(new RequestRun(bytes, 0, bytes.length, 1, fate));
+  }
+
+  /** A place in the order of replies for one that comes later. */
+  reserve(): ReplySlot {
+    this.closeRun();
+    const slot = new ReplySlot(1);
+    this.replies.push(slot);
+    return slot;
+  }
+
+  /** A reply made here, now. The bytes are copied. */
+  answer(bytes: Uint8Array, start: number, end: number): void {
+    this.closeRun();
+    if (this.replies.isEmpty) {
+      this.append(bytes, start, end);
+      return;
+    }
+    const slot = new ReplySlot(1);
+    this.replies.push(slot);
+    this.replies.deliver(slot, 1, copyOf(bytes, start, end), 0, end - start);
+  }
+
+  /** Submits the open run, if there is one. */
+  closeRun(): void {
+    const lane = this.#runLane;
+    if (lane === null) return;
+    this.#runLane = null;
+    let bytes = this.#runBytes;
+    let start = this.#runStart;
+    let end = this.#runEnd;
+    // A chunk is never written again and may be kept; the decoder's own memory is used again.
+    if (bytes !== this.#chunk) {
+      bytes = copyOf(bytes, start, end);
+      end -= start;
+      start = 0;
+    }
+    this.#runBytes = NO_BYTES;
+    const slot = new ReplySlot(this.#runCount);
+    this.replies.push(slot);
+    this.#charge(end - start);
+    const fate = { sinceMs: this.#host.nowMs, deadlineMs: Infinity, isBlocking: false, slot, sink: null, part: 0 };
+    lane.submit(new RequestRun(bytes, start, end, this.#runCount, fate));
+  }
+
+  lane(shardId: number): ShardLane {
+    let lane = this.lanes.get(shardId);
+    if (lane === undefined) {
+      lane = new ShardLane(this.#host, this, shardId);
+      this.lanes.set(shardId, lane);
+    }
+    return lane;
+  }
+
+  // ── LaneOwner ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  released(requestBytes: number): void {
+    // A blocked call that was rewritten weighs a few bytes more or less than was charged; with nothing open the sum is zero again.
+    this.#pendingBytes = this.replies.outstanding === 0 ? 0 : this.#pendingBytes - requestBytes;
+    if (this.#isPumping || !this.#mayParse()) return;
+    this.wake();
+  }
+
+  unblocked(): void {
+    this.session.blocked = false;
+    this.barrier = false;
+    this.wake();
+  }
+
+  /** Goes on parsing at the end of this turn. */
+  wake(): void {
+    if (this.#isWaking || this.isGone) return;
+    if (this.#backlogBytes === 0 && this.#decoder.pendingBytes === 0 && !this.#isPaused && !this.session.closing)
+      return;
+    this.#isWaking = true;
+    this.#host.wake(this);
+  }
+
+  // ── output ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  append(bytes: Uint8Array, start: number, end: number): void {
+    if (this.isGone) return;
+    if (end - start >= DIRECT_BYTES) {
+      this.flush();
+      this.#connection.write(bytes.subarray(start, end));
+    } else {
+      this.#out.raw(bytes, start, end);
+    }
+    if (this.#isDirty) return;
+    this.#isDirty = true;
+    this.#host.dirty(this);
+  }
+
+  /** Bytes that the client has not taken yet. */
+  get outputBytes(): number {
+    return this.#connection.bufferedBytes() + this.#out.length + this.replies.heldBytes;
+  }
+
+  get queryBufferBytes(): number {
+    return this.#backlogBytes + this.#decoder.pendingBytes;
+  }
+
+  flush(): void {
+    const out = this.#out;
+    if (out.length === 0) return;
+    const next = Math.min(OUT_MAX_BYTES, Math.max(OUT_MIN_BYTES, out.length + (out.length >> 2)));
+    this.#connection.write(out.take(next));
+  }
+
+  /** End of a turn in which something was appended. */
+  flushTurn(): void {
+    this.#isDirty = false;
+    if (this.isGone) return;
+    this.flush();
+    if (this.outputBytes > this.#host.limits.outputBytes) {
+      this.#host.statistics.outputLimitClosed++;
+      this.close();
+    }
+  }
+
+  close(): void {
+    if (this.isGone) return;
+    this.#connection.destroy();
+    this.#gone();
+  }
+
+  sweep(nowMs: number): void {
+    for (const lane of this.lanes.values()) lane.sweep(nowMs);
+  }
+
+  // ── input ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #onData(chunk: Uint8Array): void {
+    if (this.isGone || chunk.length === 0) return;
+    this.#backlog.push(chunk);
+    this.#backlogBytes += chunk.length;
+    this.session.lastActiveAtMs = this.#host.wallMs;
+    this.pump();
+  }
+
+  #mayParse(): boolean {
+    return (
+      !this.barrier &&
+      !this.session.closing &&
+      this.#pendingBytes < this.#host.limits.pendingBytes &&
+      this.outputBytes < OUTPUT_STOP_BYTES
+    );
+  }
+
+  /** Parses as much as may be parsed, then decides whether the socket is read on. */
+  pump(): void {
+    this.#isWaking = false;
+    if (this.#isPumping || this.isGone) return;
+    this.#isPumping = true;
+    const decoder = this.#decoder;
+    let sinceCheck = 0;
+    while (this.#pendingBytes < this.#host.limits.pendingBytes && !this.barrier && !this.session.closing) {
+      // Looking at the socket's buffer costs more than the rest of this condition.
+      if (sinceCheck-- <= 0) {
+        if (!this.#mayParse()) break;
+        sinceCheck = 64;
+      }
+      const result = decoder.next();
+      if (result === DecodeResult.request) {
+        this.#host.dispatch(this, decoder.request);
+      } else if (result === DecodeResult.needMore) {
+        this.closeRun();
+        const chunk = this.#backlog.shift();
+        if (chunk === undefined) break;
+        this.#backlogBytes -= chunk.length;
+        this.#chunk = chunk;
+        decoder.feed(chunk);
+      } else {
+        this.#host.protocolError(this, decoder.errorText);
+        break;
+      }
+    }
+    this.closeRun();
+    this.#isPumping = false;
+    if (this.isGone) return;
+    if (this.session.closing) this.#closeWhenAnswered();
+    else this.#pace();
+  }
+
+  /** A stopped client is read on only up to a bound, so that its hanging up is still noticed. */
+  #pace(): void {
+    const tooMuch = this.#backlogBytes > this.#host.limits.backlogBytes;
+    if (tooMuch === this.#isPaused) return;
+    this.#isPaused = tooMuch;
+    if (tooMuch) this.#connection.pause();
+    else this.#connection.resume();
+  }
+
+  #closeWhenAnswered(): void {
+    this.#backlog = [];
+    this.#backlogBytes = 0;
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    if (!this.replies.isEmpty) {
+      const last = new ReplySlot(1);
+      last.onFirst = () => this.#end();
+      this.replies.push(last);
+      return;
+    }
+    this.#end();
+  }
+
+  #end(): void {
+    if (this.isGone) return;
+    this.flush();
+    this.#connection.end();
+    this.#gone();
+  }
+
+  #charge(requestBytes: number): void {
+    this.#pendingBytes += requestBytes;
+  }
+
+  #gone(): void {
+    if (this.isGone) return;
+    this.isGone = true;
+    this.#backlog = [];
+    this.replies.clear();
+    for (const lane of this.lanes.values()) lane.close();
+    this.lanes.clear();
+    this.#host.clientGone(this);
+  }
+}

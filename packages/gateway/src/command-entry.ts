@@ -1,0 +1,64 @@
+/** What the gateway keeps per command record: how it is routed, decided once, and the index of its counters. */
+import { Flag } from "@headrace/commands";
+import type { CommandRecord } from "@headrace/commands";
+
+export const Path = { oneKey: 0, keys: 1, session: 2, wait: 3, fanOutKeys: 4, allShards: 5, scan: 6 } as const;
+export type Path = (typeof Path)[keyof typeof Path];
+
+export class CommandEntry {
+  readonly record: CommandRecord;
+  readonly index: number;
+  readonly path: Path;
+  readonly keyPosition: number;
+  readonly isWrite: boolean;
+  readonly mayBlock: boolean;
+
+  constructor(record: CommandRecord, index: number) {
+    this.record = record;
+    this.index = index;
+    this.path = pathOf(record);
+    this.keyPosition = record.keys === null ? 0 : record.keys.first;
+    this.isWrite = (record.flags & Flag.write) !== 0;
+    this.mayBlock = (record.flags & Flag.blocking) !== 0;
+  }
+}
+
+/** All records, subcommands too, each with its entry. */
+export class CommandEntries {
+  readonly all: readonly CommandEntry[];
+  readonly #byRecord: Map<CommandRecord, CommandEntry> = new Map();
+  #lastRecord: CommandRecord | null = null;
+  #lastEntry: CommandEntry | null = null;
+
+  constructor(table: readonly CommandRecord[]) {
+    const all: CommandEntry[] = [];
+    for (const record of table) {
+      for (const one of [record, ...(record.subcommands ?? [])]) {
+        const entry = new CommandEntry(one, all.length);
+        all.push(entry);
+        this.#byRecord.set(one, entry);
+      }
+    }
+    this.all = all;
+  }
+
+  of(record: CommandRecord): CommandEntry {
+    if (record === this.#lastRecord) return this.#lastEntry!;
+    const entry = this.#byRecord.get(record)!;
+    this.#lastRecord = record;
+    this.#lastEntry = entry;
+    return entry;
+  }
+}
+
+function pathOf(record: CommandRecord): Path {
+  if (record.scope === "session") return Path.session;
+  if (record.scope === "gateway") return Path.wait;
+  if (record.fanOut !== null) {
+    if (record.fanOut.by === "keys") return Path.fanOutKeys;
+    return record.fanOut.by === "cursor" ? Path.scan : Path.allShards;
+  }
+  const keys = record.keys;
+  if (keys !== null && keys.find === null && keys.first === keys.last && keys.first > 0) return Path.oneKey;
+  return Path.keys;
+}

@@ -1,0 +1,73 @@
+/** What a gateway is told from outside. Times in milliseconds, sizes in bytes; nothing here is read from the environment. */
+import type { DecoderLimits } from "@headrace/resp";
+
+/** proxy: one endpoint for every shard. moved: a node's own port, which redirects to other nodes as Redis Cluster does. */
+export type RoutingPolicy = "proxy" | "moved";
+
+export interface ProcessNumbers {
+  readonly usedMemoryBytes: number;
+  readonly usedMemoryRssBytes: number;
+}
+
+export interface GatewayConfig {
+  readonly policy: RoutingPolicy;
+  /** Where clients are accepted; null: only through `attach`. */
+  readonly listenAddress: string | null;
+  /** What CLUSTER answers and redirects name. */
+  readonly announceHost: string;
+  readonly announcePort: number;
+  /** policy moved: the node whose port this is; else 0. */
+  readonly localNodeId: number;
+  readonly gatewayId: string;
+  readonly incarnation: number;
+  /** Metadata services to ask first; the placement's own nodes are added when known. */
+  readonly seedAddresses: readonly string[];
+  readonly secret: Uint8Array | null;
+  readonly processId: number;
+  /** 40 hex characters. */
+  readonly runId: string;
+  readonly headraceVersion: string;
+  readonly processNumbers: () => ProcessNumbers;
+  /** Further names and values for CONFIG GET that only the launcher knows. */
+  readonly extraSettings: readonly (readonly [name: string, value: string])[];
+  readonly limits: GatewayLimits;
+}
+
+export interface GatewayLimits {
+  readonly maxClients: number;
+  /** How long a request waits for a shard without a leader; then -CLUSTERDOWN. */
+  readonly holdMs: number;
+  /** How long a sent request may stay unanswered; then -UNCERTAIN. */
+  readonly replyTimeoutMs: number;
+  /** A client with more than this unsent output is closed. */
+  readonly outputBytes: number;
+  /** Unanswered request bytes of one client before its input is left unparsed. */
+  readonly pendingBytes: number;
+  /** Received but unparsed bytes of one client before its socket is no longer read. */
+  readonly backlogBytes: number;
+  readonly pingIntervalMs: number;
+  /** A link that was silent for this long is given up. */
+  readonly pingTimeoutMs: number;
+  readonly reconnectMinMs: number;
+  readonly reconnectMaxMs: number;
+  readonly decoder: DecoderLimits;
+}
+
+export const defaultLimits: GatewayLimits = Object.freeze({
+  maxClients: 10_000,
+  holdMs: 5_000,
+  replyTimeoutMs: 10_000,
+  outputBytes: 256 * 1024 * 1024,
+  pendingBytes: 1024 * 1024,
+  backlogBytes: 64 * 1024,
+  pingIntervalMs: 500,
+  pingTimeoutMs: 2_000,
+  reconnectMinMs: 20,
+  reconnectMaxMs: 1_000,
+  decoder: Object.freeze({
+    maxBulkBytes: 16 * 1024 * 1024,
+    maxArguments: 1024 * 1024,
+    maxInlineBytes: 64 * 1024,
+    maxRequestBytes: 64 * 1024 * 1024,
+  }),
+});

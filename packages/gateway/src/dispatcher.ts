@@ -1,0 +1,312 @@
+/**
+ * What happens with one request: answered here, sent to the one shard that its keys name, spread over shards, or refused. The hot path is the
+ * first branch: one key, one shard, one run.
+ */
+import { ByteWriter, copyOf, slotOf } from "@headrace/bytes";
+import { Errors, arityFits, commandTable, findCommand, findKeys, refusal } from "@headrace/commands";
+import type { SessionContext, SessionServices } from "@headrace/commands";
+import { WaitKind } from "@headrace/link";
+import { ReplyWriter } from "@headrace/resp";
+import type { ReplyWriterApi, Request } from "@headrace/resp";
+import { BlockArgument } from "./block-argument.ts";
+import type { ClientConnection } from "./client-connection.ts";
+import { CommandEntries, Path } from "./command-entry.ts";
+import type { CommandEntry } from "./command-entry.ts";
+import { GatewayErrors } from "./errors.ts";
+import { Gather } from "./fan-out.ts";
+import type { Merge } from "./fan-out.ts";
+import type { KeyCount } from "./key-count.ts";
+import type { LaneCore } from "./lane-core.ts";
+import { ScanPart, cursorBehind, slotOfCursor } from "./scan-cursor.ts";
+import type { Waits } from "./waits.ts";
+
+export interface DispatcherRooms {
+  readonly core: LaneCore;
+  readonly services: SessionServices;
+  readonly waits: Waits;
+  readonly keyCount: KeyCount;
+  /** Protocol version or ack level changed. */
+  sessionChanged(client: ClientConnection): void;
+  /** policy moved: this node; 0: proxy. */
+  readonly localNodeId: number;
+}
+
+export class Dispatcher {
+  readonly entries: CommandEntries;
+  readonly #rooms: DispatcherRooms;
+  readonly #scratch: ReplyWriter = new ReplyWriter(new ByteWriter(4096), 2);
+  readonly #positions: number[] = [];
+
+  constructor(entries: CommandEntries, rooms: DispatcherRooms) {
+    this.entries = entries;
+    this.#rooms = rooms;
+  }
+
+  dispatch(client: ClientConnection, request: Request): void {
+    const { core } = this.#rooms;
+    core.statistics.totalCommands++;
+    const record = findCommand(request);
+    if (record === null || !arityFits(record, request.count)) {
+      if (record !== null) core.statistics.rejected[this.entries.of(record).index]!++;
+      this.error(client, refusal(request, record) ?? Errors.syntax);
+      return;
+    }
+    const entry = this.entries.of(record);
+    core.statistics.calls[entry.index]!++;
+    client.session.lastCommand = record.name;
+    const placement = core.router.placement;
+    if (entry.path === Path.oneKey && placement !== null && this.#rooms.localNodeId === 0) {
+      const key = entry.keyPosition;
+      client.toShard(placement.shardOf(slotOf(request.bytes, request.start(key), request.end(key))), request);
+      return;
+    }
+    if (entry.path === Path.session) this.#answerHere(client, entry, request);
+    else if (placement === null) this.error(client, GatewayErrors.noPlacement);
+    else this.#route(client, entry, request);
+  }
+
+  /** An error reply from the gateway itself. */
+  error(client: ClientConnection, text: string): void {
+    this.#answerWith(client, (reply) => reply.error(text));
+  }
+
+  #answerWith(client: ClientConnection, write: (reply: ReplyWriterApi) => void): void {
+    const reply = this.#scratch;
+    reply.writer.clear();
+    reply.version = client.session.respVersion;
+    write(reply);
+    this.#rooms.core.statistics.countReply(reply.writer.bytes, 0, reply.writer.length);
+    client.answer(reply.writer.bytes, 0, reply.writer.length);
+  }
+
+  #route(client: ClientConnection, entry: CommandEntry, request: Request): void {
+    if (entry.path === Path.wait) this.#wait(client, entry, request);
+    else if (entry.path === Path.allShards) this.#toAllShards(client, entry, request);
+    else if (entry.path === Path.scan) this.#scan(client, request);
+    else this.#byKeys(client, entry, request);
+  }
+
+  // ── keys ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #byKeys(client: ClientConnection, entry: CommandEntry, request: Request): void {
+    const positions = this.#positions;
+    const { localNodeId, core } = this.#rooms;
+    const found = findKeys(entry.record, request, positions);
+    if (found <= 0) {
+      // The syntax is wrong in a way that the handler puts into words; any shard can.
+      client.toShard(core.router.shardIds()[0]!, request);
+      return;
+    }
+    const placement = core.router.placement!;
+    const slot = this.#slotAt(request, positions[0]!);
+    const shardId = placement.shardOf(slot);
+    let oneSlot = true;
+    let oneShard = true;
+    for (let i = 1; i < found; i++) {
+      const other = this.#slotAt(request, positions[i]!);
+      if (other !== slot) oneSlot = false;
+      if (placement.shardOf(other) !== shardId) oneShard = false;
+    }
+    if (localNodeId !== 0) {
+      const redirect = oneSlot ? this.redirect(slot, shardId) : GatewayErrors.crossSlot;
+      if (redirect !== null) {
+        this.error(client, redirect);
+        return;
+      }
+    }
+    if (!oneShard) {
+      if (entry.path === Path.fanOutKeys) this.#spreadKeys(client, entry, request, positions.slice(0, found));
+      else this.error(client, GatewayErrors.crossSlot);
+      return;
+    }
+    const blockAt = entry.mayBlock ? BlockArgument.find(request) : 0;
+    if (blockAt === 0) {
+      client.toShard(shardId, request);
+      return;
+    }
+    // A value that is none is the handler's to refuse; it then answers at once.
+    const timeoutMs = request.integer(blockAt);
+    const deadlineMs = timeoutMs > 0 ? core.nowMs + timeoutMs : Infinity;
+    client.toShardBlocking(shardId, request, deadlineMs);
+  }
+
+  /** A node's own port: the error for a shard that another node leads; null: this node, or nobody that we know of. */
+  redirect(slot: number, shardId: number): string | null {
+    const { router } = this.#rooms.core;
+    const leader = router.route(shardId).leaderNodeId;
+    if (leader === 0 || leader === this.#rooms.localNodeId) return null;
+    const node = router.state!.node(leader);
+    return node === null ? null : `MOVED ${slot} ${node.announceHost}:${node.announcePort}`;
+  }
+
+  /** Slot of the first key of a request; for redirects of what was already queued. */
+  slotOfFirstKey(request: Request): number {
+    const record = findCommand(request);
+    const found = record === null ? 0 : findKeys(record, request, this.#positions);
+    return found > 0 ? this.#slotAt(request, this.#positions[0]!) : 0;
+  }
+
+  #slotAt(request: Request, position: number): number {
+    return slotOf(request.bytes, request.start(position), request.end(position));
+  }
+
+  /** DEL, UNLINK, EXISTS: one request per shard with that shard's keys, in their order. */
+  #spreadKeys(client: ClientConnection, entry: CommandEntry, request: Request, positions: readonly number[]): void {
+    const placement = this.#rooms.core.router.placement!;
+    const byShard = new Map<number, number[]>();
+    for (const position of positions) {
+      const shardId = placement.shardOf(this.#slotAt(request, position));
+      const known = byShard.get(shardId);
+      if (known === undefined) byShard.set(shardId, [position]);
+      else known.push(position);
+    }
+    const slot = client.reserve();
+    const gather = new Gather(client, slot, byShard.size, mergeOf(entry));
+    // All bytes are copied before anything is sent: sending may let the decoder go on.
+    const parts = [...byShard].map(([shardId, keys]) => ({ shardId, bytes: requestOf(request, keys) }));
+    for (const [i, part] of parts.entries()) client.partToShard(part.shardId, part.bytes, gather, i);
+  }
+
+  #toAllShards(client: ClientConnection, entry: CommandEntry, request: Request): void {
+    const bytes = copyOf(request.bytes, request.rawStart, request.rawEnd);
+    const shardIds = this.localShardIds();
+    const slot = client.reserve();
+    if (shardIds.length === 0) {
+      const empty = this.replyBytes((reply) => reply.error(GatewayErrors.noLeader), 2);
+      client.replies.deliver(slot, 1, empty, 0, empty.length);
+      return;
+    }
+    const gather = new Gather(client, slot, shardIds.length, mergeOf(entry));
+    for (const [i, shardId] of shardIds.entries()) client.partToShard(shardId, bytes, gather, i);
+  }
+
+  /** Shards that commands over the whole keyspace go to: all, or on a node's own port those that it leads. */
+  localShardIds(): number[] {
+    const { router } = this.#rooms.core;
+    const { localNodeId } = this.#rooms;
+    const ids = router.shardIds();
+    return localNodeId === 0 ? ids : ids.filter((id) => router.route(id).leaderNodeId === localNodeId);
+  }
+
+  #scan(client: ClientConnection, request: Request): void {
+    const { router } = this.#rooms.core;
+    const cursor = request.int64(1);
+    const slotNumber = cursor === null ? -1 : slotOfCursor(cursor);
+    if (slotNumber < 0) {
+      this.error(client, Errors.invalidCursor);
+      return;
+    }
+    const shardId = router.placement!.shardOf(slotNumber);
+    const bytes = copyOf(request.bytes, request.rawStart, request.rawEnd);
+    const slot = client.reserve();
+    const behind = this.#rooms.localNodeId === 0 ? cursorBehind(router.state!, shardId) : "0";
+    client.partToShard(shardId, bytes, new ScanPart(client, slot, behind), 0);
+  }
+
+  // ── WAIT ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #wait(client: ClientConnection, entry: CommandEntry, request: Request): void {
+    const isAof = entry.record.name === "waitaof";
+    const local = isAof ? request.integer(1) : 0;
+    const replicas = request.integer(isAof ? 2 : 1);
+    const timeoutMs = request.integer(isAof ? 3 : 2);
+    if (Number.isNaN(local) || Number.isNaN(replicas)) return this.error(client, Errors.notInteger);
+    if (local < 0 || local > 1) {
+      return this.error(client, "ERR value is out of range, value must between 0 and 1");
+    }
+    if (isAof && replicas < 0) return this.error(client, "ERR value is out of range, must be positive");
+    if (Number.isNaN(timeoutMs)) return this.error(client, Errors.timeoutNotInteger);
+    if (timeoutMs < 0) return this.error(client, Errors.timeoutNegative);
+    this.#rooms.waits.begin(client, {
+      kind: isAof ? WaitKind.waitAof : WaitKind.wait,
+      replicasWanted: Math.max(0, replicas),
+      timeoutMs,
+    });
+  }
+
+  // ── session commands ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #answerHere(client: ClientConnection, entry: CommandEntry, request: Request): void {
+    if (entry.record.name !== "info" || this.#rooms.core.router.placement === null) {
+      this.#runHandler(client, entry, request);
+      return;
+    }
+    // The number of keys is asked first. The request must not change meanwhile: later requests of the client wait.
+    const bytes = copyOf(request.bytes, request.rawStart, request.rawEnd);
+    client.closeRun();
+    client.barrier = true;
+    this.#rooms.keyCount.refresh(client, this.localShardIds(), () => {
+      if (client.isGone) return;
+      this.withRequest(bytes, (again) => this.#runHandler(client, entry, again));
+      client.unblocked();
+    });
+  }
+
+  #runHandler(client: ClientConnection, entry: CommandEntry, request: Request): void {
+    const reply = this.#scratch;
+    const session = client.session;
+    const { respVersion, ack } = session;
+    reply.writer.clear();
+    reply.version = respVersion;
+    let deferred = false;
+    const context: SessionContext = {
+      request,
+      reply,
+      session,
+      services: this.#rooms.services,
+      defer: () => {
+        deferred = true;
+        const slot = client.reserve();
+        return {
+          resume: (write) => {
+            if (client.isGone) return;
+            const bytes = this.replyBytes(write, session.respVersion);
+            client.replies.deliver(slot, 1, bytes, 0, bytes.length);
+          },
+        };
+      },
+    };
+    entry.record.answer!(context);
+    if (!deferred && reply.writer.length > 0) {
+      const { writer } = reply;
+      const failed = this.#rooms.core.statistics.countReply(writer.bytes, 0, writer.length);
+      if (failed) this.#rooms.core.statistics.failed[entry.index]!++;
+      client.answer(writer.bytes, 0, writer.length);
+    }
+    if (session.respVersion !== respVersion || session.ack !== ack) {
+      client.closeRun();
+      this.#rooms.sessionChanged(client);
+    }
+  }
+
+  /** Reply bytes of their own. */
+  replyBytes(write: (reply: ReplyWriter) => void, version: 2 | 3): Uint8Array {
+    const reply = new ReplyWriter(new ByteWriter(64), version);
+    write(reply);
+    return reply.writer.take(0);
+  }
+
+  /** Decodes one whole canonical request. */
+  withRequest(bytes: Uint8Array, use: (request: Request) => void): void {
+    this.#rooms.keyCount.decode(bytes, use);
+  }
+}
+
+export function tableEntries(): CommandEntries {
+  return new CommandEntries(commandTable);
+}
+
+function mergeOf(entry: CommandEntry): Merge {
+  const fanOut = entry.record.fanOut!;
+  return fanOut.by === "cursor" ? "concat" : fanOut.merge;
+}
+
+/** The command's name and these arguments, as a request. */
+function requestOf(request: Request, positions: readonly number[]): Uint8Array {
+  const writer = new ByteWriter(256);
+  const reply = new ReplyWriter(writer);
+  reply.array(positions.length + 1);
+  writer.raw(request.bytes, request.headerStart(0), request.end(0) + 2);
+  for (const position of positions) writer.raw(request.bytes, request.headerStart(position), request.end(position) + 2);
+  return writer.take(0);
+}

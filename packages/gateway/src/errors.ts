@@ -1,0 +1,13 @@
+/** The gateway's own error replies; the texts that Redis has are in the commands' catalogue. Code word first, no `-`. */
+export const GatewayErrors = {
+  maxClients: "ERR max number of clients reached",
+  uncertain: "UNCERTAIN The fate of this write is unknown: it may or may not have been executed",
+  noLeader: "CLUSTERDOWN The shard has no leader; nothing happened",
+  noPlacement: "CLUSTERDOWN The placement is not known yet; nothing happened",
+  noAnswer: "CLUSTERDOWN The shard did not answer in time; nothing happened",
+  overloaded: "BACKPRESSURE The shard is overloaded; nothing happened",
+  crossSlot: "CROSSSLOT Keys in request don't hash to the same slot",
+  waitUncertain: "UNCERTAIN A failover may have taken back writes of this connection",
+  waitNoLeader: "CLUSTERDOWN A shard that this connection wrote to has no leader",
+  settingNotReached: "ERR the metadata group did not answer; the setting may or may not have changed",
+} as const;

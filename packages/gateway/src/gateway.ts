@@ -1,0 +1,375 @@
+/**
+ * The process' centre: accepts clients, follows the placement, keeps one link per node, and runs turns (what several events of one moment
+ * wrote leaves in one write per link and client). It only connects the parts; each of them has its own file.
+ */
+import { ByteWriter } from "@headrace/bytes";
+import { Flag, findCommand } from "@headrace/commands";
+import type { Session } from "@headrace/commands";
+import type { LaneOpen, Lost, Refuse, ReplyPayload, WaitAnswerPayload } from "@headrace/link";
+import { MetaFormatError, clusterStateFromJson } from "@headrace/meta";
+import type { ClusterState } from "@headrace/meta";
+import type { ByteConnection, ByteListener, Done, GatewayWorld, Timer } from "@headrace/ports";
+import { ReplyWriter } from "@headrace/resp";
+import type { Request } from "@headrace/resp";
+import { ClientConnection } from "./client-connection.ts";
+import type { ClientHost } from "./client-host.ts";
+import type { GatewayConfig } from "./config.ts";
+import { Dispatcher, tableEntries } from "./dispatcher.ts";
+import { GatewayErrors } from "./errors.ts";
+import { KeyCount } from "./key-count.ts";
+import { NodeLink } from "./node-link.ts";
+import type { NodeLinkEvents } from "./node-link.ts";
+import { splitRequests } from "./request-run.ts";
+import type { RequestRun } from "./request-run.ts";
+import { Router } from "./router.ts";
+import { GatewayServices } from "./session-services.ts";
+import { Statistics } from "./statistics.ts";
+import { Waits } from "./waits.ts";
+
+const SWEEP_MS = 50;
+
+/** Numbers for metrics, beside those of `statistics`. */
+export interface GatewayGauges {
+  readonly clients: number;
+  readonly blockedClients: number;
+  readonly links: number;
+  readonly readyLinks: number;
+  readonly shardsWithoutLeader: number;
+}
+
+export class Gateway implements ClientHost, NodeLinkEvents {
+  readonly limits;
+  readonly router: Router;
+  readonly statistics: Statistics;
+  readonly #config: GatewayConfig;
+  readonly #world: GatewayWorld;
+  readonly #dispatcher: Dispatcher;
+  readonly #waits: Waits;
+  readonly #clients: Map<number, ClientConnection> = new Map();
+  readonly #incarnation: readonly [number, number];
+  #nextClientId: number = 1;
+  #listener: ByteListener | null = null;
+  #watch: { close(): void } | null = null;
+  #sweepTimer: Timer | null = null;
+  #isStopping: boolean = false;
+  #turnRequested: boolean = false;
+  #nowMs: number = -1;
+  #dirty: ClientConnection[] = [];
+  #woken: ClientConnection[] = [];
+
+  constructor(config: GatewayConfig, world: GatewayWorld) {
+    this.#config = config;
+    this.#world = world;
+    // Own, changeable copies: CONFIG SET moves some of them.
+    this.limits = { ...config.limits, decoder: { ...config.limits.decoder } };
+    this.router = new Router(world.clock, world.scheduler);
+    this.#incarnation = [world.random.u32(), world.random.u32()];
+    const entries = tableEntries();
+    this.statistics = new Statistics(entries.all.length);
+    const keyCount = new KeyCount(world.scheduler);
+    this.#waits = new Waits(this, world, (write, version) => this.#dispatcher.replyBytes(write, version));
+    const services = new GatewayServices({
+      config,
+      limits: this.limits,
+      world,
+      router: this.router,
+      statistics: this.statistics,
+      entries,
+      keyCount,
+      startedAtMs: world.clock.monotonicMs(),
+      sessions: () => this.#sessions(),
+      metaAddresses: () => this.#metaAddresses(),
+    });
+    this.#dispatcher = new Dispatcher(entries, {
+      core: this,
+      services,
+      waits: this.#waits,
+      keyCount,
+      sessionChanged: (client) => {
+        for (const link of this.router.links.values()) link.updateLane(client.laneId, client.laneOpen());
+      },
+      localNodeId: config.policy === "moved" ? config.localNodeId : 0,
+    });
+  }
+
+  /** `done` when clients can connect (or could not be listened for). */
+  start(done: Done<void>): void {
+    this.#watch = this.#world.metaClient.watch(
+      () => this.#metaAddresses(),
+      (state) => this.#onState(state),
+    );
+    this.#sweep();
+    const { listenAddress } = this.#config;
+    if (listenAddress === null) {
+      this.#world.scheduler.soon(() => done({ ok: true, value: undefined }));
+      return;
+    }
+    this.#listener = this.#world.network.accept(
+      listenAddress,
+      (connection) => this.attach(connection),
+      (failure) => {
+        if (failure === null) done({ ok: true, value: undefined });
+        else done({ ok: false, reason: "io", message: failure });
+      },
+    );
+  }
+
+  /** Accepts no more clients, closes those that are there, and the links. */
+  stop(done: () => void): void {
+    this.#isStopping = true;
+    this.#sweepTimer?.cancel();
+    this.#watch?.close();
+    for (const client of [...this.#clients.values()]) {
+      client.flush();
+      client.close();
+    }
+    for (const link of this.router.links.values()) link.close();
+    this.router.links.clear();
+    if (this.#listener === null) this.#world.scheduler.soon(done);
+    else this.#listener.close(done);
+  }
+
+  /** True when placement is known and every shard's leader can be reached. */
+  get isReady(): boolean {
+    const ids = this.router.shardIds();
+    return ids.length > 0 && ids.every((id) => this.router.linkFor(id) !== null);
+  }
+
+  gauges(): GatewayGauges {
+    const links = [...this.router.links.values()];
+    return {
+      clients: this.#clients.size,
+      blockedClients: [...this.#clients.values()].filter((client) => client.session.blocked).length,
+      links: links.length,
+      readyLinks: links.filter((link) => link.isReady).length,
+      shardsWithoutLeader: this.router.shardIds().filter((id) => this.router.linkFor(id) === null).length,
+    };
+  }
+
+  /** A client's connection, just accepted. */
+  attach(connection: ByteConnection): void {
+    if (this.#isStopping || this.#clients.size >= this.limits.maxClients) {
+      this.statistics.rejectedConnections++;
+      connection.listen({ onData: () => {}, onDrain: () => {}, onClose: () => {} });
+      connection.write(this.errorReplies(GatewayErrors.maxClients, 1));
+      connection.end();
+      return;
+    }
+    this.statistics.totalConnections++;
+    const id = this.#nextClientId;
+    this.#nextClientId = (id % 0xffffffff) + 1;
+    const sessionId = new ByteWriter(16);
+    sessionId.u32(this.#incarnation[0]);
+    sessionId.u32(this.#incarnation[1]);
+    sessionId.f64(id);
+    this.#clients.set(id, new ClientConnection(this, connection, id, sessionId.take(0)));
+  }
+
+  // ── ClientHost, LaneCore ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  get nowMs(): number {
+    if (this.#nowMs < 0) {
+      this.#nowMs = this.#world.clock.monotonicMs();
+      // The next turn forgets it.
+      this.requestTurn();
+    }
+    return this.#nowMs;
+  }
+
+  get wallMs(): number {
+    return this.#world.clock.wallMs();
+  }
+
+  dispatch(client: ClientConnection, request: Request): void {
+    this.#dispatcher.dispatch(client, request);
+  }
+
+  protocolError(client: ClientConnection, text: string): void {
+    this.statistics.protocolErrors++;
+    this.#dispatcher.error(client, text);
+    client.session.closing = true;
+  }
+
+  wake(client: ClientConnection): void {
+    this.#woken.push(client);
+    this.requestTurn();
+  }
+
+  dirty(client: ClientConnection): void {
+    this.#dirty.push(client);
+    this.requestTurn();
+  }
+
+  clientGone(client: ClientConnection): void {
+    if (!this.#clients.delete(client.laneId)) return;
+    this.#waits.clientGone(client);
+    for (const link of this.router.links.values()) link.closeLane(client.laneId);
+  }
+
+  laneOpen(laneId: number): LaneOpen | null {
+    return this.#clients.get(laneId)?.laneOpen() ?? null;
+  }
+
+  isWrite(request: Request): boolean {
+    const record = findCommand(request);
+    return record === null || (record.flags & Flag.write) !== 0;
+  }
+
+  errorReplies(text: string, count: number): Uint8Array {
+    const reply = new ReplyWriter(new ByteWriter(128), 2);
+    for (let i = 0; i < count; i++) reply.error(text);
+    if (text === GatewayErrors.uncertain) this.statistics.uncertainReplies += count;
+    this.statistics.countReply(reply.writer.bytes, 0, reply.writer.length);
+    return reply.writer.take(0);
+  }
+
+  timeOutReply(run: RequestRun): Uint8Array {
+    const reply = new ReplyWriter(new ByteWriter(64), 2);
+    splitRequests(run, this.limits.decoder, (request) => {
+      const record = findCommand(request);
+      if (record?.timeOut) record.timeOut(reply);
+      else reply.nullArray();
+    });
+    return reply.writer.take(0);
+  }
+
+  redirects(shardId: number, run: RequestRun): Uint8Array | null {
+    if (this.#config.policy !== "moved" || this.#dispatcher.redirect(0, shardId) === null) return null;
+    const reply = new ReplyWriter(new ByteWriter(64), 2);
+    splitRequests(run, this.limits.decoder, (request) => {
+      reply.error(this.#dispatcher.redirect(this.#dispatcher.slotOfFirstKey(request), shardId)!);
+    });
+    return reply.writer.take(0);
+  }
+
+  requestTurn(): void {
+    if (this.#turnRequested) return;
+    this.#turnRequested = true;
+    this.#world.scheduler.soon(() => this.#turn());
+  }
+
+  // ── NodeLinkEvents ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  onLinkUp(link: NodeLink): void {
+    link.placementEpoch = this.router.state?.epoch ?? 0;
+    this.router.onLinkUp(link.nodeId);
+  }
+
+  onLinkDown(link: NodeLink): void {
+    for (const client of this.#clients.values()) {
+      for (const lane of client.lanes.values()) lane.onLinkDown(link);
+    }
+    this.#waits.onLinkDown(link);
+  }
+
+  onReply(link: NodeLink, laneId: number, shardId: number, reply: ReplyPayload, bytes: Uint8Array): boolean {
+    const lane = this.#clients.get(laneId)?.lanes.get(shardId);
+    // Of a client that has gone.
+    if (lane === undefined) return true;
+    this.statistics.countReply(bytes, reply.start, reply.end);
+    return lane.onReply(link, reply, bytes);
+  }
+
+  onRefuse(link: NodeLink, laneId: number, shardId: number, refuse: Refuse): boolean {
+    this.router.onRefused(shardId, refuse, link.nodeId);
+    return this.#clients.get(laneId)?.lanes.get(shardId)?.onRefuse(link, refuse) ?? true;
+  }
+
+  onLost(link: NodeLink, laneId: number, shardId: number, lost: Lost): boolean {
+    return this.#clients.get(laneId)?.lanes.get(shardId)?.onLost(link, lost) ?? true;
+  }
+
+  onPush(laneId: number, bytes: Uint8Array, start: number, end: number): void {
+    this.#clients.get(laneId)?.append(bytes, start, end);
+  }
+
+  onLeader(link: NodeLink, shardId: number, nodeId: number, term: number): void {
+    this.router.onLeader(shardId, nodeId, term, link.nodeId);
+  }
+
+  onWaitAnswer(answer: WaitAnswerPayload): void {
+    this.#waits.onAnswer(answer);
+  }
+
+  clusterId(): string {
+    return this.router.state?.clusterId ?? "";
+  }
+
+  // ── inside ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** What the events of this moment have left to do: parse on where something came free, then one write per link and per client. */
+  #turn(): void {
+    this.#turnRequested = false;
+    this.#nowMs = -1;
+    if (this.#woken.length > 0) {
+      const woken = this.#woken;
+      this.#woken = [];
+      for (const client of woken) client.pump();
+    }
+    for (const link of this.router.links.values()) link.flush();
+    const dirty = this.#dirty;
+    if (dirty.length === 0) return;
+    this.#dirty = [];
+    for (const client of dirty) client.flushTurn();
+  }
+
+  #sweep(): void {
+    const nowMs = this.#world.clock.monotonicMs();
+    for (const client of this.#clients.values()) client.sweep(nowMs);
+    for (const link of this.router.links.values()) link.sweep(nowMs);
+    this.#sweepTimer = this.#world.scheduler.after(SWEEP_MS, () => this.#sweep());
+  }
+
+  #onState(json: Record<string, unknown>): void {
+    if (this.#isStopping) return;
+    let state: ClusterState;
+    try {
+      state = clusterStateFromJson(json);
+    } catch (error) {
+      // From a peer: it is refused, and the last good placement stays.
+      if (!(error instanceof MetaFormatError)) throw error;
+      this.#world.logger.error("placement_refused", { message: error.message });
+      return;
+    }
+    if (this.router.state !== null && state.version <= this.router.state.version) return;
+    this.router.setState(state);
+    this.#followNodes(state);
+  }
+
+  #followNodes(state: ClusterState): void {
+    const { links } = this.router;
+    const wanted = state.nodes.filter(
+      (node) => this.#config.policy === "proxy" || node.id === this.#config.localNodeId,
+    );
+    for (const [nodeId, link] of [...links]) {
+      if (wanted.some((node) => node.id === nodeId && node.dataAddress === link.address)) continue;
+      links.delete(nodeId);
+      link.close();
+    }
+    for (const node of wanted) {
+      const known = links.get(node.id);
+      if (known !== undefined) {
+        known.placementEpoch = state.epoch;
+        continue;
+      }
+      const { gatewayId, incarnation, secret } = this.#config;
+      const address = node.dataAddress;
+      const link = new NodeLink({ nodeId: node.id, address, gatewayId, incarnation, secret }, this.#world, this, this);
+      links.set(node.id, link);
+      link.connect();
+    }
+  }
+
+  #metaAddresses(): readonly string[] {
+    const known = this.router.state?.nodes.map((node) => node.peerAddress) ?? [];
+    return [...new Set([...known, ...this.#config.seedAddresses])];
+  }
+
+  *#sessions(): Iterable<Session> {
+    for (const client of this.#clients.values()) {
+      client.session.queryBufferBytes = client.queryBufferBytes;
+      client.session.outputBufferBytes = client.outputBytes;
+      yield client.session;
+    }
+  }
+}

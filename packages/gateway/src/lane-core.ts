@@ -1,0 +1,27 @@
+/** What lanes, links and clients need of the gateway around them. */
+import type { LaneOpen } from "@headrace/link";
+import type { Request } from "@headrace/resp";
+import type { GatewayLimits } from "./config.ts";
+import type { RequestRun } from "./request-run.ts";
+import type { Router } from "./router.ts";
+import type { Statistics } from "./statistics.ts";
+
+export interface LaneCore {
+  readonly limits: GatewayLimits;
+  readonly router: Router;
+  readonly statistics: Statistics;
+  /** Monotonic time of the current event. */
+  readonly nowMs: number;
+  /** Whether a request may change state; unknown commands count as writes. */
+  isWrite(request: Request): boolean;
+  /** `count` times the same error, as bytes. */
+  errorReplies(text: string, count: number): Uint8Array;
+  /** A node's own port: a -MOVED for each request of the run when another node leads the shard; else null. */
+  redirects(shardId: number, run: RequestRun): Uint8Array | null;
+  /** What a blocked call gets whose time is over. */
+  timeOutReply(run: RequestRun): Uint8Array;
+  /** Current protocol version, ack level and identity of a client; null when it is gone. */
+  laneOpen(laneId: number): LaneOpen | null;
+  /** Something was written to a link or a client: flush at the end of the turn. */
+  requestTurn(): void;
+}

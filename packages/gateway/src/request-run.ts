@@ -1,0 +1,90 @@
+/**
+ * A run: consecutive requests of one client to one shard, as the raw bytes that the client sent. It is one Request frame, one stretch of the
+ * reply queue, and what is sent again if a node refuses it or loses its reads. `splitRequests` finds the borders inside when only a part of
+ * a run shares a fate (rare, so it parses again instead of keeping an object per command).
+ */
+import { assert } from "@headrace/bytes";
+import { DecodeResult, RequestDecoder } from "@headrace/resp";
+import type { DecoderLimits, Request } from "@headrace/resp";
+import type { ReplySlot } from "./reply-queue.ts";
+
+export const RunState = { queued: 0, sent: 1, done: 2 } as const;
+export type RunState = (typeof RunState)[keyof typeof RunState];
+
+/** Takes the one reply of a request that the gateway itself put together (fan-out). */
+export interface PartSink {
+  onPart(part: number, bytes: Uint8Array, start: number, end: number): void;
+}
+
+export class RequestRun {
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+  readonly count: number;
+  state: RunState;
+  /** Set when sent. */
+  firstNumber: number;
+  /** Replies (or losses) that the node has given. */
+  answered: number;
+  /** When the client asked; counts for holding. */
+  readonly sinceMs: number;
+  sentAtMs: number;
+  /** Infinity: no end; of a blocking call. */
+  deadlineMs: number;
+  readonly isBlocking: boolean;
+  /** Where replies go; null with `sink` null: nobody wants them any more. */
+  slot: ReplySlot | null;
+  sink: PartSink | null;
+  readonly part: number;
+  /** Replies that came, or were decided, before an earlier run of the same shard was done. */
+  early: Uint8Array[] | null;
+  earlyCount: number;
+
+  constructor(bytes: Uint8Array, start: number, end: number, count: number, fate: RunFate) {
+    this.bytes = bytes;
+    this.start = start;
+    this.end = end;
+    this.count = count;
+    this.state = RunState.queued;
+    this.firstNumber = 0;
+    this.answered = 0;
+    this.sinceMs = fate.sinceMs;
+    this.sentAtMs = 0;
+    this.deadlineMs = fate.deadlineMs;
+    this.isBlocking = fate.isBlocking;
+    this.slot = fate.slot;
+    this.sink = fate.sink;
+    this.part = fate.part;
+    this.early = null;
+    this.earlyCount = 0;
+  }
+
+  get isWanted(): boolean {
+    return this.slot !== null || this.sink !== null;
+  }
+}
+
+/** What a run keeps when it is cut into parts: a run is one itself. */
+export interface RunFate {
+  readonly sinceMs: number;
+  readonly deadlineMs: number;
+  readonly isBlocking: boolean;
+  readonly slot: ReplySlot | null;
+  readonly sink: PartSink | null;
+  readonly part: number;
+}
+
+/** Visits each request of a run; `from` and `to` are its bytes. Raw bytes of a run are canonical, so decoding can't fail. */
+export function splitRequests(
+  run: RequestRun,
+  limits: DecoderLimits,
+  visit: (request: Request, from: number, to: number) => void,
+): void {
+  const decoder = new RequestDecoder({ ...limits, maxRequestBytes: Number.MAX_SAFE_INTEGER });
+  decoder.feed(run.bytes.subarray(run.start, run.end));
+  for (let i = 0; i < run.count; i++) {
+    assert(decoder.next() === DecodeResult.request, "a run holds whole requests");
+    const request = decoder.request;
+    visit(request, run.start + request.rawStart, run.start + request.rawEnd);
+  }
+}

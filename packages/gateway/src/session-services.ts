@@ -1,0 +1,221 @@
+/** What session commands may ask of a gateway: CLIENT LIST, CONFIG, INFO, CLUSTER. Cold path. */
+import { settingFailed, unknownSetting } from "@headrace/commands";
+import type { InfoNumbers, NodeView, Session, SessionServices, ShardView } from "@headrace/commands";
+import { isClusterSetting, nodeName, parseSetting, settingPairs } from "@headrace/meta";
+import type { GatewayWorld } from "@headrace/ports";
+import type { CommandEntries } from "./command-entry.ts";
+import type { GatewayConfig } from "./config.ts";
+import { GatewayErrors } from "./errors.ts";
+import type { KeyCount } from "./key-count.ts";
+import type { Router } from "./router.ts";
+import type { Statistics } from "./statistics.ts";
+
+const ASK_TIMEOUT_MS = 2_000;
+const ASK_ROUNDS = 3;
+
+/** Limits that CONFIG SET may change while running. */
+export interface AdjustableLimits {
+  maxClients: number;
+  holdMs: number;
+  replyTimeoutMs: number;
+  readonly decoder: { maxBulkBytes: number; maxRequestBytes: number };
+}
+
+export interface ServicesRooms {
+  readonly config: GatewayConfig;
+  readonly limits: AdjustableLimits;
+  readonly world: GatewayWorld;
+  readonly router: Router;
+  readonly statistics: Statistics;
+  readonly entries: CommandEntries;
+  readonly keyCount: KeyCount;
+  readonly startedAtMs: number;
+  sessions(): Iterable<Session>;
+  metaAddresses(): readonly string[];
+}
+
+export class GatewayServices implements SessionServices {
+  readonly #rooms: ServicesRooms;
+
+  constructor(rooms: ServicesRooms) {
+    this.#rooms = rooms;
+  }
+
+  get wallMs(): number {
+    return this.#rooms.world.clock.wallMs();
+  }
+
+  get monotonicMs(): number {
+    return this.#rooms.world.clock.monotonicMs();
+  }
+
+  get mode(): "standalone" | "cluster" {
+    return this.#rooms.config.policy === "moved" ? "cluster" : "standalone";
+  }
+
+  get epoch(): number {
+    return this.#rooms.router.state?.epoch ?? 0;
+  }
+
+  get self(): NodeView {
+    const { config, router } = this.#rooms;
+    const { state } = router;
+    return {
+      nodeId: config.localNodeId,
+      // A gateway calls itself the cluster's node 0.
+      name: state === null ? config.runId : nodeName(state.clusterId, config.localNodeId),
+      host: config.announceHost,
+      port: config.announcePort,
+    };
+  }
+
+  /** A gateway is all shards to its clients; a node shows who really leads. */
+  shards(): readonly ShardView[] {
+    const { router, config } = this.#rooms;
+    const { state } = router;
+    if (state === null) return [];
+    const { self } = this;
+    if (config.policy === "proxy") {
+      return [{ shardId: 1, slotRanges: [{ from: 0, to: 16383 }], nodes: [self], leaderNodeId: self.nodeId }];
+    }
+    return state.shards.map((shard) => ({
+      shardId: shard.id,
+      slotRanges: shard.slotRanges,
+      nodes: shard.replicas.map(({ nodeId }) => {
+        const node = state.node(nodeId)!;
+        return { nodeId, name: nodeName(state.clusterId, nodeId), host: node.announceHost, port: node.announcePort };
+      }),
+      leaderNodeId: router.route(shard.id).leaderNodeId,
+    }));
+  }
+
+  sessions(): Iterable<Session> {
+    return this.#rooms.sessions();
+  }
+
+  *settings(): Iterable<readonly [name: string, value: string]> {
+    const { router, config } = this.#rooms;
+    yield* this.#localSettings();
+    if (router.state !== null) yield* settingPairs(router.state.settings);
+    yield* config.extraSettings;
+  }
+
+  setSetting(name: string, value: string, done: (error: string | null) => void): void {
+    const known = name.toLowerCase();
+    if (isClusterSetting(known)) {
+      this.#setClusterSetting(known, value, done);
+      return;
+    }
+    for (const [local] of this.#localSettings()) {
+      if (local !== known) continue;
+      done(this.#setLocal(known, value));
+      return;
+    }
+    const fixed = this.#rooms.config.extraSettings.find(([extra]) => extra === known);
+    if (fixed === undefined) done(unknownSetting(name));
+    else done(fixed[1] === value ? null : settingFailed(name, "can't set immutable config"));
+  }
+
+  resetStatistics(): void {
+    this.#rooms.statistics.reset();
+  }
+
+  info(): InfoNumbers {
+    const { config, limits, statistics, entries, keyCount, router, startedAtMs } = this.#rooms;
+    const sessions = [...this.#rooms.sessions()];
+    const { usedMemoryBytes, usedMemoryRssBytes } = config.processNumbers();
+    const replicas = (router.state?.shards ?? []).map((shard) => shard.replicas.length - 1);
+    return {
+      processId: config.processId,
+      runId: config.runId,
+      port: config.announcePort,
+      uptimeMs: this.monotonicMs - startedAtMs,
+      connectedClients: sessions.length,
+      blockedClients: sessions.filter((session) => session.blocked).length,
+      maxClients: limits.maxClients,
+      usedMemoryBytes,
+      usedMemoryRssBytes,
+      maxMemoryBytes: 0,
+      totalConnections: statistics.totalConnections,
+      totalCommands: statistics.totalCommands,
+      totalErrorReplies: statistics.totalErrorReplies,
+      rejectedConnections: statistics.rejectedConnections,
+      keys: keyCount.keys,
+      connectedReplicas: replicas.length === 0 ? 0 : Math.min(...replicas),
+      headraceVersion: config.headraceVersion,
+      commandStats: entries.all
+        .filter(({ index }) => statistics.calls[index]! + statistics.rejected[index]! > 0)
+        .map(({ record, index }) => ({
+          name: record.name,
+          calls: statistics.calls[index]!,
+          rejected: statistics.rejected[index]!,
+          failed: statistics.failed[index]!,
+          usec: 0,
+        })),
+      errorStats: [...statistics.errorsByCode].map(([code, count]) => ({ code, count })),
+    };
+  }
+
+  *#localSettings(): Iterable<readonly [name: string, value: string]> {
+    const { limits } = this.#rooms;
+    yield ["client-query-buffer-limit", String(limits.decoder.maxRequestBytes)];
+    yield ["hold-ms", String(limits.holdMs)];
+    yield ["maxclients", String(limits.maxClients)];
+    yield ["proto-max-bulk-len", String(limits.decoder.maxBulkBytes)];
+    yield ["reply-timeout-ms", String(limits.replyTimeoutMs)];
+  }
+
+  #setLocal(name: string, value: string): string | null {
+    if (!/^[1-9]\d{0,9}$/.test(value)) return settingFailed(name, "argument couldn't be parsed into an integer");
+    const number = Number(value);
+    const { limits } = this.#rooms;
+    switch (name) {
+      case "client-query-buffer-limit":
+        limits.decoder.maxRequestBytes = number;
+        break;
+      case "hold-ms":
+        limits.holdMs = number;
+        break;
+      case "maxclients":
+        limits.maxClients = number;
+        break;
+      case "proto-max-bulk-len":
+        limits.decoder.maxBulkBytes = number;
+        break;
+      default:
+        limits.replyTimeoutMs = number;
+    }
+    return null;
+  }
+
+  #setClusterSetting(name: string, value: string, done: (error: string | null) => void): void {
+    const { router } = this.#rooms;
+    if (router.state !== null) {
+      const checked = parseSetting(router.state.settings, name, value);
+      if (!checked.ok) {
+        done(settingFailed(name, checked.error));
+        return;
+      }
+    }
+    const addresses = this.#rooms.metaAddresses();
+    this.#ask(addresses, 0, { name, value }, done);
+  }
+
+  /** One address after another, a few rounds: only the metadata group's leader can say yes, and it may be electing. */
+  #ask(
+    addresses: readonly string[],
+    attempt: number,
+    body: { readonly name: string; readonly value: string },
+    done: (error: string | null) => void,
+  ): void {
+    if (addresses.length === 0 || attempt >= addresses.length * ASK_ROUNDS) {
+      done(GatewayErrors.settingNotReached);
+      return;
+    }
+    const address = addresses[attempt % addresses.length]!;
+    this.#rooms.world.metaClient.ask(address, { kind: "setSetting", body }, ASK_TIMEOUT_MS, (result) => {
+      if (result.ok && result.value.ok) done(null);
+      else this.#ask(addresses, attempt + 1, body, done);
+    });
+  }
+}

@@ -1,0 +1,28 @@
+/** One client's session as commands see it (CLIENT, HELLO, RESET …): plain values. */
+import type { Ack, Session } from "@headrace/commands";
+
+export class SessionState implements Session {
+  readonly id: number;
+  readonly address: string;
+  readonly localAddress: string;
+  readonly createdAtMs: number;
+  respVersion: 2 | 3 = 2;
+  name: string = "";
+  libraryName: string = "";
+  libraryVersion: string = "";
+  ack: Ack | null = null;
+  lastCommand: string = "NULL";
+  lastActiveAtMs: number;
+  closing: boolean = false;
+  blocked: boolean = false;
+  queryBufferBytes: number = 0;
+  outputBufferBytes: number = 0;
+
+  constructor(id: number, address: string, localAddress: string, nowMs: number) {
+    this.id = id;
+    this.address = address;
+    this.localAddress = localAddress;
+    this.createdAtMs = nowMs;
+    this.lastActiveAtMs = nowMs;
+  }
+}

@@ -1,0 +1,439 @@
+/**
+ * What one client has asked of one shard and not yet got: a FIFO of runs, in the client's order. It gives the numbers, keeps the lane epoch
+ * and decides for each run what its fate means: answered, refused (sent again, in order), lost (reads are repeated, writes are answered
+ * -UNCERTAIN), given up.
+ *
+ *   runs:  done, kept for order │ sent, unanswered │ queued (no leader, no credit, or the epoch has ended)
+ *
+ * An epoch ends with a refusal or a loss; the next one begins when nothing of the old one is open, so that order survives a move.
+ */
+import { assert } from "@headrace/bytes";
+import type { Lost, Refuse, ReplyPayload } from "@headrace/link";
+import { BlockArgument } from "./block-argument.ts";
+import { GatewayErrors } from "./errors.ts";
+import type { LaneOnLink, NodeLink } from "./node-link.ts";
+import type { ReplyQueue } from "./reply-queue.ts";
+import { RequestRun, RunState, splitRequests } from "./request-run.ts";
+import type { LaneCore } from "./lane-core.ts";
+
+/** The client, as its lanes see it. */
+export interface LaneOwner {
+  readonly laneId: number;
+  readonly replies: ReplyQueue;
+  /** Bytes of requests are no longer needed. */
+  released(requestBytes: number): void;
+  /** Its blocking call has been answered. */
+  unblocked(): void;
+}
+
+/** What queued runs wait for; decides what the client is told when it takes too long. */
+export const Waiting = { nothing: 0, leader: 1, overload: 2, credit: 3, drain: 4 } as const;
+export type Waiting = (typeof Waiting)[keyof typeof Waiting];
+
+const COMPACT_AT = 64;
+
+export class ShardLane {
+  readonly owner: LaneOwner;
+  readonly shardId: number;
+  /** Of the last write that was answered; 0: none. For WAIT. */
+  writeTerm: number = 0;
+  writeIndex: number = 0;
+  /** A write later than that was lost: nobody can say whether it counts. */
+  writeLost: boolean = false;
+  waiting: Waiting = Waiting.nothing;
+  readonly #core: LaneCore;
+  #runs: RequestRun[] = [];
+  #head: number = 0;
+  /** No run before this index is queued. */
+  #queuedFrom: number = 0;
+  #sentCount: number = 0;
+  #epoch: number = 0;
+  #nextNumber: number = 1;
+  #link: NodeLink | null = null;
+  #lane: LaneOnLink | null = null;
+  #ended: boolean = true;
+
+  constructor(core: LaneCore, owner: LaneOwner, shardId: number) {
+    this.#core = core;
+    this.owner = owner;
+    this.shardId = shardId;
+  }
+
+  get link(): NodeLink | null {
+    return this.#link;
+  }
+
+  get isIdle(): boolean {
+    return this.#head === this.#runs.length;
+  }
+
+  submit(run: RequestRun): void {
+    this.#runs.push(run);
+    this.trySend();
+  }
+
+  /** Sends what is queued as far as leader, epoch and credit allow; else registers where it will be woken. */
+  trySend(): void {
+    const runs = this.#runs;
+    for (;;) {
+      let at = Math.max(this.#queuedFrom, this.#head);
+      while (at < runs.length && runs[at]!.state !== RunState.queued) at++;
+      this.#queuedFrom = at;
+      if (at === runs.length) {
+        this.waiting = Waiting.nothing;
+        return;
+      }
+      const before = this.waiting;
+      if (!this.#readyToSend()) {
+        if (before === Waiting.nothing) this.#core.statistics.heldRequests++;
+        return;
+      }
+      this.#send(at);
+    }
+  }
+
+  onReply(link: NodeLink, reply: ReplyPayload, bytes: Uint8Array): boolean {
+    if (link !== this.#link || reply.laneEpoch !== this.#epoch) return true;
+    const run = this.#firstSent();
+    if (run === null) return false;
+    if (reply.firstNumber !== run.firstNumber + run.answered || reply.count > run.count - run.answered) return false;
+    run.answered += reply.count;
+    if (reply.writeIndex > 0) this.#noteWrite(reply.writeTerm, reply.writeIndex);
+    this.#settle(run, reply.count, bytes, reply.start, reply.end);
+    if (run.answered === run.count) {
+      this.#sentCount--;
+      this.#finish(run);
+    }
+    this.#advance();
+    if (this.waiting !== Waiting.nothing) this.trySend();
+    return true;
+  }
+
+  onRefuse(link: NodeLink, refuse: Refuse): boolean {
+    if (link !== this.#link || refuse.laneEpoch !== this.#epoch) return true;
+    for (let i = this.#head; i < this.#runs.length; i++) {
+      let run = this.#runs[i]!;
+      if (run.state !== RunState.sent || run.firstNumber + run.count <= refuse.firstNumber) continue;
+      if (refuse.firstNumber > run.firstNumber) {
+        if (refuse.firstNumber < run.firstNumber + run.answered) return false;
+        this.#cutAt(i, refuse.firstNumber - run.firstNumber);
+        i++;
+        run = this.#runs[i]!;
+      } else if (run.answered > 0) {
+        return false;
+      }
+      this.#sentCount--;
+      this.#core.statistics.resentRequests += run.count;
+      if (run.isWanted) run.state = RunState.queued;
+      else run.state = RunState.done;
+    }
+    this.#endEpoch();
+    return true;
+  }
+
+  onLost(link: NodeLink, lost: Lost): boolean {
+    if (link !== this.#link || lost.laneEpoch !== this.#epoch) return true;
+    let left = lost.count;
+    let number = lost.firstNumber;
+    while (left > 0) {
+      const run = this.#firstSent();
+      if (run === null || number !== run.firstNumber + run.answered) return false;
+      const count = Math.min(left, run.count - run.answered);
+      if (run.answered + count < run.count) this.#cutAt(this.#runs.indexOf(run, this.#head), run.answered + count);
+      this.#lose(this.#firstSent()!);
+      left -= count;
+      number += count;
+    }
+    this.#endEpoch();
+    return true;
+  }
+
+  /** The link is dead: everything sent and unanswered is lost. */
+  onLinkDown(link: NodeLink): void {
+    if (link !== this.#link) return;
+    for (let run = this.#firstSent(); run !== null; run = this.#firstSent()) this.#lose(run);
+    this.#link = null;
+    this.#lane = null;
+    this.#endEpoch();
+  }
+
+  /** Gives up what has waited for too long. */
+  sweep(nowMs: number): void {
+    const { holdMs, replyTimeoutMs } = this.#core.limits;
+    let changed = false;
+    for (let i = this.#head; i < this.#runs.length; i++) {
+      const run = this.#runs[i]!;
+      if (run.state === RunState.queued) {
+        const redirects = this.waiting === Waiting.leader ? this.#core.redirects(this.shardId, run) : null;
+        if (redirects !== null) {
+          this.#answerBytes(run, redirects);
+          changed = true;
+          continue;
+        }
+        const limitMs = this.waiting === Waiting.drain ? holdMs + replyTimeoutMs : holdMs;
+        const endsMs = run.isBlocking ? run.deadlineMs : run.sinceMs + limitMs;
+        if (this.waiting === Waiting.credit || nowMs < endsMs) continue;
+        this.#giveUpQueued(run);
+        changed = true;
+      } else if (run.state === RunState.sent && run.isWanted) {
+        const fromMs = run.isBlocking ? run.deadlineMs : run.sentAtMs;
+        if (nowMs < fromMs + replyTimeoutMs) continue;
+        i += this.#abandon(i);
+        changed = true;
+      }
+    }
+    if (changed) this.#advance();
+  }
+
+  /** The client is gone. */
+  close(): void {
+    this.#runs = [];
+    this.#head = 0;
+    this.#sentCount = 0;
+    this.#link = null;
+    this.#lane = null;
+    this.#core.router.forget(this);
+  }
+
+  // ── sending ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #readyToSend(): boolean {
+    if (this.#ended && this.#sentCount > 0) {
+      this.waiting = Waiting.drain;
+      return false;
+    }
+    const link = this.#core.router.linkFor(this.shardId);
+    if (link === null) {
+      this.waiting = this.#core.router.isOverloaded(this.shardId) ? Waiting.overload : Waiting.leader;
+      this.#core.router.wait(this);
+      return false;
+    }
+    if (link !== this.#link || this.#ended) {
+      if (this.#sentCount > 0) {
+        this.waiting = Waiting.drain;
+        return false;
+      }
+      this.#epoch++;
+      this.#ended = false;
+      this.#link = link;
+      this.#lane = link.openLane(this.owner.laneId);
+    }
+    if (!link.canSend(this.#lane!)) {
+      this.waiting = Waiting.credit;
+      link.waitForCredit(this);
+      return false;
+    }
+    return true;
+  }
+
+  #send(at: number): void {
+    let run = this.#runs[at]!;
+    const nowMs = this.#core.nowMs;
+    if (run.isBlocking && run.sentAtMs > 0 && Number.isFinite(run.deadlineMs)) {
+      // Sent before and refused: the node counts from zero, the client does not.
+      run = BlockArgument.rewrite(run, Math.max(1, Math.ceil(run.deadlineMs - nowMs)));
+      this.#runs[at] = run;
+    }
+    run.state = RunState.sent;
+    run.firstNumber = this.#nextNumber;
+    run.sentAtMs = nowMs;
+    this.#nextNumber += run.count;
+    this.#sentCount++;
+    this.#queuedFrom = at + 1;
+    const lowest = this.#sentCount === 1 ? run.firstNumber : this.#firstSent()!.firstNumber;
+    this.#link!.sendRequest(this.#lane!, this.shardId, this.#epoch, run, lowest);
+  }
+
+  #endEpoch(): void {
+    this.#ended = true;
+    this.#queuedFrom = this.#head;
+    this.#advance();
+    this.trySend();
+  }
+
+  // ── fates ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #firstSent(): RequestRun | null {
+    for (let i = this.#head; i < this.#runs.length; i++) {
+      const run = this.#runs[i]!;
+      if (run.state === RunState.sent) return run;
+    }
+    return null;
+  }
+
+  #noteWrite(term: number, index: number): void {
+    this.writeLost = false;
+    if (term > this.writeTerm || (term === this.writeTerm && index > this.writeIndex)) {
+      this.writeTerm = term;
+      this.writeIndex = index;
+    }
+  }
+
+  /** Replies for the run: on to the client, or kept until the runs before it are done. */
+  #settle(run: RequestRun, count: number, bytes: Uint8Array, start: number, end: number): void {
+    if (!run.isWanted) return;
+    if (this.#runs[this.#head] === run && run.early === null) {
+      this.#hand(run, count, bytes, start, end);
+      return;
+    }
+    run.earlyCount += count;
+    const piece = bytes.subarray(start, end);
+    if (run.early === null) run.early = [piece];
+    else run.early.push(piece);
+  }
+
+  #hand(run: RequestRun, count: number, bytes: Uint8Array, start: number, end: number): void {
+    if (run.slot !== null) this.owner.replies.deliver(run.slot, count, bytes, start, end);
+    else run.sink!.onPart(run.part, bytes, start, end);
+  }
+
+  #finish(run: RequestRun): void {
+    run.state = RunState.done;
+    if (!run.isWanted) return;
+    this.owner.released(run.end - run.start);
+    if (run.isBlocking) this.owner.unblocked();
+  }
+
+  /** Hands out what was kept for order, and drops what is done. */
+  #advance(): void {
+    const runs = this.#runs;
+    for (let i = this.#head; i < runs.length; i++) {
+      const run = runs[i]!;
+      if (!run.isWanted) continue;
+      if (run.early !== null) {
+        const early = run.early;
+        let count = run.earlyCount;
+        run.early = null;
+        run.earlyCount = 0;
+        for (const piece of early) {
+          // Only the sum of the counts matters to a slot that is not yet complete.
+          const part = piece === early.at(-1) ? count : 0;
+          this.#hand(run, part, piece, 0, piece.length);
+          count -= part;
+        }
+      }
+      if (run.state !== RunState.done) break;
+    }
+    while (this.#head < runs.length && runs[this.#head]!.state === RunState.done) this.#head++;
+    if (this.#head === runs.length) {
+      runs.length = 0;
+      this.#head = 0;
+      this.#queuedFrom = 0;
+    } else if (this.#head >= COMPACT_AT && this.#head * 2 > runs.length) {
+      runs.splice(0, this.#head);
+      this.#queuedFrom = Math.max(0, this.#queuedFrom - this.#head);
+      this.#head = 0;
+    }
+  }
+
+  /** Cuts the run at `i` behind its first `count` requests; both parts keep state and fate. */
+  #cutAt(i: number, count: number): void {
+    const run = this.#runs[i]!;
+    assert(count > 0 && count < run.count && count >= run.answered, "a run is cut inside, behind what is answered");
+    let border = run.start;
+    let seen = 0;
+    splitRequests(run, this.#core.limits.decoder, (_request, _from, to) => {
+      if (seen++ < count) border = to;
+    });
+    const front = this.#piece(run, run.start, border, count);
+    front.answered = run.answered;
+    front.early = run.early;
+    front.earlyCount = run.earlyCount;
+    const rest = this.#piece(run, border, run.end, run.count - count);
+    rest.firstNumber = run.firstNumber + count;
+    this.#runs.splice(i, 1, front, rest);
+    if (run.state !== RunState.sent) return;
+    if (front.answered < front.count) this.#sentCount++;
+    else this.#finish(front);
+  }
+
+  /** A part of a run, in the same state. */
+  #piece(run: RequestRun, start: number, end: number, count: number): RequestRun {
+    const piece = new RequestRun(run.bytes, start, end, count, run);
+    piece.state = run.state;
+    piece.firstNumber = run.firstNumber;
+    piece.sentAtMs = run.sentAtMs;
+    return piece;
+  }
+
+  /** Nobody knows what became of the run's unanswered requests: reads go back to the queue, writes are answered -UNCERTAIN. */
+  #lose(run: RequestRun): void {
+    this.#sentCount--;
+    if (!run.isWanted) {
+      run.state = RunState.done;
+      return;
+    }
+    const pieces = this.#decide(run, RunState.queued, null, GatewayErrors.uncertain);
+    this.#runs.splice(this.#runs.indexOf(run, this.#head), 1, ...pieces);
+  }
+
+  /**
+   * The run's requests as pieces: what is answered already is done; the others are, by read and write, left in `readState` or answered with
+   * an error.
+   */
+  #decide(run: RequestRun, readState: RunState, readError: string | null, writeError: string): RequestRun[] {
+    const pieces: RequestRun[] = [];
+    let seen = 0;
+    let from = run.start;
+    let count = 0;
+    let kind = -1;
+    const close = (to: number): void => {
+      if (count === 0) return;
+      const piece = this.#piece(run, from, to, count);
+      pieces.push(piece);
+      if (kind === 0) {
+        piece.early = run.early;
+        piece.earlyCount = run.earlyCount;
+        this.#finish(piece);
+      } else if (kind === 2 || readError !== null) {
+        this.#answerWith(piece, kind === 2 ? writeError : readError!);
+      } else {
+        piece.state = readState;
+      }
+      from = to;
+      count = 0;
+    };
+    splitRequests(run, this.#core.limits.decoder, (request, start) => {
+      let next = 0;
+      if (seen++ >= run.answered) next = this.#core.isWrite(request) ? 2 : 1;
+      if (next !== kind) close(start);
+      kind = next;
+      count++;
+      if (next === 2) this.writeLost = true;
+    });
+    close(run.end);
+    return pieces;
+  }
+
+  #answerWith(run: RequestRun, error: string): void {
+    this.#answerBytes(run, this.#core.errorReplies(error, run.count));
+  }
+
+  /** `bytes`: a reply for each request of the run. */
+  #answerBytes(run: RequestRun, bytes: Uint8Array): void {
+    if (run.early === null) run.early = [bytes];
+    else run.early.push(bytes);
+    run.earlyCount += run.count;
+    this.#finish(run);
+  }
+
+  #giveUpQueued(run: RequestRun): void {
+    if (run.isBlocking) {
+      this.#answerBytes(run, this.#core.timeOutReply(run));
+      return;
+    }
+    this.#answerWith(run, this.waiting === Waiting.overload ? GatewayErrors.overloaded : GatewayErrors.noLeader);
+  }
+
+  /** The client is told now; the late replies will be dropped. Answers how many runs were inserted before what remains. */
+  #abandon(i: number): number {
+    const run = this.#runs[i]!;
+    const pieces = this.#decide(run, RunState.queued, GatewayErrors.noAnswer, GatewayErrors.uncertain);
+    run.slot = null;
+    run.sink = null;
+    run.early = null;
+    this.#runs.splice(i, 0, ...pieces);
+    this.#queuedFrom = this.#head;
+    return pieces.length;
+  }
+}
