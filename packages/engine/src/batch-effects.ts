@@ -22,8 +22,8 @@ import { RunColumns } from "./run-columns.ts";
 import { MIN_ID, type StreamId } from "./stream-id.ts";
 
 const FIRST_CAPACITY_BYTES = 64 * 1024;
-/** A smaller payload is copied out and the buffer kept; a larger one takes the buffer along. */
-const COPY_BYTES_MAX = 32 * 1024;
+/** Buffers up to this size are kept from batch to batch. */
+const KEPT_CAPACITY_BYTES = 1024 * 1024;
 const EFFECT_COUNT_OFFSET = 12;
 
 export class BatchEffects implements Effects {
@@ -97,7 +97,12 @@ export class BatchEffects implements Effects {
     this.#closeRun();
     const writer = this.#writer;
     writer.patchU32(EFFECT_COUNT_OFFSET, this.#encoded);
-    return writer.length <= COPY_BYTES_MAX ? copyOf(writer.bytes, 0, writer.length) : writer.take(FIRST_CAPACITY_BYTES);
+    // A buffer that is mostly empty stays here, a well filled one goes along with its payload.
+    const capacity = writer.bytes.length;
+    if (writer.length * 2 <= capacity && capacity <= KEPT_CAPACITY_BYTES) {
+      return copyOf(writer.bytes, 0, writer.length);
+    }
+    return writer.take(Math.min(capacity, KEPT_CAPACITY_BYTES));
   }
 
   append(

@@ -15,7 +15,7 @@ const HEADER_ROW_BYTES = 160;
 export class StreamKey implements KeyView {
   readonly key: string;
   readonly slot: number;
-  readonly type: "stream" = "stream";
+  readonly type = "stream" as const;
   /** Unique in the shard for ever: SCAN's order, and the name of the key's rows. */
   readonly age: number;
   lastWriterIndex: number;

@@ -6,7 +6,7 @@ import { EntryLog } from "./entry-log.ts";
 import { Group } from "./group.ts";
 import type { RunColumns } from "./run-columns.ts";
 import { sortedByName } from "./sorted-by-name.ts";
-import { MIN_ID, StreamId } from "./stream-id.ts";
+import { MIN_ID, type StreamId } from "./stream-id.ts";
 import { planTrimById, planTrimByLength } from "./trim-plan.ts";
 
 export class Stream implements StreamView {

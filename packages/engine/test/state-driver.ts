@@ -1,0 +1,375 @@
+/**
+ * Turns a list of arbitrary numbers into valid effects on a leader, the same changes on the naive model, payloads on a follower, captures into
+ * a row store. Valid always: picks are taken modulo what exists.
+ */
+import { asciiBytes, ByteWriter } from "@headrace/bytes";
+import { expect } from "vitest";
+import { MAX_ID, MIN_ID, ShardLoader, ShardState, StreamId, type Capture, type Effects } from "../src/index.ts";
+import { ModelStream, sortedPending, type ModelGroup } from "./naive-model.ts";
+
+export interface Step {
+  readonly kind: number;
+  readonly a: number;
+  readonly b: number;
+  readonly c: number;
+}
+
+const KEYS = ["a", "b{t}", "c"];
+const GROUPS = ["g1", "g2"];
+const CONSUMERS = ["alice", "bob", "carol"];
+
+export class RowStore {
+  rows = new Map<string, { slot: number; subkey: Uint8Array; value: Uint8Array }>();
+  header: Capture["header"] | null = null;
+  index = 0;
+
+  write(capture: Capture): void {
+    if (capture.cleared) this.rows.clear();
+    const seen = new Set<string>();
+    for (const row of capture.rows) {
+      const name = `${row.slot}/${Buffer.from(row.subkey).toString("hex")}`;
+      if (row.value !== null) {
+        expect(seen.has(name), "a row is written twice").toBe(false);
+        this.rows.set(name, { slot: row.slot, subkey: row.subkey, value: row.value });
+      } else {
+        expect(seen.has(name), "a row is removed after it was written").toBe(false);
+        this.rows.delete(name);
+      }
+      if (row.value !== null) seen.add(name);
+    }
+    this.header = capture.header;
+    this.index = capture.index;
+  }
+
+  load(): ShardState {
+    const loader = new ShardLoader();
+    for (const row of [...this.rows.values()].reverse()) loader.row(row.slot, row.subkey, row.value);
+    const state = loader.finish(this.header!, this.index);
+    state.verify();
+    return state;
+  }
+
+  copy(): RowStore {
+    const copy = new RowStore();
+    copy.rows = new Map(this.rows);
+    copy.header = this.header;
+    copy.index = this.index;
+    return copy;
+  }
+}
+
+export class Driver {
+  leader = new ShardState();
+  follower = new ShardState();
+  leaderStore = new RowStore();
+  followerStore = new RowStore();
+  readonly model = new Map<string, ModelStream>();
+  readonly nodeMaxEntries: number;
+  readonly valueBytesMax: number;
+  #nextId = 1;
+
+  constructor(nodeMaxEntries: number, valueBytesMax: number) {
+    this.nodeMaxEntries = nodeMaxEntries;
+    this.valueBytesMax = valueBytesMax;
+  }
+
+  get checksNodes(): boolean {
+    return this.valueBytesMax < 100;
+  }
+
+  /** One log entry made of these steps. */
+  batch(steps: readonly Step[]): void {
+    const index = this.leader.index + 1;
+    const effects = this.leader.openBatch(index, index * 1000);
+    const session = new Uint8Array(16).fill(index % 5);
+    steps.forEach((step, i) => {
+      if (step.a % 7 === 0) this.leader.setOrigin(null, 0);
+      else this.leader.setOrigin(session, index * 100 + i);
+      this.#step(effects, step);
+    });
+    const payload = this.leader.sealBatch();
+    if (payload === null) return;
+    this.follower.apply(payload, index);
+    expect(this.follower.stateHash()).toBe(this.leader.stateHash());
+    this.follower.verify();
+  }
+
+  /** Captures of both are written, or dropped and taken again later. */
+  checkpoint(step: Step): void {
+    const state = step.a % 2 === 0 ? this.leader : this.follower;
+    const store = state === this.leader ? this.leaderStore : this.followerStore;
+    const capture = state.capture();
+    expect(state.dirtyBytes).toBe(0);
+    expect(state.dirtyKeys).toBe(0);
+    if (step.b % 4 === 0) {
+      state.restoreDirty(capture);
+      return;
+    }
+    store.write(capture);
+    const loaded = store.load();
+    expect(loaded.stateHash()).toBe(state.stateHash());
+    // From here on the loaded state lives in place of the lived one, as follower or as leader.
+    if (step.b % 4 !== 1) return;
+    if (state === this.leader) this.leader = loaded;
+    else this.follower = loaded;
+    if (step.c % 2 === 0) {
+      [this.leader, this.follower] = [this.follower, this.leader];
+      [this.leaderStore, this.followerStore] = [this.followerStore, this.leaderStore];
+    }
+  }
+
+  #step(effects: Effects, { kind, a, b, c }: Step): void {
+    const key = KEYS[a % KEYS.length]!;
+    let stream = this.model.get(key);
+    if (stream === undefined || kind < 12) {
+      if (stream === undefined) {
+        stream = new ModelStream();
+        this.model.set(key, stream);
+      }
+      if (kind === 11 && stream.added === 0 && this.leader.keyspace.find(key) === null) effects.createStream(key);
+      else for (let i = 0; i <= b % 12; i++) this.#append(effects, key, stream, c + i);
+      return;
+    }
+    const view = this.leader.keyspace.find(key)!.stream;
+    const live = stream.live();
+    switch (kind) {
+      case 12:
+      case 13: {
+        const ids = [...new Set([b, c, b + c].map((pick) => live[pick % Math.max(1, live.length)]?.id ?? 0))].filter(
+          (id) => id > 0,
+        );
+        if (ids.length === 0) return;
+        effects.deleteEntries(
+          key,
+          ids.map((id) => StreamId.of(id, 0)),
+        );
+        stream.delete(ids);
+        return;
+      }
+      case 14: {
+        const approximate = c % 2 === 0;
+        const limit = approximate && c % 3 === 0 ? b % 10 : 0;
+        const threshold = b % (live.length + 2);
+        const cut = view.trimByLength(threshold, approximate, limit);
+        if (!approximate || this.checksNodes) {
+          expect(cut.count).toBe(stream.trim("length", threshold, approximate, limit));
+        } else {
+          expect(cut.count).toBeLessThanOrEqual(Math.max(0, live.length - threshold));
+          stream.trim("length", live.length - cut.count, false, 0);
+        }
+        effects.trim(key, cut);
+        return;
+      }
+      case 15: {
+        const approximate = c % 2 === 0;
+        const limit = approximate && c % 3 === 0 ? b % 10 : 0;
+        const threshold = (live[0]?.id ?? 0) + (b % 20);
+        const cut = view.trimById(StreamId.of(threshold, 0), approximate, limit);
+        if (!approximate || this.checksNodes) {
+          expect(cut.count).toBe(stream.trim("id", threshold, approximate, limit));
+        } else {
+          stream.trim("length", live.length - cut.count, false, 0);
+        }
+        effects.trim(key, cut);
+        return;
+      }
+      case 16:
+        if (c % 8 === 0) {
+          effects.flush();
+          this.model.clear();
+        } else if (c % 3 === 0) {
+          effects.deleteKey(key);
+          this.model.delete(key);
+        } else {
+          stream.lastId = Math.max(stream.lastId, this.#nextId);
+          stream.added += 3;
+          effects.setStreamId(key, StreamId.of(stream.lastId, 0), stream.added, StreamId.of(stream.maxDeleted, 0));
+        }
+        return;
+      default:
+        this.#groupStep(effects, key, stream, { kind, a, b, c });
+    }
+  }
+
+  #append(effects: Effects, key: string, stream: ModelStream, pick: number): void {
+    const id = Math.max(this.#nextId, stream.lastId + 1);
+    this.#nextId = id + 1 + (pick % 3);
+    const value = String.fromCharCode(97 + (pick % 26)).repeat(1 + ((pick * 7919) % this.valueBytesMax));
+    const fields = `$1\r\nf\r\n$${value.length}\r\n${value}\r\n`;
+    const bytes = asciiBytes(fields);
+    effects.append(key, StreamId.of(id, 0), 2, bytes, 0, bytes.length, {
+      maxEntries: this.nodeMaxEntries,
+      maxBytes: 0,
+    });
+    const text = `${id}-0`;
+    stream.append(id, `*2\r\n$${text.length}\r\n${text}\r\n*2\r\n${fields}`, this.nodeMaxEntries);
+  }
+
+  #groupStep(effects: Effects, key: string, stream: ModelStream, { kind, a, b, c }: Step): void {
+    const name = GROUPS[b % GROUPS.length]!;
+    const group = stream.groups.get(name);
+    if (group === undefined) {
+      effects.createGroup(key, name, StreamId.of(c % 30, 0), c % 5);
+      stream.groups.set(name, { last: c % 30, read: c % 5, pending: new Map(), consumers: new Map() });
+      return;
+    }
+    const consumer = CONSUMERS[c % CONSUMERS.length]!;
+    if (!group.consumers.has(consumer)) {
+      effects.createConsumer(key, name, consumer, c);
+      group.consumers.set(consumer, { seenMs: c, activeMs: -1 });
+      return;
+    }
+    const owned = sortedPending(group);
+    const picked = [...new Set(owned.filter((_, i) => (i + a) % (1 + (b % 5)) === 0))];
+    const ids = picked.map(([id]) => StreamId.of(id, 0));
+    switch (kind) {
+      case 17:
+      case 18:
+      case 19: {
+        const target = stream.live().find((entry) => entry.id > group.last + (b % 40)) ?? stream.live().at(-1);
+        if (target === undefined || target.id <= group.last) return;
+        const noAck = a % 5 === 0;
+        effects.deliver(key, name, consumer, StreamId.of(target.id, 0), b, 5000 + c, noAck);
+        stream.deliver(group, consumer, target.id, b, 5000 + c, noAck);
+        return;
+      }
+      case 20:
+      case 21:
+        effects.acknowledge(key, name, ids);
+        for (const [id] of picked) group.pending.delete(id);
+        return;
+      case 22:
+        effects.claim(
+          key,
+          name,
+          consumer,
+          ids,
+          ids.map((_, i) => 2 ** 40 + i),
+          ids.map((_, i) => 2 ** 33 + i),
+        );
+        picked.forEach(([id], i) => group.pending.set(id, { consumer, timeMs: 2 ** 40 + i, deliveries: 2 ** 33 + i }));
+        return;
+      case 23: {
+        const mine = picked.filter(([, entry]) => entry.consumer === consumer);
+        effects.redeliver(
+          key,
+          name,
+          consumer,
+          mine.map(([id]) => StreamId.of(id, 0)),
+          9000 + c,
+        );
+        for (const [, entry] of mine) {
+          entry.timeMs = 9000 + c;
+          entry.deliveries++;
+        }
+        return;
+      }
+      case 24:
+        effects.touchConsumer(key, name, consumer, b, a % 2 === 0 ? -1 : a);
+        group.consumers.get(consumer)!.seenMs = b;
+        if (a % 2 !== 0) group.consumers.get(consumer)!.activeMs = a;
+        return;
+      case 25:
+        // Backwards now and then: what is pending will be delivered again.
+        effects.setGroupId(key, name, StreamId.of(b % 50, 0), -1);
+        group.last = b % 50;
+        group.read = -1;
+        return;
+      case 26:
+        if (a % 2 === 0) {
+          effects.deleteConsumer(key, name, consumer);
+          group.consumers.delete(consumer);
+          for (const [id, entry] of owned) if (entry.consumer === consumer) group.pending.delete(id);
+        } else if (c % 3 === 0) {
+          effects.destroyGroup(key, name);
+          stream.groups.delete(name);
+        } else {
+          effects.advanceGroup(key, name, StreamId.of(group.last + 1, 0));
+          group.last++;
+        }
+        return;
+      default:
+    }
+  }
+
+  /** The state shows what the model says. */
+  compare(step: Step): void {
+    const { keyspace } = this.leader;
+    expect(keyspace.size).toBe(this.model.size);
+    for (const [key, stream] of this.model) {
+      const view = keyspace.find(key)!.stream;
+      const live = stream.live();
+      expect(view.length).toBe(live.length);
+      expect(view.firstId.ms()).toBe(live[0]?.id ?? 0);
+      expect(view.lastId.ms()).toBe(stream.lastId);
+      expect(view.maxDeletedId.ms()).toBe(stream.maxDeleted);
+      expect(view.entriesAdded).toBe(stream.added);
+      if (this.checksNodes) expect(view.nodeCount).toBe(stream.nodes.length);
+      const low = Math.max(0, (live[0]?.id ?? 0) + (step.a % 30) - 5);
+      const high = low + (step.b % 60);
+      this.#compareRange(view, live, MIN_ID, MAX_ID, -1, false);
+      this.#compareRange(view, live, StreamId.of(low, 0), StreamId.of(high, 9), step.c % 9, step.a % 2 === 0);
+      expect(view.countAfter(StreamId.of(high, 0))).toBe(live.filter((entry) => entry.id > high).length);
+      expect([...view.groups()].map((group) => group.name)).toEqual([...stream.groups.keys()].sort());
+      for (const [name, group] of stream.groups) this.#compareGroup(view.group(name)!, group, step);
+    }
+  }
+
+  #compareRange(
+    view: ReturnType<ShardState["keyspace"]["existing"]>["stream"],
+    live: ReturnType<ModelStream["live"]>,
+    start: StreamId,
+    end: StreamId,
+    limit: number,
+    reverse: boolean,
+  ): void {
+    let expected = live.filter(
+      (e) => StreamId.of(e.id, 0).compare(start) >= 0 && StreamId.of(e.id, 0).compare(end) <= 0,
+    );
+    if (reverse) expected = expected.reverse();
+    if (limit >= 0) expected = expected.slice(0, limit);
+    const range = view.range(start, end, limit, reverse);
+    const writer = new ByteWriter();
+    range.writeTo(writer);
+    expect(Buffer.from(writer.view()).toString("latin1")).toBe(expected.map((entry) => entry.wire).join(""));
+    expect(range.count).toBe(expected.length);
+    const ids: number[] = [];
+    range.forEachId((id) => ids.push(id.ms()));
+    expect(ids).toEqual(expected.map((entry) => entry.id));
+    if (expected.length === 0) return;
+    expect(range.firstId.ms()).toBe(expected[0]!.id);
+    expect(range.lastId.ms()).toBe(expected.at(-1)!.id);
+  }
+
+  #compareGroup(
+    view: NonNullable<ReturnType<ReturnType<ShardState["keyspace"]["existing"]>["stream"]["group"]>>,
+    group: ModelGroup,
+    step: Step,
+  ): void {
+    expect(view.lastDeliveredId.ms()).toBe(group.last);
+    expect(view.entriesRead).toBe(group.read);
+    const pending = sortedPending(group);
+    expect(view.pending.count).toBe(pending.length);
+    expect(view.pending.firstId?.ms()).toBe(pending[0]?.[0]);
+    expect(view.pending.lastId?.ms()).toBe(pending.at(-1)?.[0]);
+    const low = (pending[0]?.[0] ?? 0) + (step.a % 20);
+    for (const consumer of [null, ...CONSUMERS]) {
+      const seen: unknown[] = [];
+      view.pending.visit(StreamId.of(low, 0), StreamId.of(low + 50, 0), consumer, (entry) => {
+        seen.push([entry.id.ms(), entry.consumer, entry.deliveryTimeMs, entry.deliveryCount]);
+        return seen.length < 20;
+      });
+      const expected = pending
+        .filter(([id, e]) => id >= low && id <= low + 50 && (consumer === null || e.consumer === consumer))
+        .slice(0, 20)
+        .map(([id, e]) => [id, e.consumer, e.timeMs, e.deliveries]);
+      expect(seen).toEqual(expected);
+    }
+    expect([...view.consumers()].map((c) => [c.name, c.pendingCount, c.seenTimeMs, c.activeTimeMs])).toEqual(
+      [...group.consumers]
+        .sort((a, b) => (a[0] < b[0] ? -1 : 1))
+        .map(([name, c]) => [name, pending.filter(([, e]) => e.consumer === name).length, c.seenMs, c.activeMs]),
+    );
+    expect(view.pending.find(StreamId.of(pending[0]?.[0] ?? 7, 1))).toBe(null);
+  }
+}

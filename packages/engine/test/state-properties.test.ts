@@ -1,0 +1,41 @@
+/** Random lives of a shard against the naive model; the seed stands in the test's name. */
+import * as fc from "fast-check";
+import { describe, test } from "vitest";
+import { Driver, type Step } from "./state-driver.ts";
+
+const SEED = Number(process.env["HEADRACE_SEED"] ?? 20261121);
+
+function stepOf(kindMax: number): fc.Arbitrary<Step> {
+  const pick = fc.nat({ max: 10_000 });
+  return fc.record({ kind: fc.nat({ max: kindMax }), a: pick, b: pick, c: pick });
+}
+
+const life = fc.array(fc.record({ steps: fc.array(stepOf(26), { minLength: 1, maxLength: 12 }), check: stepOf(3) }), {
+  minLength: 1,
+  maxLength: 25,
+});
+
+function live(driver: Driver, batches: readonly { steps: readonly Step[]; check: Step }[]): void {
+  for (const { steps, check } of batches) {
+    driver.batch(steps);
+    driver.leader.verify();
+    driver.compare(check);
+    if (check.kind > 0) driver.checkpoint(check);
+  }
+}
+
+describe(`random effects (seed ${SEED})`, () => {
+  test("small entries: leader, follower and loaded states show what the model says, node by node", () => {
+    fc.assert(
+      fc.property(life, (batches) => live(new Driver(3, 20), batches)),
+      { seed: SEED, numRuns: 150 },
+    );
+  });
+
+  test("entries of many kilobytes: the same over many blocks", () => {
+    fc.assert(
+      fc.property(life, (batches) => live(new Driver(5, 12_000), batches)),
+      { seed: SEED, numRuns: 60 },
+    );
+  });
+});
