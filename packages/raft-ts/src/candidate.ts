@@ -8,7 +8,8 @@ import { Role } from "./raft-node.api.ts";
 import { broadcastAppend } from "./replication.ts";
 
 export function stepCandidate(raft: Raft, m: Message): void {
-  switch (m.type) {
+  const kind: number = m.type;
+  switch (kind) {
     case MessageType.App:
       raft.becomeFollower(m.term, m.from);
       handleAppend(raft, m);

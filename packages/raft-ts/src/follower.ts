@@ -4,7 +4,9 @@ import type { Message } from "./message.ts";
 import type { Raft } from "./raft.ts";
 
 export function stepFollower(raft: Raft, m: Message): void {
-  switch (m.type) {
+  // As a number here and in the other roles: kinds that are not named are ignored on purpose.
+  const kind: number = m.type;
+  switch (kind) {
     case MessageType.App:
       followLeader(raft, m.from);
       handleAppend(raft, m);

@@ -105,7 +105,8 @@ export function appendOwn(raft: Raft, type: EntryType, data: Uint8Array): number
 export function stepLeader(raft: Raft, m: Message): void {
   const progress = raft.tracker.get(m.from);
   if (progress === undefined) return;
-  switch (m.type) {
+  const kind: number = m.type;
+  switch (kind) {
     case MessageType.AppResp:
       progress.recentActive = true;
       if (m.readNumber !== 0) raft.reads.echo(progress, m.readNumber, raft.tracker, raft.id);

@@ -1,4 +1,4 @@
-import type { ConfState, Entry, HardState } from "./message.ts";
+import type { ConfState, Entry, HardState, Snapshot } from "./message.ts";
 
 /** What Raft finds at start. */
 export interface InitialState {
@@ -20,5 +20,5 @@ export interface LogReader {
   /** Entries low ≤ index < high, at least one, and not more than `maxBytes` of data unless the first alone is larger. */
   entries(low: number, high: number, maxBytes: number): readonly Entry[] | "compacted" | "unavailable";
   /** A snapshot to send, or "unavailable" while none is ready. */
-  snapshot(): import("./message.ts").Snapshot | "unavailable";
+  snapshot(): Snapshot | "unavailable";
 }

@@ -10,7 +10,7 @@
  * probe: one message at a time until the common prefix is found. replicate: optimistic stream within the inflight window. snapshot: nothing
  * is sent until it is settled. Invariant: match < next. Source: etcd tracker/progress.go.
  */
-import { Inflights } from "./inflights.ts";
+import type { Inflights } from "./inflights.ts";
 import { assert } from "./invariants.ts";
 
 export const ProgressState = { probe: 0, replicate: 1, snapshot: 2 } as const;

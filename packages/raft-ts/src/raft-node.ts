@@ -180,7 +180,8 @@ export class RaftNode implements RaftNodeApi {
 
   #isAcceptable(m: Message): boolean {
     if (m.to !== this.id) return false;
-    switch (m.type) {
+    const kind: number = m.type;
+    switch (kind) {
       case MessageType.StorageAppendResp:
         return m.from === LocalAppendThread;
       case MessageType.StorageApplyResp:

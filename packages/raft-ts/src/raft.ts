@@ -87,7 +87,8 @@ export class Raft {
 
   /** Queues a message in the right outbox; fills in the term of those that have none yet. */
   send(m: Message): void {
-    switch (m.type) {
+    const kind: number = m.type;
+    switch (kind) {
       case MessageType.Vote:
         // etcd lets this one go at once. But the log that it boasts of, and the term, may then not survive a crash, and a late vote for the
         // lost log would elect the shorter one. One sync before an election is cheap.
@@ -134,7 +135,8 @@ export class Raft {
       this.#answerLowerTerm(m);
       return;
     }
-    switch (m.type) {
+    const kind: number = m.type;
+    switch (kind) {
       case MessageType.StorageAppendResp:
         if (m.index !== 0) this.log.unstable.stableTo(m.logTerm, m.index);
         if (m.snapshot !== null) this.#snapshotApplied(m.snapshot);
@@ -170,7 +172,8 @@ export class Raft {
   }
 
   #answerLowerTerm(m: Message): void {
-    switch (m.type) {
+    const kind: number = m.type;
+    switch (kind) {
       case MessageType.App:
       case MessageType.Heartbeat:
         // A deposed leader that nobody tells would go on for ever, since with pre-vote and check-quorum a higher term does not spread by
