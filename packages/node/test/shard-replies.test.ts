@@ -1,0 +1,202 @@
+import { expect, test } from "vitest";
+import { Ack } from "@headrace/commands";
+import { ShardCluster } from "../testing/shard-cluster.ts";
+
+test("a single replica elects itself and answers writes and reads", () => {
+  const cluster = new ShardCluster({ replicas: 1 });
+  const lane = cluster.elect().lane();
+  expect(lane.send("XADD s 1-0 f v", "XADD s 2-0 f w", "XLEN s", "XRANGE s - +")).toEqual([
+    "1 1-0",
+    "2 2-0",
+    "3 :2",
+    "4 [[1-0 [f v]] [2-0 [f w]]]",
+  ]);
+  expect(lane.writeIndex).toBe(2);
+});
+
+test("three replicas hold the same state after writes of all kinds", () => {
+  const cluster = new ShardCluster({ replicas: 3 });
+  const lane = cluster.elect().lane();
+  lane.send(
+    "XADD s 1-0 f v",
+    "XGROUP CREATE s g 0",
+    "XREADGROUP GROUP g c STREAMS s >",
+    "XADD s 2-0 f w",
+    "XDEL s 1-0",
+  );
+  lane.send("XADD t 5-0 f v", "DEL t");
+  cluster.pass(20);
+  cluster.assertSame();
+});
+
+test("an acknowledgement of all waits for a majority, of 1 for the leader's disk, of 0 for nothing", () => {
+  const cluster = new ShardCluster({ replicas: 3 });
+  const leader = cluster.elect();
+  cluster.isolate(1);
+  const all = leader.lane();
+  const one = leader.lane();
+  const none = leader.lane();
+  one.ack = Ack.persisted;
+  none.ack = Ack.executed;
+  leader.log.holdDisk = true;
+  expect(all.send("XADD a 1-0 f v")).toEqual([]);
+  expect(one.send("XADD b 1-0 f v")).toEqual([]);
+  expect(none.send("XADD c 1-0 f v")).toEqual(["1 1-0"]);
+  leader.log.releaseDisk();
+  cluster.settle();
+  expect(one.take()).toEqual(["1 1-0"]);
+  expect(all.take()).toEqual([]);
+  cluster.heal();
+  cluster.pass(20);
+  expect(all.take()).toEqual(["1 1-0"]);
+});
+
+test("under fsync no an acknowledgement of 1 leaves before the disk, one of all does not", () => {
+  const cluster = new ShardCluster({ replicas: 1, fsync: "no" });
+  const leader = cluster.elect();
+  const one = leader.lane();
+  one.ack = Ack.persisted;
+  leader.log.holdDisk = true;
+  expect(one.send("XADD a 1-0 f v")).toEqual(["1 1-0"]);
+  const all = leader.lane();
+  expect(all.send("XADD a 2-0 f v")).toEqual([]);
+  leader.log.releaseDisk();
+  cluster.settle();
+  expect(all.take()).toEqual(["1 2-0"]);
+});
+
+test("under fsync no a gated read makes the log sync what it waits for", () => {
+  const cluster = new ShardCluster({ replicas: 1, fsync: "no" });
+  const leader = cluster.elect();
+  const writer = leader.lane();
+  writer.ack = Ack.executed;
+  const before = leader.log.durableWrites;
+  expect(writer.send("XADD a 1-0 f v")).toEqual(["1 1-0"]);
+  expect(leader.log.durableWrites).toBe(before);
+  expect(leader.lane().send("XLEN a")).toEqual(["1 :1"]);
+  expect(leader.log.durableWrites).toBeGreaterThan(before);
+});
+
+test("ACK in XADD overrides the connection's level", () => {
+  const cluster = new ShardCluster({ replicas: 3 });
+  const leader = cluster.elect();
+  cluster.isolate(1);
+  expect(leader.lane().send("XADD s ACK 1 1-0 f v")).toEqual(["1 1-0"]);
+  expect(leader.lane().send("XADD s ACK ALL 2-0 f v")).toEqual([]);
+});
+
+test("readers wait while the quorum is cut, also for errors and nils, and only then see a write of ack 0", () => {
+  const cluster = new ShardCluster({ replicas: 3 });
+  const leader = cluster.elect();
+  const writer = leader.lane();
+  writer.ack = Ack.executed;
+  cluster.isolate(1);
+  expect(writer.send("XADD s 5-0 f v")).toEqual(["1 5-0"]);
+  const lanes = ["XLEN s", "XRANGE s - +", "XADD s 1-0 f v", "XREAD STREAMS none 0", "DBSIZE"].map((command) => {
+    const lane = leader.lane();
+    expect(lane.send(command)).toEqual([]);
+    return lane;
+  });
+  cluster.heal();
+  cluster.pass(20);
+  expect(lanes.map((lane) => lane.take()[0])).toEqual([
+    "1 :1",
+    "1 [[5-0 [f v]]]",
+    "1 -ERR The ID specified in XADD is equal or smaller than the target stream top item",
+    "1 nil",
+    "1 :1",
+  ]);
+});
+
+test("a group delivery waits for commit at every level", () => {
+  const cluster = new ShardCluster({ replicas: 3 });
+  const leader = cluster.elect();
+  const lane = leader.lane();
+  lane.send("XADD s 1-0 f v", "XGROUP CREATE s g 0");
+  lane.take();
+  lane.ack = Ack.executed;
+  cluster.isolate(1);
+  expect(lane.send("XREADGROUP GROUP g c STREAMS s >")).toEqual([]);
+  cluster.heal();
+  cluster.pass(20);
+  expect(lane.take()).toEqual(["3 [[s [[1-0 [f v]]]]]"]);
+});
+
+test("replies of a lane leave in order, however soon a later one could", () => {
+  const cluster = new ShardCluster({ replicas: 3 });
+  const leader = cluster.elect();
+  cluster.isolate(1);
+  const lane = leader.lane();
+  expect(lane.send("XADD s 1-0 f v", "XADD s ACK 0 2-0 f v", "NOSUCH")).toEqual([]);
+  cluster.heal();
+  cluster.pass(20);
+  expect(lane.take()).toEqual(["1 1-0", "2 2-0", "3 -ERR unknown command 'NOSUCH', with args beginning with: "]);
+  expect(lane.replyFrames).toBe(1);
+});
+
+test("a reply frame never spans two request frames", () => {
+  const cluster = new ShardCluster({ replicas: 1 });
+  const leader = cluster.elect();
+  const lane = leader.lane();
+  lane.queue("XADD s 1-0 f v", "XADD s 2-0 f v");
+  lane.queue("XADD s 3-0 f v");
+  cluster.settle();
+  expect(lane.take()).toEqual(["1 1-0", "2 2-0", "3 3-0"]);
+  expect(lane.replyFrames).toBe(2);
+});
+
+test("a turn over its batch bound makes several log entries, and all replies come", () => {
+  const cluster = new ShardCluster({ replicas: 3, limits: { batchBytes: 200, turnRequests: 7 } });
+  const leader = cluster.elect();
+  const lane = leader.lane();
+  const before = leader.up.status().lastIndex;
+  const commands = Array.from({ length: 40 }, (_, i) => `XADD s ${i + 1}-0 field value-of-some-length`);
+  expect(lane.send(...commands)).toEqual(commands.map((_, i) => `${i + 1} ${i + 1}-0`));
+  expect(leader.up.status().lastIndex - before).toBeGreaterThan(3);
+  cluster.pass(20);
+  cluster.assertSame();
+});
+
+test("keys of foreign slots are refused, and everything behind them in that lane epoch", () => {
+  const cluster = new ShardCluster({ replicas: 1, slots: [{ from: 0, to: 8191 }] });
+  const lane = cluster.elect().lane();
+  // Slots by CLUSTER KEYSLOT of a Redis server: bar 5061, foo 12182.
+  expect(lane.send("XADD bar 1-0 f v", "XADD foo 1-0 f v", "XADD bar 2-0 f v")).toEqual([
+    "2 refused 2 leader 101",
+    "1 1-0",
+  ]);
+  expect(lane.send("XADD bar 3-0 f v")).toEqual(["4 refused 5 leader 101"]);
+  lane.epoch = 2;
+  expect(lane.send("XADD bar 4-0 f v")).toEqual(["5 4-0"]);
+});
+
+test("a gap in the numbers and an old epoch are refused", () => {
+  const cluster = new ShardCluster({ replicas: 1 });
+  const lane = cluster.elect().lane();
+  lane.send("XADD s 1-0 f v");
+  lane.nextNumber = 5;
+  expect(lane.send("XADD s 2-0 f v")).toEqual(["5 refused 5 leader 101"]);
+  lane.epoch = 2;
+  expect(lane.send("XADD s 2-0 f v")).toEqual(["6 2-0"]);
+  lane.epoch = 1;
+  expect(lane.send("XADD s 3-0 f v")).toEqual(["7 refused 5 leader 101"]);
+});
+
+test("beyond the bound of uncommitted entries requests wait, beyond the queue's bound they are refused", () => {
+  const cluster = new ShardCluster({ replicas: 3, limits: { uncommittedEntries: 4, queueBytes: 400 } });
+  const leader = cluster.elect();
+  cluster.isolate(1);
+  const lane = leader.lane();
+  lane.ack = Ack.executed;
+  for (let i = 1; i <= 30; i++) lane.send(`XADD s ${i}-0 f v`);
+  const status = leader.up.status();
+  expect(status.lastIndex - status.commitIndex).toBe(4);
+  const events = lane.take();
+  expect(events.slice(0, 4)).toEqual(["1 1-0", "2 2-0", "3 3-0", "4 4-0"]);
+  expect(events[4]).toMatch(/^\d+ refused 4 leader 101$/);
+  const accepted = Number(events[4]!.split(" ")[0]) - 1;
+  cluster.heal();
+  cluster.pass(30);
+  expect(lane.take()).toHaveLength(accepted - 4);
+  cluster.assertSame();
+});
