@@ -1,0 +1,64 @@
+/** Pending entries in any order of coming and going, over many leaves, against a map. */
+import * as fc from "fast-check";
+import { expect, test } from "vitest";
+import { MAX_ID, MIN_ID } from "../src/index.ts";
+import { Consumer } from "../src/consumer.ts";
+import { DirtyMeter } from "../src/dirty-meter.ts";
+import { LEAF_RECORDS_MAX } from "../src/pending-leaf.ts";
+import { PendingList } from "../src/pending-list.ts";
+import { id } from "./entries.ts";
+
+const SEED = 20261121;
+
+test(`puts, removals and consumer deletions keep order, owners and values (seed ${SEED})`, () => {
+  const step = fc.record({
+    // 0 put a stretch, 1 remove a stretch, 2 drop a consumer
+    kind: fc.constantFrom(0, 0, 0, 1, 1, 2),
+    from: fc.nat(3000),
+    count: fc.nat(400),
+    stride: fc.integer({ min: 1, max: 7 }),
+    owner: fc.integer({ min: 1, max: 4 }),
+    time: fc.nat(2 ** 47),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 1, maxLength: 25 }), (steps) => {
+      const consumers = new Map([1, 2, 3, 4].map((n) => [n, new Consumer(`c${n}`, n, 0)]));
+      const list = new PendingList(consumers, new DirtyMeter());
+      const model = new Map<number, [string, number, number]>();
+      for (const { kind, from, count, stride, owner, time } of steps) {
+        if (kind === 2) {
+          const gone = [...model].filter(([, entry]) => entry[0] === `c${owner}`);
+          expect(list.removeConsumer(owner)).toBe(gone.length);
+          for (const [ms] of gone) model.delete(ms);
+        }
+        for (let ms = from; kind < 2 && ms < from + count; ms += stride) {
+          const before = model.get(ms);
+          const answered = kind === 0 ? list.put(id(ms), owner, time, ms) : list.remove(id(ms));
+          expect(answered).toBe(before === undefined ? -1 : Number(before[0].slice(1)));
+          if (kind === 0) model.set(ms, [`c${owner}`, time, ms]);
+          else model.delete(ms);
+        }
+        list.verify();
+        expect(list.count).toBe(model.size);
+        const sorted = [...model].sort((a, b) => a[0] - b[0]);
+        for (const consumer of [null, "c1", "c4", "nobody"]) {
+          const seen: unknown[] = [];
+          list.visit(MIN_ID, MAX_ID, consumer, (entry) => {
+            seen.push([entry.id.ms(), [entry.consumer, entry.deliveryTimeMs, entry.deliveryCount]]);
+            return true;
+          });
+          expect(seen).toEqual(sorted.filter(([, entry]) => consumer === null || entry[0] === consumer));
+        }
+      }
+    }),
+    { seed: SEED, numRuns: 60 },
+  );
+});
+
+test("ids in order fill their leaves, and an emptied list has none", () => {
+  const list = new PendingList(new Map([[1, new Consumer("c", 1, 0)]]), new DirtyMeter());
+  for (let ms = 1; ms <= 10 * LEAF_RECORDS_MAX; ms++) list.put(id(ms), 1, 5, 1);
+  expect(list.leaves.length).toBe(10);
+  for (let ms = 1; ms <= 10 * LEAF_RECORDS_MAX; ms++) list.remove(id(ms));
+  expect(list.leaves.length).toBe(0);
+});
