@@ -29,6 +29,8 @@ export const Flag = {
   movablekeys: 2048,
   /** The reply depends on the whole keyspace of the shard: gated on X instead of on its keys. */
   wholeKeyspace: 4096,
+  /** Runs while a script is too long: COMMAND shows it. */
+  allowBusy: 8192,
 } as const;
 
 /** Positions of the keys: COMMAND's first, last, step, and a function where the grammar moves them (XREAD, XREADGROUP). */
@@ -37,8 +39,12 @@ export interface KeySpec {
   /** Negative: counted from the end, as in Redis. */
   readonly last: number;
   readonly step: number;
+  /** COMMAND's key specification flags, in its order: `RW`, `insert` … */
+  readonly access: readonly string[];
+  /** Where COMMAND says the keys begin when a word marks them (XREAD). */
+  readonly keyword: { readonly word: string; readonly startFrom: number } | null;
   /** Writes argument positions of the keys into `into`, returns how many, or −1 when the syntax does not show them. */
-  readonly find?: (request: Request, into: number[]) => number;
+  readonly find: ((request: Request, into: number[]) => number) | null;
 }
 
 /** How the gateway spreads a command over shards, and makes one reply of many. */
@@ -64,6 +70,10 @@ export interface CommandRecord {
   /** Argument grammar for COMMAND DOCS, in Redis' syntax notation. */
   readonly syntax: string;
   readonly keys: KeySpec | null;
+  /** ACL categories beside those that follow from the flags, without `@`. */
+  readonly categories: readonly string[];
+  /** COMMAND's tips for clients and proxies. */
+  readonly tips: readonly string[];
   readonly scope: "session" | "shard" | "gateway";
   readonly fanOut: FanOut | null;
   readonly subcommands: readonly CommandRecord[] | null;
@@ -163,9 +173,12 @@ export interface SessionServices {
   /** Names and values for CONFIG GET, Redis' names. */
   settings(): Iterable<readonly [name: string, value: string]>;
   /**
-   * CONFIG SET: null = accepted (the reply follows later through `later` if it must be replicated), else the error text.
+   * CONFIG SET. `done` may be called at once or, when the setting must be replicated first, in a later event: with null, or with the whole
+   * error text (`unknownSetting`, `settingFailed` of errors.ts).
    */
   setSetting(name: string, value: string, done: (error: string | null) => void): void;
+  /** CONFIG RESETSTAT: counters of INFO begin anew. */
+  resetStatistics(): void;
   /** INFO's raw numbers, by section, in order. `keys` is the number of keys known, filled before the handler runs. */
   info(): InfoNumbers;
 }

@@ -1,0 +1,223 @@
+/**
+ * CLUSTER: the slot map in the four forms that clients ask for. What is shown is what the process wants clients to dial: a gateway names
+ * gateways, a node names leaders.
+ */
+import { slotOf, SLOT_COUNT } from "@headrace/bytes";
+import type { ReplyWriterApi } from "@headrace/resp";
+import { Flag } from "../command.ts";
+import type { CommandRecord, NodeView, SessionContext, ShardContext, ShardView } from "../command.ts";
+import { Errors } from "../errors.ts";
+import { helpCommand } from "../help.ts";
+import { defineCommand } from "../record.ts";
+
+function sub(
+  word: string,
+  summary: string,
+  spec: Partial<CommandRecord> & { readonly answer: (context: SessionContext) => void },
+): CommandRecord {
+  return defineCommand({
+    arity: 2,
+    flags: Flag.stale,
+    since: "3.0.0",
+    group: "cluster",
+    complexity: "O(N) where N is the total number of Cluster nodes",
+    ...spec,
+    name: `cluster|${word}`,
+    summary,
+  });
+}
+
+const keyslot = sub("keyslot", "Returns the hash slot of the specified key", {
+  arity: 3,
+  complexity: "O(N) where N is the number of bytes in the key",
+  syntax: "key",
+  answer({ request, reply }) {
+    reply.integer(slotOf(request.bytes, request.start(2), request.end(2)));
+  },
+});
+
+const myid = sub("myid", "Return the node id", {
+  complexity: "O(1)",
+  answer({ reply, services }) {
+    reply.bulkLatin1(services.self.name);
+  },
+});
+
+const slots = sub("slots", "Get array of Cluster slot to node mappings", {
+  tips: ["nondeterministic_output"],
+  answer({ reply, services }) {
+    const shards = services.shards();
+    let rows = 0;
+    for (const shard of shards) rows += shard.slotRanges.length;
+    reply.array(rows);
+    for (const shard of shards) {
+      for (const range of shard.slotRanges) {
+        reply.array(2 + shard.nodes.length);
+        reply.integer(range.from);
+        reply.integer(range.to);
+        for (const node of leaderFirst(shard)) {
+          reply.array(4);
+          reply.bulkLatin1(node.host);
+          reply.integer(node.port);
+          reply.bulkLatin1(node.name);
+          reply.array(0);
+        }
+      }
+    }
+  },
+});
+
+const shards = sub("shards", "Get array of cluster slots to node mappings", {
+  since: "7.0.0",
+  complexity: "O(N) where N is the total number of cluster nodes",
+  tips: ["nondeterministic_output"],
+  answer({ reply, services }) {
+    const all = services.shards();
+    reply.array(all.length);
+    for (const shard of all) writeShard(reply, shard);
+  },
+});
+
+function writeShard(reply: ReplyWriterApi, shard: ShardView): void {
+  reply.map(2);
+  reply.bulkLatin1("slots");
+  reply.array(shard.slotRanges.length * 2);
+  for (const range of shard.slotRanges) {
+    reply.integer(range.from);
+    reply.integer(range.to);
+  }
+  reply.bulkLatin1("nodes");
+  reply.array(shard.nodes.length);
+  for (const node of leaderFirst(shard)) {
+    reply.map(7);
+    reply.bulkLatin1("id");
+    reply.bulkLatin1(node.name);
+    reply.bulkLatin1("port");
+    reply.integer(node.port);
+    reply.bulkLatin1("ip");
+    reply.bulkLatin1(node.host);
+    reply.bulkLatin1("endpoint");
+    reply.bulkLatin1(node.host);
+    reply.bulkLatin1("role");
+    reply.bulkLatin1(node.nodeId === shard.leaderNodeId ? "master" : "replica");
+    reply.bulkLatin1("replication-offset");
+    reply.integer(0);
+    reply.bulkLatin1("health");
+    reply.bulkLatin1("online");
+  }
+}
+
+function leaderFirst(shard: ShardView): NodeView[] {
+  const isLeader = (node: NodeView): boolean => node.nodeId === shard.leaderNodeId;
+  return [...shard.nodes.filter(isLeader), ...shard.nodes.filter((node) => !isLeader(node))];
+}
+
+const nodes = sub("nodes", "Get Cluster config for the node", {
+  tips: ["nondeterministic_output"],
+  answer({ reply, services }) {
+    const all = services.shards();
+    const known = new Map<string, NodeView>([[services.self.name, services.self]]);
+    for (const shard of all) for (const node of shard.nodes) known.set(node.name, node);
+    let text = "";
+    for (const node of known.values()) {
+      const flags = node.name === services.self.name ? "myself,master" : "master";
+      text += `${node.name} ${node.host}:${node.port}@${node.port} ${flags} - 0 0 ${services.epoch} connected`;
+      for (const shard of all) {
+        if (shard.leaderNodeId !== node.nodeId) continue;
+        for (const { from, to } of shard.slotRanges) text += from === to ? ` ${from}` : ` ${from}-${to}`;
+      }
+      text += "\n";
+    }
+    reply.verbatim(text);
+  },
+});
+
+const info = sub("info", "Provides info about Redis Cluster node state", {
+  complexity: "O(1)",
+  tips: ["nondeterministic_output"],
+  answer({ reply, services }) {
+    const all = services.shards();
+    const names = new Set<string>();
+    let assigned = 0;
+    let led = 0;
+    for (const shard of all) {
+      let size = 0;
+      for (const { from, to } of shard.slotRanges) size += to - from + 1;
+      assigned += size;
+      if (shard.leaderNodeId !== 0) led += size;
+      for (const node of shard.nodes) names.add(node.name);
+    }
+    const lines = [
+      `cluster_state:${led === SLOT_COUNT ? "ok" : "fail"}`,
+      `cluster_slots_assigned:${assigned}`,
+      `cluster_slots_ok:${led}`,
+      `cluster_slots_pfail:0`,
+      `cluster_slots_fail:${assigned - led}`,
+      `cluster_known_nodes:${names.size}`,
+      `cluster_size:${all.length}`,
+      `cluster_current_epoch:${services.epoch}`,
+      `cluster_my_epoch:${services.epoch}`,
+      `cluster_stats_messages_sent:0`,
+      `cluster_stats_messages_received:0`,
+      `total_cluster_links_buffer_limit_exceeded:0`,
+    ];
+    reply.verbatim(`${lines.join("\r\n")}\r\n`);
+  },
+});
+
+/** Counted where the keys are: every shard answers for what it has, the sum is the answer. */
+const countKeysInSlot = defineCommand({
+  name: "cluster|countkeysinslot",
+  arity: 3,
+  flags: Flag.stale | Flag.wholeKeyspace,
+  since: "3.0.0",
+  group: "cluster",
+  summary: "Return the number of local keys in the specified hash slot",
+  complexity: "O(N) where N is the number of keys",
+  syntax: "slot",
+  fanOut: { by: "allShards", merge: "sum" },
+  execute({ request, reply, keyspace }: ShardContext) {
+    const slot = request.integer(2);
+    if (Number.isNaN(slot)) return reply.error(Errors.notInteger);
+    if (slot < 0 || slot >= SLOT_COUNT) return reply.error(Errors.invalidSlot);
+    let count = 0;
+    keyspace.forEachKey((key) => {
+      if (key.slot === slot) count++;
+    });
+    reply.integer(count);
+  },
+});
+
+const help = helpCommand(
+  "cluster",
+  "cluster",
+  [],
+  [
+    "COUNTKEYSINSLOT <slot>",
+    "    Return the number of keys in <slot>.",
+    "INFO",
+    "    Return information about the cluster.",
+    "KEYSLOT <key>",
+    "    Return the hash slot for <key>.",
+    "MYID",
+    "    Return the node id.",
+    "NODES",
+    "    Return cluster configuration seen by node. Output format:",
+    "    <id> <ip:port> <flags> <master> <pings> <pongs> <epoch> <link> <slot> ...",
+    "SLOTS",
+    "    Return information about slots range mappings. Each range is made of:",
+    "    start, end, master and replicas IP addresses, ports and ids",
+    "SHARDS",
+    "    Return information about slot range mappings and the nodes associated with them.",
+  ],
+);
+
+export const cluster = defineCommand({
+  name: "cluster",
+  arity: -2,
+  since: "3.0.0",
+  group: "cluster",
+  summary: "A container for cluster commands",
+  complexity: "Depends on subcommand.",
+  subcommands: [countKeysInSlot, help, info, keyslot, myid, nodes, shards, slots],
+});

@@ -1,0 +1,21 @@
+/** One client as CLIENT LIST and CLIENT INFO print it. Redis' fields in Redis' order; those without a meaning here are 0. */
+import { ackWord } from "../ack.ts";
+import type { Session } from "../command.ts";
+
+export function clientLine(session: Session, monotonicMs: number): string {
+  const ageSeconds = wholeSeconds(monotonicMs - session.createdAtMs);
+  const idleSeconds = wholeSeconds(monotonicMs - session.lastActiveAtMs);
+  const memory = session.queryBufferBytes + session.outputBufferBytes;
+  return (
+    `id=${session.id} addr=${session.address} laddr=${session.localAddress} fd=0 name=${session.name} ` +
+    `age=${ageSeconds} idle=${idleSeconds} flags=${session.blocked ? "b" : "N"} db=0 sub=0 psub=0 ssub=0 multi=-1 ` +
+    `qbuf=${session.queryBufferBytes} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 ` +
+    `omem=${session.outputBufferBytes} tot-mem=${memory} events=r cmd=${session.lastCommand} user=default redir=-1 ` +
+    `resp=${session.respVersion} lib-name=${session.libraryName} lib-ver=${session.libraryVersion} ` +
+    `ack=${ackWord(session.ack)}`
+  );
+}
+
+function wholeSeconds(durationMs: number): number {
+  return Math.max(0, Math.floor(durationMs / 1000));
+}

@@ -1,0 +1,21 @@
+/** RESET: the connection is as it was when it was opened. */
+import { Flag } from "../command.ts";
+import { defineCommand } from "../record.ts";
+
+export const reset = defineCommand({
+  name: "reset",
+  arity: 1,
+  flags: Flag.noscript | Flag.loading | Flag.stale | Flag.fast | Flag.noAuth | Flag.allowBusy,
+  since: "6.2.0",
+  group: "connection",
+  summary: "Reset the connection",
+  complexity: "O(1)",
+  categories: ["connection"],
+  answer({ reply, session }) {
+    session.name = "";
+    session.ack = null;
+    session.respVersion = 2;
+    reply.version = 2;
+    reply.simple("RESET");
+  },
+});

@@ -1,0 +1,22 @@
+/** SELECT 0: there is one database. */
+import { Flag } from "../command.ts";
+import { Errors } from "../errors.ts";
+import { defineCommand } from "../record.ts";
+
+export const select = defineCommand({
+  name: "select",
+  arity: 2,
+  flags: Flag.loading | Flag.stale | Flag.fast,
+  since: "1.0.0",
+  group: "connection",
+  summary: "Change the selected database for the current connection",
+  complexity: "O(1)",
+  syntax: "index",
+  categories: ["connection"],
+  answer({ request, reply }) {
+    const index = request.integer(1);
+    if (Number.isNaN(index)) return reply.error(Errors.notInteger);
+    if (index !== 0) return reply.error(Errors.databaseOutOfRange);
+    reply.ok();
+  },
+});

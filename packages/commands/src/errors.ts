@@ -1,0 +1,133 @@
+/**
+ * The catalogue of error texts, exactly as Redis sends them (code word first, no `-`). Clients and test suites match on these bytes; nobody
+ * else spells one. Source: redis t_stream.c, server.c, networking.c, timeout.c; see docs/divergence.md where versions differ.
+ */
+export const Errors = {
+  syntax: "ERR syntax error",
+  notInteger: "ERR value is not an integer or out of range",
+  wrongType: "WRONGTYPE Operation against a key holding the wrong kind of value",
+  noSuchKey: "ERR no such key",
+  invalidCursor: "ERR invalid cursor",
+  databaseOutOfRange: "ERR DB index is out of range",
+  timeoutNotInteger: "ERR timeout is not an integer or out of range",
+  timeoutNegative: "ERR timeout is negative",
+  timeoutOutOfRange: "ERR timeout is out of range",
+  noProto: "NOPROTO unsupported protocol version",
+  protocolNotInteger: "ERR Protocol version is not an integer or out of range",
+  authWithoutPassword:
+    "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?",
+  wrongPass: "WRONGPASS invalid username-password pair or user is disabled.",
+  clientName: "ERR Client names cannot contain spaces, newlines or special characters.",
+  clientAck: "ERR ack must be 0, 1, ALL or DEFAULT",
+  ackOption: "ERR ACK must be 0, 1 or ALL",
+  invalidClientId: "ERR Invalid client ID",
+  clientTracking: "ERR client tracking is not supported",
+  invalidSlot: "ERR Invalid slot",
+  invalidOrOutOfRangeSlot: "ERR Invalid or out of range slot",
+  invalidCommand: "ERR Invalid command specified",
+  noKeyArguments: "ERR The command has no key arguments",
+  invalidArguments: "ERR Invalid number of arguments specified for command",
+  invalidArgumentsForKeys: "ERR Invalid arguments specified for command",
+
+  invalidStreamId: "ERR Invalid stream ID specified as stream command argument",
+  invalidStart: "ERR invalid start ID for the interval",
+  invalidEnd: "ERR invalid end ID for the interval",
+  idZero: "ERR The ID specified in XADD must be greater than 0-0",
+  idNotGreaterThanTop: "ERR The ID specified in XADD is equal or smaller than the target stream top item",
+  idsExhausted: "ERR The stream has exhausted the last possible ID, unable to add more items",
+  elementsTooLarge: "ERR Elements are too large to be stored",
+  bothTrimStrategies: "ERR syntax error, MAXLEN and MINID options at the same time are not compatible",
+  maxLenNegative: "ERR The MAXLEN argument must be >= 0.",
+  limitNegative: "ERR The LIMIT argument must be >= 0.",
+  limitWithoutStrategy: "ERR syntax error, LIMIT cannot be used without specifying a trimming strategy",
+  limitWithoutTilde: "ERR syntax error, LIMIT cannot be used without the special ~ option",
+  trimWithoutStrategy: "ERR syntax error, XTRIM must be called with a trimming strategy",
+  groupOnlyReadGroup: "ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead.",
+  noAckOnlyReadGroup: "ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead.",
+  missingGroup: "ERR Missing GROUP option for XREADGROUP",
+  unbalancedRead: "ERR Unbalanced 'xread' list of streams: for each stream key an ID, '+', or '$' must be specified.",
+  unbalancedReadGroup:
+    "ERR Unbalanced 'xreadgroup' list of streams: for each stream key an ID or '>' must be specified.",
+  dollarInReadGroup:
+    "ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty result set.",
+  plusInReadGroup:
+    "ERR The + ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The + ID would just return an empty result set.",
+  newIdWithoutGroup:
+    "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.",
+  busyGroup: "BUSYGROUP Consumer Group name already exists",
+  groupNeedsKey:
+    "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM option to create an empty stream automatically.",
+  entriesReadNegative: "ERR value for ENTRIESREAD must be positive or -1",
+  entriesAddedNegative: "ERR entries_added must be positive",
+  setIdBelowGivenDeleted: "ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id",
+  setIdBelowDeleted: "ERR The ID specified in XSETID is smaller than current max_deleted_entry_id",
+  setIdBelowTop: "ERR The ID specified in XSETID is smaller than the target stream top item",
+  entriesAddedBelowLength: "ERR The entries_added specified in XSETID is smaller than the target stream length",
+  claimMinIdle: "ERR Invalid min-idle-time argument for XCLAIM",
+  autoClaimMinIdle: "ERR Invalid min-idle-time argument for XAUTOCLAIM",
+  claimIdle: "ERR Invalid IDLE option argument for XCLAIM",
+  claimTime: "ERR Invalid TIME option argument for XCLAIM",
+  claimRetryCount: "ERR Invalid RETRYCOUNT option argument for XCLAIM",
+  countNotPositive: "ERR COUNT must be > 0",
+} as const;
+
+/** Redis prints at most this much of a client's word. */
+const WORD_BYTES_MAX = 128;
+
+export function wrongArity(fullName: string): string {
+  return `ERR wrong number of arguments for '${fullName}' command`;
+}
+
+export function unknownSubcommand(subcommand: string, container: string): string {
+  return `ERR unknown subcommand '${subcommand.slice(0, WORD_BYTES_MAX)}'. Try ${container.toUpperCase()} HELP.`;
+}
+
+export function subcommandSyntax(subcommand: string, container: string): string {
+  return `ERR unknown subcommand or wrong number of arguments for '${subcommand.slice(0, WORD_BYTES_MAX)}'. Try ${container.toUpperCase()} HELP.`;
+}
+
+/** `shown`: the arguments behind the name, as Redis lists the first 128 bytes of them. */
+export function unknownCommand(name: string, shown: readonly string[]): string {
+  let list = "";
+  for (const word of shown) {
+    if (list.length >= WORD_BYTES_MAX) break;
+    list += `'${word.slice(0, WORD_BYTES_MAX - list.length)}' `;
+  }
+  return `ERR unknown command '${name.slice(0, WORD_BYTES_MAX)}', with args beginning with: ${list}`;
+}
+
+export function noKeyOrGroup(key: string, group: string): string {
+  return `NOGROUP No such key '${key}' or consumer group '${group}'`;
+}
+
+export function noKeyOrGroupInRead(key: string, group: string): string {
+  return `${noKeyOrGroup(key, group)} in XREADGROUP with GROUP option`;
+}
+
+export function noGroup(key: string, group: string): string {
+  return `NOGROUP No such consumer group '${group}' for key name '${key}'`;
+}
+
+export function unrecognizedClaimOption(option: string): string {
+  return `ERR Unrecognized XCLAIM option '${option}'`;
+}
+
+export function unknownClientAttribute(name: string): string {
+  return `ERR Unrecognized option '${name}'`;
+}
+
+export function clientAttributeForm(name: string): string {
+  return `ERR ${name} cannot contain spaces, newlines or special characters.`;
+}
+
+export function helloSyntax(option: string): string {
+  return `ERR Syntax error in HELLO option '${option}'`;
+}
+
+export function unknownSetting(name: string): string {
+  return `ERR Unknown option or number of arguments for CONFIG SET - '${name}'`;
+}
+
+export function settingFailed(name: string, reason: string): string {
+  return `ERR CONFIG SET failed (possibly related to argument '${name}') - ${reason}`;
+}

@@ -1,0 +1,74 @@
+/** SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]. The cursor's form is the engine's: it names a slot, and by it the shard. */
+import { Flag } from "../command.ts";
+import type { ShardContext } from "../command.ts";
+import { readLong } from "../args.ts";
+import { Errors } from "../errors.ts";
+import { globMatches } from "../glob.ts";
+import { defineCommand } from "../record.ts";
+
+const DEFAULT_COUNT = 10;
+const CURSOR_MAX = 2n ** 64n - 1n;
+
+interface ScanOptions {
+  count: number;
+  pattern: string | null;
+  type: string | null;
+}
+
+export const scan = defineCommand({
+  name: "scan",
+  arity: -2,
+  flags: Flag.readonly | Flag.wholeKeyspace,
+  since: "2.8.0",
+  group: "generic",
+  summary: "Incrementally iterate the keys space",
+  complexity:
+    "O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection.",
+  syntax: "cursor [MATCH pattern] [COUNT count] [TYPE type]",
+  categories: ["keyspace"],
+  tips: ["nondeterministic_output", "request_policy:special"],
+  fanOut: { by: "cursor" },
+  execute(context) {
+    const { request, reply, keyspace } = context;
+    const cursor = readCursor(request.latin1(1));
+    if (cursor === null) return reply.error(Errors.invalidCursor);
+    const options = readOptions(context);
+    if (typeof options === "string") return reply.error(options);
+    const found: string[] = [];
+    const next = keyspace.scan(cursor, options.count, (key) => {
+      if (options.pattern !== null && !globMatches(options.pattern, key.key, false)) return;
+      if (options.type !== null && options.type !== key.type) return;
+      found.push(key.key);
+    });
+    reply.array(2);
+    reply.bulkLatin1(next.toString());
+    reply.array(found.length);
+    for (const name of found) reply.bulkLatin1(name);
+  },
+});
+
+function readCursor(text: string): bigint | null {
+  if (!/^\d{1,20}$/.test(text)) return null;
+  const cursor = BigInt(text);
+  return cursor > CURSOR_MAX ? null : cursor;
+}
+
+function readOptions({ request }: ShardContext): ScanOptions | string {
+  const options: ScanOptions = { count: DEFAULT_COUNT, pattern: null, type: null };
+  for (let i = 2; i < request.count; i += 2) {
+    if (i + 1 >= request.count) return Errors.syntax;
+    if (request.is(i, "COUNT")) {
+      options.count = readLong(request, i + 1);
+      if (Number.isNaN(options.count)) return Errors.notInteger;
+      if (options.count < 1) return Errors.syntax;
+    } else if (request.is(i, "MATCH")) {
+      const pattern = request.latin1(i + 1);
+      options.pattern = pattern === "*" ? null : pattern;
+    } else if (request.is(i, "TYPE")) {
+      options.type = request.latin1(i + 1).toLowerCase();
+    } else {
+      return Errors.syntax;
+    }
+  }
+  return options;
+}

@@ -1,0 +1,42 @@
+/**
+ * The one factory of command records, so that all have the same shape (a hot call site then sees one hidden class), and the few forms of key
+ * positions that occur.
+ */
+import type { CommandRecord, KeySpec } from "./command.ts";
+
+/** What a command's file has to say; the rest has defaults. */
+export type CommandSpec = Pick<CommandRecord, "name" | "arity" | "since" | "group" | "summary" | "complexity"> &
+  Partial<CommandRecord>;
+
+export function defineCommand(spec: CommandSpec): CommandRecord {
+  return {
+    name: spec.name,
+    arity: spec.arity,
+    flags: spec.flags ?? 0,
+    since: spec.since,
+    group: spec.group,
+    summary: spec.summary,
+    complexity: spec.complexity,
+    syntax: spec.syntax ?? "",
+    keys: spec.keys ?? null,
+    categories: spec.categories ?? [],
+    tips: spec.tips ?? [],
+    scope: spec.scope ?? (spec.execute ? "shard" : "session"),
+    fanOut: spec.fanOut ?? null,
+    subcommands: spec.subcommands ?? null,
+    execute: spec.execute ?? null,
+    answer: spec.answer ?? null,
+    handsOutData: spec.handsOutData ?? false,
+    timeOut: spec.timeOut ?? null,
+  };
+}
+
+/** One key at this position. */
+export function keyAt(position: number, access: string): KeySpec {
+  return { first: position, last: position, step: 1, access: access.split(" "), keyword: null, find: null };
+}
+
+/** All arguments from this position on are keys. */
+export function keysFrom(position: number, access: string): KeySpec {
+  return { first: position, last: -1, step: 1, access: access.split(" "), keyword: null, find: null };
+}

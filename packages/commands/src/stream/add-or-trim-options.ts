@@ -1,0 +1,175 @@
+/**
+ * The options that XADD and XTRIM share, read from the left until XADD's id:
+ *
+ *   [NOMKSTREAM] [ACK 0|1|ALL] [MAXLEN|MINID [=|~] threshold [LIMIT n]]
+ *
+ * One object is used again and again: XADD is the hottest command there is. Source: t_stream.c streamParseAddOrTrimArgsOrReply.
+ */
+import { MIN_ID } from "@headrace/engine";
+import type { NodeBounds, StreamId, StreamView, TrimCut } from "@headrace/engine";
+import type { Request } from "@headrace/resp";
+import { readAck } from "../ack.ts";
+import { addId, AddIdForm, isByte, readAddId, readLong, readStrictId } from "../args.ts";
+import type { Ack } from "../command.ts";
+import { Errors } from "../errors.ts";
+
+export const TrimStrategy = { none: 0, maxLength: 1, minId: 2 } as const;
+export type TrimStrategy = (typeof TrimStrategy)[keyof typeof TrimStrategy];
+
+const TILDE = 126;
+const EQUALS = 61;
+const STAR = 42;
+const ZERO = 48;
+const NINE = 57;
+/** Without LIMIT a `~` trim stops after this many stream nodes' worth of entries. */
+const DEFAULT_LIMIT_NODES = 100;
+const DEFAULT_LIMIT_UNBOUNDED = 10_000;
+const DEFAULT_LIMIT_MAX = 1_000_000;
+
+export class AddOrTrimOptions {
+  strategy: TrimStrategy;
+  approximate: boolean;
+  maxLength: number;
+  minId: StreamId;
+  /** 0 = none, whether given or not. */
+  limit: number;
+  limitGiven: boolean;
+  noMakeStream: boolean;
+  ack: Ack | null;
+  /** XADD: where the id stands, and what it is. */
+  idArgument: number;
+  idForm: AddIdForm;
+  id: StreamId;
+
+  constructor() {
+    this.strategy = TrimStrategy.none;
+    this.approximate = false;
+    this.maxLength = 0;
+    this.minId = MIN_ID;
+    this.limit = 0;
+    this.limitGiven = false;
+    this.noMakeStream = false;
+    this.ack = null;
+    this.idArgument = 0;
+    this.idForm = AddIdForm.invalid;
+    this.id = MIN_ID;
+  }
+
+  /** Reads the options of an XADD up to its id; the error text or null. */
+  readAdd(request: Request): string | null {
+    this.#clear();
+    let i = 2;
+    for (; i < request.count; i++) {
+      if (isIdLike(request, i)) break;
+      const behind = this.#readOption(request, i);
+      if (typeof behind === "string") return behind;
+      if (behind > i) {
+        i = behind - 1;
+      } else if (request.is(i, "NOMKSTREAM")) {
+        this.noMakeStream = true;
+      } else if (request.is(i, "ACK") && i + 1 < request.count) {
+        this.ack = readAck(request, ++i);
+        if (this.ack === null) return Errors.ackOption;
+      } else {
+        break;
+      }
+    }
+    this.idArgument = i;
+    if (i < request.count) {
+      this.idForm = readAddId(request, i);
+      if (this.idForm === AddIdForm.invalid) return Errors.invalidStreamId;
+      this.id = addId;
+    }
+    return this.#checkLimit() ?? this.#checkTilde();
+  }
+
+  /** Reads the options of an XTRIM; the error text or null. */
+  readTrim(request: Request): string | null {
+    this.#clear();
+    let i = 2;
+    while (i < request.count) {
+      const behind = this.#readOption(request, i);
+      if (typeof behind === "string") return behind;
+      if (behind === i) return Errors.syntax;
+      i = behind;
+    }
+    const error = this.#checkLimit();
+    if (error !== null) return error;
+    return this.strategy === TrimStrategy.none ? Errors.trimWithoutStrategy : this.#checkTilde();
+  }
+
+  /** The cut that these options ask for. */
+  cut(stream: StreamView, bounds: NodeBounds): TrimCut {
+    const limit = this.approximate && !this.limitGiven ? defaultLimit(bounds) : this.limit;
+    return this.strategy === TrimStrategy.maxLength
+      ? stream.trimByLength(this.maxLength, this.approximate, limit)
+      : stream.trimById(this.minId, this.approximate, limit);
+  }
+
+  /** Reads MAXLEN, MINID or LIMIT at i: the position behind it, i itself when it is none of them, or the error text. */
+  #readOption(request: Request, i: number): number | string {
+    if (i + 1 >= request.count) return i;
+    if (request.is(i, "LIMIT")) {
+      this.limit = readLong(request, i + 1);
+      if (Number.isNaN(this.limit)) return Errors.notInteger;
+      if (this.limit < 0) return Errors.limitNegative;
+      this.limitGiven = true;
+      return i + 2;
+    }
+    const isMaxLength = request.is(i, "MAXLEN");
+    if (!isMaxLength && !request.is(i, "MINID")) return i;
+    if (this.strategy !== TrimStrategy.none) return Errors.bothTrimStrategies;
+    let at = i + 1;
+    this.approximate = false;
+    if (at + 1 < request.count) {
+      if (isByte(request, at, TILDE)) {
+        this.approximate = true;
+        at++;
+      } else if (isByte(request, at, EQUALS)) {
+        at++;
+      }
+    }
+    if (isMaxLength) {
+      this.maxLength = readLong(request, at);
+      if (Number.isNaN(this.maxLength)) return Errors.notInteger;
+      if (this.maxLength < 0) return Errors.maxLenNegative;
+      this.strategy = TrimStrategy.maxLength;
+    } else {
+      const minId = readStrictId(request, at);
+      if (minId === null) return Errors.invalidStreamId;
+      this.minId = minId;
+      this.strategy = TrimStrategy.minId;
+    }
+    return at + 1;
+  }
+
+  #checkLimit(): string | null {
+    if (this.limit > 0 && this.strategy === TrimStrategy.none) return Errors.limitWithoutStrategy;
+    return null;
+  }
+
+  #checkTilde(): string | null {
+    return this.limitGiven && !this.approximate ? Errors.limitWithoutTilde : null;
+  }
+
+  #clear(): void {
+    this.strategy = TrimStrategy.none;
+    this.approximate = false;
+    this.limit = 0;
+    this.limitGiven = false;
+    this.noMakeStream = false;
+    this.ack = null;
+    this.idForm = AddIdForm.invalid;
+  }
+}
+
+/** No option begins with a digit or is a star. */
+function isIdLike(request: Request, i: number): boolean {
+  const first = request.bytes[request.start(i)]!;
+  return (first >= ZERO && first <= NINE) || (first === STAR && isByte(request, i, STAR));
+}
+
+function defaultLimit(bounds: NodeBounds): number {
+  const limit = DEFAULT_LIMIT_NODES * bounds.maxEntries;
+  return limit <= 0 ? DEFAULT_LIMIT_UNBOUNDED : Math.min(limit, DEFAULT_LIMIT_MAX);
+}

@@ -1,0 +1,80 @@
+/**
+ * XADD key [NOMKSTREAM] [ACK 0|1|ALL] [MAXLEN|MINID [=|~] threshold [LIMIT n]] <*|id> field value [field value …]
+ *
+ * The hottest command: no string but the key, the fields go from the request into the log and the block as the client sent them.
+ */
+import { MIN_ID, StreamId } from "@headrace/engine";
+import { AddIdForm } from "../args.ts";
+import { Flag } from "../command.ts";
+import type { ShardContext } from "../command.ts";
+import { Errors, wrongArity } from "../errors.ts";
+import { defineCommand, keyAt } from "../record.ts";
+import { AddOrTrimOptions, TrimStrategy } from "./add-or-trim-options.ts";
+import { writeId } from "./write-id.ts";
+
+const options = new AddOrTrimOptions();
+
+export const xadd = defineCommand({
+  name: "xadd",
+  arity: -5,
+  flags: Flag.write | Flag.denyoom | Flag.fast,
+  since: "5.0.0",
+  group: "stream",
+  summary: "Appends a new entry to a stream",
+  complexity: "O(1) when adding a new entry, O(N) when trimming where N being the number of entries evicted.",
+  syntax:
+    "key [NOMKSTREAM] [ACK 0 | 1 | ALL] [MAXLEN | MINID [= | ~] threshold [LIMIT count]] * | id field value [field value ...]",
+  categories: ["stream"],
+  tips: ["nondeterministic_output"],
+  keys: keyAt(1, "RW update"),
+  execute,
+});
+
+function execute(context: ShardContext): void {
+  const { request, reply, keyspace, effects } = context;
+  const error = options.readAdd(request);
+  if (error !== null) return reply.error(error);
+  const fieldsFrom = options.idArgument + 1;
+  const elementCount = request.count - fieldsFrom;
+  if (elementCount < 2 || elementCount % 2 === 1) return reply.error(wrongArity("xadd"));
+  if (options.idForm === AddIdForm.explicit && options.id.isZero()) return reply.error(Errors.idZero);
+  const key = request.latin1(1);
+  const existing = keyspace.find(key);
+  if (existing === null && options.noMakeStream) return reply.nullBulk();
+  const lastId = existing === null ? MIN_ID : existing.stream.lastId;
+  const id = resolveId(lastId, context.nowMs);
+  if (id === null || id.compare(lastId) <= 0) {
+    return reply.error(isMax(lastId) ? Errors.idsExhausted : Errors.idNotGreaterThanTop);
+  }
+  if (options.ack !== null) context.ack = options.ack;
+  effects.append(
+    key,
+    id,
+    elementCount,
+    request.bytes,
+    request.headerStart(fieldsFrom),
+    request.rawEnd,
+    context.nodeBounds,
+  );
+  if (options.strategy !== TrimStrategy.none) trim(context, key);
+  writeId(reply, id);
+}
+
+function trim({ keyspace, effects, nodeBounds }: ShardContext, key: string): void {
+  const stream = keyspace.find(key)!.stream;
+  const cut = options.cut(stream, nodeBounds);
+  if (cut.count > 0) effects.trim(key, cut);
+}
+
+/** The entry's id, or null when there is no further one. */
+function resolveId(lastId: StreamId, nowMs: number): StreamId | null {
+  if (options.idForm === AddIdForm.auto) return nowMs > lastId.ms() ? StreamId.of(nowMs, 0) : lastId.next();
+  if (options.idForm === AddIdForm.explicit) return options.id;
+  if (lastId.msHi !== options.id.msHi || lastId.msLo !== options.id.msLo) return options.id;
+  // `ms-*` of the last id's ms: the sequence must not run over into the next millisecond.
+  return lastId.seqHi === 0xffffffff && lastId.seqLo === 0xffffffff ? null : lastId.next();
+}
+
+function isMax(id: StreamId): boolean {
+  return id.msHi === 0xffffffff && id.msLo === 0xffffffff && id.seqHi === 0xffffffff && id.seqLo === 0xffffffff;
+}

@@ -1,0 +1,122 @@
+/**
+ * XAUTOCLAIM key group consumer min-idle start [COUNT n] [JUSTID]: looks at no more than ten times COUNT pending entries in id order; an entry
+ * whose body is gone is dropped, reported, and uses up one of COUNT. Source: t_stream.c xautoclaimCommand.
+ */
+import { MAX_ID, MIN_ID } from "@headrace/engine";
+import type { GroupView, StreamId, StreamView } from "@headrace/engine";
+import type { Request } from "@headrace/resp";
+import { readLong, readRangeStart } from "../args.ts";
+import { Flag } from "../command.ts";
+import type { ShardContext } from "../command.ts";
+import { Errors, noKeyOrGroup } from "../errors.ts";
+import { defineCommand, keyAt } from "../record.ts";
+import { ClaimBatch } from "./claim-batch.ts";
+import { writeEntriesOrIds } from "./write-entries.ts";
+import { writeId } from "./write-id.ts";
+
+const DEFAULT_COUNT = 100;
+const ATTEMPTS_FACTOR = 10;
+/** Redis' LONG_MAX / 16, the size of an id. */
+const COUNT_MAX = (2 ** 63 - 1) / 16;
+const KEEP = -1;
+
+export const xautoclaim = defineCommand({
+  name: "xautoclaim",
+  arity: -6,
+  flags: Flag.write | Flag.fast,
+  since: "6.2.0",
+  group: "stream",
+  summary:
+    "Changes (or acquires) ownership of messages in a consumer group, as if the messages were delivered to the specified consumer.",
+  complexity: "O(1) if COUNT is small.",
+  syntax: "key group consumer min-idle-time start [COUNT count] [JUSTID]",
+  categories: ["stream"],
+  tips: ["nondeterministic_output"],
+  keys: keyAt(1, "RW delete"),
+  execute,
+  handsOutData: true,
+});
+
+interface AutoClaimOptions {
+  readonly minIdleMs: number;
+  readonly start: StreamId;
+  count: number;
+  justIds: boolean;
+}
+
+function execute({ request, reply, keyspace, effects, nowMs }: ShardContext): void {
+  const options = readOptions(request);
+  if (typeof options === "string") return reply.error(options);
+  const key = request.latin1(1);
+  const groupName = request.latin1(2);
+  const found = keyspace.find(key);
+  const group = found === null ? null : found.stream.group(groupName);
+  if (found === null || group === null) return reply.error(noKeyOrGroup(key, groupName));
+  const consumer = request.latin1(3);
+  const isKnown = group.consumer(consumer) !== null;
+  if (!isKnown) effects.createConsumer(key, groupName, consumer, nowMs);
+  const batch = new ClaimBatch(effects, key, groupName, consumer);
+  const cursor = collect(batch, found.stream, group, options, nowMs);
+  batch.flush();
+  if (batch.claimed.length > 0) effects.touchConsumer(key, groupName, consumer, nowMs, nowMs);
+  else if (isKnown) effects.touchConsumer(key, groupName, consumer, nowMs, KEEP);
+  reply.array(3);
+  writeId(reply, cursor);
+  writeEntriesOrIds(reply, found.stream, batch.claimed, options.justIds);
+  reply.array(batch.dropped.length);
+  for (const id of batch.dropped) writeId(reply, id);
+}
+
+/** Decides on the pending entries from the start on; answers where the next call goes on, 0-0 at the end. */
+function collect(
+  batch: ClaimBatch,
+  stream: StreamView,
+  group: GroupView,
+  options: AutoClaimOptions,
+  nowMs: number,
+): StreamId {
+  let attempts = options.count * ATTEMPTS_FACTOR;
+  let count = options.count;
+  let cursor = MIN_ID;
+  group.pending.visit(options.start, MAX_ID, null, (entry) => {
+    if (attempts === 0 || count === 0) {
+      cursor = entry.id;
+      return false;
+    }
+    attempts--;
+    if (!stream.has(entry.id)) {
+      batch.drop(entry.id);
+      count--;
+      return true;
+    }
+    if (options.minIdleMs > 0 && nowMs - entry.deliveryTimeMs < options.minIdleMs) return true;
+    batch.claim(entry.id, nowMs, options.justIds ? entry.deliveryCount : entry.deliveryCount + 1);
+    count--;
+    return true;
+  });
+  return cursor;
+}
+
+function readOptions(request: Request): AutoClaimOptions | string {
+  const minIdleMs = readLong(request, 4);
+  if (Number.isNaN(minIdleMs)) return Errors.autoClaimMinIdle;
+  const start = readRangeStart(request, 5);
+  if (typeof start === "string") return start;
+  const options: AutoClaimOptions = {
+    minIdleMs: Math.max(0, minIdleMs),
+    start,
+    count: DEFAULT_COUNT,
+    justIds: false,
+  };
+  for (let i = 6; i < request.count; i++) {
+    if (request.is(i, "COUNT") && i + 1 < request.count) {
+      options.count = readLong(request, ++i);
+      if (!(options.count >= 1 && options.count <= COUNT_MAX)) return Errors.countNotPositive;
+    } else if (request.is(i, "JUSTID")) {
+      options.justIds = true;
+    } else {
+      return Errors.syntax;
+    }
+  }
+  return options;
+}

@@ -1,0 +1,208 @@
+/**
+ * XGROUP CREATE | SETID | DESTROY | CREATECONSUMER | DELCONSUMER | HELP. Checks in Redis' order: options, key, group, id, action.
+ * Source: t_stream.c xgroupCommand.
+ */
+import { MIN_ID } from "@headrace/engine";
+import type { GroupView, KeyView, StreamId } from "@headrace/engine";
+import type { Request } from "@headrace/resp";
+import { isByte, readLong, readLooseId, readStrictId } from "../args.ts";
+import { Flag } from "../command.ts";
+import type { CommandRecord, ShardContext } from "../command.ts";
+import { Errors, noGroup, subcommandSyntax } from "../errors.ts";
+import { helpCommand } from "../help.ts";
+import { defineCommand, keyAt } from "../record.ts";
+
+const DOLLAR = 36;
+const ENTRIES_READ_UNKNOWN = -1;
+
+function sub(
+  word: string,
+  access: string,
+  spec: Partial<CommandRecord> &
+    Pick<CommandRecord, "arity" | "summary" | "syntax"> & { readonly execute: (context: ShardContext) => void },
+): CommandRecord {
+  return defineCommand({
+    flags: Flag.write,
+    since: "5.0.0",
+    group: "stream",
+    complexity: "O(1)",
+    categories: ["stream"],
+    keys: keyAt(2, access),
+    ...spec,
+    name: `xgroup|${word}`,
+  });
+}
+
+interface GroupOptions {
+  readonly makeStream: boolean;
+  readonly entriesRead: number;
+}
+
+/** MKSTREAM (CREATE only) and ENTRIESREAD n from argument 5 on; or the error text. */
+function readGroupOptions(request: Request, isCreate: boolean): GroupOptions | string {
+  let makeStream = false;
+  let entriesRead = ENTRIES_READ_UNKNOWN;
+  let i = 5;
+  while (i < request.count) {
+    if (isCreate && request.is(i, "MKSTREAM")) {
+      makeStream = true;
+      i++;
+    } else if (request.is(i, "ENTRIESREAD") && i + 1 < request.count) {
+      entriesRead = readLong(request, i + 1);
+      if (Number.isNaN(entriesRead)) return Errors.notInteger;
+      if (entriesRead < 0 && entriesRead !== ENTRIES_READ_UNKNOWN) return Errors.entriesReadNegative;
+      i += 2;
+    } else {
+      return subcommandSyntax(request.latin1(1), "xgroup");
+    }
+  }
+  return { makeStream, entriesRead };
+}
+
+/** A counter above what was ever added is capped (Redis ≥ 8, redis#14257). */
+function capEntriesRead(entriesRead: number, entriesAdded: number): number {
+  return Math.min(entriesRead, entriesAdded);
+}
+
+const create = sub("create", "RW insert", {
+  arity: -5,
+  flags: Flag.write | Flag.denyoom,
+  summary: "Create a consumer group.",
+  syntax: "key group id | $ [MKSTREAM] [ENTRIESREAD entries-read]",
+  execute({ request, reply, keyspace, effects }) {
+    const options = readGroupOptions(request, true);
+    if (typeof options === "string") return reply.error(options);
+    const key = request.latin1(2);
+    const found = keyspace.find(key);
+    if (found === null && !options.makeStream) return reply.error(Errors.groupNeedsKey);
+    // CREATE allows eight arguments: MKSTREAM and ENTRIESREAD once each.
+    if (request.count > 8) return reply.error(subcommandSyntax(request.latin1(1), "xgroup"));
+    let id: StreamId | null = found === null ? MIN_ID : found.stream.lastId;
+    if (!isByte(request, 4, DOLLAR)) id = readStrictId(request, 4);
+    if (id === null) return reply.error(Errors.invalidStreamId);
+    const name = request.latin1(3);
+    if (found !== null && found.stream.group(name) !== null) return reply.error(Errors.busyGroup);
+    if (found === null) effects.createStream(key);
+    const entriesAdded = found === null ? 0 : found.stream.entriesAdded;
+    effects.createGroup(key, name, id, capEntriesRead(options.entriesRead, entriesAdded));
+    reply.ok();
+  },
+});
+
+/** Key and group that must exist; null when the error is written. */
+function findGroup(context: ShardContext): { readonly found: KeyView; readonly group: GroupView } | null {
+  const { request, reply, keyspace } = context;
+  const key = request.latin1(2);
+  const found = keyspace.find(key);
+  if (found === null) {
+    reply.error(Errors.groupNeedsKey);
+    return null;
+  }
+  const name = request.latin1(3);
+  const group = found.stream.group(name);
+  if (group === null) {
+    reply.error(noGroup(key, name));
+    return null;
+  }
+  return { found, group };
+}
+
+const setid = sub("setid", "RW update", {
+  arity: -5,
+  summary: "Set a consumer group to an arbitrary last delivered ID value.",
+  syntax: "key group id | $ [ENTRIESREAD entries-read]",
+  execute(context) {
+    const { request, reply, effects } = context;
+    const options = readGroupOptions(request, false);
+    if (typeof options === "string") return reply.error(options);
+    const target = findGroup(context);
+    if (target === null) return;
+    if (request.count > 7) return reply.error(subcommandSyntax(request.latin1(1), "xgroup"));
+    const stream = target.found.stream;
+    const id = isByte(request, 4, DOLLAR) ? stream.lastId : readLooseId(request, 4);
+    if (id === null) return reply.error(Errors.invalidStreamId);
+    const entriesRead = capEntriesRead(options.entriesRead, stream.entriesAdded);
+    effects.setGroupId(target.found.key, target.group.name, id, entriesRead);
+    reply.ok();
+  },
+});
+
+const destroy = sub("destroy", "RW delete", {
+  arity: 4,
+  summary: "Destroy a consumer group.",
+  complexity: "O(N) where N is the number of entries in the group's pending entries list (PEL).",
+  syntax: "key group",
+  execute({ request, reply, keyspace, effects }) {
+    const found = keyspace.find(request.latin1(2));
+    if (found === null) return reply.error(Errors.groupNeedsKey);
+    const name = request.latin1(3);
+    if (found.stream.group(name) === null) return reply.integer(0);
+    effects.destroyGroup(found.key, name);
+    reply.integer(1);
+  },
+});
+
+const createconsumer = sub("createconsumer", "RW insert", {
+  arity: 5,
+  flags: Flag.write | Flag.denyoom,
+  since: "6.2.0",
+  summary: "Create a consumer in a consumer group.",
+  syntax: "key group consumer",
+  execute(context) {
+    const { request, reply, effects, nowMs } = context;
+    const target = findGroup(context);
+    if (target === null) return;
+    const consumer = request.latin1(4);
+    if (target.group.consumer(consumer) !== null) return reply.integer(0);
+    effects.createConsumer(target.found.key, target.group.name, consumer, nowMs);
+    reply.integer(1);
+  },
+});
+
+const delconsumer = sub("delconsumer", "RW delete", {
+  arity: 5,
+  summary: "Delete a consumer from a consumer group.",
+  syntax: "key group consumer",
+  execute(context) {
+    const { request, reply, effects } = context;
+    const target = findGroup(context);
+    if (target === null) return;
+    const consumer = target.group.consumer(request.latin1(4));
+    if (consumer === null) return reply.integer(0);
+    const pendingCount = consumer.pendingCount;
+    effects.deleteConsumer(target.found.key, target.group.name, consumer.name);
+    reply.integer(pendingCount);
+  },
+});
+
+const help = helpCommand(
+  "xgroup",
+  "stream",
+  ["stream"],
+  [
+    "CREATE <key> <groupname> <id|$> [option]",
+    "    Create a new consumer group. Options are:",
+    "    * MKSTREAM",
+    "      Create the empty stream if it does not exist.",
+    "    * ENTRIESREAD entries_read",
+    "      Set the group's entries_read counter (internal use).",
+    "CREATECONSUMER <key> <groupname> <consumer>",
+    "    Create a new consumer in the specified group.",
+    "DELCONSUMER <key> <groupname> <consumer>",
+    "    Remove the specified consumer.",
+    "DESTROY <key> <groupname>",
+    "    Remove the specified group.",
+    "SETID <key> <groupname> <id|$> [ENTRIESREAD entries_read]",
+    "    Set the current group ID and entries_read counter.",
+  ],
+);
+
+export const xgroup = defineCommand({
+  name: "xgroup",
+  arity: -2,
+  since: "5.0.0",
+  group: "stream",
+  summary: "A container for consumer groups commands",
+  complexity: "Depends on subcommand.",
+  subcommands: [create, createconsumer, delconsumer, destroy, help, setid],
+});

@@ -1,0 +1,148 @@
+/** XINFO STREAM in its short and its FULL form. */
+import { lagOf, MAX_ID, MIN_ID } from "@headrace/engine";
+import type { ConsumerView, GroupView, PendingEntry, StreamId, StreamView } from "@headrace/engine";
+import type { ReplyWriterApi, Request } from "@headrace/resp";
+import { readLong } from "../args.ts";
+import type { ShardContext } from "../command.ts";
+import { Errors, subcommandSyntax } from "../errors.ts";
+import { writeId } from "./write-id.ts";
+
+const DEFAULT_COUNT = 10;
+const ENTRIES_READ_UNKNOWN = -1;
+const SHARED_FIELDS = 7;
+
+export function answerStreamInfo({ request, reply, keyspace }: ShardContext): void {
+  const found = keyspace.find(request.latin1(2));
+  if (found === null) return reply.error(Errors.noSuchKey);
+  const { stream } = found;
+  if (request.count === 3) return writeShort(reply, stream);
+  const count = readFullCount(request);
+  if (typeof count === "string") return reply.error(count);
+  writeFull(reply, stream, count);
+}
+
+/** How many entries FULL shows (Infinity: all), or the error text. */
+function readFullCount(request: Request): number | string {
+  const optionCount = request.count - 3;
+  const isFull = (optionCount === 1 || optionCount === 3) && request.is(3, "FULL");
+  if (!isFull || (optionCount === 3 && !request.is(4, "COUNT"))) return subcommandSyntax(request.latin1(1), "xinfo");
+  if (optionCount === 1) return DEFAULT_COUNT;
+  const count = readLong(request, 5);
+  if (Number.isNaN(count)) return Errors.notInteger;
+  if (count < 0) return DEFAULT_COUNT;
+  return count === 0 ? Number.POSITIVE_INFINITY : count;
+}
+
+function writeSharedFields(reply: ReplyWriterApi, stream: StreamView): void {
+  writeField(reply, "length", stream.length);
+  writeField(reply, "radix-tree-keys", stream.nodeCount);
+  writeField(reply, "radix-tree-nodes", radixTreeNodes(stream.nodeCount));
+  writeIdField(reply, "last-generated-id", stream.lastId);
+  writeIdField(reply, "max-deleted-entry-id", stream.maxDeletedId);
+  writeField(reply, "entries-added", stream.entriesAdded);
+  writeIdField(reply, "recorded-first-entry-id", stream.firstId);
+}
+
+/**
+ * We have no radix tree. Its node count for keys with a common prefix and different last bytes: the root alone, a root and a leaf, else a
+ * compressed prefix, a branch and a leaf each.
+ */
+function radixTreeNodes(keys: number): number {
+  return keys < 2 ? keys + 1 : keys + 2;
+}
+
+function writeShort(reply: ReplyWriterApi, stream: StreamView): void {
+  reply.map(SHARED_FIELDS + 3);
+  writeSharedFields(reply, stream);
+  writeField(reply, "groups", stream.groupCount);
+  reply.bulkLatin1("first-entry");
+  writeOneEntry(reply, stream, false);
+  reply.bulkLatin1("last-entry");
+  writeOneEntry(reply, stream, true);
+}
+
+function writeOneEntry(reply: ReplyWriterApi, stream: StreamView, last: boolean): void {
+  const range = stream.range(MIN_ID, MAX_ID, 1, last);
+  if (range.count === 0) reply.nullBulk();
+  else range.writeTo(reply.writer);
+}
+
+function writeFull(reply: ReplyWriterApi, stream: StreamView, count: number): void {
+  reply.map(SHARED_FIELDS + 2);
+  writeSharedFields(reply, stream);
+  reply.bulkLatin1("entries");
+  const range = stream.range(MIN_ID, MAX_ID, count, false);
+  reply.array(range.count);
+  range.writeTo(reply.writer);
+  reply.bulkLatin1("groups");
+  reply.array(stream.groupCount);
+  for (const group of stream.groups()) writeFullGroup(reply, stream, group, count);
+}
+
+function writeFullGroup(reply: ReplyWriterApi, stream: StreamView, group: GroupView, count: number): void {
+  reply.map(7);
+  reply.bulkLatin1("name");
+  reply.bulkLatin1(group.name);
+  writeIdField(reply, "last-delivered-id", group.lastDeliveredId);
+  reply.bulkLatin1("entries-read");
+  writeNumberOrNull(reply, group.entriesRead === ENTRIES_READ_UNKNOWN ? null : group.entriesRead);
+  reply.bulkLatin1("lag");
+  writeNumberOrNull(reply, lagOf(stream, group));
+  writeField(reply, "pel-count", group.pending.count);
+  reply.bulkLatin1("pending");
+  const pending = firstPending(group, null, count);
+  reply.array(pending.length);
+  for (const entry of pending) {
+    reply.array(4);
+    writeId(reply, entry.id);
+    reply.bulkLatin1(entry.consumer);
+    reply.integer(entry.deliveryTimeMs);
+    reply.integer(entry.deliveryCount);
+  }
+  reply.bulkLatin1("consumers");
+  reply.array(group.consumerCount);
+  for (const consumer of group.consumers()) writeFullConsumer(reply, group, consumer, count);
+}
+
+function writeFullConsumer(reply: ReplyWriterApi, group: GroupView, consumer: ConsumerView, count: number): void {
+  reply.map(5);
+  reply.bulkLatin1("name");
+  reply.bulkLatin1(consumer.name);
+  writeField(reply, "seen-time", consumer.seenTimeMs);
+  writeField(reply, "active-time", consumer.activeTimeMs);
+  writeField(reply, "pel-count", consumer.pendingCount);
+  // Redis names the list of a consumer's pending entries `pending`, as the group's.
+  reply.bulkLatin1("pending");
+  const pending = firstPending(group, consumer.name, count);
+  reply.array(pending.length);
+  for (const entry of pending) {
+    reply.array(3);
+    writeId(reply, entry.id);
+    reply.integer(entry.deliveryTimeMs);
+    reply.integer(entry.deliveryCount);
+  }
+}
+
+function firstPending(group: GroupView, consumer: string | null, count: number): PendingEntry[] {
+  const found: PendingEntry[] = [];
+  group.pending.visit(MIN_ID, MAX_ID, consumer, (entry) => {
+    found.push(entry);
+    return found.length < count;
+  });
+  return found;
+}
+
+export function writeField(reply: ReplyWriterApi, name: string, value: number): void {
+  reply.bulkLatin1(name);
+  reply.integer(value);
+}
+
+export function writeNumberOrNull(reply: ReplyWriterApi, value: number | null): void {
+  if (value === null) reply.nullBulk();
+  else reply.integer(value);
+}
+
+function writeIdField(reply: ReplyWriterApi, name: string, id: StreamId): void {
+  reply.bulkLatin1(name);
+  writeId(reply, id);
+}

@@ -1,0 +1,108 @@
+/** XREAD [COUNT n] [BLOCK ms] STREAMS key … id …: entries behind the ids given; `$` is the last id as of now, `+` the last entry. */
+import { MAX_ID, MIN_ID } from "@headrace/engine";
+import type { StreamId, StreamView } from "@headrace/engine";
+import type { Request } from "@headrace/resp";
+import { isByte, readStrictId } from "../args.ts";
+import { Flag } from "../command.ts";
+import type { ShardContext } from "../command.ts";
+import { Errors } from "../errors.ts";
+import { findStreamsKeys } from "../keys.ts";
+import { defineCommand } from "../record.ts";
+import { insertStreamsHeader, ReadOptions, writeStreamKey } from "./read-options.ts";
+
+const DOLLAR = 36;
+const PLUS = 43;
+const GREATER = 62;
+const OPTION_VALUES: ReadonlyMap<string, number> = new Map([
+  ["BLOCK", 1],
+  ["COUNT", 1],
+  ["MAXCOUNT", 1],
+  ["MAXSIZE", 1],
+]);
+
+const options = new ReadOptions();
+
+export const xread = defineCommand({
+  name: "xread",
+  arity: -4,
+  flags: Flag.readonly | Flag.blocking | Flag.movablekeys,
+  since: "5.0.0",
+  group: "stream",
+  summary:
+    "Return never seen elements in multiple streams, with IDs greater than the ones reported by the caller for each stream. Can block.",
+  complexity:
+    "For each stream mentioned: O(N) with N being the number of elements being returned, it means that XREAD-ing with a fixed COUNT is O(1). Note that when the BLOCK option is used, XADD will pay O(M) time in order to serve the M clients blocked on the stream getting new data.",
+  syntax: "[COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]",
+  categories: ["stream"],
+  keys: {
+    first: 0,
+    last: -1,
+    step: 1,
+    access: ["RO", "access"],
+    keyword: { word: "STREAMS", startFrom: 1 },
+    find: (request, into) => findStreamsKeys(request, OPTION_VALUES, into),
+  },
+  execute,
+  timeOut: (reply) => reply.nullArray(),
+});
+
+function execute(context: ShardContext): void {
+  const { request, reply, keyspace } = context;
+  const error = options.read(request, false);
+  if (error !== null) return reply.error(error);
+  const ids = context.resumed === null ? resolveIds(context) : context.resumed.resolvedIds;
+  if (typeof ids === "string") return reply.error(ids);
+  const from = reply.writer.length;
+  let streams = 0;
+  for (let k = 0; k < options.streamCount; k++) {
+    const found = keyspace.find(request.latin1(options.firstKey + k));
+    if (found === null || found.stream.length === 0) continue;
+    const start = ids[k]!.next();
+    if (start === null) continue;
+    const range = found.stream.range(start, MAX_ID, options.count, false);
+    if (range.count === 0) continue;
+    writeStreamKey(reply, request, options.firstKey + k);
+    reply.array(range.count);
+    range.writeTo(reply.writer);
+    streams++;
+  }
+  if (streams > 0) return insertStreamsHeader(reply, from, streams);
+  if (!options.blocks || context.denyBlocking) return reply.nullArray();
+  context.block({
+    keys: keyNames(request),
+    timeoutMs: options.blockMs,
+    kind: "read",
+    resolvedIds: ids,
+  });
+}
+
+function keyNames(request: Request): string[] {
+  const names: string[] = [];
+  for (let k = 0; k < options.streamCount; k++) names.push(request.latin1(options.firstKey + k));
+  return names;
+}
+
+/** Where each stream is read from; or the error text. */
+function resolveIds({ request, keyspace }: ShardContext): StreamId[] | string {
+  const ids: StreamId[] = [];
+  for (let k = 0; k < options.streamCount; k++) {
+    const i = options.firstKey + options.streamCount + k;
+    if (isByte(request, i, GREATER)) return Errors.newIdWithoutGroup;
+    const wantsLast = isByte(request, i, PLUS);
+    if (wantsLast || isByte(request, i, DOLLAR)) {
+      const found = keyspace.find(request.latin1(options.firstKey + k));
+      if (found === null) ids.push(MIN_ID);
+      else ids.push(wantsLast ? beforeLastEntry(found.stream) : found.stream.lastId);
+      continue;
+    }
+    const id = readStrictId(request, i);
+    if (id === null) return Errors.invalidStreamId;
+    ids.push(id);
+  }
+  return ids;
+}
+
+function beforeLastEntry(stream: StreamView): StreamId {
+  if (stream.length === 0) return stream.lastId;
+  return stream.range(MIN_ID, MAX_ID, 1, true).firstId.previous() ?? MIN_ID;
+}

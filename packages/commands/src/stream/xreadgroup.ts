@@ -1,0 +1,170 @@
+/**
+ * XREADGROUP GROUP group consumer [COUNT n] [BLOCK ms] [NOACK] STREAMS key … id …
+ *
+ *   `>`    what the group has not delivered yet: moves its position, makes pending entries (unless NOACK)
+ *   an id  the consumer's own pending entries behind it: counts a delivery, never blocks, ignores NOACK and BLOCK
+ *
+ * The consumer is created by the call even when there is nothing to deliver (Redis ≥ 7.2). Its seen time is set when the call first comes
+ * in; its active time whenever a stream answers. Source: t_stream.c xreadCommand, streamReplyWithRange.
+ */
+import { entriesReadAfterDelivery, MAX_ID } from "@headrace/engine";
+import type { GroupView, KeyView, StreamId } from "@headrace/engine";
+import { isByte, readStrictId } from "../args.ts";
+import { Flag } from "../command.ts";
+import type { ShardContext } from "../command.ts";
+import { Errors, noKeyOrGroupInRead } from "../errors.ts";
+import { findStreamsKeys } from "../keys.ts";
+import { defineCommand } from "../record.ts";
+import { insertStreamsHeader, ReadOptions, writeStreamKey } from "./read-options.ts";
+import { writeId } from "./write-id.ts";
+
+const DOLLAR = 36;
+const PLUS = 43;
+const GREATER = 62;
+const OPTION_VALUES: ReadonlyMap<string, number> = new Map([
+  ["BLOCK", 1],
+  ["CLAIM", 1],
+  ["COUNT", 1],
+  ["GROUP", 2],
+  ["MAXCOUNT", 1],
+  ["MAXSIZE", 1],
+  ["NOACK", 0],
+]);
+
+const options = new ReadOptions();
+
+export const xreadgroup = defineCommand({
+  name: "xreadgroup",
+  arity: -7,
+  flags: Flag.write | Flag.blocking | Flag.movablekeys,
+  since: "5.0.0",
+  group: "stream",
+  summary:
+    "Return new entries from a stream using a consumer group, or access the history of the pending entries for a given consumer. Can block.",
+  complexity:
+    "For each stream mentioned: O(M) with M being the number of elements returned. If M is constant (e.g. always asking for the first 10 elements with COUNT), you can consider it O(1). On the other side when XREADGROUP blocks, XADD will pay the O(N) time in order to serve the N clients blocked on the stream getting new data.",
+  syntax: "GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS key [key ...] id [id ...]",
+  categories: ["stream"],
+  keys: {
+    first: 0,
+    last: -1,
+    step: 1,
+    access: ["RO", "access"],
+    keyword: { word: "STREAMS", startFrom: 4 },
+    find: (request, into) => findStreamsKeys(request, OPTION_VALUES, into),
+  },
+  execute,
+  handsOutData: true,
+  timeOut: (reply) => reply.nullArray(),
+});
+
+/** One stream of the call. `after` null: `>`. */
+interface GroupRead {
+  readonly keyArgument: number;
+  readonly found: KeyView;
+  readonly group: GroupView;
+  readonly after: StreamId | null;
+}
+
+function execute(context: ShardContext): void {
+  const { request, reply } = context;
+  const error = options.read(request, true);
+  if (error !== null) return reply.error(error);
+  const reads = findReads(context);
+  if (typeof reads === "string") return reply.error(reads);
+  const consumer = request.latin1(options.groupArgument + 1);
+  const from = reply.writer.length;
+  let streams = 0;
+  for (const read of reads) {
+    meetConsumer(context, read, consumer);
+    const served = read.after === null ? serveNew(context, read, consumer) : serveHistory(context, read, consumer);
+    if (served) streams++;
+  }
+  if (streams > 0) return insertStreamsHeader(reply, from, streams);
+  if (!options.blocks || context.denyBlocking) return reply.nullArray();
+  context.block({
+    keys: reads.map((read) => read.found.key),
+    timeoutMs: options.blockMs,
+    kind: "group",
+    resolvedIds: reads.map(() => null),
+  });
+}
+
+/** All streams with their groups and ids, checked one after the other; or the error text. */
+function findReads({ request, keyspace }: ShardContext): GroupRead[] | string {
+  const groupName = request.latin1(options.groupArgument);
+  const reads: GroupRead[] = [];
+  for (let k = 0; k < options.streamCount; k++) {
+    const keyArgument = options.firstKey + k;
+    const i = keyArgument + options.streamCount;
+    const key = request.latin1(keyArgument);
+    const found = keyspace.find(key);
+    const group = found === null ? null : found.stream.group(groupName);
+    if (found === null || group === null) return noKeyOrGroupInRead(key, groupName);
+    if (isByte(request, i, DOLLAR)) return Errors.dollarInReadGroup;
+    if (isByte(request, i, PLUS)) return Errors.plusInReadGroup;
+    let after: StreamId | null = null;
+    if (!isByte(request, i, GREATER)) {
+      after = readStrictId(request, i);
+      if (after === null) return Errors.invalidStreamId;
+    }
+    reads.push({ keyArgument, found, group, after });
+  }
+  return reads;
+}
+
+/** Creates the consumer if it is new, and marks it as seen; a call that was woken has been seen before. */
+function meetConsumer({ effects, nowMs, resumed }: ShardContext, { found, group }: GroupRead, consumer: string): void {
+  const known = group.consumer(consumer);
+  if (known === null) effects.createConsumer(found.key, group.name, consumer, nowMs);
+  else if (resumed === null && known.seenTimeMs !== nowMs) {
+    effects.touchConsumer(found.key, group.name, consumer, nowMs, -1);
+  }
+}
+
+function serveNew(context: ShardContext, read: GroupRead, consumer: string): boolean {
+  const { request, reply, effects, nowMs } = context;
+  const { found, group } = read;
+  const start = group.lastDeliveredId.next();
+  if (start === null || found.stream.length === 0) return false;
+  const range = found.stream.range(start, MAX_ID, options.count, false);
+  if (range.count === 0) return false;
+  const entriesRead = entriesReadAfterDelivery(found.stream, group, range);
+  writeStreamKey(reply, request, read.keyArgument);
+  reply.array(range.count);
+  range.writeTo(reply.writer);
+  effects.deliver(found.key, group.name, consumer, range.lastId, entriesRead, nowMs, options.noAck);
+  effects.touchConsumer(found.key, group.name, consumer, nowMs, nowMs);
+  return true;
+}
+
+/** Each stream is there, if only with an empty list. An entry whose body is gone shows its id and a null, and counts no delivery. */
+function serveHistory(context: ShardContext, read: GroupRead, consumer: string): boolean {
+  const { request, reply, effects, nowMs } = context;
+  const { found, group } = read;
+  const pending: StreamId[] = [];
+  const start = read.after === null ? null : read.after.next();
+  if (start !== null) {
+    group.pending.visit(start, MAX_ID, consumer, (entry) => {
+      pending.push(entry.id);
+      return pending.length < options.count;
+    });
+  }
+  const existing: StreamId[] = [];
+  writeStreamKey(reply, request, read.keyArgument);
+  reply.array(pending.length);
+  for (const id of pending) {
+    const range = found.stream.range(id, id, 1, false);
+    if (range.count === 1) {
+      range.writeTo(reply.writer);
+      existing.push(id);
+    } else {
+      reply.array(2);
+      writeId(reply, id);
+      reply.nullArray();
+    }
+  }
+  if (existing.length > 0) effects.redeliver(found.key, group.name, consumer, existing, nowMs);
+  effects.touchConsumer(found.key, group.name, consumer, nowMs, nowMs);
+  return true;
+}

@@ -1,0 +1,30 @@
+/** XTRIM key MAXLEN|MINID [=|~] threshold [LIMIT n] */
+import { Flag } from "../command.ts";
+import { defineCommand, keyAt } from "../record.ts";
+import { AddOrTrimOptions } from "./add-or-trim-options.ts";
+
+const options = new AddOrTrimOptions();
+
+export const xtrim = defineCommand({
+  name: "xtrim",
+  arity: -4,
+  flags: Flag.write,
+  since: "5.0.0",
+  group: "stream",
+  summary: "Trims the stream to (approximately if '~' is passed) a certain size",
+  complexity:
+    "O(N), with N being the number of evicted entries. Constant times are very small however, since entries are organized in macro nodes containing multiple entries that can be released with a single deallocation.",
+  syntax: "key MAXLEN | MINID [= | ~] threshold [LIMIT count]",
+  categories: ["stream"],
+  tips: ["nondeterministic_output"],
+  keys: keyAt(1, "RW delete"),
+  execute({ request, reply, keyspace, effects, nodeBounds }) {
+    const error = options.readTrim(request);
+    if (error !== null) return reply.error(error);
+    const found = keyspace.find(request.latin1(1));
+    if (found === null) return reply.integer(0);
+    const cut = options.cut(found.stream, nodeBounds);
+    if (cut.count > 0) effects.trim(found.key, cut);
+    reply.integer(cut.count);
+  },
+});

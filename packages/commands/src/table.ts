@@ -1,0 +1,132 @@
+/**
+ * The list of all commands. A new command is one file, one line here and one fixture.
+ */
+import type { Request } from "@headrace/resp";
+import type { CommandRecord } from "./command.ts";
+import { unknownCommand, unknownSubcommand, wrongArity } from "./errors.ts";
+import { LookupTable } from "./lookup.ts";
+import { asking, readonly, readwrite } from "./cluster/cluster-modes.ts";
+import { cluster } from "./cluster/cluster.ts";
+import { wait, waitaof } from "./cluster/wait.ts";
+import { auth } from "./connection/auth.ts";
+import { client } from "./connection/client.ts";
+import { echo } from "./connection/echo.ts";
+import { hello } from "./connection/hello.ts";
+import { ping } from "./connection/ping.ts";
+import { quit } from "./connection/quit.ts";
+import { reset } from "./connection/reset.ts";
+import { select } from "./connection/select.ts";
+import { dbsize } from "./key/dbsize.ts";
+import { del, unlink } from "./key/del.ts";
+import { exists } from "./key/exists.ts";
+import { flushall, flushdb } from "./key/flush.ts";
+import { keys } from "./key/keys.ts";
+import { scan } from "./key/scan.ts";
+import { type } from "./key/type.ts";
+import { command } from "./server/command-command.ts";
+import { config } from "./server/config.ts";
+import { info } from "./server/info.ts";
+import { time } from "./server/time.ts";
+import { xack } from "./stream/xack.ts";
+import { xadd } from "./stream/xadd.ts";
+import { xautoclaim } from "./stream/xautoclaim.ts";
+import { xclaim } from "./stream/xclaim.ts";
+import { xdel } from "./stream/xdel.ts";
+import { xgroup } from "./stream/xgroup.ts";
+import { xinfo } from "./stream/xinfo.ts";
+import { xlen } from "./stream/xlen.ts";
+import { xpending } from "./stream/xpending.ts";
+import { xrange, xrevrange } from "./stream/xrange.ts";
+import { xread } from "./stream/xread.ts";
+import { xreadgroup } from "./stream/xreadgroup.ts";
+import { xsetid } from "./stream/xsetid.ts";
+import { xtrim } from "./stream/xtrim.ts";
+
+export const commandTable: readonly CommandRecord[] = [
+  // stream
+  xack,
+  xadd,
+  xautoclaim,
+  xclaim,
+  xdel,
+  xgroup,
+  xinfo,
+  xlen,
+  xpending,
+  xrange,
+  xread,
+  xreadgroup,
+  xrevrange,
+  xsetid,
+  xtrim,
+  // key
+  dbsize,
+  del,
+  exists,
+  flushall,
+  flushdb,
+  keys,
+  scan,
+  type,
+  unlink,
+  // connection
+  auth,
+  client,
+  echo,
+  hello,
+  ping,
+  quit,
+  reset,
+  select,
+  // cluster
+  asking,
+  cluster,
+  readonly,
+  readwrite,
+  wait,
+  waitaof,
+  // server
+  command(() => commandTable, findCommandByName),
+  config,
+  info,
+  time,
+];
+
+let lookup: LookupTable | null = null;
+
+/** Built at the first use: COMMAND's own record refers back to the table. */
+function table(): LookupTable {
+  lookup ??= new LookupTable(commandTable);
+  return lookup;
+}
+
+/** The record that a request names, subcommands resolved; null when there is none (then `refusal` has the text). */
+export function findCommand(request: Request): CommandRecord | null {
+  return table().find(request, 0);
+}
+
+/** The record named from argument i on: COMMAND GETKEYS. */
+export function findCommandAt(request: Request, i: number): CommandRecord | null {
+  return table().find(request, i);
+}
+
+/** By full name in any case, `xgroup|create`. */
+export function findCommandByName(name: string): CommandRecord | null {
+  return table().findByName(name);
+}
+
+/** Why a request is refused before anything runs: unknown command or subcommand, wrong number of arguments. Null: it may run. */
+export function refusal(request: Request, record: CommandRecord | null): string | null {
+  if (record === null) {
+    const container = table().findContainer(request, 0);
+    if (container !== null) return unknownSubcommand(request.latin1(1), container.name);
+    const shown: string[] = [];
+    for (let i = 1; i < request.count && i <= 128; i++) shown.push(request.latin1(i));
+    return unknownCommand(request.latin1(0), shown);
+  }
+  return arityFits(record, request.count) ? null : wrongArity(record.name);
+}
+
+export function arityFits(record: CommandRecord, count: number): boolean {
+  return record.arity >= 0 ? count === record.arity : count >= -record.arity;
+}
