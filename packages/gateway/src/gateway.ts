@@ -119,7 +119,7 @@ export class Gateway implements ClientHost, NodeLinkEvents {
     this.#isStopping = true;
     this.#sweepTimer?.cancel();
     this.#watch?.close();
-    for (const client of [...this.#clients.values()]) {
+    for (const client of Array.from(this.#clients.values())) {
       client.flush();
       client.close();
     }
@@ -341,7 +341,7 @@ export class Gateway implements ClientHost, NodeLinkEvents {
     const wanted = state.nodes.filter(
       (node) => this.#config.policy === "proxy" || node.id === this.#config.localNodeId,
     );
-    for (const [nodeId, link] of [...links]) {
+    for (const [nodeId, link] of Array.from(links)) {
       if (wanted.some((node) => node.id === nodeId && node.dataAddress === link.address)) continue;
       links.delete(nodeId);
       link.close();
