@@ -19,6 +19,9 @@ export interface LogReader {
   term(index: number): number | "compacted" | "unavailable";
   /** Entries low ≤ index < high, at least one, and not more than `maxBytes` of data unless the first alone is larger. */
   entries(low: number, high: number, maxBytes: number): readonly Entry[] | "compacted" | "unavailable";
-  /** A snapshot to send, or "unavailable" while none is ready. */
+  /**
+   * A snapshot to send, or "unavailable" while none is ready. It is asked for again at every answer of the follower. One whose configuration does
+   * not name the follower is not sent: whoever was added after it needs a newer one.
+   */
   snapshot(): Snapshot | "unavailable";
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { Cluster, diskWith, emptyConfState, MessageType } from "../testing/cluster.ts";
-import { message, RaftInvariantError } from "../src/index.ts";
+import { ConfChangeType, message, RaftInvariantError } from "../src/index.ts";
 import type { Message, ProgressView, RaftNode } from "../src/index.ts";
 
 const viewOf = (leader: RaftNode, id: number): ProgressView => leader.status().progress.find((p) => p.id === id)!;
@@ -83,6 +83,21 @@ test("while no snapshot is ready the follower is asked again later", () => {
   cluster.compact(1);
   cluster.tickAll(2);
   expect(cluster.texts(3)).toEqual(["a", "b", "c"]);
+});
+
+test("a snapshot older than the follower's addition is not sent to it", () => {
+  const cluster = new Cluster(1, { index: 10 });
+  const leader = cluster.elect(1);
+  const old = cluster.snapshotOf(1);
+  cluster.get(1).disk.takeSnapshot = () => old;
+  cluster.add(2, emptyConfState, 0);
+  cluster.changeV1(1, { type: ConfChangeType.addLearnerNode, replica: 2 });
+  cluster.stabilize();
+  cluster.tickAll(3);
+  expect(viewOf(leader, 2).state).toBe("probe");
+  cluster.get(1).disk.takeSnapshot = () => cluster.snapshotOf(1);
+  cluster.tickAll(2);
+  expect(cluster.node(2).status().confState).toEqual({ ...emptyConfState, voters: [1], learners: [2] });
 });
 
 test("an acknowledgement that lets the log take over ends the snapshot state", () => {

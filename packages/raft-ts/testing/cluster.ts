@@ -94,8 +94,8 @@ export class Cluster {
     const disk = new MemoryLog({ index, term: index > 0 ? 1 : 0, confState });
     if (index > 0) {
       disk.hardState = { term: 1, vote: 0, commit: index };
-      disk.takeSnapshot = () => this.snapshotOf(id);
     }
+    if (this.options.index !== undefined) disk.takeSnapshot = () => this.snapshotOf(id);
     return this.addWithDisk(id, disk);
   }
 
