@@ -274,9 +274,7 @@ export class Node implements PeerNetworkEvents {
   #onMember(membership: Membership, stored: () => void): void {
     const { state, nodeId, founded } = membership;
     const voters = state.metaReplicas.map((replica) => replica.replicaId);
-    const position = founded
-      ? { index: 1, term: 1, confState: votersOnly(voters) }
-      : { index: 0, term: 0, confState: votersOnly([]) };
+    const position = { index: 0, term: 0, confState: votersOnly(founded ? voters : []) };
     const identity: Identity = {
       clusterId: state.clusterId,
       nodeId,

@@ -59,7 +59,7 @@ function markInLog(options: OpenGroupsOptions, placed: readonly Placed[], then: 
   for (const { groupId } of missing) {
     options.log.append({
       groupId,
-      hardState: { term: 1, vote: 0, commit: 1 },
+      hardState: { term: 1, vote: 0, commit: 0 },
       entries: [],
       mustSync: true,
       onWritten: null,
@@ -79,9 +79,15 @@ function openPlaced(options: OpenGroupsOptions, placed: readonly Placed[], done:
     if (--open === 0) done({ meta, shards, failures });
   };
   for (const group of placed) {
-    const recovered = options.recovered.get(group.groupId) ?? null;
+    // While founding the log holds marks only: no group has run yet.
+    const recovered = options.founding ? null : (options.recovered.get(group.groupId) ?? null);
     if (recovered === null && !options.founding) {
       failures.set(group.groupId, "the log holds nothing of it: the log's files were lost");
+    } else if (group.groupId === META_GROUP_ID && endOf(recovered) < options.meta.position.index) {
+      failures.set(
+        group.groupId,
+        `the log ends at ${endOf(recovered)}, the metadata at ${options.meta.position.index}`,
+      );
     } else if (group.groupId === META_GROUP_ID) {
       meta = openMeta(options, group.replicaId, recovered);
     } else {
@@ -94,6 +100,11 @@ function openPlaced(options: OpenGroupsOptions, placed: readonly Placed[], done:
     }
   }
   options.world.scheduler.soon(finish);
+}
+
+/** Last index that the log knows of. */
+function endOf(recovered: RecoveredGroup | null): number {
+  return recovered?.entries.at(-1)?.index ?? recovered?.compactedIndex ?? 0;
 }
 
 function ticksOf(config: NodeConfig): { electionTicks: number; heartbeatTicks: number } {

@@ -1,0 +1,419 @@
+/** Three whole nodes in one thread: founding, serving, failover, restarts. */
+import { slotOfKey } from "@headrace/bytes";
+import { clusterStateFromJson, defaultSettings, MetaAsk, Placement } from "@headrace/meta";
+import { FrameType } from "@headrace/link";
+import type { MetaResponse } from "@headrace/ports";
+import { describe, expect, test } from "vitest";
+import type { StartFailure } from "../src/identity.ts";
+import { defaultNodeConfig } from "../src/node-config.ts";
+import type { NodeConfig } from "../src/node-config.ts";
+import { Node } from "../src/node.ts";
+import { Life, MemoryByteNetwork, MemoryDisks, MemoryNetwork, MemoryProcess, VirtualTime } from "./memory-world.ts";
+import type { MemoryConnection } from "./memory-world.ts";
+import { TestGateway } from "./test-gateway.ts";
+
+const SHARDS = 4;
+
+class Cluster {
+  readonly time: VirtualTime = new VirtualTime();
+  readonly network: MemoryNetwork = new MemoryNetwork(this.time);
+  readonly disks: MemoryDisks[] = [];
+  readonly nodes: (Node | null)[] = [];
+  readonly processes: MemoryProcess[] = [];
+  readonly failures: (StartFailure | null | undefined)[] = [];
+  readonly #gatewayLife: Life = new Life("gateway");
+  readonly #gateways: (TestGateway | null)[] = [];
+  readonly overrides: Partial<NodeConfig>;
+  readonly seeds: readonly string[];
+  #starts = 0;
+
+  constructor(size: number, overrides: Partial<NodeConfig> = {}) {
+    this.overrides = overrides;
+    this.seeds = Array.from({ length: size }, (_, i) => `n${i + 1}:7400`);
+    for (let i = 0; i < size; i++) this.disks.push(new MemoryDisks());
+  }
+
+  start(i: number): void {
+    const name = `n${i + 1}`;
+    this.disks[i] ??= new MemoryDisks();
+    const process = new MemoryProcess(this.network, name, `${name}:7400`, this.disks[i], ++this.#starts * 7919);
+    const config: NodeConfig = {
+      ...defaultNodeConfig,
+      addresses: {
+        peerAddress: `${name}:7400`,
+        dataAddress: `${name}:7500`,
+        httpAddress: `${name}:7600`,
+        announceHost: name,
+        announcePort: 7500,
+      },
+      dataBindAddress: `${name}:7500`,
+      seeds: this.seeds,
+      bootstrapExpect: this.seeds.length,
+      shards: SHARDS,
+      settings: defaultSettings,
+      walSegmentBytes: 256 * 1024,
+      ...this.overrides,
+    };
+    const node = new Node(config, process);
+    this.processes[i] = process;
+    this.nodes[i] = node;
+    this.failures[i] = undefined;
+    this.#gateways[i] = null;
+    node.start((failure) => {
+      this.failures[i] = failure;
+    });
+  }
+
+  startAll(): void {
+    for (let i = 0; i < this.disks.length; i++) this.start(i);
+  }
+
+  kill(i: number): void {
+    this.network.died(this.processes[i]!.life);
+    this.nodes[i] = null;
+    this.#gateways[i] = null;
+  }
+
+  ready(): boolean {
+    return this.nodes.every((node) => node === null || node.readiness().ready);
+  }
+
+  /** Runs until every running node is ready; fails with their reasons. */
+  untilReady(withinMs: number = 5000): void {
+    if (this.time.runUntil(() => this.ready(), withinMs)) return;
+    throw new Error(this.nodes.map((node) => node?.readiness().reasons.join("; ")).join(" | "));
+  }
+
+  /** Node index of the shard's serving leader, −1 if there is none. */
+  leaderOf(shardId: number): number {
+    return this.nodes.findIndex((node) => node?.member?.shard(shardId)?.isReady === true);
+  }
+
+  shardOf(key: string): number {
+    const node = this.nodes.find((each) => each !== null && each.clusterState !== null)!;
+    return new Placement(node!.clusterState!).shardOf(slotOfKey(key));
+  }
+
+  gateway(i: number): TestGateway {
+    let gateway = this.#gateways[i] ?? null;
+    if (gateway === null) {
+      const network = new MemoryByteNetwork(this.network, this.#gatewayLife);
+      gateway = new TestGateway(network.connect(`n${i + 1}:7500`) as MemoryConnection, "", "");
+      this.#gateways[i] = gateway;
+      this.time.run(5);
+      expect(gateway.handshake.state).toBe("ready");
+    }
+    return gateway;
+  }
+
+  #lanes = 0;
+
+  /** Sends one command to the leader of the key's shard, over a lane of its own, and waits for the reply. */
+  command(key: string, args: readonly string[], withinMs: number = 3000): string {
+    const shardId = this.shardOf(key);
+    expect(
+      this.time.runUntil(() => this.leaderOf(shardId) >= 0, withinMs),
+      "a leader",
+    ).toBe(true);
+    const gateway = this.gateway(this.leaderOf(shardId));
+    const lane = ++this.#lanes;
+    gateway.open(lane);
+    gateway.request(lane, 1, encode(args), 1, 1, shardId);
+    gateway.send();
+    const answer = (): Received | undefined =>
+      gateway.received.find((frame) => frame.lane === lane && frame.type !== FrameType.Credit);
+    this.time.runUntil(() => answer() !== undefined, withinMs);
+    const frame = answer();
+    if (frame === undefined) return "(no answer)";
+    return frame.type === FrameType.Reply ? (frame.value as { text: string }).text : `(frame ${frame.type})`;
+  }
+
+  ask(i: number, kind: string, body: Record<string, unknown>): MetaResponse {
+    let found: MetaResponse | null = null;
+    this.nodes[i]!.onMetaRequest({ kind, body }, (response) => {
+      found = response;
+    });
+    this.time.runUntil(() => found !== null, 10_000);
+    return found!;
+  }
+}
+
+type Received = TestGateway["received"][number];
+
+function encode(args: readonly string[]): string {
+  return `*${args.length}\r\n${args.map((arg) => `$${arg.length}\r\n${arg}\r\n`).join("")}`;
+}
+
+function founded(size: number = 3, overrides: Partial<NodeConfig> = {}): Cluster {
+  const cluster = new Cluster(size, overrides);
+  cluster.startAll();
+  cluster.untilReady();
+  return cluster;
+}
+
+const keys = ["a", "b", "c", "d", "e", "f", "g", "h"];
+
+function writeAll(cluster: Cluster, id: string): void {
+  for (const key of keys) {
+    expect(cluster.command(key, ["XADD", key, id, "f", `v${id}`])).toBe(`$${id.length}\r\n${id}\r\n`);
+  }
+}
+
+function lengths(cluster: Cluster): string[] {
+  return keys.map((key) => cluster.command(key, ["XLEN", key]).trim());
+}
+
+describe("a cluster of three nodes", () => {
+  test("is founded, leads where the plan says, and serves writes and reads", () => {
+    const cluster = founded();
+    const state = cluster.nodes[0]!.clusterState!;
+    for (const shard of state.shards) {
+      const preferred = shard.replicas.find((replica) => replica.replicaId === shard.preferredReplicaId)!;
+      expect(cluster.leaderOf(shard.id)).toBe(preferred.nodeId - 1);
+    }
+    writeAll(cluster, "1-1");
+    expect(cluster.command("a", ["XRANGE", "a", "-", "+"])).toBe(
+      "*1\r\n*2\r\n$3\r\n1-1\r\n*2\r\n$1\r\nf\r\n$4\r\nv1-1\r\n",
+    );
+  });
+
+  test("tells links who leads every shard", () => {
+    const cluster = founded();
+    const gateway = cluster.gateway(0);
+    cluster.time.run(10);
+    const told = new Map(
+      gateway.of(FrameType.Leader).map((frame) => [frame.shard, (frame.value as { nodeId: number }).nodeId]),
+    );
+    for (let shardId = 1; shardId <= SHARDS; shardId++) expect(told.get(shardId)).toBe(cluster.leaderOf(shardId) + 1);
+  });
+
+  test("loses nothing and serves again within 200 ms when a leader's process is killed", () => {
+    const cluster = founded();
+    writeAll(cluster, "1-1");
+    const victim = cluster.leaderOf(cluster.shardOf("a"));
+    cluster.kill(victim);
+    const killedAtMs = cluster.time.nowMs;
+    const serving = (): boolean => [1, 2, 3, 4].every((shardId) => cluster.leaderOf(shardId) >= 0);
+    expect(cluster.time.runUntil(serving, 5000)).toBe(true);
+    expect(cluster.time.nowMs - killedAtMs).toBeLessThan(200);
+    writeAll(cluster, "2-1");
+    expect(lengths(cluster)).toEqual(keys.map(() => ":2"));
+  });
+
+  test("serves the same data after every process was killed at once", () => {
+    const cluster = founded();
+    writeAll(cluster, "1-1");
+    for (let round = 2; round <= 4; round++) {
+      for (const i of [0, 1, 2]) cluster.kill(i);
+      cluster.startAll();
+      cluster.untilReady();
+      writeAll(cluster, `${round}-1`);
+      expect(lengths(cluster)).toEqual(keys.map(() => `:${round}`));
+    }
+    expect(cluster.nodes.map((node) => node!.nodeId)).toEqual([1, 2, 3]);
+  });
+
+  test("a node that comes back catches up and gets its leadership back", () => {
+    const cluster = founded();
+    const victim = cluster.leaderOf(1);
+    cluster.kill(victim);
+    writeAll(cluster, "1-1");
+    cluster.start(victim);
+    cluster.untilReady();
+    expect(cluster.time.runUntil(() => cluster.leaderOf(1) === victim, 60_000)).toBe(true);
+    writeAll(cluster, "2-1");
+    expect(lengths(cluster)).toEqual(keys.map(() => ":2"));
+    cluster.time.run(3000);
+    const hashes = cluster.nodes.map((node) =>
+      [...node!.member!.shards()].map((shard) => [shard.groupId, shard.stateHash()]).sort(),
+    );
+    expect(hashes[1]).toEqual(hashes[0]);
+    expect(hashes[2]).toEqual(hashes[0]);
+  });
+
+  test("stops by handing leadership over: the others lead everything before the node is gone", () => {
+    const cluster = founded();
+    writeAll(cluster, "1-1");
+    const ledBefore = [1, 2, 3, 4].filter((shardId) => cluster.leaderOf(shardId) === 0);
+    expect(ledBefore.length).toBeGreaterThan(0);
+    let stopped = false;
+    const node = cluster.nodes[0]!;
+    cluster.nodes[0] = null;
+    node.stop(() => {
+      stopped = true;
+    });
+    expect(cluster.time.runUntil(() => stopped, 4000)).toBe(true);
+    for (const shardId of ledBefore) expect(cluster.leaderOf(shardId)).toBeGreaterThan(0);
+    cluster.start(0);
+    cluster.untilReady();
+    expect(lengths(cluster)).toEqual(keys.map(() => ":1"));
+  });
+
+  test("all nodes stop within their time and serve the same data afterwards", () => {
+    const cluster = founded();
+    writeAll(cluster, "1-1");
+    let stopped = 0;
+    for (const node of cluster.nodes) node!.stop(() => stopped++);
+    expect(cluster.time.runUntil(() => stopped === 3, 5000)).toBe(true);
+    cluster.startAll();
+    cluster.untilReady();
+    expect(lengths(cluster)).toEqual(keys.map(() => ":1"));
+  });
+
+  test("without a majority it is not ready and says why, and is ready again when the others are back", () => {
+    const cluster = founded();
+    cluster.kill(1);
+    cluster.kill(2);
+    cluster.time.run(5000);
+    expect(cluster.nodes[0]!.readiness().reasons.join()).toContain("has no leader");
+    cluster.start(1);
+    cluster.untilReady();
+  });
+});
+
+describe("the metadata group", () => {
+  test("a setting changed through any node reaches all of them and survives a restart", () => {
+    const cluster = founded();
+    for (const i of [0, 1, 2]) {
+      const value = String(100 + i);
+      expect(cluster.ask(i, MetaAsk.setSetting, { name: "stream-node-max-entries", value })).toMatchObject({
+        ok: true,
+      });
+      cluster.time.run(200);
+      for (const node of cluster.nodes) expect(node!.clusterState!.settings.streamNodeMaxEntries).toBe(100 + i);
+    }
+    expect(cluster.ask(0, MetaAsk.setSetting, { name: "nonsense", value: "1" })).toMatchObject({
+      ok: false,
+      body: { retry: false },
+    });
+    for (const i of [0, 1, 2]) cluster.kill(i);
+    cluster.startAll();
+    cluster.untilReady();
+    for (const node of cluster.nodes) expect(node!.clusterState!.settings.streamNodeMaxEntries).toBe(102);
+  });
+
+  test("its state is published to watchers, newer versions only", () => {
+    const cluster = founded();
+    const published = cluster.processes.map((process) => process.peerNetwork.published!);
+    for (const { state } of published) expect(clusterStateFromJson(state).shards).toHaveLength(SHARDS);
+    cluster.ask(0, MetaAsk.setSetting, { name: "ack", value: "1" });
+    cluster.time.run(200);
+    cluster.processes.forEach((process, i) => {
+      expect(process.peerNetwork.published!.version).toBeGreaterThan(published[i]!.version);
+    });
+  });
+
+  test("an empty fourth node joins under a new id, hears of later changes, and comes back as the same", () => {
+    const cluster = founded();
+    cluster.start(3);
+    expect(cluster.time.runUntil(() => cluster.nodes[3]!.nodeId === 4, 10_000)).toBe(true);
+    cluster.time.run(500);
+    expect(cluster.nodes[3]!.readiness()).toEqual({ ready: true, reasons: [] });
+    cluster.ask(3, MetaAsk.setSetting, { name: "ack", value: "1" });
+    expect(cluster.time.runUntil(() => cluster.nodes[3]!.clusterState!.settings.ack === 1, 5000)).toBe(true);
+    cluster.kill(3);
+    cluster.start(3);
+    expect(cluster.time.runUntil(() => cluster.nodes[3]!.readiness().ready, 5000)).toBe(true);
+    expect(cluster.nodes[3]!.nodeId).toBe(4);
+    expect(cluster.nodes[0]!.clusterState!.nodes).toHaveLength(4);
+  });
+
+  test("a founder that lost its disk joins under a new id and never votes under the old one", () => {
+    const cluster = founded();
+    cluster.kill(2);
+    cluster.disks[2] = new MemoryDisks();
+    cluster.start(2);
+    expect(cluster.time.runUntil(() => cluster.nodes[2]!.nodeId === 4, 10_000)).toBe(true);
+    cluster.time.run(2000);
+    expect(cluster.nodes[2]!.member!.metaGroup).toBeNull();
+    writeAll(cluster, "1-1");
+  });
+});
+
+describe("a data directory that is not whole", () => {
+  function restartedWith(change: (disks: MemoryDisks) => void): Cluster {
+    const cluster = founded();
+    writeAll(cluster, "1-1");
+    cluster.kill(0);
+    change(cluster.disks[0]!);
+    cluster.start(0);
+    cluster.time.run(5000);
+    return cluster;
+  }
+
+  test("without its log's files the node serves and votes nowhere, and says why", () => {
+    const cluster = restartedWith((disks) => disks.segments.clear());
+    expect(cluster.failures[0]).toBeNull();
+    expect(cluster.nodes[0]!.readiness().reasons.join()).toContain("log");
+    for (const shardId of [1, 2, 3, 4]) expect(cluster.leaderOf(shardId)).toBeGreaterThan(0);
+    expect(cluster.nodes[0]!.member!.metaGroup).toBeNull();
+  });
+
+  test("without its store's files the node serves nothing, and says why", () => {
+    const cluster = restartedWith((disks) => {
+      disks.rows = [];
+    });
+    expect(cluster.nodes[0]!.readiness().reasons.join()).toContain("missing");
+  });
+
+  test("without its identity but with a log it does not start", () => {
+    const cluster = restartedWith((disks) => disks.records.delete("identity"));
+    expect(cluster.failures[0]).toMatchObject({ reason: "foreign" });
+  });
+
+  test("with a bit flipped in the middle of its log it stays up, unready, and serves nothing", () => {
+    const cluster = restartedWith((disks) => {
+      const first = disks.segments.get(Math.min(...disks.segments.keys()))!;
+      first[100] = first[100]! ^ 4;
+    });
+    const { ready, reasons } = cluster.nodes[0]!.readiness();
+    expect(ready).toBe(false);
+    expect(reasons.join()).toContain("log is damaged");
+    writeAll(cluster, "2-1");
+  });
+
+  test("with settings that contradict its founding it does not start", () => {
+    const cluster = founded();
+    cluster.kill(0);
+    Object.assign(cluster.overrides, { shards: 16 });
+    cluster.start(0);
+    cluster.time.run(100);
+    expect(cluster.failures[0]).toMatchObject({ reason: "contradiction" });
+  });
+
+  test("a data port in use is told before anything is founded", () => {
+    const cluster = new Cluster(1);
+    cluster.network.listeners.set("n1:7500", { life: new Life("other"), onConnection: () => undefined });
+    cluster.start(0);
+    cluster.time.run(1000);
+    expect(cluster.failures[0]).toMatchObject({ reason: "bind" });
+    expect(cluster.disks[0]!.records.has("identity")).toBe(false);
+  });
+});
+
+test("one node alone founds, serves, stops and serves again", () => {
+  const cluster = founded(1);
+  writeAll(cluster, "1-1");
+  let stopped = false;
+  cluster.nodes[0]!.stop(() => {
+    stopped = true;
+  });
+  expect(cluster.time.runUntil(() => stopped, 4000)).toBe(true);
+  cluster.start(0);
+  cluster.untilReady();
+  expect(lengths(cluster)).toEqual(keys.map(() => ":1"));
+});
+
+test("a cluster can be killed at any moment of its founding and is whole after a restart", () => {
+  const undisturbed = founded();
+  const steps = undisturbed.time.steps;
+  for (let crashAt = 20; crashAt < steps; crashAt += 37) {
+    const cluster = new Cluster(3);
+    cluster.startAll();
+    while (cluster.time.steps < crashAt && cluster.time.step(cluster.time.nowMs + 5000));
+    for (const i of [0, 1, 2]) cluster.kill(i);
+    cluster.startAll();
+    cluster.untilReady(20_000);
+    writeAll(cluster, "1-1");
+  }
+});
