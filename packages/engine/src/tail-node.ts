@@ -3,7 +3,7 @@
  * leader asks, and only to decide whether the next entry opens a node; the decision travels in the effect. The fill is therefore a cache: it
  * is built from the stored entries when it is not known (new leader, loaded state, tail deleted).
  *
- * Listpack bytes are an estimate within a few per cent: head 16, per entry 10 for flags, id differences and count, plus the strings with
+ * Listpack bytes are an estimate within a few per cent: head 16, per entry 9 for flags, id differences and count, plus the strings with
  * their own heads; field names are free when they look like the node's first entry's (same count, same total length).
  */
 import type { NodeBounds } from "./api.ts";
@@ -11,7 +11,7 @@ import { MARK_OPENS, type Block } from "./block.ts";
 import { FieldMeasure, fieldsOffset } from "./entry-form.ts";
 
 const NODE_HEAD_BYTES = 16;
-const ENTRY_HEAD_BYTES = 10;
+const ENTRY_HEAD_BYTES = 9;
 /** Redis' STREAM_LISTPACK_MAX_SIZE: the bound when there is none. */
 const NODE_BYTES_MAX = 1 << 30;
 

@@ -33,6 +33,9 @@ function planNodes(log: EntryLog, maxLength: number, minId: StreamId | null, lim
   let entryAt = 0;
   while (blockAt < blocks.length) {
     // One node: from here to the next boundary.
+    // More live entries than this, and the node stays: no need to walk to its end.
+    let budget = minId === null ? log.length - removed - maxLength : Number.POSITIVE_INFINITY;
+    if (limit > 0) budget = Math.min(budget, limit - removed);
     let live = 0;
     let lastBlock = blockAt;
     let lastEntry = entryAt;
@@ -43,19 +46,14 @@ function planNodes(log: EntryLog, maxLength: number, minId: StreamId | null, lim
         const mark = marks[entryAt]!;
         if (!isFirst && (mark & MARK_OPENS) !== 0) break walk;
         isFirst = false;
-        if ((mark & MARK_DEAD) === 0) live++;
+        if ((mark & MARK_DEAD) === 0 && ++live > budget) break walk;
         lastBlock = blockAt;
         lastEntry = entryAt;
       }
     }
     if (live === 0) continue;
-    if (minId === null && log.length - removed <= maxLength) break;
-    if (limit > 0 && removed + live > limit) break;
-    if (minId === null) {
-      if (log.length - removed - live < maxLength) break;
-    } else if (blocks[lastBlock]!.compareAt(lastEntry, minId) >= 0) {
-      break;
-    }
+    if (live > budget) break;
+    if (minId !== null && blocks[lastBlock]!.compareAt(lastEntry, minId) >= 0) break;
     removed += live;
   }
   return removed === 0 ? NOTHING : { count: removed, firstKeptId: log.liveIdAt(removed) };

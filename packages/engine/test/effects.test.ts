@@ -78,6 +78,21 @@ describe("a batch", () => {
     }
   });
 
+  test("may name an id twice: it is deleted, or acknowledged, once", () => {
+    const state = new ShardState();
+    batch(state, (effects) => {
+      for (const ms of [1, 2]) add(effects, "k", ms);
+      effects.createGroup("k", "g", MIN_ID, 0);
+      effects.createConsumer("k", "g", "c", 1);
+      effects.deliver("k", "g", "c", id(2), 2, 1, false);
+      effects.acknowledge("k", "g", [id(1), id(1)]);
+      effects.deleteEntries("k", [id(2), id(2)]);
+    });
+    expect(streamOf(state, "k").length).toBe(1);
+    expect(streamOf(state, "k").group("g")!.consumer("c")!.pendingCount).toBe(1);
+    state.verify();
+  });
+
   test("refuses what a handler must never ask for", () => {
     const state = new ShardState();
     batch(state, (effects) => {

@@ -1,6 +1,6 @@
 /** Short ways to fill a state in tests. */
 import { asciiBytes, ByteWriter } from "@headrace/bytes";
-import { type Effects, type NodeBounds, ShardState, StreamId, type StreamView } from "../src/index.ts";
+import { type Effects, type NodeBounds, type ShardState, StreamId, type StreamView } from "../src/index.ts";
 
 export const DEFAULT_BOUNDS: NodeBounds = { maxEntries: 100, maxBytes: 4096 };
 
