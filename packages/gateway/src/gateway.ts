@@ -12,6 +12,7 @@ import type { ByteConnection, ByteListener, Done, GatewayWorld, Timer } from "@h
 import { ReplyWriter } from "@headrace/resp";
 import type { Request } from "@headrace/resp";
 import { ClientConnection } from "./client-connection.ts";
+import type { CommandEntries } from "./command-entry.ts";
 import type { ClientHost } from "./client-host.ts";
 import type { GatewayConfig } from "./config.ts";
 import { Dispatcher, tableEntries } from "./dispatcher.ts";
@@ -44,6 +45,7 @@ export class Gateway implements ClientHost, NodeLinkEvents {
   readonly #config: GatewayConfig;
   readonly #world: GatewayWorld;
   readonly #dispatcher: Dispatcher;
+  readonly #entries: CommandEntries;
   readonly #waits: Waits;
   readonly #clients: Map<number, ClientConnection> = new Map();
   readonly #incarnation: readonly [number, number];
@@ -65,6 +67,7 @@ export class Gateway implements ClientHost, NodeLinkEvents {
     this.router = new Router(world.clock, world.scheduler);
     this.#incarnation = [world.random.u32(), world.random.u32()];
     const entries = tableEntries();
+    this.#entries = entries;
     this.statistics = new Statistics(entries.all.length);
     const keyCount = new KeyCount(world.scheduler);
     this.#waits = new Waits(this, world, (write, version) => this.#dispatcher.replyBytes(write, version));
@@ -144,6 +147,15 @@ export class Gateway implements ClientHost, NodeLinkEvents {
       readyLinks: links.filter((link) => link.isReady).length,
       shardsWithoutLeader: this.router.shardIds().filter((id) => this.router.linkFor(id) === null).length,
     };
+  }
+
+  /** Requests so far by command, for metrics. */
+  *commandCounts(): Iterable<{ name: string; calls: number; rejected: number; failed: number }> {
+    const { calls, rejected, failed } = this.statistics;
+    for (const { record, index } of this.#entries.all) {
+      if (calls[index]! + rejected[index]! === 0) continue;
+      yield { name: record.name, calls: calls[index]!, rejected: rejected[index]!, failed: failed[index]! };
+    }
   }
 
   /** A client's connection, just accepted. */

@@ -30,12 +30,12 @@ export function nodePlaces(settings: Settings): NodePlaces {
   }
   return {
     bindHost,
-    dataBindAddress: formatHostPort({ host: bindHost, port: dataPort }),
-    peerBindAddress: formatHostPort({ host: bindHost, port: grpcPort }),
+    dataBindAddress: formatHostPort(bindHost, dataPort),
+    peerBindAddress: formatHostPort(bindHost, grpcPort),
     httpPort: settings["http-port"] as number,
     announceHost,
     announceDataPort: (settings["announce-port"] as number | null) ?? dataPort,
-    peerAddress: formatHostPort({ host: announceHost, port: grpcPort }),
+    peerAddress: formatHostPort(announceHost, grpcPort),
   };
 }
 

@@ -1,0 +1,219 @@
+/**
+ * THE table of metrics, and the only file that knows prom-client. Hot counters are plain numbers elsewhere; they are read here when somebody scrapes,
+ * never pushed.
+ */
+import type { Gateway } from "@headrace/gateway";
+import type { Node } from "@headrace/node";
+import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import { groupRows, type GroupRow } from "./node-status.ts";
+import { HEADRACE_VERSION } from "./version.ts";
+
+/** One sample: label values in the order of the row's labels, then the value. */
+type Sample = readonly [labels: readonly string[], value: number];
+
+interface MetricRow<Source> {
+  readonly name: string;
+  /** Counters only ever grow; they are read from plain numbers, so both are exposed through a gauge's collect. */
+  readonly type: "counter" | "gauge";
+  readonly help: string;
+  readonly labels: readonly string[];
+  readonly read: (source: Source) => readonly Sample[];
+}
+
+const roleNumbers: Readonly<Record<string, number>> = { follower: 0, preCandidate: 1, candidate: 2, leader: 3 };
+
+function perGroup(
+  name: string,
+  help: string,
+  value: (group: GroupRow) => number,
+  type: "counter" | "gauge" = "gauge",
+): MetricRow<Node> {
+  return {
+    name,
+    type,
+    help,
+    labels: ["shard"],
+    read: (node) => groupRows(node.status()).map((group) => [[String(group.groupId)], value(group)]),
+  };
+}
+
+function single<Source>(
+  type: "counter" | "gauge",
+  name: string,
+  help: string,
+  value: (source: Source) => number,
+): MetricRow<Source> {
+  return { name, type, help, labels: [], read: (source) => [[[], value(source)]] };
+}
+
+function walStat(node: Node, name: string): number {
+  const value = (node.status()["wal"] as Readonly<Record<string, unknown>>)[name];
+  return typeof value === "number" ? value : 0;
+}
+
+const nodeRows: readonly MetricRow<Node>[] = [
+  perGroup("headrace_raft_term", "Raft term of the replica; shard 0 is the metadata group.", (group) => group.term),
+  perGroup(
+    "headrace_raft_role",
+    "0 follower, 1 pre-candidate, 2 candidate, 3 leader.",
+    (group) => roleNumbers[group.role] ?? -1,
+  ),
+  perGroup("headrace_raft_commit_index", "Index of the last log entry known to be committed.", (group) => group.commit),
+  perGroup("headrace_raft_applied_index", "Index of the last log entry in memory.", (group) => group.applied),
+  perGroup("headrace_raft_last_index", "Index of the last log entry.", (group) => group.lastIndex),
+  perGroup("headrace_raft_checkpoint_index", "Index of the durable checkpoint.", (group) => group.checkpoint),
+  perGroup(
+    "headrace_raft_uncommitted_bytes",
+    "Bytes executed and not yet committed.",
+    (group) => group.uncommittedBytes,
+  ),
+  perGroup("headrace_raft_log_bytes", "Bytes of log kept behind the checkpoint.", (group) => group.logBytes),
+  perGroup(
+    "headrace_raft_rollbacks_total",
+    "States reloaded because uncommitted effects were replaced.",
+    (group) => group.rollbacks,
+    "counter",
+  ),
+  perGroup("headrace_keys", "Keys of the shard.", (group) => group.keys),
+  perGroup("headrace_blocked_calls", "Blocked reads waiting at this replica.", (group) => group.blockedCalls),
+  perGroup("headrace_held_replies", "Replies waiting for their cursor.", (group) => group.heldReplies),
+  single("counter", "headrace_wal_writes_total", "Writes of the shared log.", (node) => walStat(node, "writes")),
+  single("counter", "headrace_wal_bytes_total", "Bytes written to the shared log.", (node) => walStat(node, "bytes")),
+  single("gauge", "headrace_wal_segments", "Segments of the shared log on disk.", (node) => walStat(node, "segments")),
+  single(
+    "gauge",
+    "headrace_wal_last_write_seconds",
+    "How long the log's last write took.",
+    (node) => walStat(node, "lastWriteMs") / 1000,
+  ),
+  single("gauge", "headrace_ready", "1 when the node serves.", (node) => (node.readiness().ready ? 1 : 0)),
+];
+
+const gatewayRows: readonly MetricRow<Gateway>[] = [
+  {
+    name: "headrace_commands_total",
+    type: "counter",
+    help: "Requests by command and outcome.",
+    labels: ["cmd", "status"],
+    read: (gateway) =>
+      [...gateway.commandCounts()].flatMap(({ name, calls, rejected, failed }): Sample[] => [
+        [[name, "ok"], Math.max(0, calls - failed)],
+        [[name, "failed"], failed],
+        [[name, "rejected"], rejected],
+      ]),
+  },
+  {
+    name: "headrace_error_replies_total",
+    type: "counter",
+    help: "Error replies by their first word.",
+    labels: ["code"],
+    read: (gateway) => [...gateway.statistics.errorsByCode].map(([code, count]) => [[code], count]),
+  },
+  single("gauge", "headrace_connections", "Clients connected.", (gateway) => gateway.gauges().clients),
+  single(
+    "counter",
+    "headrace_connections_total",
+    "Clients ever accepted.",
+    (gateway) => gateway.statistics.totalConnections,
+  ),
+  single(
+    "counter",
+    "headrace_rejected_connections_total",
+    "Clients refused for maxclients.",
+    (gateway) => gateway.statistics.rejectedConnections,
+  ),
+  single(
+    "gauge",
+    "headrace_blocked_clients",
+    "Clients in a blocking read.",
+    (gateway) => gateway.gauges().blockedClients,
+  ),
+  single(
+    "counter",
+    "headrace_parked_commands_total",
+    "Requests that waited for a leader or for credit.",
+    (gateway) => gateway.statistics.heldRequests,
+  ),
+  single(
+    "counter",
+    "headrace_redirects_total",
+    "Requests that a node refused and that were sent again.",
+    (gateway) => gateway.statistics.resentRequests,
+  ),
+  single(
+    "counter",
+    "headrace_uncertain_replies_total",
+    "Writes answered with -UNCERTAIN.",
+    (gateway) => gateway.statistics.uncertainReplies,
+  ),
+  single(
+    "counter",
+    "headrace_protocol_errors_total",
+    "Connections closed for what is no RESP.",
+    (gateway) => gateway.statistics.protocolErrors,
+  ),
+  single(
+    "counter",
+    "headrace_output_limit_closed_total",
+    "Clients closed because they read too slowly.",
+    (gateway) => gateway.statistics.outputLimitClosed,
+  ),
+  single("gauge", "headrace_links", "Links to nodes.", (gateway) => gateway.gauges().links),
+  single("gauge", "headrace_links_ready", "Links that are up and proven.", (gateway) => gateway.gauges().readyLinks),
+  single("counter", "headrace_link_losses_total", "Links lost.", (gateway) => gateway.statistics.linkLosses),
+  single(
+    "gauge",
+    "headrace_shards_without_leader",
+    "Shards that no leader is known for or reachable of.",
+    (gateway) => gateway.gauges().shardsWithoutLeader,
+  ),
+  single("gauge", "headrace_ready", "1 when every shard can be served.", (gateway) => (gateway.isReady ? 1 : 0)),
+];
+
+export type MetricsPage = () => Promise<{ readonly contentType: string; readonly text: string }>;
+
+export function nodeMetrics(node: Node): MetricsPage {
+  return page(nodeRows, node);
+}
+
+export function gatewayMetrics(gateway: Gateway): MetricsPage {
+  return page(gatewayRows, gateway);
+}
+
+function page<Source>(rows: readonly MetricRow<Source>[], source: Source): MetricsPage {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const info = new Gauge({
+    name: "headrace_info",
+    help: "Version of the program.",
+    labelNames: ["version"],
+    registers: [registry],
+  });
+  info.labels(HEADRACE_VERSION).set(1);
+  for (const row of rows) register(registry, row, source);
+  return async () => ({
+    contentType: registry.contentType,
+    // prom-client's gauges carry the samples; what only grows is declared as what it is.
+    text: declareCounters(await registry.metrics(), rows),
+  });
+}
+
+function register<Source>(registry: Registry, row: MetricRow<Source>, source: Source): void {
+  const gauge = new Gauge({
+    name: row.name,
+    help: row.help,
+    labelNames: [...row.labels],
+    registers: [registry],
+    collect: () => {
+      gauge.reset();
+      for (const [labels, value] of row.read(source)) gauge.labels(...labels).set(value);
+    },
+  });
+}
+
+function declareCounters(text: string, rows: readonly { readonly name: string; readonly type: string }[]): string {
+  const counters = new Set(rows.filter((row) => row.type === "counter").map((row) => row.name));
+  return text.replace(/^# TYPE (\S+) gauge$/gm, (line, name: string) =>
+    counters.has(name) ? `# TYPE ${name} counter` : line,
+  );
+}

@@ -1,0 +1,62 @@
+/** A node's status as people and scripts see it: names instead of numbers, one row for each Raft group, the metadata group as group 0. */
+
+export interface GroupRow {
+  readonly groupId: number;
+  readonly role: string;
+  readonly term: number;
+  readonly commit: number;
+  readonly applied: number;
+  readonly lastIndex: number;
+  readonly checkpoint: number;
+  readonly uncommittedBytes: number;
+  readonly logBytes: number;
+  readonly keys: number;
+  readonly blockedCalls: number;
+  readonly heldReplies: number;
+  readonly rollbacks: number;
+  readonly leaderNodeId: number;
+}
+
+const roleNames = ["follower", "preCandidate", "candidate", "leader"] as const;
+
+/** Rows of `Node.status()`; what is missing (not a member yet) is an empty list. */
+export function groupRows(status: Readonly<Record<string, unknown>>): readonly GroupRow[] {
+  const shards = (status["shards"] as readonly Record<string, unknown>[] | undefined) ?? [];
+  const metadata = status["metadata"] as Record<string, unknown> | null | undefined;
+  const rows = shards.map((shard) => groupRow(number(shard, "groupId"), shard));
+  return metadata === null || metadata === undefined ? rows : [groupRow(0, metadata), ...rows];
+}
+
+function groupRow(groupId: number, from: Readonly<Record<string, unknown>>): GroupRow {
+  const role = from["role"];
+  return {
+    groupId,
+    role: typeof role === "number" ? (roleNames[role] ?? "unknown") : String(role),
+    term: number(from, "term"),
+    commit: number(from, "commitIndex", "commit"),
+    applied: number(from, "stateIndex", "applied"),
+    lastIndex: number(from, "lastIndex"),
+    checkpoint: number(from, "checkpointIndex"),
+    uncommittedBytes: number(from, "uncommittedBytes"),
+    logBytes: number(from, "logBytes"),
+    keys: number(from, "keys"),
+    blockedCalls: number(from, "blockedCalls"),
+    heldReplies: number(from, "heldReplies"),
+    rollbacks: number(from, "rollbacks"),
+    leaderNodeId: number(from, "leaderNodeId"),
+  };
+}
+
+function number(from: Readonly<Record<string, unknown>>, ...names: readonly string[]): number {
+  for (const name of names) {
+    const value = from[name];
+    if (typeof value === "number") return value;
+  }
+  return 0;
+}
+
+/** What /status and `headrace cluster status --json` show. */
+export function shownStatus(status: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const { shards: _shards, metadata: _metadata, ...rest } = status;
+  return { ...rest, groups: groupRows(status) };
+}

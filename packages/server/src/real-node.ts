@@ -1,0 +1,186 @@
+/**
+ * One storage node on the real world: the twin of the simulator's wiring, to be read beside it. Everything that is real is chosen here.
+ */
+import { join } from "node:path";
+import { utf8Bytes } from "@headrace/bytes";
+import { Gateway } from "@headrace/gateway";
+import { defaultNodeConfig, Node, type NodeConfig, type NodeOuterWorld } from "@headrace/node";
+import type { ByteConnection, ByteNetwork, KvStore, Logger, RecordStore, SegmentDisk } from "@headrace/ports";
+import { openLevelStore, openRecordStore } from "@headrace/store";
+import { createGrpcPeerNetwork, createMetaClient } from "@headrace/transport";
+import { openSegmentDisk } from "@headrace/wal";
+import { serveAdmin, type AdminHttp } from "./admin-http.ts";
+import { claimDirectory, StartError } from "./data-directory.ts";
+import { completed } from "./done-promise.ts";
+import { nodeMetrics } from "./metrics.ts";
+import { shownStatus } from "./node-status.ts";
+import { nodePlaces, secretOf, seedsOf, type NodePlaces } from "./node-places.ts";
+import { directGatewayConfig } from "./real-gateway.ts";
+import { shownSettings } from "./configuration.ts";
+import type { Settings } from "./settings.ts";
+import { systemClock, systemScheduler } from "./system-clock.ts";
+import { systemDigest, SystemRandom } from "./system-random.ts";
+
+export interface RunningNode {
+  readonly node: Node;
+  close(): Promise<void>;
+}
+
+/** Starts the node; rejects with a StartError when it can't. Ready is later: see `node.readiness()`. */
+export async function startNode(settings: Settings, network: ByteNetwork, logger: Logger): Promise<RunningNode> {
+  const places = nodePlaces(settings);
+  const seeds = seedsOf(settings);
+  const directory = settings["data"] as string;
+  claimDirectory(directory, "node", {});
+  const random = new SystemRandom();
+  const segmentDisk = await completed<SegmentDisk>("the log", (done) =>
+    openSegmentDisk(join(directory, "wal"), {}, done),
+  );
+  const kvStore = await completed<KvStore>("the store", (done) => openLevelStore(join(directory, "state"), {}, done));
+  const recordStore = await completed<RecordStore>("the records", (done) =>
+    openRecordStore(join(directory, "records"), done),
+  );
+  const secret = secretOf(settings);
+  const peerNetwork = createGrpcPeerNetwork({
+    bindAddress: places.peerBindAddress,
+    secret,
+    logger: logger.child({ component: "peers" }),
+  });
+  const direct = new DirectClients(settings, places, network, logger);
+  const world: NodeOuterWorld = {
+    clock: systemClock,
+    scheduler: systemScheduler,
+    random,
+    digest: systemDigest,
+    segmentDisk,
+    kvStore,
+    recordStore,
+    peerNetwork,
+    logger,
+    network,
+    onRespConnection: (connection) => direct.accept(connection),
+  };
+  const node = new Node(nodeConfig(settings, places, seeds, secret), world);
+  direct.node = node;
+  const failure = await new Promise<{ message: string } | null>((done) => node.start(done));
+  if (failure !== null) throw new StartError(failure.message);
+  const metrics = nodeMetrics(node);
+  let admin: AdminHttp;
+  try {
+    admin = await serveAdmin(places.bindHost, places.httpPort, {
+      metrics,
+      unreadyReasons: () => node.readiness().reasons,
+      status: () => shownStatus(node.status()),
+    });
+  } catch (error) {
+    await new Promise<void>((stopped) => node.stop(stopped));
+    throw new StartError((error as Error).message);
+  }
+  return {
+    node,
+    close: async () => {
+      await direct.close();
+      await new Promise<void>((stopped) => node.stop(stopped));
+      await admin.close();
+    },
+  };
+}
+
+function nodeConfig(
+  settings: Settings,
+  places: NodePlaces,
+  seeds: readonly string[],
+  secret: string | null,
+): NodeConfig {
+  const ack = settings["ack"] as string;
+  return {
+    ...defaultNodeConfig,
+    addresses: {
+      peerAddress: places.peerAddress,
+      dataAddress: `${places.announceHost}:${places.announceDataPort}`,
+      httpAddress: `${places.announceHost}:${places.httpPort}`,
+      announceHost: places.announceHost,
+      announcePort: places.announceDataPort,
+    },
+    dataBindAddress: places.dataBindAddress,
+    seeds,
+    bootstrapExpect: settings["bootstrap-expect"] as number,
+    shards: settings["shards"] as number,
+    replicas: settings["replicas"] as number,
+    settings: {
+      ack: ack === "all" ? 2 : ack === "1" ? 1 : 0,
+      streamNodeMaxEntries: settings["stream-node-max-entries"] as number,
+      streamNodeMaxBytes: settings["stream-node-max-bytes"] as number,
+    },
+    electionTimeoutMs: settings["election-timeout-ms"] as number,
+    heartbeatMs: settings["heartbeat-ms"] as number,
+    fsync: settings["fsync"] as NodeConfig["fsync"],
+    walSegmentBytes: settings["wal-segment-bytes"] as number,
+    secret: secret === null ? null : utf8Bytes(secret),
+  };
+}
+
+/**
+ * Clients that speak RESP to the node's data port: redis-cli, cluster-aware clients. They are served by a gateway in this process that answers for
+ * this node only and redirects with MOVED. Made with the first such client, once the node knows who it is.
+ */
+class DirectClients {
+  node: Node | null = null;
+  readonly #settings: Settings;
+  readonly #places: NodePlaces;
+  readonly #network: ByteNetwork;
+  readonly #logger: Logger;
+  #gateway: Gateway | null = null;
+  #metaClient: ReturnType<typeof createMetaClient> | null = null;
+
+  constructor(settings: Settings, places: NodePlaces, network: ByteNetwork, logger: Logger) {
+    this.#settings = settings;
+    this.#places = places;
+    this.#network = network;
+    this.#logger = logger;
+  }
+
+  accept(connection: ByteConnection): void {
+    const nodeId = this.node?.nodeId ?? 0;
+    if (nodeId === 0) {
+      // Not part of a cluster: nothing that could be answered truly.
+      connection.destroy();
+      return;
+    }
+    this.#gateway ??= this.#open(nodeId);
+    this.#gateway.attach(connection);
+  }
+
+  #open(nodeId: number): Gateway {
+    const logger = this.#logger.child({ component: "direct" });
+    this.#metaClient = createMetaClient({ secret: secretOf(this.#settings), logger });
+    const gateway = new Gateway(
+      directGatewayConfig(this.#settings, {
+        nodeId,
+        announceHost: this.#places.announceHost,
+        announcePort: this.#places.announceDataPort,
+        seed: this.#places.peerAddress,
+        shown: [...shownSettings("node", this.#settings)],
+      }),
+      {
+        clock: systemClock,
+        scheduler: systemScheduler,
+        random: new SystemRandom(),
+        digest: systemDigest,
+        network: this.#network,
+        metaClient: this.#metaClient,
+        logger,
+      },
+    );
+    gateway.start((started) => {
+      if (!started.ok) logger.error("direct_gateway_failed", { message: started.message });
+    });
+    return gateway;
+  }
+
+  async close(): Promise<void> {
+    const gateway = this.#gateway;
+    if (gateway !== null) await new Promise<void>((stopped) => gateway.stop(stopped));
+    this.#metaClient?.close();
+  }
+}

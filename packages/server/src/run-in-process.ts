@@ -1,0 +1,67 @@
+/** `headrace up --in-process`: gateway and nodes in one process, linked without sockets; the nodes still talk gRPC to each other. */
+import { resolve } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { createTcpNetwork } from "@headrace/transport";
+import { writeClusterFile } from "./cluster-file.ts";
+import { createLogger } from "./logger.ts";
+import { runUntilStopped } from "./process-life.ts";
+import { startGateway, type RunningGateway } from "./real-gateway.ts";
+import { startNode, type RunningNode } from "./real-node.ts";
+import type { Settings } from "./settings.ts";
+import { nodeLayouts, prepareUp } from "./up.ts";
+
+export async function runInProcess(settings: Settings): Promise<number> {
+  await prepareUp(settings);
+  const layouts = nodeLayouts(settings);
+  const seeds = layouts.map((layout) => `127.0.0.1:${layout.grpcPort}`);
+  const logger = createLogger(settings["loglevel"] as string, { role: "all", pid: process.pid });
+  const network = createTcpNetwork({});
+  const nodes: RunningNode[] = [];
+  let gateway: RunningGateway | null = null;
+  const close = async (): Promise<void> => {
+    await gateway?.close();
+    await Promise.all(nodes.map((running) => running.close()));
+  };
+  try {
+    for (const layout of layouts) {
+      const own: Settings = {
+        ...settings,
+        bind: "127.0.0.1",
+        data: layout.directory,
+        "data-port": layout.dataPort,
+        "grpc-port": layout.grpcPort,
+        "http-port": layout.httpPort,
+        "announce-host": null,
+        "announce-port": null,
+        seeds,
+        "bootstrap-expect": layouts.length,
+      };
+      nodes.push(await startNode(own, network, logger.child({ node: layout.id })));
+    }
+    gateway = await startGateway(
+      { ...settings, "announce-host": null, "announce-port": null, seeds },
+      network,
+      logger.child({ component: "gateway" }),
+    );
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const running = gateway;
+  const ended = runUntilStopped({ isReady: () => running.gateway.isReady, nodeId: () => 0, close });
+  while (!running.gateway.isReady || !nodes.every((node) => node.node.readiness().ready)) await pause(10);
+  writeClusterFile(resolve(settings["data"] as string), {
+    gateways: [{ pid: process.pid, port: settings["port"] as number, httpPort: settings["http-port"] as number }],
+    nodes: layouts.map((layout) => ({
+      id: layout.id,
+      pid: process.pid,
+      dataPort: layout.dataPort,
+      grpcPort: layout.grpcPort,
+      httpPort: layout.httpPort,
+      dir: layout.directory,
+    })),
+  });
+  const host = settings["host"] as string;
+  process.stdout.write(`headrace ready redis://${host}:${settings["port"]} http://${host}:${settings["http-port"]}\n`);
+  return ended;
+}
