@@ -40,6 +40,8 @@ export interface CheckpointerOptions {
   readonly logger: Logger;
   /** The row that the store holds. */
   readonly row: CheckpointRow;
+  /** Monotonic time: the first interval counts from here. */
+  readonly nowMs: number;
   /** A batch has returned synced, or failed for space: look again in the next turn. */
   readonly wake: () => void;
   readonly onFailed: (message: string) => void;
@@ -71,7 +73,7 @@ export class Checkpointer {
     this.#queue = [];
     this.#inFlight = false;
     this.#stopped = false;
-    this.#lastCaptureMs = 0;
+    this.#lastCaptureMs = options.nowMs;
     this.#configurations = [{ index: options.row.index, confState: options.row.confState }];
     this.#waiters = [];
     this.#idleWaiters = [];
@@ -94,18 +96,22 @@ export class Checkpointer {
     this.#configurations.push({ index, confState });
   }
 
-  /** At the end of a turn with no batch open. `force`: whatever has changed. `term` is the term of entry `state.index`. */
-  captureIfDue(state: ShardStateApi, term: number, nowMs: number, force: boolean): void {
+  /**
+   * At the end of a turn with no batch open. `force`: whatever has changed. `term` is the term of entry `state.index`. Answers whether nothing is left
+   * to capture.
+   */
+  captureIfDue(state: ShardStateApi, term: number, nowMs: number, force: boolean): boolean {
     const { limits } = this.#options;
-    if (this.#queue.length >= limits.checkpointQueue) return;
-    if (state.index <= this.#newestIndex()) return;
+    if (state.index <= this.#newestIndex()) return true;
+    if (this.#queue.length >= limits.checkpointQueue) return false;
     const isLarge = state.dirtyBytes >= limits.checkpointBytes || state.dirtyKeys >= limits.checkpointKeys;
     const isOld = state.dirtyKeys > 0 && nowMs - this.#lastCaptureMs >= limits.checkpointIntervalMs;
-    if (!isLarge && !isOld && !force) return;
+    if (!isLarge && !isOld && !force) return false;
     this.#lastCaptureMs = nowMs;
     const capture = state.capture();
     assert(capture.index === state.index, "a capture is of the state index");
     this.#queue.push(new QueuedCapture(term, capture, state.logTimeMs));
+    return true;
   }
 
   /** Writes the oldest capture if it may be written. Answers the index whose durability it waits for, 0 if for none. */
@@ -142,6 +148,7 @@ export class Checkpointer {
   /** Answers when P has reached `index`. */
   waitFor(index: number, done: Done<void>): void {
     this.#waiters.push({ index, done });
+    if (index <= this.#row.index) this.#options.scheduler.soon(() => this.#answerWaiters());
   }
 
   /** Nothing is written any more. */

@@ -7,7 +7,7 @@
  *
  * It is called only while this replica leads, has committed in its term and X = L (I1). It does not know how replies leave.
  */
-import { assert, slotOf } from "@headrace/bytes";
+import { assert, copyOf, slotOf } from "@headrace/bytes";
 import { Ack, findCommand, findKeys, gateIndex, refusal } from "@headrace/commands";
 import type { BlockedCall, CommandRecord } from "@headrace/commands";
 import type { ShardStateApi } from "@headrace/engine";
@@ -372,7 +372,7 @@ export class Executor {
       queue.refuse(progress, number, RefuseReason.overloaded);
       return;
     }
-    const own = request.bytes.slice(request.rawStart, request.rawEnd);
+    const own = copyOf(request.bytes, request.rawStart, request.rawEnd);
     blocked.add(new BlockedRead(progress, laneEpoch, number, record, { request: own, call }), this.#state);
     // Whatever touched its keys before it blocked is not for it.
     this.#state.takeTouchedKeys();

@@ -127,7 +127,8 @@ export class ShardReplica {
     );
     const { limits } = config;
     const { kvStore, scheduler, logger } = world;
-    this.#checkpointer = new Checkpointer({ groupId, limits, kvStore, scheduler, logger, row, wake, onFailed });
+    const nowMs = world.clock.monotonicMs();
+    this.#checkpointer = new Checkpointer({ groupId, limits, kvStore, scheduler, logger, row, nowMs, wake, onFailed });
     this.#applied = row.index;
     this.#received = [];
     this.#leadTerm = 0;
@@ -504,8 +505,8 @@ export class ShardReplica {
       const state = this.#state;
       const term = this.#raftLog.term(state.index);
       assert(typeof term === "number", "the state index is in the log");
-      this.#checkpointer.captureIfDue(state, term, this.#world.clock.monotonicMs(), this.#checkpointForced);
-      this.#checkpointForced = false;
+      const nowMs = this.#world.clock.monotonicMs();
+      if (this.#checkpointer.captureIfDue(state, term, nowMs, this.#checkpointForced)) this.#checkpointForced = false;
       const cursors = {
         applied: this.#applied,
         durable: durableIndex,

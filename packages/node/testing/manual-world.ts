@@ -1,0 +1,319 @@
+/**
+ * A world for tests of one shard that moves only when the test says so: clock, tasks, a log that can hold back its disk, an ordered store.
+ * Much smaller than the simulator's and without faults of its own: a test names each fault.
+ */
+import { assert, compareBytes, copyOf } from "@headrace/bytes";
+import type { RecoveredGroup, RecoveryOutcome, SharedLogApi, WalAppend } from "@headrace/log";
+import type {
+  Clock,
+  Done,
+  KvChange,
+  KvRow,
+  KvSnapshot,
+  KvStore,
+  Logger,
+  Random,
+  Scheduler,
+  Timer,
+} from "@headrace/ports";
+import type { Entry, HardState } from "@headrace/raft-ts";
+
+class Task implements Timer {
+  readonly atMs: number;
+  readonly order: number;
+  readonly run: () => void;
+  isCancelled = false;
+
+  constructor(atMs: number, order: number, run: () => void) {
+    this.atMs = atMs;
+    this.order = order;
+    this.run = run;
+  }
+
+  cancel(): void {
+    this.isCancelled = true;
+  }
+}
+
+export class ManualTime implements Clock, Scheduler {
+  #nowMs = 1_000_000;
+  #order = 0;
+  #soon: (() => void)[] = [];
+  #timers: Task[] = [];
+
+  wallMs(): number {
+    return this.#nowMs;
+  }
+
+  monotonicMs(): number {
+    return this.#nowMs;
+  }
+
+  soon(task: () => void): void {
+    this.#soon.push(task);
+  }
+
+  after(delayMs: number, run: () => void): Timer {
+    const task = new Task(this.#nowMs + delayMs, this.#order++, run);
+    this.#timers.push(task);
+    return task;
+  }
+
+  /** Runs one waiting task; false when none waits at this instant. */
+  runOne(): boolean {
+    const task = this.#soon.shift();
+    task?.();
+    return task !== undefined;
+  }
+
+  /** Moves the clock and makes the timers of that time ready, in order. */
+  pass(ms: number): void {
+    this.#nowMs += ms;
+    const due = this.#timers.filter((task) => task.atMs <= this.#nowMs);
+    this.#timers = this.#timers.filter((task) => task.atMs > this.#nowMs);
+    due.sort((a, b) => a.atMs - b.atMs || a.order - b.order);
+    for (const task of due) this.#soon.push(() => (task.isCancelled ? undefined : task.run()));
+  }
+}
+
+/** A small linear generator: enough for election timeouts. */
+export class SeededRandom implements Random {
+  #state: number;
+
+  constructor(seed: number) {
+    this.#state = seed >>> 0;
+  }
+
+  u32(): number {
+    this.#state = (Math.imul(this.#state, 1_664_525) + 1_013_904_223) >>> 0;
+    return this.#state;
+  }
+
+  below(n: number): number {
+    return Math.floor((this.u32() / 0x1_0000_0000) * n);
+  }
+}
+
+interface GroupOnDisk {
+  hardState: HardState;
+  entries: Entry[];
+  compactedIndex: number;
+  compactedTerm: number;
+}
+
+/** The shared log in memory. What a crash leaves is what was durable. `holdDisk` keeps appends from becoming durable. */
+export class MemoryLog implements SharedLogApi {
+  readonly #time: ManualTime;
+  readonly #fsync: "always" | "everysec" | "no";
+  readonly #disk: Map<number, GroupOnDisk>;
+  #pending: WalAppend[] = [];
+  #isDead = false;
+  holdDisk = false;
+  syncRequests = 0;
+  durableWrites = 0;
+  onPoisoned: (message: string) => void = () => {};
+  readonly stats = { writes: 0, bytes: 0, segments: 1, lastWriteMs: 0 };
+
+  constructor(time: ManualTime, fsync: "always" | "everysec" | "no", disk: Map<number, GroupOnDisk> = new Map()) {
+    this.#time = time;
+    this.#fsync = fsync;
+    this.#disk = disk;
+  }
+
+  /** The log after a crash: the same disk, nothing that was not durable; callbacks of the old one never come. */
+  afterCrash(): MemoryLog {
+    this.#isDead = true;
+    return new MemoryLog(this.#time, this.#fsync, this.#disk);
+  }
+
+  group(groupId: number): RecoveredGroup | null {
+    const found = this.#disk.get(groupId);
+    return found === undefined ? null : { groupId, ...found, entries: found.entries.slice() };
+  }
+
+  recover(done: Done<RecoveryOutcome>): void {
+    const groups = new Map<number, RecoveredGroup>();
+    for (const groupId of this.#disk.keys()) groups.set(groupId, this.group(groupId)!);
+    this.#time.soon(() => done({ ok: true, value: { kind: "recovered", groups, tornBytes: 0 } }));
+  }
+
+  append(append: WalAppend): void {
+    this.#pending.push(append);
+    this.#time.soon(() => {
+      if (this.#isDead) return;
+      append.onWritten?.();
+      if (this.#fsync === "always" || append.mustSync) this.#sync();
+    });
+  }
+
+  requestSync(): void {
+    this.syncRequests++;
+    this.#time.soon(() => this.#sync());
+  }
+
+  /** After `holdDisk = false`. */
+  releaseDisk(): void {
+    this.holdDisk = false;
+    this.#time.soon(() => this.#sync());
+  }
+
+  compact(groupId: number, index: number, term: number): void {
+    const group = this.#group(groupId);
+    group.entries = group.entries.filter((entry) => entry.index > index);
+    group.compactedIndex = index;
+    group.compactedTerm = term;
+  }
+
+  forget(groupId: number): void {
+    this.#disk.delete(groupId);
+  }
+
+  readEntries(groupId: number, low: number, high: number, _maxBytes: number, done: Done<readonly Entry[]>): void {
+    const found = this.#group(groupId).entries.filter((entry) => entry.index >= low && entry.index < high);
+    this.#time.soon(() => {
+      if (!this.#isDead) done({ ok: true, value: found });
+    });
+  }
+
+  close(done: Done<void>): void {
+    this.#time.soon(() => done({ ok: true, value: undefined }));
+  }
+
+  #sync(): void {
+    if (this.#isDead || this.holdDisk || this.#pending.length === 0) return;
+    const pending = this.#pending;
+    this.#pending = [];
+    this.durableWrites++;
+    for (const append of pending) {
+      const group = this.#group(append.groupId);
+      if (append.hardState !== null) group.hardState = append.hardState;
+      const first = append.entries[0];
+      if (first !== undefined) {
+        group.entries = group.entries.filter((entry) => entry.index < first.index);
+        group.entries.push(...append.entries);
+      }
+      append.onDurable();
+    }
+  }
+
+  #group(groupId: number): GroupOnDisk {
+    let group = this.#disk.get(groupId);
+    if (group === undefined) {
+      group = { hardState: { term: 0, vote: 0, commit: 0 }, entries: [], compactedIndex: 0, compactedTerm: 0 };
+      this.#disk.set(groupId, group);
+    }
+    return group;
+  }
+}
+
+/** The ordered store in memory, durable at completion. `hold` keeps batches from completing. */
+export class MemoryKv implements KvStore {
+  readonly #time: ManualTime;
+  readonly #rows: KvRow[];
+  #held: (() => void)[] = [];
+  #isDead = false;
+  hold = false;
+  batches = 0;
+
+  constructor(time: ManualTime, rows: KvRow[] = []) {
+    this.#time = time;
+    this.#rows = rows;
+  }
+
+  afterCrash(): MemoryKv {
+    this.#isDead = true;
+    return new MemoryKv(this.#time, this.#rows);
+  }
+
+  get rowCount(): number {
+    return this.#rows.length;
+  }
+
+  write(changes: readonly KvChange[], done: Done<void>): void {
+    const apply = (): void => {
+      if (this.#isDead) return;
+      for (const change of changes) this.#put(change);
+      this.batches++;
+      done({ ok: true, value: undefined });
+    };
+    if (this.hold) this.#held.push(apply);
+    else this.#time.soon(apply);
+  }
+
+  release(_snapshot?: KvSnapshot): void {
+    this.hold = false;
+    for (const apply of this.#held) this.#time.soon(apply);
+    this.#held = [];
+  }
+
+  get(key: Uint8Array, _snapshot: KvSnapshot | null, done: Done<Uint8Array | null>): void {
+    const row = this.#rows[this.#find(key)];
+    const value = row !== undefined && compareBytes(row.key, key) === 0 ? row.value : null;
+    this.#later(() => done({ ok: true, value }));
+  }
+
+  scan(
+    from: Uint8Array,
+    to: Uint8Array,
+    limitRows: number,
+    _limitBytes: number,
+    _snapshot: KvSnapshot | null,
+    done: Done<readonly KvRow[]>,
+  ): void {
+    const start = this.#find(from);
+    const found: KvRow[] = [];
+    for (let i = start; i < this.#rows.length && found.length < limitRows; i++) {
+      if (compareBytes(this.#rows[i]!.key, to) >= 0) break;
+      found.push(this.#rows[i]!);
+    }
+    this.#later(() => done({ ok: true, value: found }));
+  }
+
+  snapshot(): KvSnapshot {
+    return { id: 1 };
+  }
+
+  close(done: Done<void>): void {
+    this.#later(() => done({ ok: true, value: undefined }));
+  }
+
+  #later(task: () => void): void {
+    this.#time.soon(() => {
+      if (!this.#isDead) task();
+    });
+  }
+
+  #put(change: KvChange): void {
+    const at = this.#find(change.key);
+    const row = this.#rows[at];
+    const isThere = row !== undefined && compareBytes(row.key, change.key) === 0;
+    if (change.value === null) {
+      if (isThere) this.#rows.splice(at, 1);
+      return;
+    }
+    const own = { key: change.key, value: copyOf(change.value, 0, change.value.length) };
+    this.#rows.splice(at, isThere ? 1 : 0, own);
+  }
+
+  /** First row whose key is not below `key`. */
+  #find(key: Uint8Array): number {
+    let low = 0;
+    let high = this.#rows.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (compareBytes(this.#rows[middle]!.key, key) < 0) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+export const silentLogger: Logger = {
+  debug() {},
+  info() {},
+  warn() {},
+  error() {},
+  child: () => silentLogger,
+};
+
+assert(silentLogger.child({}) === silentLogger, "a logger that says nothing");

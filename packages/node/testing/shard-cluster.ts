@@ -1,0 +1,228 @@
+/**
+ * Replicas of one shard with direct message passing (through the real peer codec), driven by hand: `settle` runs everything that can run now,
+ * `pass` lets time go by tick by tick. Links can be cut, disks held, replicas crashed.
+ */
+import { assert, concatBytes, copyOf } from "@headrace/bytes";
+import { Ack } from "@headrace/commands";
+import type { ConfState, Message } from "@headrace/raft-ts";
+import { decodeFrame, FrameBuilder } from "../src/peer-codec.ts";
+import type { ShardHost, ShardLimits, ShardSettings, WaitQuery } from "../src/shard-api.ts";
+import { defaultShardLimits } from "../src/shard-limits.ts";
+import { ShardReplica } from "../src/shard.ts";
+import { ManualTime, MemoryKv, MemoryLog, SeededRandom, silentLogger } from "./manual-world.ts";
+import { TestLane } from "./test-lane.ts";
+
+export const GROUP = 3;
+const TICK_MS = 10;
+const ELECTION_TICKS = 10;
+const STEPS_MAX = 200_000;
+
+export interface ClusterOptions {
+  readonly replicas: number;
+  readonly fsync?: "always" | "everysec" | "no";
+  readonly limits?: Partial<ShardLimits>;
+  readonly slots?: readonly { readonly from: number; readonly to: number }[];
+}
+
+export class TestReplica implements ShardHost {
+  readonly id: number;
+  readonly cluster: ShardCluster;
+  log: MemoryLog;
+  kv: MemoryKv;
+  shard: ShardReplica | null = null;
+  failure: string | null = null;
+  openFailure: string | null = null;
+  #wantsTurn = false;
+
+  constructor(id: number, cluster: ShardCluster) {
+    this.id = id;
+    this.cluster = cluster;
+    this.log = new MemoryLog(cluster.time, cluster.fsync);
+    this.kv = new MemoryKv(cluster.time);
+  }
+
+  get up(): ShardReplica {
+    assert(this.shard !== null, `replica ${this.id} is up`);
+    return this.shard;
+  }
+
+  open(): void {
+    const { cluster } = this;
+    const ids = cluster.replicas.map((replica) => replica.id);
+    const members: ConfState = { voters: ids, votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
+    ShardReplica.open(
+      {
+        config: {
+          groupId: GROUP,
+          replicaId: this.id,
+          electionTicks: ELECTION_TICKS,
+          heartbeatTicks: 1,
+          tickMs: TICK_MS,
+          fsync: cluster.fsync,
+          limits: cluster.limits,
+        },
+        settings: cluster.settings,
+        world: {
+          clock: cluster.time,
+          scheduler: cluster.time,
+          random: new SeededRandom(this.id * 77 + cluster.restarts),
+          kvStore: this.kv,
+          log: this.log,
+          logger: silentLogger,
+        },
+        host: this,
+        recovered: this.log.group(GROUP),
+        founding: { members, slots: cluster.slots },
+      },
+      (result) => {
+        if (result.ok) this.shard = result.value;
+        else this.openFailure = `${result.reason}: ${result.message}`;
+      },
+    );
+  }
+
+  crash(): void {
+    this.shard = null;
+    this.cluster.restarts++;
+    this.log = this.log.afterCrash();
+    this.kv = this.kv.afterCrash();
+  }
+
+  restart(): void {
+    this.crash();
+    this.open();
+    this.cluster.settle();
+  }
+
+  sendRaft(message: Message, groupId: number): void {
+    this.cluster.send(this.id, message, groupId);
+  }
+
+  requestTurn(groupId: number): void {
+    assert(groupId === GROUP, "the one group");
+    if (this.#wantsTurn) return;
+    this.#wantsTurn = true;
+    this.cluster.time.soon(() => {
+      this.#wantsTurn = false;
+      this.shard?.drive();
+    });
+  }
+
+  nodeOfReplica(_groupId: number, replicaId: number): number {
+    return replicaId + 100;
+  }
+
+  onLeaderChange(): void {}
+
+  onReplicaFailed(_groupId: number, message: string): void {
+    this.failure = message;
+  }
+
+  lane(): TestLane {
+    return new TestLane(this);
+  }
+}
+
+export class ShardCluster {
+  readonly time: ManualTime;
+  readonly fsync: "always" | "everysec" | "no";
+  readonly limits: ShardLimits;
+  readonly settings: ShardSettings;
+  readonly slots: readonly { readonly from: number; readonly to: number }[];
+  readonly replicas: TestReplica[];
+  restarts = 0;
+  readonly #cut: Set<string>;
+
+  constructor(options: ClusterOptions) {
+    this.time = new ManualTime();
+    this.fsync = options.fsync ?? "always";
+    this.limits = { ...defaultShardLimits, ...options.limits };
+    this.settings = { ack: Ack.committed, nodeBounds: { maxEntries: 100, maxBytes: 4096 } };
+    this.slots = options.slots ?? [{ from: 0, to: 16383 }];
+    this.replicas = [];
+    this.#cut = new Set();
+    for (let id = 1; id <= options.replicas; id++) this.replicas.push(new TestReplica(id, this));
+    for (const replica of this.replicas) replica.open();
+    this.settle();
+  }
+
+  replica(id: number): TestReplica {
+    return this.replicas[id - 1]!;
+  }
+
+  /** Replica 1 becomes a ready leader. */
+  elect(id: number = 1): TestReplica {
+    this.replica(id).up.campaign();
+    this.settle();
+    assert(this.replica(id).up.isReady, `replica ${id} leads`);
+    return this.replica(id);
+  }
+
+  /** Passes time until some replica out of these is a ready leader. */
+  awaitLeader(ids: readonly number[]): TestReplica {
+    for (let round = 0; round < 200; round++) {
+      for (const id of ids) if (this.replica(id).shard?.isReady === true) return this.replica(id);
+      this.pass(TICK_MS);
+    }
+    throw new Error("no leader in time");
+  }
+
+  send(from: number, message: Message, groupId: number): void {
+    const to = message.to;
+    if (this.#cut.has(`${from}-${to}`)) return;
+    const builder = new FrameBuilder();
+    builder.add(groupId, message);
+    const joined = concatBytes(builder.take());
+    const frame = copyOf(joined, 0, joined.length);
+    this.time.soon(() => {
+      const target = this.replica(to).shard;
+      if (target === null || this.#cut.has(`${from}-${to}`)) return;
+      decodeFrame(frame, (_group, decoded) => target.receive(decoded));
+    });
+  }
+
+  /** Cuts the replica off from all others, both ways. */
+  isolate(id: number): void {
+    for (const other of this.replicas) {
+      if (other.id === id) continue;
+      this.#cut.add(`${id}-${other.id}`);
+      this.#cut.add(`${other.id}-${id}`);
+    }
+  }
+
+  heal(): void {
+    this.#cut.clear();
+  }
+
+  /** Runs everything that can run without time going by. */
+  settle(): void {
+    for (let step = 0; step < STEPS_MAX; step++) if (!this.time.runOne()) return;
+    throw new Error("the cluster does not come to rest");
+  }
+
+  pass(ms: number): void {
+    for (let passed = 0; passed < ms; passed += TICK_MS) {
+      this.time.pass(TICK_MS);
+      for (const replica of this.replicas) replica.shard?.tick();
+      this.settle();
+    }
+  }
+
+  /** Asserts that all replicas that are up hold the same state at the same index. */
+  assertSame(): void {
+    const hashes = this.replicas.filter((replica) => replica.shard !== null).map((replica) => replica.up.stateHash());
+    for (const hash of hashes) {
+      assert(hash.index === hashes[0]!.index, `state indexes differ: ${hashes.map((each) => each.index).join(" ")}`);
+      assert(hash.hash === hashes[0]!.hash, "states differ at the same index");
+    }
+  }
+
+  wait(replica: TestReplica, query: Omit<WaitQuery, "answer">): string[] {
+    const answers: string[] = [];
+    replica.up.wait({
+      ...query,
+      answer: (outcome, replicas, local) => answers.push(`${outcome} ${replicas}${local ? " local" : ""}`),
+    });
+    return answers;
+  }
+}
