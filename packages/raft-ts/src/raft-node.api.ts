@@ -78,7 +78,11 @@ export interface RaftNodeApi {
   forgetLeader(): void;
   reportUnreachable(replica: number): void;
   reportSnapshot(replica: number, succeeded: boolean): void;
-  /** Applies a configuration change at apply time; returns the new configuration. */
+  /**
+   * Applies a configuration change at apply time; returns the new configuration. While a snapshot waits to be installed that is already the
+   * snapshot's: take no checkpoint between a StorageAppend with a snapshot and the end of its installation, and apply nothing at or below
+   * the snapshot's index afterwards.
+   */
   applyConfChange(data: Uint8Array, isV2: boolean): ConfState;
   /** Messages since the last call, in order. Ownership passes to the caller. */
   takeMessages(): Message[];

@@ -335,6 +335,8 @@ export class Raft {
 
   /** A committed change takes effect now. */
   applyConfChange(change: ConfChange): ConfState {
+    // Handed over before a snapshot arrived, which has brought a configuration that contains it: applying it again would be wrong.
+    if (this.log.hasSnapshotUnderWay()) return this.tracker.confState();
     const changed = changeMembership(this.tracker.membership, change);
     assert("membership" in changed, "error" in changed ? changed.error : "");
     this.#switchTo(changed.membership);

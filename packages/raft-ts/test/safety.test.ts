@@ -182,6 +182,13 @@ function heal(run: Run): void {
     for (const member of cluster.members.values()) {
       for (const other of cluster.members.keys()) member.node.reportSnapshot(other, false);
     }
+    // Removed replicas are told that they are gone; without pre-vote they would disturb every leader for ever.
+    const current = cluster.leader()?.status();
+    if (current === undefined || current.commit < current.lastIndex) continue;
+    const { voters, votersOutgoing, learners } = current.confState;
+    for (const id of cluster.members.keys()) {
+      if (![...voters, ...votersOutgoing, ...learners].includes(id)) cluster.crash(id);
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { Cluster, diskWith, emptyConfState, MessageType } from "../testing/cluster.ts";
-import { ConfChangeType, message, RaftInvariantError } from "../src/index.ts";
+import { ConfChangeTransition, ConfChangeType, message, RaftInvariantError } from "../src/index.ts";
 import type { Message, ProgressView, RaftNode } from "../src/index.ts";
 
 const viewOf = (leader: RaftNode, id: number): ProgressView => leader.status().progress.find((p) => p.id === id)!;
@@ -152,6 +152,35 @@ test("a snapshot whose installation ends in a later term counts all the same", (
   cluster.node(3).step(later);
   cluster.write(3);
   expect(cluster.node(3).status()).toMatchObject({ term: 9, applied: 4 });
+});
+
+test("a change handed to the state machine before a snapshot came is not made twice", () => {
+  const cluster = new Cluster(3, { index: 10 });
+  cluster.elect(1);
+  cluster.changeV2(1, {
+    transition: ConfChangeTransition.jointExplicit,
+    changes: [{ type: ConfChangeType.addLearnerNode, replica: 4 }],
+  });
+  cluster.stabilize(1, 2);
+  cluster.changeV2(1, { transition: ConfChangeTransition.auto, changes: [] });
+  cluster.stabilize(1, 2);
+  const expected = cluster.node(1).status().confState;
+  expect(expected.votersOutgoing).toEqual([]);
+  // Replica 3 has been handed the first change when a snapshot behind both arrives.
+  cluster.drop = (m) => m.from === 3 || m.commit > 12 || m.type === MessageType.Snap;
+  for (let i = 0; i < 20; i++) {
+    cluster.deliverTo(3);
+    cluster.take(3);
+    while (cluster.write(3)) cluster.take(3);
+  }
+  cluster.heal();
+  const m = message(MessageType.Snap, 3, 1);
+  m.term = cluster.node(1).term;
+  m.snapshot = { ...cluster.snapshotOf(1), meta: { ...cluster.snapshotOf(1).meta, index: 20, term: 2 } };
+  cluster.node(3).step(m);
+  expect(cluster.get(3).applies.flatMap((apply) => apply.entries.map((entry) => entry.type))).toContain(2);
+  while (cluster.apply(3));
+  expect(cluster.node(3).status().confState).toEqual(expected);
 });
 
 test("a snapshot at or behind the commit index, or without this replica, is not installed", () => {

@@ -321,8 +321,10 @@ export class Cluster {
     return { meta: { index: member.applied, term, confState: member.node.status().confState }, handle };
   }
 
-  /** Takes a snapshot of what a replica has applied, and cuts its log behind it. */
+  /** Takes a snapshot of what a replica has applied, and cuts its log behind it. Not while it installs one itself. */
   compact(id: number): void {
+    this.take(id);
+    if (this.get(id).appends.some((m) => m.snapshot !== null)) return;
     this.get(id).disk.compact(this.snapshotOf(id));
   }
 
