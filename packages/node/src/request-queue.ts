@@ -110,10 +110,15 @@ export class RequestQueue {
     this.#bytes -= item.bytes.length;
   }
 
-  /** The lane's blocked call is over: what waited behind it is executed next in turn. */
+  /** The lane's blocked call is over: what waited behind it is queued again, before what has come since. */
   unpark(progress: LaneProgress): void {
-    for (const item of progress.parked) this.#push(item);
+    const { parked } = progress;
+    if (parked.length === 0) return;
     progress.parked = [];
+    let at = this.#items.length;
+    if (progress.queued > 0) at = this.#items.findIndex((item, i) => i >= this.#head && item.progress === progress);
+    this.#items.splice(at, 0, ...parked);
+    progress.queued += parked.length;
   }
 
   /** Refuses `number` and everything behind it in the lane's epoch. */
