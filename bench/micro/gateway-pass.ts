@@ -1,0 +1,230 @@
+/**
+ * What the gateway costs per request, alone: clients pipeline XADDs, a node in the same process answers each frame with canned replies, all
+ * over connections in memory. One thread; the node's few instructions per frame are part of the figure.
+ * Run: `node bench/micro/gateway-pass.ts`. Numbers of the last look: bench/results/gateway-pass.txt.
+ */
+import { ByteWriter, asciiBytes } from "@headrace/bytes";
+import { Gateway, defaultLimits } from "@headrace/gateway";
+import * as link from "@headrace/link";
+import { clusterStateToJson, defaultSettings, foundingPlan } from "@headrace/meta";
+import type { ByteConnection, ByteConnectionEvents, GatewayWorld, Logger } from "@headrace/ports";
+
+const REPLY = "$15\r\n1700000000000-0\r\n";
+const CREDITS = { laneCreditBytes: 1 << 20, linkCreditBytes: 1 << 26 };
+
+/** Tasks in order, nothing else: as an event loop without I/O. */
+const tasks: (() => void)[] = [];
+
+function runTasks(until: () => boolean): void {
+  let at = 0;
+  while (at < tasks.length && !until()) {
+    tasks[at++]!();
+    if (at === 4096) {
+      tasks.splice(0, at);
+      at = 0;
+    }
+  }
+  tasks.splice(0, at);
+}
+
+class Pipe implements ByteConnection {
+  readonly remoteAddress = "127.0.0.1:1";
+  readonly localAddress = "127.0.0.1:2";
+  peer!: Pipe;
+  events: ByteConnectionEvents | null = null;
+
+  listen(events: ByteConnectionEvents): void {
+    this.events = events;
+  }
+
+  write(chunk: Uint8Array): boolean {
+    const { peer } = this;
+    tasks.push(() => peer.events!.onData(chunk));
+    return true;
+  }
+
+  bufferedBytes(): number {
+    return 0;
+  }
+
+  pause(): void {}
+  resume(): void {}
+  end(): void {}
+  destroy(): void {}
+}
+
+function pipe(): [Pipe, Pipe] {
+  const [near, far] = [new Pipe(), new Pipe()];
+  near.peer = far;
+  far.peer = near;
+  return [near, far];
+}
+
+/** Shakes hands, says that it leads every shard, answers every request. */
+function serveNode(connection: Pipe, shardCount: number): void {
+  const reader = new link.FrameReader({ maxMessageBytes: 1 << 26, maxPartialBytes: 1 << 26 }, true);
+  const handshake = new link.NodeHandshake(
+    { clusterId: "bench", nodeId: 1, incarnation: 1, featureLevel: 1 },
+    CREDITS,
+    { secret: null, hmacSha256: (_key, data) => data, nonce: "0".repeat(32) },
+  );
+  const out = new ByteWriter(64 * 1024);
+  const request = new link.RequestPayload();
+  const replies = asciiBytes(REPLY.repeat(4096));
+  const header = { laneEpoch: 0, count: 0, firstNumber: 0, writeTerm: 1, writeIndex: 1 };
+  const answer = (): void => {
+    request.decode(reader);
+    header.laneEpoch = request.laneEpoch;
+    header.count = request.count;
+    header.firstNumber = request.firstNumber;
+    const at = link.beginReply(out, reader.shard, reader.lane, header);
+    out.raw(replies, 0, request.count * REPLY.length);
+    link.endFrame(out, at);
+    link.writeCredit(out, reader.lane, reader.end - reader.start);
+    link.writeCredit(out, 0, reader.end - reader.start);
+  };
+  connection.listen({
+    onData: (chunk) => {
+      reader.feed(chunk);
+      while (reader.next() === link.FrameResult.frame) {
+        if (handshake.state === "ready") {
+          if (reader.type === link.FrameType.Request) answer();
+        } else if (handshake.onFrame(reader, out) === "ready") {
+          for (let shard = 1; shard <= shardCount; shard++) link.writeLeader(out, shard, { nodeId: 1, term: 1 });
+        }
+      }
+      if (out.length > 0) connection.write(out.take(Math.max(1024, out.length)));
+    },
+    onDrain: () => {},
+    onClose: () => {},
+  });
+}
+
+function openGateway(shardCount: number): Gateway {
+  const silent = (): void => {};
+  const logger: Logger = { debug: silent, info: silent, warn: silent, error: silent, child: () => logger };
+  const nothing = { cancel: silent };
+  const address = "127.0.0.1:7000";
+  const state = foundingPlan({
+    clusterId: "bench",
+    founders: [
+      {
+        joinToken: "t",
+        peerAddress: address,
+        dataAddress: address,
+        httpAddress: address,
+        announceHost: "127.0.0.1",
+        announcePort: 7000,
+      },
+    ],
+    shardCount,
+    replicaCount: 1,
+    settings: defaultSettings,
+  });
+  const world: GatewayWorld = {
+    clock: { wallMs: () => Date.now(), monotonicMs: () => performance.now() },
+    scheduler: { soon: (task) => void tasks.push(task), after: () => nothing },
+    random: { u32: () => 4, below: () => 0 },
+    digest: { hmacSha256: (_key, data) => data },
+    network: {
+      connect: () => {
+        const [near, far] = pipe();
+        serveNode(far, shardCount);
+        return near;
+      },
+      accept: () => ({ close: (done) => done() }),
+    },
+    metaClient: {
+      ask: silent,
+      watch: (_addresses, onState) => {
+        tasks.push(() => onState(clusterStateToJson(state)));
+        return { close: silent };
+      },
+      close: silent,
+    },
+    logger,
+  };
+  const gateway = new Gateway(
+    {
+      policy: "proxy",
+      listenAddress: null,
+      announceHost: "127.0.0.1",
+      announcePort: 6379,
+      localNodeId: 0,
+      gatewayId: "bench",
+      incarnation: 1,
+      seedAddresses: [address],
+      secret: null,
+      processId: 1,
+      runId: "0".repeat(40),
+      headraceVersion: "0",
+      processNumbers: () => ({ usedMemoryBytes: 0, usedMemoryRssBytes: 0 }),
+      extraSettings: [],
+      limits: defaultLimits,
+    },
+    world,
+  );
+  gateway.start(silent);
+  runTasks(() => false);
+  return gateway;
+}
+
+interface Load {
+  readonly clients: number;
+  readonly pipeline: number;
+  readonly valueBytes: number;
+  /** A client's requests go to this many streams in turn. */
+  readonly streams: number;
+  readonly shards: number;
+  readonly requests: number;
+}
+
+function run(load: Load): number {
+  const gateway = openGateway(load.shards);
+  const value = "x".repeat(load.valueBytes);
+  let text = "";
+  for (let i = 0; i < load.pipeline; i++) {
+    const key = `stream:${i % load.streams}`;
+    text += `*5\r\n$4\r\nXADD\r\n$${key.length}\r\n${key}\r\n$1\r\n*\r\n$1\r\nf\r\n$${load.valueBytes}\r\n${value}\r\n`;
+  }
+  let answered = 0;
+  for (let i = 0; i < load.clients; i++) {
+    const [near, far] = pipe();
+    let open = load.pipeline * REPLY.length;
+    near.listen({
+      onData: (chunk) => {
+        open -= chunk.length;
+        if (open > 0) return;
+        open = load.pipeline * REPLY.length;
+        answered += load.pipeline;
+        near.write(asciiBytes(text));
+      },
+      onDrain: () => {},
+      onClose: () => {},
+    });
+    gateway.attach(far);
+    near.write(asciiBytes(text));
+  }
+  const startedAt = performance.now();
+  runTasks(() => answered >= load.requests);
+  const seconds = (performance.now() - startedAt) / 1000;
+  tasks.length = 0;
+  return answered / seconds;
+}
+
+const loads: Load[] = [
+  { clients: 8, pipeline: 100, valueBytes: 256, streams: 1, shards: 8, requests: 1_000_000 },
+  { clients: 1, pipeline: 500, valueBytes: 256, streams: 1, shards: 8, requests: 1_000_000 },
+  { clients: 50, pipeline: 1, valueBytes: 256, streams: 1, shards: 8, requests: 500_000 },
+  { clients: 8, pipeline: 100, valueBytes: 256, streams: 32, shards: 8, requests: 500_000 },
+];
+for (let round = 0; round < 3; round++) {
+  for (const load of loads) {
+    const { clients, pipeline, valueBytes, streams } = load;
+    const rate = run(load);
+    console.log(
+      `${clients} clients × ${pipeline} in flight, ${valueBytes} B, ${streams} stream(s) a client: ` +
+        `${Math.round(rate / 1000)} k XADD/s, ${Math.round(1e9 / rate)} ns each`,
+    );
+  }
+}
