@@ -23,6 +23,7 @@ import type { ShardHost, ShardSettings } from "./shard-api.ts";
 import type { ShardReplica } from "./shard.ts";
 
 const BALANCE_CHECK_MS = 1000;
+const HAND_OVER_CHECK_MS = 5;
 
 export interface MemberNodeOptions {
   readonly nodeId: number;
@@ -147,30 +148,28 @@ export class MemberNode implements ShardHost, MetaGroupHost {
 
   // ── stopping ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Moves leadership of everything led here to others; answers when it is done or the time is over. */
+  /** Moves leadership of everything led here to others; answers when they lead, or the time is over. */
   handOverAll(done: () => void): void {
     this.#stopping = true;
     this.#balanceTimer?.cancel();
-    let open = 1;
-    let over = false;
-    const finish = (): void => {
-      if (over || --open > 0) return;
-      over = true;
-      timer.cancel();
-      done();
-    };
-    const timer = this.#world.scheduler.after(this.#config.handOverMs, () => {
-      open = 1;
-      finish();
+    const { clock, scheduler } = this.#world;
+    const deadlineMs = clock.monotonicMs() + this.#config.handOverMs;
+    const led = [...this.#groups.all()].filter((group) => {
+      return group.isHealthy && this.#groups.leaderOf(group.groupId).replicaId === group.replicaId;
     });
     this.#handOverMeta();
-    for (const shard of this.#shards.values()) {
+    for (const { groupId } of led) this.#shards.get(groupId)?.handOver(null, () => undefined);
+    const look = (): void => {
+      const isMoved = led.every((group) => {
+        const { replicaId } = this.#groups.leaderOf(group.groupId);
+        return replicaId !== 0 && replicaId !== group.replicaId;
+      });
       // Alone nobody can take over, and waiting for it would only cost time.
-      if (!shard.isHealthy || !shard.isLeader || this.#peersUpSinceMs.size === 0) continue;
-      open++;
-      shard.handOver(null, finish);
-    }
-    this.#world.scheduler.soon(finish);
+      const isAlone = this.#peersUpSinceMs.size === 0;
+      if (isMoved || isAlone || clock.monotonicMs() >= deadlineMs) done();
+      else scheduler.after(HAND_OVER_CHECK_MS, look);
+    };
+    scheduler.soon(look);
   }
 
   /** Gives every held reply its fate; then nothing moves any more. */

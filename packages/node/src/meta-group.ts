@@ -20,7 +20,7 @@ import {
 import type { ClusterState, MetaCommand, MetaOutcome } from "@headrace/meta";
 import type { RecoveredGroup, SharedLogApi } from "@headrace/log";
 import type { Done, Logger, Random, RecordStore, Scheduler } from "@headrace/ports";
-import { EntryType, MessageType, message as newMessage, RaftNode, Role } from "@headrace/raft-ts";
+import { EntryType, RaftNode, Role } from "@headrace/raft-ts";
 import type { ConfState, Entry, Message, RaftNodeApi } from "@headrace/raft-ts";
 import { assert } from "@headrace/bytes";
 import { RaftLog } from "./raft-log.ts";
@@ -188,7 +188,9 @@ export class MetaGroup implements RaftStorageOwner {
 
   /** The leader's node is gone: stop refusing votes for its sake. */
   forgetLeader(): void {
-    this.receive(newMessage(MessageType.ForgetLeader, this.replicaId, this.replicaId));
+    if (this.#failed !== null) return;
+    this.#raft.forgetLeader();
+    this.wake();
   }
 
   handOver(toReplicaId: number): void {

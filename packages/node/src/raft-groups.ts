@@ -14,7 +14,6 @@
 import { TruncatedError } from "@headrace/bytes";
 import type { ClusterState } from "@headrace/meta";
 import type { Logger, PeerLoss, PeerNetwork, Random, Scheduler, Timer } from "@headrace/ports";
-import { message as newMessage, MessageType } from "@headrace/raft-ts";
 import type { Message } from "@headrace/raft-ts";
 import { decodeFrame, PeerCodecError } from "./peer-codec.ts";
 import { PeerOutbox } from "./peer-outbox.ts";
@@ -29,6 +28,8 @@ export interface RaftGroup {
   reportUnreachable(replicaId: number): void;
   drive(): void;
   campaign(): void;
+  /** The leader's process is gone: votes are no longer refused for its sake. */
+  forgetLeader(): void;
   fail(message: string): void;
 }
 
@@ -208,7 +209,7 @@ export class RaftGroups {
     for (const group of this.#groups.values()) {
       const leader = this.leaderOf(group.groupId);
       if (leader.replicaId === 0 || leader.nodeId !== nodeId || !group.isHealthy) continue;
-      group.receive(newMessage(MessageType.ForgetLeader, group.replicaId, group.replicaId));
+      group.forgetLeader();
       this.#campaignSoon(group);
     }
   }

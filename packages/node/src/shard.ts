@@ -203,6 +203,13 @@ export class ShardReplica {
     this.#host.requestTurn(this.groupId);
   }
 
+  /** The leader's process is gone: votes are no longer refused for its sake. */
+  forgetLeader(): void {
+    if (this.#failed !== null) return;
+    this.#raft.forgetLeader();
+    this.#host.requestTurn(this.groupId);
+  }
+
   /** Requests of a lane, in the order in which they arrived. May refuse at once. */
   enqueue(batch: RequestBatch): void {
     assert(batch.count > 0, "a frame holds requests");

@@ -243,6 +243,7 @@ describe("a cluster of three nodes", () => {
       stopped = true;
     });
     expect(cluster.time.runUntil(() => stopped, 4000)).toBe(true);
+    cluster.time.run(5);
     for (const shardId of ledBefore) expect(cluster.leaderOf(shardId)).toBeGreaterThan(0);
     cluster.start(0);
     cluster.untilReady();
