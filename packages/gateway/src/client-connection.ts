@@ -51,6 +51,8 @@ export class ClientConnection implements LaneOwner, ReplyOutput {
   readonly #out: ByteWriter = new ByteWriter(OUT_MIN_BYTES);
   #isDirty: boolean = false;
   #isEnding: boolean = false;
+  /** Parsing stopped because too much is open, not for want of input. */
+  #isStalled: boolean = false;
   // The open run: bytes[start, end) of the decoder's memory, for one shard.
   #runLane: ShardLane | null = null;
   #runBytes: Uint8Array = NO_BYTES;
@@ -183,8 +185,7 @@ export class ClientConnection implements LaneOwner, ReplyOutput {
   released(requestBytes: number): void {
     // A blocked call that was rewritten weighs a few bytes more or less than was charged; with nothing open the sum is zero again.
     this.#pendingBytes = this.replies.outstanding === 0 ? 0 : this.#pendingBytes - requestBytes;
-    if (this.#isPumping || !this.#mayParse()) return;
-    this.wake();
+    if (this.#isStalled && !this.#isPumping && this.#mayParse()) this.wake();
   }
 
   unblocked(): void {
@@ -241,9 +242,18 @@ export class ClientConnection implements LaneOwner, ReplyOutput {
     if (this.outputBytes > this.#host.limits.outputBytes) {
       this.#host.statistics.outputLimitClosed++;
       this.close();
+    } else if (this.#isStalled && this.#mayParse()) {
+      this.wake();
     }
   }
 
+  /** Takes no more requests; closes when those that are open have been answered. */
+  closeWhenAnswered(): void {
+    this.session.closing = true;
+    this.pump();
+  }
+
+  /** At once; what the client has not taken is lost. */
   close(): void {
     if (this.isGone) return;
     this.#connection.destroy();
@@ -278,6 +288,7 @@ export class ClientConnection implements LaneOwner, ReplyOutput {
     this.#isWaking = false;
     if (this.#isPumping || this.isGone) return;
     this.#isPumping = true;
+    this.#isStalled = true;
     const decoder = this.#decoder;
     let sinceCheck = 0;
     while (this.#pendingBytes < this.#host.limits.pendingBytes && !this.barrier && !this.session.closing) {
@@ -292,7 +303,10 @@ export class ClientConnection implements LaneOwner, ReplyOutput {
       } else if (result === DecodeResult.needMore) {
         this.closeRun();
         const chunk = this.#backlog.shift();
-        if (chunk === undefined) break;
+        if (chunk === undefined) {
+          this.#isStalled = false;
+          break;
+        }
         this.#backlogBytes -= chunk.length;
         this.#chunk = chunk;
         decoder.feed(chunk);

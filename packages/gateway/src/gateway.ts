@@ -28,6 +28,7 @@ import { Statistics } from "./statistics.ts";
 import { Waits } from "./waits.ts";
 
 const SWEEP_MS = 50;
+const DRAIN_MS = 1_000;
 
 /** Numbers for metrics, beside those of `statistics`. */
 export interface GatewayGauges {
@@ -54,6 +55,8 @@ export class Gateway implements ClientHost, NodeLinkEvents {
   #watch: { close(): void } | null = null;
   #sweepTimer: Timer | null = null;
   #isStopping: boolean = false;
+  /** While stopping: to be called when the last client has gone. */
+  #onDrained: (() => void) | null = null;
   #turnRequested: boolean = false;
   #nowMs: number = -1;
   #dirty: ClientConnection[] = [];
@@ -117,19 +120,25 @@ export class Gateway implements ClientHost, NodeLinkEvents {
     );
   }
 
-  /** Accepts no more clients, closes those that are there, and the links. */
+  /** Accepts no more clients; each is closed when what it has asked is answered, after `DRAIN_MS` at the latest. Then the links go. */
   stop(done: () => void): void {
     this.#isStopping = true;
-    this.#sweepTimer?.cancel();
     this.#watch?.close();
-    for (const client of Array.from(this.#clients.values())) {
-      client.flush();
-      client.close();
-    }
-    for (const link of this.router.links.values()) link.close();
-    this.router.links.clear();
-    if (this.#listener === null) this.#world.scheduler.soon(done);
-    else this.#listener.close(done);
+    const finish = (): void => {
+      if (this.#onDrained === null) return;
+      this.#onDrained = null;
+      patience.cancel();
+      this.#sweepTimer?.cancel();
+      for (const client of Array.from(this.#clients.values())) client.close();
+      for (const link of this.router.links.values()) link.close();
+      this.router.links.clear();
+      if (this.#listener === null) this.#world.scheduler.soon(done);
+      else this.#listener.close(done);
+    };
+    this.#onDrained = finish;
+    const patience = this.#world.scheduler.after(DRAIN_MS, finish);
+    for (const client of Array.from(this.#clients.values())) client.closeWhenAnswered();
+    if (this.#clients.size === 0) finish();
   }
 
   /** True when placement is known and every shard's leader can be reached. */
@@ -216,6 +225,7 @@ export class Gateway implements ClientHost, NodeLinkEvents {
     if (!this.#clients.delete(client.laneId)) return;
     this.#waits.clientGone(client);
     for (const link of this.router.links.values()) link.closeLane(client.laneId);
+    if (this.#clients.size === 0) this.#onDrained?.();
   }
 
   laneOpen(laneId: number): LaneOpen | null {
@@ -235,8 +245,8 @@ export class Gateway implements ClientHost, NodeLinkEvents {
     return reply.writer.take(0);
   }
 
-  timeOutReply(run: RequestRun): Uint8Array {
-    const reply = new ReplyWriter(new ByteWriter(64), 2);
+  timeOutReply(run: RequestRun, laneId: number): Uint8Array {
+    const reply = new ReplyWriter(new ByteWriter(64), this.#clients.get(laneId)?.session.respVersion ?? 2);
     splitRequests(run, this.limits.decoder, (request) => {
       const record = findCommand(request);
       if (record?.timeOut) record.timeOut(reply);

@@ -419,7 +419,7 @@ export class ShardLane {
 
   #giveUpQueued(run: RequestRun): void {
     if (run.isBlocking) {
-      this.#answerBytes(run, this.#core.timeOutReply(run));
+      this.#answerBytes(run, this.#core.timeOutReply(run, this.owner.laneId));
       return;
     }
     this.#answerWith(run, this.waiting === Waiting.overload ? GatewayErrors.overloaded : GatewayErrors.noLeader);
