@@ -1,6 +1,7 @@
 /**
  * Byte connections over TCP. Chunks written in one event go to the kernel in one `writev`: the socket is corked at the first write and
- * uncorked when the event is over. Knows nothing of what the bytes mean.
+ * uncorked when the event is over (100 chunks of 64 bytes an event: 3.7 M chunks/s instead of 0.33 M; later than that event would only cost
+ * a single request latency: 14 k instead of 24 k round trips/s). Knows nothing of what the bytes mean.
  */
 import { createServer, connect, type Server, type Socket, type TcpNetConnectOpts } from "node:net";
 import { assert } from "@headrace/bytes";
