@@ -57,7 +57,7 @@ export function parseMetaCommand(value: unknown): MetaCommand {
   const fields = objectOf(value, "command");
   const version = fields["formatVersion"] ?? COMMAND_FORMAT_VERSION;
   if (version !== COMMAND_FORMAT_VERSION) {
-    throw new UnknownMetaCommandError(`metadata command of format ${String(version)}`);
+    throw new UnknownMetaCommandError(`metadata command of format ${JSON.stringify(version)}`);
   }
   const kind = stringOf(fields, "kind");
   switch (kind) {

@@ -78,8 +78,8 @@ test("replicas and preferred leaders are spread evenly over the nodes", () => {
   fc.assert(
     fc.property(sizes, ({ nodes, shards, replicas }) => {
       const state = plan(nodes, shards, replicas);
-      const held = new Array<number>(nodes).fill(0);
-      const led = new Array<number>(nodes).fill(0);
+      const held = Array.from({ length: nodes }, () => 0);
+      const led = Array.from({ length: nodes }, () => 0);
       for (const shard of state.shards) {
         for (const replica of shard.replicas) {
           held[replica.nodeId - 1]!++;

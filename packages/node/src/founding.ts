@@ -339,7 +339,8 @@ export class Founding {
       const nodeId = response?.body["nodeId"];
       const state = response?.ok === true ? parseState(response.body["state"]) : null;
       if (state === null || typeof nodeId !== "number") {
-        const reason = String(response?.body["error"] ?? "no answer");
+        const error = response?.body["error"];
+        const reason = typeof error === "string" ? error : "no answer";
         return this.#wait(`cluster ${member.clusterId} to take this node in: ${reason}`);
       }
       this.#become({ state, nodeId, founded: false }, () => undefined);

@@ -86,6 +86,8 @@ export function contradiction(
 ): StartFailure | null {
   const founded = identity.foundedWith;
   if (founded === null) return null;
+  // More replicas than nodes can't be had: asking for them again is no contradiction.
+  const replicas = asked.replicas === null ? null : Math.min(asked.replicas, founded.nodes);
   const differs = (what: "shards" | "replicas", value: number | null): StartFailure | null =>
     value === null || value === founded[what]
       ? null
@@ -93,7 +95,7 @@ export function contradiction(
           reason: "contradiction",
           message: `this cluster was founded with ${founded[what]} ${what}, not ${value}: the setting can't be changed afterwards`,
         };
-  return differs("shards", asked.shards) ?? differs("replicas", asked.replicas);
+  return differs("shards", asked.shards) ?? differs("replicas", replicas);
 }
 
 function foundedWithOf(value: unknown): FoundedWith | null {

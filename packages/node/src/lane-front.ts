@@ -62,17 +62,15 @@ export class LaneFront implements LaneLinkHost {
 
   /** `onListening` gets null, or why the address can't be bound. */
   accept(address: string, onListening: (failure: string | null) => void): void {
-    this.#listener = this.#world.network.accept(
-      address,
-      (connection) => {
-        const sniffed = new SniffedConnection(connection, this.#world.scheduler, (protocol, ready) => {
-          if (protocol === "link") this.acceptLink(ready);
-          else this.#world.onRespConnection(ready);
-        });
-        void sniffed;
-      },
-      onListening,
-    );
+    this.#listener = this.#world.network.accept(address, (connection) => this.#sniff(connection), onListening);
+  }
+
+  #sniff(connection: ByteConnection): void {
+    const sniffed = new SniffedConnection(connection, this.#world.scheduler);
+    sniffed.decide((protocol) => {
+      if (protocol === "link") this.acceptLink(sniffed);
+      else this.#world.onRespConnection(sniffed);
+    });
   }
 
   /** A link that did not come through the port: a gateway in the same process. Its first bytes are the magic, as ever. */

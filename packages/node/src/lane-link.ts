@@ -23,7 +23,6 @@ import {
   FrameReader,
   FrameResult,
   FrameType,
-  NodeHandshake,
   REQUEST_HEADER_BYTES,
   RefuseReason,
   RequestPayload,
@@ -36,7 +35,7 @@ import {
   writeRefuse,
   writeWaitAnswer,
 } from "@headrace/link";
-import type { CancelHow } from "@headrace/link";
+import type { CancelHow, NodeHandshake } from "@headrace/link";
 import type { ByteConnection, ByteConnectionEvents, CloseReason } from "@headrace/ports";
 import type { Lane, LaneSink, RequestBatch, WaitQuery } from "./shard-api.ts";
 

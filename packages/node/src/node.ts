@@ -22,7 +22,7 @@ import type {
 import { Founding, randomHex } from "./founding.ts";
 import type { Membership } from "./founding.ts";
 import { contradiction, loadIdentity, storeIdentity } from "./identity.ts";
-import type { Identity, StartFailure } from "./identity.ts";
+import type { FoundedWith, Identity, StartFailure } from "./identity.ts";
 import { LaneFront } from "./lane-front.ts";
 import { MemberNode } from "./member-node.ts";
 import { loadMetaPosition, storeMetaPosition, votersOnly } from "./meta-group.ts";
@@ -280,9 +280,7 @@ export class Node implements PeerNetworkEvents {
       nodeId,
       incarnation: 1,
       opened: !founded,
-      foundedWith: founded
-        ? { nodes: state.nodes.length, shards: state.shards.length, replicas: this.#config.replicas ?? defaultReplicas }
-        : null,
+      foundedWith: founded ? foundedWithOf(state) : null,
     };
     storeMetaPosition(this.#world.recordStore, { position, state }, (result) => {
       if (!result.ok) return this.#break(`the metadata can't be written: ${result.message}`);
@@ -369,4 +367,8 @@ export class Node implements PeerNetworkEvents {
       nonce: randomHex(random, 4),
     };
   }
+}
+
+function foundedWithOf(state: ClusterState): FoundedWith {
+  return { nodes: state.nodes.length, shards: state.shards.length, replicas: state.shards[0]!.replicas.length };
 }

@@ -106,14 +106,8 @@ export class PeerOutbox {
 }
 
 function channelOf(type: MessageType): PeerChannel {
-  switch (type) {
-    case MessageType.App:
-    case MessageType.AppResp:
-    case MessageType.Snap:
-      return PeerChannel.append;
-    default:
-      return PeerChannel.control;
-  }
+  const isBulk = type === MessageType.App || type === MessageType.AppResp || type === MessageType.Snap;
+  return isBulk ? PeerChannel.append : PeerChannel.control;
 }
 
 /** Near enough for cutting: the codec's headers and the entries' data. */

@@ -17,7 +17,7 @@ export class SniffedConnection implements ByteConnection, ByteConnectionEvents {
   readonly localAddress: string;
   readonly #inner: ByteConnection;
   readonly #scheduler: Scheduler;
-  readonly #onProtocol: (protocol: Protocol, connection: SniffedConnection) => void;
+  #onProtocol: (protocol: Protocol) => void;
   /** Bytes read and not yet passed on. Not null until the owner has got them. */
   #held: Uint8Array | null;
   #decided: boolean;
@@ -25,22 +25,23 @@ export class SniffedConnection implements ByteConnection, ByteConnectionEvents {
   #ownerPaused: boolean;
   #closed: CloseReason | null;
 
-  constructor(
-    inner: ByteConnection,
-    scheduler: Scheduler,
-    onProtocol: (protocol: Protocol, connection: SniffedConnection) => void,
-  ) {
+  constructor(inner: ByteConnection, scheduler: Scheduler) {
     this.remoteAddress = inner.remoteAddress;
     this.localAddress = inner.localAddress;
     this.#inner = inner;
     this.#scheduler = scheduler;
-    this.#onProtocol = onProtocol;
+    this.#onProtocol = () => undefined;
     this.#held = new Uint8Array(0);
     this.#decided = false;
     this.#owner = null;
     this.#ownerPaused = false;
     this.#closed = null;
-    inner.listen(this);
+  }
+
+  /** Starts reading. `onProtocol` is called once, unless the connection ends before it has said what it is. */
+  decide(onProtocol: (protocol: Protocol) => void): void {
+    this.#onProtocol = onProtocol;
+    this.#inner.listen(this);
   }
 
   // ── what the owner calls ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -91,7 +92,7 @@ export class SniffedConnection implements ByteConnection, ByteConnectionEvents {
     if (protocol === null) return;
     this.#decided = true;
     this.#inner.pause();
-    this.#onProtocol(protocol, this);
+    this.#onProtocol(protocol);
   }
 
   onDrain(): void {

@@ -60,5 +60,6 @@ test("settings that contradict the founding are one clear error, those that say 
     "this cluster was founded with 8 shards, not 4: the setting can't be changed afterwards",
   );
   expect(contradiction(identity, { shards: null, replicas: 1 })?.reason).toBe("contradiction");
+  expect(contradiction(identity, { shards: null, replicas: 5 })).toBeNull();
   expect(contradiction({ ...identity, foundedWith: null }, { shards: 4, replicas: 1 })).toBeNull();
 });
