@@ -306,7 +306,7 @@ export class ShardReplica {
     this.#storage.pump();
     this.#judgeLeadership();
     let isMore = false;
-    if (this.isReady && this.#handOver === null) isMore = this.#executor.run();
+    if (this.#mayExecute()) isMore = this.#executor.run();
     this.#storage.pump();
     this.#judgeLeadership();
     if (this.#isFailed()) return;
@@ -366,6 +366,11 @@ export class ShardReplica {
   /** Walks the state and asserts its invariants. Tests, sim. */
   verify(): void {
     this.#state.verify();
+  }
+
+  /** Nothing that is executed can be refused by Raft afterwards (I2). A transfer that was given up may still be on Raft's mind. */
+  #mayExecute(): boolean {
+    return this.isReady && this.#handOver === null && this.#raft.canPropose(0) === null;
   }
 
   #stepReceived(): void {
@@ -482,7 +487,7 @@ export class ShardReplica {
     const persisted = this.#config.fsync === "always" ? this.#storage.durableIndex : this.#storage.writtenIndex;
     this.#held.advance(persisted, commit, this.#raft.confirmedRead);
     // What waits for room in (C, X] runs in the next turn.
-    if (!this.#queue.isEmpty && this.isReady && this.#handOver === null && !this.#executor.isOverUncommitted()) {
+    if (!this.#queue.isEmpty && this.#mayExecute() && !this.#executor.isOverUncommitted()) {
       this.#host.requestTurn(this.groupId);
     }
   }
