@@ -255,6 +255,14 @@ export class Gateway implements ClientHost, NodeLinkEvents {
     return reply.writer.take(0);
   }
 
+  noteFailure(run: RequestRun, position: number): void {
+    let at = 0;
+    splitRequests(run, this.limits.decoder, (request) => {
+      const record = at++ === position ? findCommand(request) : null;
+      if (record !== null) this.statistics.failed[this.#dispatcher.entries.of(record).index]!++;
+    });
+  }
+
   redirects(shardId: number, run: RequestRun): Uint8Array | null {
     if (this.#config.policy !== "moved" || this.#dispatcher.redirect(0, shardId) === null) return null;
     const reply = new ReplyWriter(new ByteWriter(64), 2);
@@ -286,10 +294,8 @@ export class Gateway implements ClientHost, NodeLinkEvents {
 
   onReply(link: NodeLink, laneId: number, shardId: number, reply: ReplyPayload, bytes: Uint8Array): boolean {
     const lane = this.#clients.get(laneId)?.lanes.get(shardId);
-    // Of a client that has gone.
-    if (lane === undefined) return true;
-    this.statistics.countReply(bytes, reply.start, reply.end);
-    return lane.onReply(link, reply, bytes);
+    // Without a lane: of a client that has gone.
+    return lane === undefined || lane.onReply(link, reply, bytes);
   }
 
   onRefuse(link: NodeLink, laneId: number, shardId: number, refuse: Refuse): boolean {

@@ -14,6 +14,8 @@ export interface LaneCore {
   readonly nowMs: number;
   /** Whether a request may change state; unknown commands count as writes. */
   isWrite(request: Request): boolean;
+  /** A node answered the request at `position` of the run with an error. */
+  noteFailure(run: RequestRun, position: number): void;
   /** `count` times the same error, as bytes. */
   errorReplies(text: string, count: number): Uint8Array;
   /** A node's own port: a -MOVED for each request of the run when another node leads the shard; else null. */

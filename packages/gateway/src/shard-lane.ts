@@ -97,6 +97,7 @@ export class ShardLane {
     const run = this.#firstSent();
     if (run === null) return false;
     if (reply.firstNumber !== run.firstNumber + run.answered || reply.count > run.count - run.answered) return false;
+    if (this.#core.statistics.countReply(bytes, reply.start, reply.end)) this.#core.noteFailure(run, run.answered);
     run.answered += reply.count;
     if (reply.writeIndex > 0) this.#noteWrite(reply.writeTerm, reply.writeIndex);
     this.#settle(run, reply.count, bytes, reply.start, reply.end);

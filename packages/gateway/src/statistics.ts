@@ -31,7 +31,10 @@ export class Statistics {
     this.failed = new Float64Array(commandCount);
   }
 
-  /** Looks at one reply; counts it when it is an error. */
+  /**
+   * Looks at the first of these replies; counts it when it is an error. Errors further back in a frame of several replies are not counted:
+   * finding them would mean walking every reply of a pipelining client.
+   */
   countReply(bytes: Uint8Array, start: number, end: number): boolean {
     if (start >= end || bytes[start] !== MINUS) return false;
     let stop = start + 1;
