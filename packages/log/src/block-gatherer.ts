@@ -99,6 +99,8 @@ export class BlockGatherer {
       return true;
     }
     const group = this.#table.group(groupId);
+    // A hard state and the entry behind it never part: else an entry larger than one write would never get its turn.
+    let isFirstOfBlock = this.#builder.isEmpty;
     if (hardState !== null && item.taken === 0) {
       const firstBytes = entries.length === 0 ? 0 : recordBytes(entries[0]!.data.length);
       if (!this.#fits(HARD_STATE_BYTES + firstBytes)) return false;
@@ -110,7 +112,8 @@ export class BlockGatherer {
     }
     while (item.taken < entries.length) {
       const entry = entries[item.taken]!;
-      if (!this.#fits(recordBytes(entry.data.length))) return false;
+      if (!this.#fits(recordBytes(entry.data.length), isFirstOfBlock)) return false;
+      isFirstOfBlock = false;
       const placed = this.#table.put(group, entry, this.#segment, this.#offset + this.#builder.totalBytes);
       assert(placed, `group ${groupId}: log entry ${entry.index} would leave a gap behind ${group.lastIndex}`);
       this.#builder.entry(RecordKind.entry, groupId, entry);
@@ -140,13 +143,13 @@ export class BlockGatherer {
   }
 
   /** Whether so many more bytes fit: into the segment with room for a sealing block, and into one write unless they are its first. */
-  #fits(bytes: number): boolean {
+  #fits(bytes: number, isFirstOfBlock: boolean = this.#builder.isEmpty): boolean {
     const total = this.#builder.totalBytes + bytes;
     if (total + BLOCK_HEADER_BYTES > this.#freeBytes) {
       this.needsSegment = this.#builder.isEmpty;
       return false;
     }
-    return this.#builder.isEmpty || total <= this.#maxWriteBytes;
+    return isFirstOfBlock || total <= this.#maxWriteBytes;
   }
 }
 

@@ -230,6 +230,46 @@ describe.each(["always", "everysec", "no"] as const)("a power cut with fsync %s"
     );
   });
 
+  test("after a kill loses nothing that recovery has handed out", () => {
+    fc.assert(
+      fc.property(fc.array(action, { minLength: 1, maxLength: 25 }), fc.integer({ min: 1 }), (steps, seed) => {
+        const disk = new MemoryDisk();
+        const subject = new Subject(LogBench.open(disk, config));
+        for (const step of steps) subject.run(step);
+        disk.kill();
+        const handedOut = new LogBench(disk, config).groups();
+        const after = new LogBench(MemoryDisk.from(disk.crash(seed)), config).groups();
+        expect(after).toEqual(handedOut);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test("around the removal of segments loses nothing: what replaces them is durable first", () => {
+    for (let cut = 0; ; cut++) {
+      const subject = new Subject(LogBench.open(new MemoryDisk(), config));
+      const { bench } = subject;
+      let steps = 0;
+      let ended = true;
+      run: for (let round = 0; round < 20; round++) {
+        subject.append(1, 0, [1500], false);
+        if (round % 3 === 2) subject.run({ kind: "compact", group: 1, share: 1 });
+        if (round % 7 === 6) subject.run({ kind: "requestSync" });
+        for (;;) {
+          if (steps++ === cut) {
+            ended = false;
+            break run;
+          }
+          if (!bench.time.runDue() && !bench.disk.step()) break;
+        }
+      }
+      subject.check(new LogBench(MemoryDisk.from(bench.disk.crash(cut * 31 + 7)), config));
+      if (!ended) continue;
+      expect(bench.disk.log).toContain("remove");
+      break;
+    }
+  });
+
   test("at every single step of one long run loses nothing that was reported durable", () => {
     const appends = (subject: Subject, round: number): void => {
       subject.append(1, round % 3 === 0 ? 1 : 0, [30, 1500], round % 2 === 0);

@@ -75,3 +75,223 @@ describe("the shared log", () => {
     expect(again.read(1, 62, 63, 1)).toMatch(/^missing/);
   });
 });
+
+describe("durability by policy", () => {
+  const everysec = { ...smallConfig, fsync: "everysec" } as const;
+
+  test("everysec leaves a write that nothing waits for with the operating system, and syncs it within a second", () => {
+    const bench = LogBench.open(new MemoryDisk(), everysec);
+    bench.append(1, [testEntry(1, 1)], { mustSync: false });
+    bench.settle();
+    expect([bench.written, bench.durable]).toEqual([["1:1"], []]);
+    bench.pass(999);
+    expect(bench.durable).toEqual([]);
+    bench.pass(1);
+    expect(bench.durable).toEqual(["1:1"]);
+  });
+
+  test("no never syncs by itself, until something must be durable: then all before it is, first", () => {
+    const bench = LogBench.open(new MemoryDisk(), { ...smallConfig, fsync: "no" });
+    bench.append(1, [testEntry(1, 1)], { mustSync: false });
+    bench.settle();
+    bench.append(2, [testEntry(1, 1)], { mustSync: false });
+    bench.pass(100_000);
+    expect(bench.durable).toEqual([]);
+    bench.append(3, [testEntry(1, 1)], { mustSync: true });
+    bench.settle();
+    expect(bench.durable).toEqual(["1:1", "2:1", "3:1"]);
+    expect(bench.written).toEqual(["1:1", "2:1", "3:1"]);
+  });
+
+  test("a requested sync makes durable what was appended before", () => {
+    const bench = LogBench.open(new MemoryDisk(), everysec);
+    bench.append(1, [testEntry(1, 1)], { mustSync: false });
+    bench.settle();
+    bench.append(1, [testEntry(2, 1)], { mustSync: false });
+    bench.log.requestSync();
+    bench.settle();
+    expect(bench.durable).toEqual(["1:1", "1:2"]);
+  });
+
+  test("an append without content completes behind what was written before, and writes nothing", () => {
+    const bench = LogBench.open(new MemoryDisk(), everysec);
+    bench.append(1, [], { mustSync: true });
+    const { writes } = bench.log.stats;
+    bench.settle();
+    expect(bench.durable).toEqual(["1:"]);
+    bench.append(1, [testEntry(1, 1)], { mustSync: false });
+    bench.settle();
+    bench.append(1, [], { mustSync: false });
+    bench.settle();
+    expect(bench.durable).toEqual(["1:"]);
+    bench.append(1, [], { mustSync: true });
+    bench.settle();
+    expect(bench.durable).toEqual(["1:", "1:1", "1:", "1:"]);
+    expect(bench.log.stats.writes).toBe(writes + 1);
+  });
+
+  test("a block is sealed after ten idle milliseconds, once", () => {
+    const bench = LogBench.open(new MemoryDisk());
+    bench.pass(100);
+    bench.append(1, [testEntry(1, 1)]);
+    bench.settle();
+    const { writes } = bench.log.stats;
+    bench.pass(9);
+    expect(bench.log.stats.writes).toBe(writes);
+    bench.pass(1);
+    expect(bench.log.stats.writes).toBe(writes + 1);
+    bench.pass(1000);
+    expect(bench.log.stats.writes).toBe(writes + 1);
+  });
+
+  test("closing writes what is queued, makes it durable and seals it", () => {
+    const bench = LogBench.open(new MemoryDisk(), { ...smallConfig, fsync: "no" });
+    bench.append(1, [testEntry(1, 1)], { mustSync: false });
+    bench.close();
+    expect(bench.durable).toEqual(["1:1"]);
+    expect(bench.disk.log.slice(-3)).toEqual(["sync", "write", "close"]);
+  });
+});
+
+describe("a failing disk", () => {
+  test.each(["write", "sync"] as const)(
+    "poisons the log when a %s fails: told once, nothing completes any more",
+    (name) => {
+      const bench = LogBench.open(new MemoryDisk(), { ...smallConfig, fsync: "no" });
+      bench.append(1, [testEntry(1, 1)], { mustSync: false });
+      bench.settle();
+      bench.disk.failNext = { name, reason: "io" };
+      bench.append(1, [testEntry(2, 1)]);
+      bench.append(2, [testEntry(1, 1)]);
+      bench.settle();
+      bench.append(2, [testEntry(2, 1)]);
+      bench.log.requestSync();
+      bench.pass(5000);
+      expect(bench.poisonings).toHaveLength(1);
+      expect(bench.poisonings[0]).toMatch(/segment 1 at offset \d+ failed: injected io/);
+      expect(bench.durable).toEqual([]);
+      expect(bench.disk.pending).toBe(0);
+    },
+  );
+
+  test("that is full when a segment is to be created makes writers wait, and they go on when there is space", () => {
+    const bench = LogBench.open(new MemoryDisk());
+    bench.disk.failNext = { name: "create", reason: "space" };
+    for (let index = 1; index <= 4; index++) bench.append(1, [testEntry(index, 1, 1800)]);
+    bench.settle();
+    expect(bench.durable).toEqual(["1:1", "1:2"]);
+    expect(bench.poisonings).toEqual([]);
+    bench.pass(1000);
+    expect(bench.durable).toEqual(["1:1", "1:2", "1:3", "1:4"]);
+  });
+
+  test("an entry that no segment can take is refused where it is appended", () => {
+    const bench = LogBench.open(new MemoryDisk());
+    expect(() => bench.append(1, [testEntry(1, 1, 4000)])).toThrow("log entry of 4000 bytes; a WAL segment takes 2920");
+    bench.append(1, [testEntry(1, 1, 2920)], { hardState: { term: 1, vote: 1, commit: 0 } });
+    bench.append(1, [testEntry(2, 1, 2920)]);
+    bench.settle();
+    expect(reopened(bench).groups().get(1)!.entries).toEqual([testEntry(1, 1, 2920), testEntry(2, 1, 2920)]);
+  });
+
+  test("bits that rot under a running log are not handed out", () => {
+    const bench = LogBench.open(new MemoryDisk());
+    bench.append(1, [testEntry(1, 1), testEntry(2, 1, 100), testEntry(3, 1)]);
+    bench.settle();
+    const rotten = bench.disk.content().get(1)!;
+    const data = testEntry(2, 1, 100).data;
+    const at = Buffer.from(rotten).indexOf(data) + 50;
+    bench.disk.write(1, at, [new Uint8Array([rotten[at]! ^ 4])], true, () => {});
+    bench.settle();
+    expect(bench.read(1, 1, 2, 1e6)).toEqual([testEntry(1, 1)]);
+    expect(bench.read(1, 1, 4, 1e6)).toMatch(
+      /^corrupt: segment 1 is damaged at offset \d+: not log entry 2 of group 1/,
+    );
+  });
+});
+
+describe("compaction", () => {
+  test("removes the segments that no group needs, keeps hard states, and survives a restart", () => {
+    const bench = LogBench.open(new MemoryDisk());
+    bench.append(9, [], { hardState: { term: 4, vote: 2, commit: 0 } });
+    for (let index = 1; index <= 40; index++) {
+      bench.append(1, [testEntry(index, 3, 700)], { hardState: { term: 3, vote: 1, commit: index } });
+      bench.settle();
+    }
+    const { segments } = bench.log.stats;
+    expect(segments).toBeGreaterThan(8);
+    bench.log.compact(1, 38, 3);
+    bench.settle();
+    expect(bench.log.stats.segments).toBeLessThanOrEqual(4);
+    expect(bench.read(1, 38, 39, 1)).toMatch(/^missing/);
+    const again = reopened(bench);
+    const groups = again.groups();
+    expect(groups.get(9)!.hardState).toEqual({ term: 4, vote: 2, commit: 0 });
+    expect(groups.get(1)).toEqual({
+      groupId: 1,
+      hardState: { term: 3, vote: 1, commit: 40 },
+      entries: [testEntry(39, 3, 700), testEntry(40, 3, 700)],
+      compactedIndex: 38,
+      compactedTerm: 3,
+    });
+  });
+
+  test("to a snapshot ahead of the log, or of another term, replaces the log", () => {
+    const bench = LogBench.open(new MemoryDisk());
+    bench.append(1, [testEntry(1, 1), testEntry(2, 1)]);
+    bench.append(2, [testEntry(1, 1), testEntry(2, 1), testEntry(3, 1)]);
+    bench.log.compact(1, 10, 5);
+    bench.log.compact(2, 2, 4);
+    bench.append(1, [testEntry(11, 5)]);
+    bench.settle();
+    const groups = reopened(bench).groups();
+    expect(groups.get(1)).toMatchObject({ compactedIndex: 10, compactedTerm: 5, entries: [testEntry(11, 5)] });
+    expect(groups.get(1)!.hardState.commit).toBe(10);
+    expect(groups.get(2)).toMatchObject({ compactedIndex: 2, compactedTerm: 4, entries: [] });
+  });
+
+  test("of nothing happens for a group that was forgotten", () => {
+    const bench = LogBench.open(new MemoryDisk());
+    bench.append(1, [testEntry(1, 1)], { hardState: { term: 1, vote: 1, commit: 1 } });
+    bench.append(2, [testEntry(1, 1)]);
+    bench.log.forget(1);
+    bench.settle();
+    expect([...reopened(bench).groups().keys()]).toEqual([2]);
+  });
+
+  test("a group that lags behind does not keep its old segments: its few entries are copied forward", () => {
+    const bench = LogBench.open(new MemoryDisk(), { ...smallConfig, segmentsMax: 5 });
+    bench.append(2, [testEntry(1, 1), testEntry(2, 1), testEntry(3, 1)]);
+    for (let index = 1; index <= 60; index++) {
+      bench.append(1, [testEntry(index, 1, 900)]);
+      if (index === 3) bench.append(2, [testEntry(3, 2), testEntry(4, 2)]);
+      bench.log.compact(1, index, 1);
+      bench.settle();
+    }
+    expect(bench.log.stats.segments).toBeLessThanOrEqual(6);
+    const expected = [testEntry(1, 1), testEntry(2, 1), testEntry(3, 2), testEntry(4, 2)];
+    expect(bench.read(2, 1, 9, 1e6)).toEqual(expected);
+    const again = reopened(bench);
+    expect(again.groups().get(2)!.entries).toEqual(expected);
+    again.append(2, [testEntry(2, 3)]);
+    again.settle();
+    expect(reopened(again).groups().get(2)!.entries).toEqual([testEntry(1, 1), testEntry(2, 3)]);
+  });
+});
+
+test("a read of entries whose block is being written waits for it", () => {
+  const bench = LogBench.open(new MemoryDisk());
+  bench.append(1, [testEntry(1, 1)]);
+  bench.time.runDue();
+  expect(bench.disk.pending).toBe(1);
+  expect(bench.read(1, 1, 2, 1e6)).toEqual([testEntry(1, 1)]);
+});
+
+test("the size of segments is fixed when the log is founded; a later setting does not make it look damaged", () => {
+  const bench = LogBench.open(new MemoryDisk());
+  bench.append(1, [testEntry(1, 1)]);
+  bench.settle();
+  const again = new LogBench(MemoryDisk.from(bench.disk.content()), { ...smallConfig, segmentBytes: 8192 });
+  expect(again.groups().get(1)!.entries).toEqual([testEntry(1, 1)]);
+  expect(again.log.maxEntryBytes).toBe(2920);
+});

@@ -73,6 +73,11 @@ export class MemoryDisk implements SegmentDisk {
     return true;
   }
 
+  /** A killed process: what it had queued is gone, but a new process on this disk still sees what the operating system has. */
+  kill(): void {
+    this.#operations = [];
+  }
+
   /** The content after a power cut at this moment. */
   crash(seed: number): Map<number, Uint8Array> {
     const bits = seededBits(seed);
