@@ -120,6 +120,14 @@ export class RaftLog implements LogReader {
     return found;
   }
 
+  /** Every entry in memory, ascending: for who checks or dumps the log. */
+  visit(each: (index: number, term: number, data: Uint8Array) => void): void {
+    for (let index = Math.max(this.#evicted, this.#compactedIndex) + 1; index <= this.#last; index++) {
+      const entry = this.#slots[index - this.#slotIndex]!;
+      each(entry.index, entry.term, entry.data);
+    }
+  }
+
   snapshot(): Snapshot | "unavailable" {
     return "unavailable";
   }

@@ -363,6 +363,11 @@ export class ShardReplica {
     return { index: this.#state.index, hash: this.#state.stateHash() };
   }
 
+  /** The log entries that are in memory, ascending. */
+  visitLog(each: (index: number, term: number, data: Uint8Array) => void): void {
+    this.#raftLog.visit(each);
+  }
+
   /** Walks the state and asserts its invariants. Tests, sim. */
   verify(): void {
     this.#state.verify();

@@ -12,7 +12,8 @@ export const systemScheduler: Scheduler = {
     setImmediate(task);
   },
   after(delayMs: number, task: () => void): Timer {
-    const timer = setTimeout(task, delayMs);
+    // setTimeout drops the fraction: rounded up, it is never early.
+    const timer = setTimeout(task, Math.ceil(delayMs));
     return { cancel: () => clearTimeout(timer) };
   },
 };

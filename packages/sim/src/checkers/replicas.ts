@@ -1,0 +1,94 @@
+/**
+ * What must hold between replicas at every moment: one leader per term, commit never goes back in a replica's life, equal state at equal committed
+ * index on every replica, and equal log entries where index and term are equal.
+ */
+import { crc32 } from "@headrace/bytes";
+import { Role } from "@headrace/raft-ts";
+import type { SimulatedCluster } from "../simulated-cluster.ts";
+
+export class ReplicaChecker {
+  readonly #cluster: SimulatedCluster;
+  /** group/term → replica that led it. */
+  readonly #leaders: Map<string, number> = new Map();
+  /** group/index → hash of the committed state there. */
+  readonly #states: Map<string, string> = new Map();
+  /** group/index/term → checksum of the log entry there, and the term before it. */
+  readonly #entries: Map<string, string> = new Map();
+  /** group → highest index known committed, with its term: never to be replaced. */
+  readonly #committed: Map<string, number> = new Map();
+  compared = 0;
+  entriesCompared = 0;
+
+  constructor(cluster: SimulatedCluster) {
+    this.#cluster = cluster;
+  }
+
+  /** Cheap: after every step. */
+  checkLeaders(): void {
+    for (const { shard } of this.#cluster.replicas()) {
+      if (!shard.isLeader) continue;
+      const { groupId, replicaId } = shard;
+      const { term, role } = shard.status();
+      if (role !== Role.leader) continue;
+      const key = `${groupId}/${term}`;
+      const known = this.#leaders.get(key);
+      if (known === undefined) {
+        this.#leaders.set(key, replicaId);
+        this.#cluster.loop.count("leader elected");
+      } else if (known !== replicaId) {
+        throw new Error(`two leaders of shard ${groupId} in term ${term}: replicas ${known} and ${replicaId}`);
+      }
+    }
+  }
+
+  /** Walks states and logs: now and then. */
+  checkStates(): void {
+    for (const { machine, shard } of this.#cluster.replicas()) {
+      if (!shard.isHealthy) continue;
+      const status = shard.status();
+      const { groupId } = shard;
+      this.#checkLog(machine.name, shard);
+      // A leader's memory may be ahead of what is committed, and a dirty follower's is of no meaning until its fate is known.
+      if (status.dirty || status.reloading || status.stateIndex > status.commitIndex) continue;
+      const { index, hash } = shard.stateHash();
+      const key = `${groupId}/${index}`;
+      const known = this.#states.get(key);
+      if (known === undefined) this.#states.set(key, hash);
+      else {
+        this.compared++;
+        if (known !== hash)
+          throw new Error(
+            `replicas of shard ${groupId} differ at index ${index}: ${machine.name} has ${hash}, another had ${known}`,
+          );
+      }
+    }
+  }
+
+  #checkLog(name: string, shard: import("@headrace/node").ShardReplica): void {
+    const { commitIndex } = shard.status();
+    const { groupId } = shard;
+    let before = -1;
+    shard.visitLog((index, term, data) => {
+      const key = `${groupId}/${index}/${term}`;
+      const content = `${crc32(data)}/${before}`;
+      const known = this.#entries.get(key);
+      if (known === undefined) this.#entries.set(key, content);
+      else if (before >= 0 && !known.endsWith("/-1") && known !== content) {
+        throw new Error(
+          `logs of shard ${groupId} differ at index ${index}, term ${term}: ${name} has ${content}, another had ${known}`,
+        );
+      } else this.entriesCompared++;
+      if (index <= commitIndex) {
+        const position = `${groupId}/${index}`;
+        const committedTerm = this.#committed.get(position);
+        if (committedTerm !== undefined && committedTerm !== term) {
+          throw new Error(
+            `a committed entry of shard ${groupId} was replaced at index ${index}: term ${committedTerm}, then ${term} on ${name}`,
+          );
+        }
+        this.#committed.set(position, term);
+      }
+      before = term;
+    });
+  }
+}

@@ -1,0 +1,235 @@
+/**
+ * A whole cluster in one thread: the same Node and Gateway as in production on simulated ports. The twin of server/real-node.ts and
+ * server/real-gateway.ts, to be read beside them. Holds wiring only.
+ */
+import { createHmac } from "node:crypto";
+import { defaultLimits, Gateway } from "@headrace/gateway";
+import { defaultNodeConfig, Node } from "@headrace/node";
+import type { Digest, Logger } from "@headrace/ports";
+import { Life, type EventLoop } from "./event-loop.ts";
+import type { SeededRandom } from "./seeded-random.ts";
+import { SimClock, SimScheduler } from "./sim-clock.ts";
+import { SimKvStore, SimMachineDisk, SimRecordStore, SimSegmentDisk } from "./sim-disk.ts";
+import { SimByteNetwork, SimNetwork } from "./sim-network.ts";
+import { PeerDirectory, SimMetaClient, SimPeerNetwork } from "./sim-peers.ts";
+
+export interface ClusterOptions {
+  readonly nodes: number;
+  readonly gateways: number;
+  readonly shards: number;
+  readonly electionTimeoutMs: number;
+  readonly heartbeatMs: number;
+  /** Small, so that a run of seconds sees many. */
+  readonly checkpointIntervalMs: number;
+  readonly walSegmentBytes: number;
+}
+
+export const defaultClusterOptions: ClusterOptions = {
+  nodes: 3,
+  gateways: 2,
+  shards: 2,
+  electionTimeoutMs: 500,
+  heartbeatMs: 50,
+  checkpointIntervalMs: 150,
+  walSegmentBytes: 256 * 1024,
+};
+
+const digest: Digest = {
+  hmacSha256: (key, data) => createHmac("sha256", key).update(data).digest(),
+};
+
+/** One machine: its disk outlives the processes that run on it. */
+export class Machine {
+  readonly index: number;
+  readonly name: string;
+  readonly disk: SimMachineDisk = new SimMachineDisk();
+  node: Node | null = null;
+  life: Life | null = null;
+  peers: SimPeerNetwork | null = null;
+  clock: SimClock | null = null;
+  /** Kept over restarts: a clock that runs wrong goes on doing so. */
+  skewMs = 0;
+
+  constructor(index: number) {
+    this.index = index;
+    this.name = `node-${index + 1}`;
+  }
+
+  get isUp(): boolean {
+    return this.node !== null;
+  }
+}
+
+export class SimulatedCluster {
+  readonly loop: EventLoop;
+  readonly network: SimNetwork;
+  readonly machines: readonly Machine[];
+  readonly gatewayAddresses: readonly string[];
+  readonly #random: SeededRandom;
+  readonly #options: ClusterOptions;
+  readonly #directory: PeerDirectory = new PeerDirectory();
+  readonly #gateways: Map<number, { readonly gateway: Gateway; readonly life: Life }> = new Map();
+  readonly #onLog: (line: string) => void;
+
+  constructor(loop: EventLoop, random: SeededRandom, options: ClusterOptions, onLog: (line: string) => void) {
+    this.loop = loop;
+    this.#random = random;
+    this.#options = options;
+    this.#onLog = onLog;
+    this.network = new SimNetwork(loop, random.fork());
+    this.machines = Array.from({ length: options.nodes }, (_, index) => new Machine(index));
+    this.gatewayAddresses = Array.from({ length: options.gateways }, (_, index) => `gateway-${index + 1}:6379`);
+    for (const machine of this.machines) this.startNode(machine);
+    for (let index = 0; index < options.gateways; index++) this.startGateway(index);
+  }
+
+  get seeds(): readonly string[] {
+    return this.machines.map((machine) => `${machine.name}:7401`);
+  }
+
+  startNode(machine: Machine): void {
+    const { loop } = this;
+    const life = new Life(machine.name);
+    const random = this.#random.fork();
+    const clock = new SimClock(loop);
+    clock.skewMs = machine.skewMs;
+    const peers = new SimPeerNetwork(this.network, this.#directory, life, `${machine.name}:7401`);
+    const options = this.#options;
+    const node = new Node(
+      {
+        ...defaultNodeConfig,
+        addresses: {
+          peerAddress: `${machine.name}:7401`,
+          dataAddress: `${machine.name}:7400`,
+          httpAddress: `${machine.name}:8379`,
+          announceHost: machine.name,
+          announcePort: 7400,
+        },
+        dataBindAddress: `${machine.name}:7400`,
+        seeds: this.seeds,
+        bootstrapExpect: this.machines.length,
+        shards: options.shards,
+        replicas: Math.min(3, this.machines.length),
+        electionTimeoutMs: options.electionTimeoutMs,
+        heartbeatMs: options.heartbeatMs,
+        walSegmentBytes: options.walSegmentBytes,
+        shardLimits: { ...defaultNodeConfig.shardLimits, checkpointIntervalMs: options.checkpointIntervalMs },
+      },
+      {
+        clock,
+        scheduler: new SimScheduler(loop, life),
+        random: random.fork(),
+        digest,
+        segmentDisk: new SimSegmentDisk(loop, life, machine.disk, random.fork()),
+        kvStore: new SimKvStore(loop, life, machine.disk, random.fork()),
+        recordStore: new SimRecordStore(loop, life, machine.disk, random.fork()),
+        peerNetwork: peers,
+        logger: this.#logger(machine.name),
+        network: new SimByteNetwork(this.network, life),
+      },
+    );
+    machine.life = life;
+    machine.node = node;
+    machine.peers = peers;
+    machine.clock = clock;
+    loop.count("node started");
+    loop.after(0, "soon", life, "start", () =>
+      node.start((failure) => {
+        if (failure !== null) throw new Error(`${machine.name} cannot start: ${failure.message}`);
+      }),
+    );
+  }
+
+  startGateway(index: number): void {
+    const { loop } = this;
+    const name = `gateway-${index + 1}`;
+    const life = new Life(name);
+    const random = this.#random.fork();
+    const address = this.gatewayAddresses[index]!;
+    const gateway = new Gateway(
+      {
+        policy: "proxy",
+        listenAddress: address,
+        announceHost: name,
+        announcePort: 6379,
+        localNodeId: 0,
+        gatewayId: `${name}-${random.u32()}`,
+        incarnation: Math.floor(loop.nowMs) + 1,
+        seedAddresses: this.seeds,
+        secret: null,
+        processId: index + 1,
+        runId: "0".repeat(40),
+        headraceVersion: "0.0.0-sim",
+        processNumbers: () => ({ usedMemoryBytes: 1, usedMemoryRssBytes: 1 }),
+        extraSettings: [],
+        limits: { ...defaultLimits, holdMs: 2000, replyTimeoutMs: 4000 },
+      },
+      {
+        clock: new SimClock(loop),
+        scheduler: new SimScheduler(loop, life),
+        random: random.fork(),
+        digest,
+        network: new SimByteNetwork(this.network, life),
+        metaClient: new SimMetaClient(this.network, this.#directory, life),
+        logger: this.#logger(name),
+      },
+    );
+    this.#gateways.set(index, { gateway, life });
+    loop.after(0, "soon", life, "start", () =>
+      gateway.start((started) => {
+        if (!started.ok) throw new Error(`${name} cannot start: ${started.message}`);
+      }),
+    );
+  }
+
+  /** `powerCut`: the machine loses what was not synced; else the process alone dies. */
+  crashNode(machine: Machine, powerCut: boolean): void {
+    const { life, peers } = machine;
+    if (life === null) return;
+    life.alive = false;
+    machine.node = null;
+    machine.life = null;
+    peers?.died();
+    this.network.processDied(life);
+    if (powerCut) machine.disk.powerCut(this.#random);
+    else machine.disk.kill(this.#random);
+    this.loop.count(powerCut ? "power cut" : "node killed");
+  }
+
+  restartGateway(index: number): void {
+    const running = this.#gateways.get(index);
+    if (running !== undefined) {
+      running.life.alive = false;
+      this.network.processDied(running.life);
+    }
+    this.loop.count("gateway restarted");
+    this.startGateway(index);
+  }
+
+  /** Every shard replica that is there, with its machine. */
+  *replicas(): Iterable<{
+    readonly machine: Machine;
+    readonly shard: import("@headrace/node").ShardReplica;
+  }> {
+    for (const machine of this.machines) {
+      const member = machine.node?.member;
+      if (member === null || member === undefined) continue;
+      for (const shard of member.shards()) yield { machine, shard };
+    }
+  }
+
+  #logger(name: string): Logger {
+    const write = (level: string, event: string, fields?: Record<string, unknown>): void =>
+      this.#onLog(
+        `${this.loop.nowMs.toFixed(1)} ${name} ${level} ${event} ${fields === undefined ? "" : JSON.stringify(fields)}`,
+      );
+    const logger: Logger = {
+      debug: (event, fields) => write("debug", event, fields),
+      info: (event, fields) => write("info", event, fields),
+      warn: (event, fields) => write("warn", event, fields),
+      error: (event, fields) => write("error", event, fields),
+      child: () => logger,
+    };
+    return logger;
+  }
+}

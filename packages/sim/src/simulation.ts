@@ -1,0 +1,258 @@
+/**
+ * One run from one seed: a cluster, clients, faults; then everything is healed, a quiet reader looks at what is there, and the checkers compare it with
+ * what the clients saw. Any contradiction throws. The same seed and number of steps give the same trace hash.
+ */
+import { EventLoop, Life } from "./event-loop.ts";
+import { SeededRandom } from "./seeded-random.ts";
+import { SimByteNetwork } from "./sim-network.ts";
+import { SimClient, type Operation } from "./sim-client.ts";
+import { defaultClusterOptions, SimulatedCluster, type ClusterOptions } from "./simulated-cluster.ts";
+import { Faults } from "./faults.ts";
+import { ClientWork, GROUP } from "./workload.ts";
+import { History, type FinalView } from "./checkers/history.ts";
+import { ReplicaChecker } from "./checkers/replicas.ts";
+import { ErrorReply, type ReplyValue } from "./reply-value.ts";
+
+export interface SimulationOptions {
+  readonly seed: number;
+  /** Steps with faults; healing and the final look come on top. */
+  readonly steps: number;
+  readonly clients?: number;
+  readonly cluster?: Partial<ClusterOptions>;
+  readonly onTrace?: (line: string) => void;
+  readonly onLog?: (line: string) => void;
+  readonly onProgress?: (steps: number) => void;
+}
+
+export interface SimulationResult {
+  readonly seed: number;
+  readonly steps: number;
+  readonly simulatedMs: number;
+  readonly traceHash: string;
+  readonly faults: readonly string[];
+  readonly counts: ReadonlyMap<string, number>;
+  readonly replies: ReadonlyMap<string, number>;
+  readonly statesCompared: number;
+  readonly entriesCompared: number;
+}
+
+/** A rule was broken; the message names it, `seed` and `steps` replay it. */
+export class Violation extends Error {
+  override name: string = "Violation";
+  readonly seed: number;
+  readonly traceHash: string;
+
+  constructor(seed: number, traceHash: string, message: string) {
+    super(message);
+    this.seed = seed;
+    this.traceHash = traceHash;
+  }
+}
+
+const STREAMS = ["s:{a}", "s:{b}", "s:{c}", "s:{d}"];
+const CHECK_STATES_EVERY_STEPS = 400;
+/** After healing everything must be served within this simulated time. */
+const LIVENESS_MS = 30_000;
+const CLIENT_PAUSE_MAX_MS = 12;
+
+export function simulate(options: SimulationOptions): SimulationResult {
+  const loop = new EventLoop();
+  if (options.onTrace !== undefined) loop.onTrace = options.onTrace;
+  const restore = trapAmbientWorld();
+  try {
+    return new Run(loop, options).run();
+  } catch (error) {
+    if (error instanceof Error && error.name === "Violation") throw error;
+    const violation = new Violation(
+      options.seed,
+      loop.traceHash,
+      error instanceof Error ? error.message : String(error),
+    );
+    if (error instanceof Error && error.stack !== undefined) violation.stack = error.stack;
+    throw violation;
+  } finally {
+    restore();
+  }
+}
+
+class Run {
+  readonly #loop: EventLoop;
+  readonly #options: SimulationOptions;
+  readonly #random: SeededRandom;
+  readonly #cluster: SimulatedCluster;
+  readonly #replicas: ReplicaChecker;
+  readonly #history: History = new History();
+  readonly #faults: Faults;
+  readonly #clientLife: Life = new Life("clients");
+  #working = true;
+
+  constructor(loop: EventLoop, options: SimulationOptions) {
+    this.#loop = loop;
+    this.#options = options;
+    this.#random = new SeededRandom(options.seed);
+    this.#cluster = new SimulatedCluster(
+      loop,
+      this.#random.fork(),
+      { ...defaultClusterOptions, ...options.cluster },
+      options.onLog ?? (() => undefined),
+    );
+    this.#replicas = new ReplicaChecker(this.#cluster);
+    this.#faults = new Faults(this.#random.fork(), this.#cluster);
+  }
+
+  run(): SimulationResult {
+    const quiet = this.#client("admin", 0);
+    this.#prepare(quiet);
+    this.#startClients();
+    this.#faults.start();
+    const end = this.#loop.steps + this.#options.steps;
+    while (this.#loop.steps < end && this.#step()) {
+      if (this.#loop.steps % 1000 === 0) this.#options.onProgress?.(this.#loop.steps);
+    }
+    this.#working = false;
+    this.#faults.heal();
+    this.#loop.note("healed");
+    const final = this.#look(quiet);
+    this.#replicas.checkStates();
+    this.#history.check(final);
+    return {
+      seed: this.#options.seed,
+      steps: this.#loop.steps,
+      simulatedMs: this.#loop.nowMs,
+      traceHash: this.#loop.traceHash,
+      faults: this.#faults.enabled,
+      counts: this.#loop.counts,
+      replies: this.#history.classes,
+      statesCompared: this.#replicas.compared,
+      entriesCompared: this.#replicas.entriesCompared,
+    };
+  }
+
+  #step(): boolean {
+    const more = this.#loop.step();
+    this.#replicas.checkLeaders();
+    if (this.#loop.steps % CHECK_STATES_EVERY_STEPS === 0) this.#replicas.checkStates();
+    return more;
+  }
+
+  #client(name: string, firstGateway: number, onReply: (operation: Operation) => void = () => undefined): SimClient {
+    return new SimClient(
+      {
+        name,
+        loop: this.#loop,
+        life: this.#clientLife,
+        network: new SimByteNetwork(this.#cluster.network, this.#clientLife),
+        gateways: this.#cluster.gatewayAddresses,
+        firstGateway,
+      },
+      onReply,
+    );
+  }
+
+  /** Runs the request until it has an answer that is no error. */
+  #insist(client: SimClient, args: readonly string[], accept: (reply: ReplyValue) => boolean): ReplyValue {
+    const deadline = this.#loop.nowMs + LIVENESS_MS;
+    for (;;) {
+      const operation = client.send(args);
+      while (operation.open && this.#loop.nowMs < deadline && this.#step());
+      const { reply } = operation;
+      if (reply !== undefined && accept(reply)) return reply;
+      if (this.#loop.nowMs >= deadline || this.#loop.pending === 0) {
+        throw new Error(
+          `not served within ${LIVENESS_MS} simulated ms after healing: ${args.join(" ")}, last answer ${JSON.stringify(reply)}`,
+        );
+      }
+      const resumeAt = this.#loop.nowMs + 50;
+      this.#loop.at(resumeAt, "client", this.#clientLife, "pause", () => undefined);
+      while (this.#loop.nowMs < resumeAt && this.#step());
+    }
+  }
+
+  #prepare(client: SimClient): void {
+    for (const stream of STREAMS) {
+      this.#insist(
+        client,
+        ["XGROUP", "CREATE", stream, GROUP, "0", "MKSTREAM"],
+        (reply) => reply === "OK" || (reply instanceof ErrorReply && reply.code === "BUSYGROUP"),
+      );
+    }
+  }
+
+  #startClients(): void {
+    const count = this.#options.clients ?? 6;
+    for (let i = 0; i < count; i++) {
+      const name = `c${i}`;
+      const random = this.#random.fork();
+      const work = new ClientWork(name, random.fork(), { streams: STREAMS });
+      const depth = random.pick([1, 1, 4, 16]);
+      const client = this.#client(name, i, (operation) => {
+        this.#history.add(operation);
+        work.heard(operation);
+      });
+      const turn = (): void => {
+        if (this.#working)
+          this.#loop.after(random.below(CLIENT_PAUSE_MAX_MS * 10) / 10, "client", this.#clientLife, name, turn);
+        if (!this.#working) return;
+        if (random.chance(1, 400)) client.drop();
+        for (let n = random.between(1, depth); n > 0 && client.openRequests < 64; n--) {
+          const operation = client.send(work.next());
+          if (!operation.open) break;
+        }
+      };
+      turn();
+    }
+  }
+
+  #look(client: SimClient): FinalView {
+    // Everyone is back and every replica has all of it.
+    const entries = new Map<string, readonly (readonly [string, readonly string[]])[]>();
+    const pending = new Map<string, Set<string>>();
+    for (const stream of STREAMS) {
+      this.#insist(client, ["XADD", `${stream}end`, "*", "p", `end ${stream}`], (reply) => typeof reply === "string");
+      entries.set(stream, this.#insist(client, ["XRANGE", stream, "-", "+"], Array.isArray) as never);
+      const listed = this.#insist(
+        client,
+        ["XPENDING", stream, GROUP, "-", "+", "1000000"],
+        Array.isArray,
+      ) as unknown as [string][];
+      pending.set(stream, new Set(listed.map(([id]) => id)));
+    }
+    this.#awaitEqualReplicas();
+    return { entries, pending };
+  }
+
+  #awaitEqualReplicas(): void {
+    const deadline = this.#loop.nowMs + LIVENESS_MS;
+    for (;;) {
+      const byGroup = new Map<number, Set<number>>();
+      let replicas = 0;
+      for (const { shard } of this.#cluster.replicas()) {
+        const { stateIndex, dirty, reloading } = shard.status();
+        const indexes = byGroup.get(shard.groupId) ?? new Set();
+        indexes.add(dirty || reloading ? -1 : stateIndex);
+        byGroup.set(shard.groupId, indexes);
+        replicas++;
+      }
+      const expected = byGroup.size * Math.min(3, this.#cluster.machines.length);
+      const equal = [...byGroup.values()].every((indexes) => indexes.size === 1 && !indexes.has(-1));
+      if (byGroup.size > 0 && equal && replicas === expected) return;
+      if (this.#loop.nowMs > deadline) throw new Error("the replicas did not come to the same index after healing");
+      if (!this.#step()) throw new Error("nothing happens any more, and the replicas differ");
+    }
+  }
+}
+
+/** Whatever asks the real world for time or chance during a run is a bug that would make seeds worthless. */
+function trapAmbientWorld(): () => void {
+  const realNow = Date.now;
+  const realRandom = Math.random;
+  const trap = (name: string) => (): never => {
+    throw new Error(`${name} was called inside the simulation: take it from a port`);
+  };
+  Date.now = trap("Date.now");
+  Math.random = trap("Math.random");
+  return () => {
+    Date.now = realNow;
+    Math.random = realRandom;
+  };
+}
