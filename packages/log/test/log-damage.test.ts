@@ -149,3 +149,22 @@ test("a power cut while the log is founded leaves a log that can be founded", ()
     expect(again.durable).toEqual(["1:1"]);
   }
 });
+
+test("a segment's start is proven by a block behind it before the segments that it replaces are removed", () => {
+  const bench = LogBench.open(new MemoryDisk(), config);
+  bench.append(9, [], { hardState: { term: 4, vote: 2, commit: 0 } });
+  bench.settle();
+  for (let index = 1; index <= 20; index++) {
+    bench.append(1, [testEntry(index, 1, 1000)]);
+    bench.log.compact(1, index, 1);
+    while (bench.time.runDue() || bench.disk.step()) {
+      const content = bench.disk.content();
+      const written = [...content.keys()].filter((sequence) => content.get(sequence)!.some((byte) => byte !== 0));
+      const last = content.get(Math.max(...written))!;
+      last[20]! ^= 1;
+      const outcome = recovered(content);
+      if (outcome.kind === "recovered") expect(outcome.groups.get(9)!.hardState.term).toBe(4);
+    }
+  }
+  expect(bench.disk.log).toContain("remove");
+});

@@ -3,7 +3,7 @@ import type { Clock, Logger, Scheduler, Timer } from "@headrace/ports";
 import type { Entry, HardState } from "@headrace/raft-ts";
 import type { RecoveredGroup, RecoveryOutcome, WalConfig } from "../src/api.ts";
 import { SharedLog } from "../src/shared-log.ts";
-import { MemoryDisk } from "./memory-disk.ts";
+import type { MemoryDisk } from "./memory-disk.ts";
 
 export const smallConfig: WalConfig = { segmentBytes: 4096, maxWriteBytes: 1024, sealAfterMs: 10, fsync: "always" };
 

@@ -11,7 +11,7 @@ import { SegmentFile } from "./segment-file.ts";
 
 export interface SegmentDiskOptions {
   /**
-   * Writes up to this size happen on the calling thread. 0, the default: all in the thread pool. See bench/results/wal-write.md for
+   * Writes up to this size happen on the calling thread. 0, the default: all in the thread pool. See bench/results/wal-write.txt for
    * what it gives and takes.
    */
   readonly blockingWriteBytesMax?: number;
