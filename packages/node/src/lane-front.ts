@@ -13,6 +13,7 @@ import { SniffedConnection } from "./sniffed-connection.ts";
 
 /** A link that has not proven who it is by then is closed. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
+const GIVE_BACK_MS = 1000;
 
 export interface LaneFrontHost {
   shard(shardId: number): LaneShard | null;
@@ -47,6 +48,8 @@ export class LaneFront implements LaneLinkHost {
   #dirty: LaneLink[];
   #listener: ByteListener | null;
   #lastLaneId: number;
+  /** Runs while there are links. */
+  #giveBackTimer: Timer | null;
 
   constructor(limits: LaneLinkLimits, world: LaneFrontWorld, host: LaneFrontHost) {
     this.stopping = false;
@@ -58,6 +61,7 @@ export class LaneFront implements LaneLinkHost {
     this.#dirty = [];
     this.#listener = null;
     this.#lastLaneId = 0;
+    this.#giveBackTimer = null;
   }
 
   /** `onListening` gets null, or why the address can't be bound. */
@@ -70,6 +74,13 @@ export class LaneFront implements LaneLinkHost {
     sniffed.decide((protocol) => {
       if (protocol === "link") this.acceptLink(sniffed);
       else this.#world.onRespConnection(sniffed);
+    });
+  }
+
+  #scheduleGiveBack(): Timer {
+    return this.#world.scheduler.after(GIVE_BACK_MS, () => {
+      for (const link of this.#links.keys()) link.giveBackOld();
+      this.#giveBackTimer = this.#scheduleGiveBack();
     });
   }
 
@@ -88,6 +99,7 @@ export class LaneFront implements LaneLinkHost {
       if (!link.ready) connection.destroy();
     });
     this.#links.set(link, timer);
+    this.#giveBackTimer ??= this.#scheduleGiveBack();
   }
 
   /** Remembers the leader and tells every link. `nodeId` 0: none known. */
@@ -156,6 +168,10 @@ export class LaneFront implements LaneLinkHost {
   onClosed(link: LaneLink, reason: string): void {
     this.#links.get(link)?.cancel();
     this.#links.delete(link);
+    if (this.#links.size === 0) {
+      this.#giveBackTimer?.cancel();
+      this.#giveBackTimer = null;
+    }
     this.#world.logger.info("link_closed", { gateway: link.gatewayId, reason });
   }
 }

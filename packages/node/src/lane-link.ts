@@ -4,14 +4,14 @@
  *
  * CREDIT counts the payloads of Request frames that have no fate yet, per lane and per link. It is granted back in quarters of the window
  * as requests are answered: a gateway sends while its credit is above 0, so what is kept back for a while stops nobody. One that goes on
- * without credit is not read from until its requests are answered; a link that does not take its replies is not read from either.
+ * without credit is not read from until its requests are answered; a link that does not take its replies is not read from either. Requests
+ * that wait for long (blocked reads, a lost majority) give their credit back early, or enough of them would starve everything else on the
+ * link; the memory that they hold is bounded by their shard.
  *
  * Must not know: Raft, what the requests say.
  */
-import { ByteWriter, copyOf } from "@headrace/bytes";
-import type { Ack } from "@headrace/commands";
+import { ByteWriter } from "@headrace/bytes";
 import {
-  ACK_DEFAULT,
   beginReply,
   decodeCancel,
   decodeLaneOpen,
@@ -23,7 +23,6 @@ import {
   FrameReader,
   FrameResult,
   FrameType,
-  REQUEST_HEADER_BYTES,
   RefuseReason,
   RequestPayload,
   WaitKind,
@@ -37,6 +36,7 @@ import {
 } from "@headrace/link";
 import type { CancelHow, NodeHandshake } from "@headrace/link";
 import type { ByteConnection, ByteConnectionEvents, CloseReason } from "@headrace/ports";
+import { ackOf, LaneRequest, LinkLane } from "./link-lane.ts";
 import type { Lane, LaneSink, RequestBatch, WaitQuery } from "./shard-api.ts";
 
 /** What a link needs of a shard's replica on this node. */
@@ -74,63 +74,6 @@ export interface LaneLinkHost {
   onClosed(link: LaneLink, reason: string): void;
 }
 
-/** A Request frame on its way: handed to the shard, and kept until all its requests have a fate. */
-class LaneRequest implements RequestBatch {
-  readonly lane: Lane;
-  readonly shardId: number;
-  readonly laneEpoch: number;
-  readonly firstNumber: number;
-  readonly count: number;
-  readonly bytes: Uint8Array;
-  readonly creditBytes: number;
-  unanswered: number;
-
-  constructor(lane: Lane, shardId: number, header: RequestPayload, bytes: Uint8Array) {
-    this.lane = lane;
-    this.shardId = shardId;
-    this.laneEpoch = header.laneEpoch;
-    this.firstNumber = header.firstNumber;
-    this.count = header.count;
-    this.bytes = bytes;
-    this.creditBytes = REQUEST_HEADER_BYTES + bytes.length;
-    this.unanswered = header.count;
-  }
-}
-
-class LinkLane implements Lane {
-  readonly id: number;
-  respVersion: 2 | 3;
-  ack: Ack | null;
-  readonly clientId: number;
-  readonly session: Uint8Array;
-  readonly openedAtMs: number;
-  closed: boolean;
-  readonly sink: LaneSink;
-  /** The lane's number on the link. */
-  readonly wireId: number;
-  /** Unanswered frames in the order of arrival. */
-  readonly requests: LaneRequest[];
-  /** Shards that have heard of the lane. */
-  readonly shardIds: Set<number>;
-  /** Answered bytes not yet granted back. */
-  owedBytes: number;
-
-  constructor(id: number, wireId: number, open: NonNullable<ReturnType<typeof decodeLaneOpen>>, sink: LaneSink) {
-    this.id = id;
-    this.respVersion = open.respVersion;
-    this.ack = ackOf(open.ack);
-    this.clientId = open.clientId;
-    this.session = open.session;
-    this.openedAtMs = open.openedAtMs;
-    this.closed = false;
-    this.sink = sink;
-    this.wireId = wireId;
-    this.requests = [];
-    this.shardIds = new Set();
-    this.owedBytes = 0;
-  }
-}
-
 export class LaneLink implements LaneSink, ByteConnectionEvents {
   readonly #connection: ByteConnection;
   readonly #host: LaneLinkHost;
@@ -147,6 +90,8 @@ export class LaneLink implements LaneSink, ByteConnectionEvents {
   /** Request bytes of the link without a fate. */
   #unansweredBytes: number;
   #owedBytes: number;
+  /** Counts the calls of `giveBackOld`. */
+  #age: number;
   #flushRequested: boolean;
 
   constructor(connection: ByteConnection, host: LaneLinkHost, handshake: NodeHandshake, limits: LaneLinkLimits) {
@@ -168,6 +113,7 @@ export class LaneLink implements LaneSink, ByteConnectionEvents {
     this.#paused = false;
     this.#unansweredBytes = 0;
     this.#owedBytes = 0;
+    this.#age = 0;
     this.#flushRequested = false;
     connection.listen(this);
   }
@@ -199,6 +145,22 @@ export class LaneLink implements LaneSink, ByteConnectionEvents {
       this.#connection.write(writer.take(nextCapacity));
     }
     this.#holdReading();
+  }
+
+  /** To be called once a second: requests older than one call give their credit back. */
+  giveBackOld(): void {
+    this.#age++;
+    if (!this.ready || this.#unansweredBytes === 0) return;
+    for (const lane of this.#lanes.values()) {
+      for (const request of lane.requests) {
+        // In the order of arrival: the first young one ends it.
+        if (request.age + 1 >= this.#age) break;
+        if (request.creditBytes === 0) continue;
+        this.#owe(lane, request.creditBytes);
+        request.creditBytes = 0;
+      }
+    }
+    this.#written();
   }
 
   sendLeader(shardId: number, nodeId: number, term: number): void {
@@ -334,11 +296,10 @@ export class LaneLink implements LaneSink, ByteConnectionEvents {
     if (!header.decode(reader)) return false;
     const lane = this.#lanes.get(reader.lane);
     if (lane === undefined) return false;
-    // An own copy: the chunk may hold frames of many lanes, and one slow lane must not keep them all in memory.
-    const bytes = copyOf(reader.bytes, header.start, header.end);
-    const request = new LaneRequest(lane, reader.shard, header, bytes);
+    const creditBytes = reader.end - reader.start;
+    const request = new LaneRequest(reader.shard, header, creditBytes, this.#age);
     lane.requests.push(request);
-    this.#unansweredBytes += request.creditBytes;
+    this.#unansweredBytes += creditBytes;
     const shard = this.#host.shard(request.shardId);
     if (this.#host.stopping || shard === null) {
       const reason = this.#host.stopping ? RefuseReason.stopping : RefuseReason.notOwner;
@@ -347,7 +308,10 @@ export class LaneLink implements LaneSink, ByteConnectionEvents {
       return true;
     }
     lane.shardIds.add(request.shardId);
-    shard.enqueue(request);
+    // A view: shards take requests out of it within a turn, and copy those that block.
+    const bytes = reader.bytes.subarray(header.start, header.end);
+    const { laneEpoch, firstNumber, count } = request;
+    shard.enqueue({ lane, laneEpoch, firstNumber, count, bytes });
     return true;
   }
 
@@ -501,8 +465,4 @@ export class LaneLink implements LaneSink, ByteConnectionEvents {
     this.#lanes.clear();
     this.#host.onClosed(this, reason);
   }
-}
-
-function ackOf(wire: number): Ack | null {
-  return wire === ACK_DEFAULT ? null : (wire as Ack);
 }

@@ -158,7 +158,11 @@ export class MemberNode implements ShardHost, MetaGroupHost {
       return group.isHealthy && this.#groups.leaderOf(group.groupId).replicaId === group.replicaId;
     });
     this.#handOverMeta();
-    for (const { groupId } of led) this.#shards.get(groupId)?.handOver(null, () => undefined);
+    for (const { groupId } of led) {
+      // Nobody knows the successor yet; this node is not asked any more.
+      this.#front.setLeader(groupId, 0, this.#groups.leaderOf(groupId).term);
+      this.#shards.get(groupId)?.handOver(null, () => undefined);
+    }
     const look = (): void => {
       const isMoved = led.every((group) => {
         const { replicaId } = this.#groups.leaderOf(group.groupId);

@@ -72,6 +72,7 @@ export class RaftGroups {
   readonly #leaders: Map<number, GroupLeader>;
   readonly #queued: Set<number>;
   #turnScheduled: boolean;
+  #inTurn: boolean;
   #tickTimer: Timer | null;
   #stopped: boolean;
   turns: number;
@@ -93,6 +94,7 @@ export class RaftGroups {
     this.#leaders = new Map();
     this.#queued = new Set();
     this.#turnScheduled = false;
+    this.#inTurn = false;
     this.#tickTimer = null;
     this.#stopped = false;
     this.turns = 0;
@@ -163,7 +165,8 @@ export class RaftGroups {
       return;
     }
     this.#outbox.add(nodeId, groupId, message);
-    this.#scheduleTurn();
+    // A turn sends at its end what it has made.
+    if (!this.#inTurn) this.#scheduleTurn();
   }
 
   requestTurn(groupId: number): void {
@@ -184,7 +187,7 @@ export class RaftGroups {
 
   /** `onTurnEnd` is wanted although no group has work. */
   requestTurnEnd(): void {
-    this.#scheduleTurn();
+    if (!this.#inTurn) this.#scheduleTurn();
   }
 
   // ── what the peers do ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -253,6 +256,7 @@ export class RaftGroups {
     this.#turnScheduled = false;
     if (this.#stopped) return;
     this.turns++;
+    this.#inTurn = true;
     if (this.#queued.size > 0) {
       const groupIds = [...this.#queued];
       this.#queued.clear();
@@ -263,5 +267,6 @@ export class RaftGroups {
     }
     this.#outbox.flush();
     this.#host.onTurnEnd();
+    this.#inTurn = false;
   }
 }

@@ -259,6 +259,27 @@ test("credit that is granted back adds up to what was sent, and never leaves a l
   );
 });
 
+test("requests that stay open for long give their credit back, once", () => {
+  const bench = new Bench();
+  const gateway = bench.link();
+  gateway.open(1);
+  for (let number = 1; number <= 10; number++) gateway.request(1, number, "x".repeat(368));
+  gateway.send();
+  bench.time.run(900);
+  expect(bench.front.status()).toMatchObject({ unansweredBytes: 4000 });
+  bench.time.run(3000);
+  expect(bench.front.status()).toMatchObject({ unansweredBytes: 0 });
+  bench.shard.answerAll(() => "+OK\r\n");
+  bench.time.run(3000);
+  expect(gateway.of(FrameType.Reply)).toHaveLength(10);
+  const granted = (lane: number): number =>
+    gateway.of(FrameType.Credit).reduce((sum, frame) => sum + (frame.lane === lane ? (frame.value as number) : 0), 0);
+  expect(granted(1)).toBeGreaterThan(0);
+  expect(granted(1)).toBeLessThanOrEqual(4000);
+  expect(granted(0)).toBeLessThanOrEqual(4000);
+  expect(bench.front.status()).toMatchObject({ unansweredBytes: 0 });
+});
+
 test("one refusal gives every later request of its epoch back, and none of another epoch", () => {
   const bench = new Bench();
   const gateway = bench.link();

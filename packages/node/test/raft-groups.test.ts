@@ -1,0 +1,220 @@
+import { concatBytes } from "@headrace/bytes";
+import { defaultSettings, foundingPlan } from "@headrace/meta";
+import type { PeerChannel } from "@headrace/ports";
+import { message, MessageType } from "@headrace/raft-ts";
+import type { Message } from "@headrace/raft-ts";
+import { expect, test } from "vitest";
+import { FrameBuilder } from "../src/peer-codec.ts";
+import { RaftGroups } from "../src/raft-groups.ts";
+import type { GroupLeader, RaftGroup } from "../src/raft-groups.ts";
+import { Life, silentLogger, TestRandom, VirtualTime } from "./memory-world.ts";
+
+class FakeGroup implements RaftGroup {
+  readonly groupId: number;
+  readonly replicaId: number;
+  isHealthy = true;
+  ticks = 0;
+  drives = 0;
+  readonly campaignsAtMs: number[] = [];
+  forgotten = 0;
+  readonly received: Message[] = [];
+  readonly unreachable: number[] = [];
+  onDrive: () => void = () => undefined;
+  readonly #time: VirtualTime;
+
+  constructor(time: VirtualTime, groupId: number, replicaId: number) {
+    this.#time = time;
+    this.groupId = groupId;
+    this.replicaId = replicaId;
+  }
+
+  tick(): void {
+    this.ticks++;
+  }
+  receive(received: Message): void {
+    this.received.push(received);
+  }
+  reportUnreachable(replicaId: number): void {
+    this.unreachable.push(replicaId);
+  }
+  drive(): void {
+    this.drives++;
+    this.onDrive();
+  }
+  campaign(): void {
+    this.campaignsAtMs.push(this.#time.nowMs);
+  }
+  forgetLeader(): void {
+    this.forgotten++;
+  }
+  fail(): void {
+    this.isHealthy = false;
+  }
+}
+
+const state = foundingPlan({
+  clusterId: "c",
+  founders: [1, 2, 3].map((i) => ({
+    joinToken: `t${i}`,
+    peerAddress: `n${i}:1`,
+    dataAddress: "",
+    httpAddress: "",
+    announceHost: "",
+    announcePort: 1,
+  })),
+  shardCount: 2,
+  replicaCount: 3,
+  settings: defaultSettings,
+});
+
+function replicaOn(groupId: number, nodeId: number): number {
+  return state.replicasOf(groupId).find((replica) => replica.nodeId === nodeId)!.replicaId;
+}
+
+class Bench {
+  readonly time: VirtualTime = new VirtualTime();
+  readonly sent: [nodeId: number, channel: PeerChannel][] = [];
+  readonly leaders: [groupId: number, leader: GroupLeader][] = [];
+  turnEnds = 0;
+  takes = true;
+  readonly groups: RaftGroups;
+  readonly group: FakeGroup;
+  readonly other: FakeGroup;
+
+  constructor() {
+    const life = new Life("n1");
+    const world = {
+      scheduler: {
+        soon: (task: () => void): void => void this.time.after(0, life, task),
+        after: (delayMs: number, task: () => void) => this.time.after(delayMs, life, task),
+      },
+      random: new TestRandom(1),
+      logger: silentLogger,
+      peerNetwork: {
+        send: (nodeId: number, channel: PeerChannel) => {
+          this.sent.push([nodeId, channel]);
+          return this.takes;
+        },
+      },
+    };
+    this.groups = new RaftGroups(1, 50, world, {
+      onLeader: (groupId, leader) => this.leaders.push([groupId, leader]),
+      onTurnEnd: () => this.turnEnds++,
+    });
+    this.groups.place(state);
+    this.group = new FakeGroup(this.time, 1, replicaOn(1, 1));
+    this.other = new FakeGroup(this.time, 2, replicaOn(2, 1));
+    this.groups.add(this.group);
+    this.groups.add(this.other);
+  }
+}
+
+function frameOf(...messages: [groupId: number, message: Message][]): Uint8Array {
+  const builder = new FrameBuilder();
+  for (const [groupId, each] of messages) builder.add(groupId, each);
+  return concatBytes(builder.take());
+}
+
+test("every group ticks with one clock", () => {
+  const bench = new Bench();
+  bench.groups.start();
+  bench.time.run(501);
+  expect([bench.group.ticks, bench.other.ticks]).toEqual([11, 11]);
+  bench.other.isHealthy = false;
+  bench.time.run(100);
+  expect([bench.group.ticks, bench.other.ticks]).toEqual([13, 11]);
+});
+
+test("a turn drives those who asked once, then one frame per peer leaves, then the links are written", () => {
+  const bench = new Bench();
+  for (const group of [bench.group, bench.other]) {
+    group.onDrive = () => {
+      expect([bench.sent.length, bench.turnEnds]).toEqual([0, 0]);
+      for (const nodeId of [2, 3]) {
+        const to = replicaOn(group.groupId, nodeId);
+        bench.groups.sendRaft(message(MessageType.App, to, group.replicaId), group.groupId);
+      }
+    };
+    bench.groups.requestTurn(group.groupId);
+    bench.groups.requestTurn(group.groupId);
+  }
+  bench.time.run(0);
+  expect([bench.group.drives, bench.other.drives, bench.turnEnds]).toEqual([1, 1, 1]);
+  expect(bench.sent.map(([nodeId]) => nodeId)).toEqual([2, 3]);
+});
+
+test("what a turn asks for itself comes in the next turn, after everything that has arrived", () => {
+  const bench = new Bench();
+  const order: string[] = [];
+  bench.group.onDrive = () => {
+    order.push("group");
+    if (order.length < 4) bench.groups.requestTurn(1);
+  };
+  bench.other.onDrive = () => order.push("other");
+  bench.groups.requestTurn(1);
+  bench.groups.requestTurn(2);
+  bench.time.run(0);
+  expect(order).toEqual(["group", "other", "group", "group"]);
+});
+
+test("messages reach only the replica that they name, and only from where their sender lives (I19)", () => {
+  const bench = new Bench();
+  const here = bench.group.replicaId;
+  const good = message(MessageType.Heartbeat, here, replicaOn(1, 2));
+  const forAnother = message(MessageType.Heartbeat, replicaOn(1, 3), replicaOn(1, 2));
+  const forUnknown = message(MessageType.Heartbeat, 999, replicaOn(1, 2));
+  const fromAnother = message(MessageType.Heartbeat, here, replicaOn(1, 3));
+  const frame = frameOf([1, good], [1, forAnother], [1, forUnknown], [1, fromAnother], [9, good], [2, good]);
+  bench.groups.onFrame(2, frame);
+  expect(bench.group.received).toHaveLength(1);
+  expect(bench.other.received).toHaveLength(0);
+  expect(bench.groups.messagesMisrouted).toBe(5);
+});
+
+test("a malformed frame is counted and dropped", () => {
+  const bench = new Bench();
+  const frame = frameOf([1, message(MessageType.Heartbeat, bench.group.replicaId, replicaOn(1, 2))]);
+  bench.groups.onFrame(2, frame.subarray(0, frame.length - 3));
+  bench.groups.onFrame(2, new Uint8Array(0));
+  bench.groups.onFrame(2, new Uint8Array([9, 9, 9, 9]));
+  expect(bench.groups.framesMalformed).toBe(3);
+});
+
+test("a frame that the network did not take is told to the groups in it", () => {
+  const bench = new Bench();
+  bench.takes = false;
+  bench.groups.sendRaft(message(MessageType.App, replicaOn(1, 2), bench.group.replicaId), 1);
+  bench.time.run(0);
+  expect(bench.group.unreachable).toEqual([replicaOn(1, 2)]);
+  expect(bench.other.unreachable).toEqual([]);
+});
+
+test("the death of a leader's process leads to a campaign within 10 to 60 ms, only in its own groups", () => {
+  for (const loss of ["reset", "refused"] as const) {
+    const bench = new Bench();
+    bench.groups.onLeaderChange(1, replicaOn(1, 2), 5, false);
+    bench.groups.onLeaderChange(2, replicaOn(2, 3), 5, false);
+    bench.groups.onPeerDown(2, loss);
+    expect([bench.group.forgotten, bench.other.forgotten]).toEqual([1, 0]);
+    bench.groups.onLeaderChange(1, 0, 5, false);
+    bench.time.run(100);
+    expect(bench.group.campaignsAtMs).toHaveLength(1);
+    expect(bench.group.campaignsAtMs[0]).toBeGreaterThanOrEqual(10);
+    expect(bench.group.campaignsAtMs[0]).toBeLessThan(60);
+    expect(bench.other.campaignsAtMs).toEqual([]);
+  }
+});
+
+test("who hears of a new leader in the meantime does not campaign, nor does silence make anyone campaign", () => {
+  const bench = new Bench();
+  bench.groups.onLeaderChange(1, replicaOn(1, 2), 5, false);
+  bench.groups.onPeerDown(2, "silent");
+  bench.groups.onPeerDown(2, "local");
+  expect(bench.group.forgotten).toBe(0);
+  bench.groups.onPeerDown(2, "reset");
+  bench.groups.onLeaderChange(1, 0, 5, false);
+  bench.groups.onLeaderChange(1, replicaOn(1, 3), 6, false);
+  bench.time.run(100);
+  expect(bench.group.campaignsAtMs).toEqual([]);
+  expect(bench.leaders.at(-1)).toEqual([1, { replicaId: replicaOn(1, 3), nodeId: 3, term: 6, ready: false }]);
+});
