@@ -18,7 +18,7 @@ const kinds = [
 export type FaultKind = (typeof kinds)[number];
 
 /** Mean time between two faults, simulated milliseconds. */
-const MEAN_GAP_MS = 700;
+const MEAN_GAP_MS = 250;
 
 export class Faults {
   readonly enabled: readonly FaultKind[];

@@ -24,6 +24,8 @@ const SECTOR_BYTES = 512;
 interface UnsyncedWrite {
   readonly offset: number;
   readonly bytes: Uint8Array;
+  /** The operating system has it; else it is still on its way there. */
+  arrived: boolean;
 }
 
 interface Segment {
@@ -52,16 +54,16 @@ export class SimMachineDisk {
 
   /** The process was killed, the machine goes on: what the operating system had is there. In-flight writes may or may not have arrived. */
   kill(random: SeededRandom): void {
-    for (const queue of this.inFlight) {
-      const arrived = random.below(queue.length + 1);
-      for (const apply of queue.slice(0, arrived)) apply();
+    this.#applySome(random);
+    // What did not arrive never will: it must not turn up again at a later power cut.
+    for (const segment of this.segments.values()) {
+      segment.unsynced = segment.unsynced.filter((write) => write.arrived);
     }
-    this.inFlight.clear();
   }
 
   /** The machine lost power. */
   powerCut(random: SeededRandom): void {
-    this.kill(random);
+    this.#applySome(random);
     for (const segment of this.segments.values()) {
       const survived = segment.durable.slice();
       for (const write of segment.unsynced) {
@@ -76,6 +78,15 @@ export class SimMachineDisk {
       segment.current = survived.slice();
       segment.unsynced = [];
     }
+  }
+
+  /** Of what was on its way a prefix of each queue happens. */
+  #applySome(random: SeededRandom): void {
+    for (const queue of this.inFlight) {
+      const arrived = random.below(queue.length + 1);
+      for (const apply of queue.slice(0, arrived)) apply();
+    }
+    this.inFlight.clear();
   }
 
   /** Everything is gone: a new disk in the machine. */
@@ -203,12 +214,13 @@ export class SimSegmentDisk implements SegmentDisk {
       return;
     }
     // While in flight the bytes may already be on their way to the medium: a power cut may tear them.
-    const write: UnsyncedWrite = { offset: offsetBytes, bytes };
+    const write: UnsyncedWrite = { offset: offsetBytes, bytes, arrived: false };
     segment.unsynced.push(write);
     this.#completions.later(
       `write ${sequence} ${offsetBytes}+${total}${durable ? " durable" : ""}`,
       () => {
         segment.current.set(bytes, offsetBytes);
+        write.arrived = true;
         if (durable) {
           segment.durable.set(bytes, offsetBytes);
           segment.unsynced = segment.unsynced.filter((other) => other !== write);

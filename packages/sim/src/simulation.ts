@@ -53,7 +53,7 @@ const STREAMS = ["s:{a}", "s:{b}", "s:{c}", "s:{d}"];
 const CHECK_STATES_EVERY_STEPS = 400;
 /** After healing everything must be served within this simulated time. */
 const LIVENESS_MS = 30_000;
-const CLIENT_PAUSE_MAX_MS = 12;
+const CLIENT_PAUSE_MAX_MS = 120;
 
 export function simulate(options: SimulationOptions): SimulationResult {
   const loop = new EventLoop();
@@ -84,6 +84,7 @@ class Run {
   readonly #history: History = new History();
   readonly #faults: Faults;
   readonly #clientLife: Life = new Life("clients");
+  readonly #clients: SimClient[] = [];
   #working = true;
 
   constructor(loop: EventLoop, options: SimulationOptions) {
@@ -189,6 +190,7 @@ class Run {
         this.#history.add(operation);
         work.heard(operation);
       });
+      this.#clients.push(client);
       const turn = (): void => {
         if (this.#working)
           this.#loop.after(random.below(CLIENT_PAUSE_MAX_MS * 10) / 10, "client", this.#clientLife, name, turn);
@@ -203,8 +205,18 @@ class Run {
     }
   }
 
+  /** Every request gets its fate: only then is what the reader finds the last word. */
+  #settleClients(): void {
+    const deadline = this.#loop.nowMs + LIVENESS_MS;
+    while (this.#clients.some((client) => client.openRequests > 0)) {
+      if (this.#loop.nowMs > deadline || !this.#step()) {
+        throw new Error(`requests still open ${LIVENESS_MS} simulated ms after healing`);
+      }
+    }
+  }
+
   #look(client: SimClient): FinalView {
-    // Everyone is back and every replica has all of it.
+    this.#settleClients();
     const entries = new Map<string, readonly (readonly [string, readonly string[]])[]>();
     const pending = new Map<string, Set<string>>();
     for (const stream of STREAMS) {

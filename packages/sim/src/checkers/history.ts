@@ -98,7 +98,7 @@ export class History {
       idOf.set(payload, key);
     };
     for (const operation of this.#operations) {
-      if (operation.args[0] === "XADD" && typeof operation.reply === "string") {
+      if (operation.args[0] === "XADD" && typeof operation.reply === "string" && isCommittedLevel(operation)) {
         meet(operation.args[1]!, operation.reply, operation.args.at(-1)!, `the reply to ${operation.args.join(" ")}`);
       }
       for (const [stream, entries] of entriesRead(operation)) {
@@ -107,6 +107,14 @@ export class History {
     }
     for (const [stream, entries] of final.entries) {
       for (const [id, fields] of entries) meet(stream, id, fields[1]!, "the final state");
+    }
+    // At ack=0 and 1 the write may be lost and its id be given again; but if it is there, it is where its reply said.
+    for (const operation of this.#operations) {
+      if (operation.args[0] !== "XADD" || typeof operation.reply !== "string") continue;
+      const found = idOf.get(operation.args.at(-1)!);
+      const said = `${operation.args[1]} ${operation.reply}`;
+      if (found !== undefined && found !== said)
+        throw new Error(`${operation.args.join(" ")} was answered with ${said}, but is at ${found}`);
     }
     return payloadOf;
   }
