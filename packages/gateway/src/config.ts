@@ -48,6 +48,8 @@ export interface GatewayLimits {
   readonly pingIntervalMs: number;
   /** A link that was silent for this long is given up. */
   readonly pingTimeoutMs: number;
+  /** A link that was silent for this long no longer holds up requests of a shard that has a newer leader elsewhere. */
+  readonly suspectMs: number;
   readonly reconnectMinMs: number;
   readonly reconnectMaxMs: number;
   readonly decoder: DecoderLimits;
@@ -60,8 +62,9 @@ export const defaultLimits: GatewayLimits = Object.freeze({
   outputBytes: 256 * 1024 * 1024,
   pendingBytes: 1024 * 1024,
   backlogBytes: 64 * 1024,
-  pingIntervalMs: 500,
+  pingIntervalMs: 100,
   pingTimeoutMs: 2_000,
+  suspectMs: 300,
   reconnectMinMs: 20,
   reconnectMaxMs: 1_000,
   decoder: Object.freeze({

@@ -224,6 +224,10 @@ export class NodeLink {
     this.#connection.write(out.take(next));
   }
 
+  silentForMs(nowMs: number): number {
+    return nowMs - this.#heardAtMs;
+  }
+
   /** Liveness: pings a quiet link, gives up a silent one. */
   sweep(nowMs: number): void {
     if (this.#connection === null) return;

@@ -73,6 +73,13 @@ export class Router {
     return link !== undefined && link.isReady ? link : null;
   }
 
+  /** The node stopped answering and the shard has another leader by now: what was sent there will not be answered in time. */
+  isSuperseded(shardId: number, link: NodeLink, nowMs: number, suspectMs: number): boolean {
+    const { leaderNodeId } = this.route(shardId);
+    if (leaderNodeId === 0 || leaderNodeId === link.nodeId) return false;
+    return link.silentForMs(nowMs) >= suspectMs && this.links.get(leaderNodeId)?.isReady === true;
+  }
+
   isOverloaded(shardId: number): boolean {
     return this.route(shardId).overloaded;
   }

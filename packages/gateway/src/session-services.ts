@@ -13,6 +13,16 @@ import type { Statistics } from "./statistics.ts";
 const ASK_TIMEOUT_MS = 2_000;
 const ASK_ROUNDS = 3;
 
+/** What clients and tools ask for and what is always so here: everything is logged, nothing is evicted, there is one database. */
+const FIXED_SETTINGS: readonly (readonly [name: string, value: string])[] = [
+  ["appendonly", "yes"],
+  ["databases", "1"],
+  ["maxmemory", "0"],
+  ["maxmemory-policy", "noeviction"],
+  ["save", ""],
+  ["timeout", "0"],
+];
+
 /** Limits that CONFIG SET may change while running. */
 export interface AdjustableLimits {
   maxClients: number;
@@ -93,11 +103,15 @@ export class GatewayServices implements SessionServices {
     return this.#rooms.sessions();
   }
 
-  *settings(): Iterable<readonly [name: string, value: string]> {
+  /** Each name once: what this process can change comes first, then the cluster's, then what is fixed. */
+  settings(): Iterable<readonly [name: string, value: string]> {
     const { router, config } = this.#rooms;
-    yield* this.#localSettings();
-    if (router.state !== null) yield* settingPairs(router.state.settings);
-    yield* config.extraSettings;
+    const found = new Map<string, string>();
+    const cluster = router.state === null ? [] : settingPairs(router.state.settings);
+    for (const [name, value] of [...this.#localSettings(), ...cluster, ...FIXED_SETTINGS, ...config.extraSettings]) {
+      if (!found.has(name)) found.set(name, value);
+    }
+    return found;
   }
 
   setSetting(name: string, value: string, done: (error: string | null) => void): void {
@@ -111,7 +125,7 @@ export class GatewayServices implements SessionServices {
       done(this.#setLocal(known, value));
       return;
     }
-    const fixed = this.#rooms.config.extraSettings.find(([extra]) => extra === known);
+    const fixed = [...FIXED_SETTINGS, ...this.#rooms.config.extraSettings].find(([one]) => one === known);
     if (fixed === undefined) done(unknownSetting(name));
     else done(fixed[1] === value ? null : settingFailed(name, "can't set immutable config"));
   }

@@ -149,7 +149,7 @@ export class ShardLane {
     return true;
   }
 
-  /** The link is dead: everything sent and unanswered is lost. */
+  /** The link is dead, or taken for dead: everything sent and unanswered is lost. */
   onLinkDown(link: NodeLink): void {
     if (link !== this.#link) return;
     for (let run = this.#firstSent(); run !== null; run = this.#firstSent()) this.#lose(run);
@@ -160,7 +160,12 @@ export class ShardLane {
 
   /** Gives up what has waited for too long. */
   sweep(nowMs: number): void {
-    const { holdMs, replyTimeoutMs } = this.#core.limits;
+    const { holdMs, replyTimeoutMs, suspectMs } = this.#core.limits;
+    const link = this.#link;
+    if (link !== null && this.#sentCount > 0) {
+      // Late fates from there belong to an ended epoch and are dropped.
+      if (this.#core.router.isSuperseded(this.shardId, link, nowMs, suspectMs)) this.onLinkDown(link);
+    }
     let changed = false;
     for (let i = this.#head; i < this.#runs.length; i++) {
       const run = this.#runs[i]!;

@@ -249,6 +249,34 @@ describe("without a leader", () => {
     expect(cluster.nodes[1]!.asked).toHaveLength(1);
   });
 
+  test("a node that stops answering holds nobody up once the shard has another leader", () => {
+    const cluster = new TestCluster({ limits: { pingTimeoutMs: 60_000, pingIntervalMs: 100, suspectMs: 300 } });
+    const key = cluster.keyOf(1);
+    const [old, fresh] = [cluster.nodes[0]!, cluster.nodes[1]!];
+    const held: Asked[] = [];
+    old.onAsked = (asked) => void held.push(asked);
+    const client = cluster.client();
+    client.sendRaw(respOf(["XADD", key, "*", "f", "1"]) + respOf(["XLEN", key]));
+    cluster.world.run(1000);
+    fresh.leader(1, 2, 2);
+    cluster.world.run(1000);
+    // It still answers pings: a slow reply is waited for.
+    expect(client.take()).toBe("");
+    old.answersPings = false;
+    cluster.world.run(500);
+    expect(client.take()).toMatch(/^-UNCERTAIN [^|]*\|\+XLEN [^|]*\|$/);
+    old.answersPings = true;
+    old.answerAll(held[0]!);
+    old.leader(1, 1, 3);
+    cluster.world.run();
+    client.send("XLEN", key);
+    cluster.world.run();
+    expect(held[1]).toMatchObject({ epoch: 3 });
+    old.answerAll(held[1]!);
+    cluster.world.run();
+    expect(client.take()).toBe(`+XLEN ${key}|`);
+  });
+
   test("a link that is silent is given up", () => {
     const cluster = new TestCluster({ limits: { pingTimeoutMs: 300, pingIntervalMs: 100 } });
     const key = cluster.keyOf(1);
