@@ -161,7 +161,7 @@ export class MemberNode implements ShardHost, MetaGroupHost {
     for (const { groupId } of led) {
       // Nobody knows the successor yet; this node is not asked any more.
       this.#front.setLeader(groupId, 0, this.#groups.leaderOf(groupId).term);
-      this.#shards.get(groupId)?.handOver(null, () => undefined);
+      this.#handOver(groupId);
     }
     const look = (): void => {
       const isMoved = led.every((group) => {
@@ -174,6 +174,24 @@ export class MemberNode implements ShardHost, MetaGroupHost {
       else scheduler.after(HAND_OVER_CHECK_MS, look);
     };
     scheduler.soon(look);
+  }
+
+  /** To the replica that is furthest of those in contact; to another one if it does not take over. */
+  #handOver(groupId: number): void {
+    const shard = this.#shards.get(groupId);
+    if (shard === undefined || !this.#running || !shard.isHealthy || !shard.isLeader) return;
+    let target = 0;
+    let targetMatch = -1;
+    for (const { replica, match, isLearner } of shard.status().matches) {
+      const isUp = this.#peersUpSinceMs.has(this.#groups.nodeOfReplica(groupId, replica));
+      if (!isUp || isLearner || match <= targetMatch) continue;
+      target = replica;
+      targetMatch = match;
+    }
+    if (target === 0) return;
+    shard.handOver(target, (moved) => {
+      if (!moved) this.#world.scheduler.after(HAND_OVER_CHECK_MS, () => this.#handOver(groupId));
+    });
   }
 
   /** Gives every held reply its fate; then nothing moves any more. */
@@ -273,7 +291,10 @@ export class MemberNode implements ShardHost, MetaGroupHost {
     return {
       epoch: this.#state.epoch,
       stateVersion: this.#state.version,
-      metadata: this.#meta?.status() ?? null,
+      metadata:
+        this.#meta === null
+          ? null
+          : { ...this.#meta.status(), leaderNodeId: this.#groups.leaderOf(META_GROUP_ID).nodeId },
       shards,
       failures: Object.fromEntries(this.#failures),
       peers,
