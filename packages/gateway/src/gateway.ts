@@ -344,6 +344,7 @@ export class Gateway implements ClientHost, NodeLinkEvents {
   #sweep(): void {
     const nowMs = this.#world.clock.monotonicMs();
     for (const client of this.#clients.values()) client.sweep(nowMs);
+    this.#waits.sweep(nowMs);
     for (const link of this.router.links.values()) link.sweep(nowMs);
     this.#sweepTimer = this.#world.scheduler.after(SWEEP_MS, () => this.#sweep());
   }

@@ -94,6 +94,18 @@ export class Waits {
     }
   }
 
+  /** Queries at a node that stopped answering go to the shard's new leader. */
+  sweep(nowMs: number): void {
+    const { router, limits } = this.#core;
+    for (const { call, part } of Array.from(this.#byQuery.values())) {
+      const { link } = part;
+      if (link === null || !router.isSuperseded(part.shardId, link, nowMs, limits.suspectMs)) continue;
+      this.#byQuery.delete(part.query);
+      part.query = 0;
+      this.#askLater(call, part);
+    }
+  }
+
   clientGone(client: ClientConnection): void {
     for (const call of Array.from(this.#calls)) if (call.client === client) this.#drop(call);
   }

@@ -474,6 +474,21 @@ describe("WAIT", () => {
     expect(client.take()).toBe(`+XADD ${key} * f 1|:2|`);
   });
 
+  test("asks the new leader when the old one falls silent", () => {
+    const cluster = new TestCluster({ limits: { pingTimeoutMs: 60_000 } });
+    const [old, fresh] = [cluster.nodes[0]!, cluster.nodes[1]!];
+    fresh.onWait = (shard, query) => fresh.answerWait(shard, query.query, 0, 1);
+    const client = cluster.client();
+    client.send("XADD", cluster.keyOf(1), "*", "f", "1");
+    client.send("WAIT", "1", "0");
+    cluster.world.run();
+    client.take();
+    old.answersPings = false;
+    fresh.leader(1, 2, 2);
+    cluster.world.run(1000);
+    expect(client.take()).toBe(":1|");
+  });
+
   test("WAITAOF says whether every leader has fsynced; without writes the replicas in contact count", () => {
     const cluster = new TestCluster();
     cluster.nodes.forEach((node, i) => {
