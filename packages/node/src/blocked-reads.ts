@@ -1,5 +1,5 @@
 /**
- * Calls that wait for entries (XREAD BLOCK, XREADGROUP BLOCK): one queue per key in order of blocking, deadlines by the monotonic clock. A
+ * Calls that wait for entries (XREAD BLOCK, XREADGROUP BLOCK): queues per key in order of blocking, deadlines by the monotonic clock. A
  * call stands in the queues of all its keys, keeps its place while it runs again in vain, and its deadline counts from the first run.
  *
  * Leader-local and of one term (I13): on the loss of leadership all are handed back. It decides nothing about replies and runs no command.
@@ -19,6 +19,8 @@ export class BlockedRead {
   readonly laneEpoch: number;
   readonly number: number;
   readonly record: CommandRecord;
+  /** The consumer group that it reads for, "" for a plain read. */
+  readonly group: string;
   /** The call's own copy of its request: its frame is long gone when it runs again. */
   readonly request: Uint8Array;
   call: BlockedCall;
@@ -32,6 +34,7 @@ export class BlockedRead {
     this.laneEpoch = laneEpoch;
     this.number = number;
     this.record = record;
+    this.group = waiting.group;
     this.request = waiting.request;
     this.call = waiting.call;
     this.timer = null;
@@ -41,6 +44,7 @@ export class BlockedRead {
 }
 
 export interface WaitingCall {
+  readonly group: string;
   readonly request: Uint8Array;
   readonly call: BlockedCall;
 }
@@ -54,7 +58,8 @@ export interface KeyWatcher {
 export class BlockedReads {
   readonly #scheduler: Scheduler;
   readonly #wake: () => void;
-  readonly #byKey: Map<string, Set<BlockedRead>>;
+  /** By key, then by group: when one caller of a group finds nothing, the others of that group need not look. */
+  readonly #byKey: Map<string, Map<string, Set<BlockedRead>>>;
   #ended: BlockedRead[];
   #count: number;
 
@@ -77,8 +82,7 @@ export class BlockedReads {
     blocked.progress.blocked = blocked;
     this.#count++;
     for (const key of blocked.call.keys) {
-      let queue = this.#byKey.get(key);
-      if (queue === undefined) this.#byKey.set(key, (queue = new Set()));
+      const queue = this.#queue(key, blocked.group);
       if (queue.has(blocked)) continue;
       queue.add(blocked);
       watcher.watchKey(key);
@@ -97,17 +101,18 @@ export class BlockedReads {
     assert(blocked.progress.blocked === blocked, "the lane's blocked call");
     blocked.progress.blocked = null;
     for (const key of blocked.call.keys) {
-      const queue = this.#byKey.get(key);
-      if (queue === undefined || !queue.delete(blocked)) continue;
+      const groups = this.#byKey.get(key);
+      const queue = groups?.get(blocked.group);
+      if (groups === undefined || queue === undefined || !queue.delete(blocked)) continue;
       watcher.unwatchKey(key);
-      if (queue.size === 0) this.#byKey.delete(key);
+      if (queue.size === 0) groups.delete(blocked.group);
+      if (groups.size === 0) this.#byKey.delete(key);
     }
   }
 
-  /** Calls that wait for the key, the longest waiting first. A copy: serving changes the queue. */
-  waiting(key: string): readonly BlockedRead[] {
-    const queue = this.#byKey.get(key);
-    return queue === undefined ? [] : [...queue];
+  /** The queues of the key, one per group, the longest waiting first. Calls may be removed while they are walked. */
+  queues(key: string): Iterable<ReadonlySet<BlockedRead>> {
+    return this.#byKey.get(key)?.values() ?? [];
   }
 
   /** Ends the lane's call `number` in the next turn; ignored when it is not blocked. */
@@ -128,8 +133,18 @@ export class BlockedReads {
   /** All calls, in order of blocking per key; for handing them back. */
   all(): readonly BlockedRead[] {
     const found = new Set<BlockedRead>();
-    for (const queue of this.#byKey.values()) for (const blocked of queue) found.add(blocked);
+    for (const groups of this.#byKey.values()) {
+      for (const queue of groups.values()) for (const blocked of queue) found.add(blocked);
+    }
     return [...found];
+  }
+
+  #queue(key: string, group: string): Set<BlockedRead> {
+    let groups = this.#byKey.get(key);
+    if (groups === undefined) this.#byKey.set(key, (groups = new Map()));
+    let queue = groups.get(group);
+    if (queue === undefined) groups.set(group, (queue = new Set()));
+    return queue;
   }
 
   #end(blocked: BlockedRead, how: BlockedEnd): void {

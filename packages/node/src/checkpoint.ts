@@ -49,6 +49,7 @@ export interface CheckpointerOptions {
 
 /** How far things are, as the drive loop knows it. */
 export interface CheckpointCursors {
+  readonly committed: number;
   readonly applied: number;
   readonly durable: number;
   termAt(index: number): number | "compacted" | "unavailable";
@@ -119,9 +120,11 @@ export class Checkpointer {
     const first = this.#queue[0];
     if (first === undefined || this.#inFlight || this.#stopped) return 0;
     const index = first.capture.index;
-    if (index > cursors.applied) return 0;
+    if (index > cursors.committed) return 0;
     assert(cursors.termAt(index) === first.term, "a capture of an entry that was replaced");
     if (index > cursors.durable) return index;
+    // Configurations are known as far as entries were handed over.
+    if (index > cursors.applied) return 0;
     this.#write(first);
     return 0;
   }

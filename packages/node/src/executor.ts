@@ -102,8 +102,7 @@ export class Executor {
 
   /** At the bound of X − C nothing is executed (I17) until a commit makes room. */
   isOverUncommitted(): boolean {
-    const { limits, uncommitted } = this.#options;
-    return uncommitted.bytes >= limits.uncommittedBytes || uncommitted.entries >= limits.uncommittedEntries;
+    return this.#options.uncommitted.isAbove(this.#options.limits, 1);
   }
 
   /** A term of leadership begins. */
@@ -373,7 +372,8 @@ export class Executor {
       return;
     }
     const own = copyOf(request.bytes, request.rawStart, request.rawEnd);
-    blocked.add(new BlockedRead(progress, laneEpoch, number, record, { request: own, call }), this.#state);
+    const group = call.kind === "group" ? groupOf(request) : "";
+    blocked.add(new BlockedRead(progress, laneEpoch, number, record, { group, request: own, call }), this.#state);
     // Whatever touched its keys before it blocked is not for it.
     this.#state.takeTouchedKeys();
   }
@@ -383,15 +383,20 @@ export class Executor {
     const { blocked } = this.#options;
     const keys = this.#state.takeTouchedKeys();
     for (const key of keys) {
-      for (const waiting of blocked.waiting(key)) {
-        if (waiting.isQueued && waiting.end === BlockedEnd.none) this.#resume(waiting);
+      for (const queue of blocked.queues(key)) {
+        for (const waiting of queue) {
+          if (waiting.end !== BlockedEnd.none) continue;
+          // Nothing left for one consumer of a group: nothing for the others either.
+          if (!this.#resume(waiting) && waiting.group !== "") break;
+        }
       }
     }
     // Serving only takes; what it touched wakes nobody.
     if (keys.length > 0) this.#state.takeTouchedKeys();
   }
 
-  #resume(waiting: BlockedRead): void {
+  /** False: it found nothing and keeps its place. */
+  #resume(waiting: BlockedRead): boolean {
     const { blocked, queue } = this.#options;
     const { progress, laneEpoch, number, record } = waiting;
     this.#closeSegment();
@@ -403,12 +408,13 @@ export class Executor {
     this.#execute(context, record, request, progress, waiting.call);
     if (context.blockedCall !== null) {
       assert(this.#reply.writer.length === start, "a call that blocks has written a reply");
-      return;
+      return false;
     }
     blocked.remove(waiting, this.#state);
     this.#require(progress, laneEpoch, number, record, request, start, context.effects.count > effectsBefore);
     this.#closeSegment();
     queue.unpark(progress);
+    return true;
   }
 
   /** Out of time, cancelled or unblocked by another client. */
@@ -439,4 +445,10 @@ export class Executor {
     assert(result === DecodeResult.request, "a request that was decoded before");
     return decoder.request;
   }
+}
+
+/** The group that an XREADGROUP names; its grammar was checked by the handler. */
+function groupOf(request: Request): string {
+  for (let i = 1; i + 1 < request.count; i++) if (request.is(i, "GROUP")) return request.latin1(i + 1);
+  return "";
 }

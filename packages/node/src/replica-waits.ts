@@ -69,6 +69,11 @@ export class ReplicaWaits {
     for (const waiter of this.#waiters.values()) this.#judgeOne(waiter, durableIndex);
   }
 
+  /** The replica has failed: it can tell nothing any more. */
+  abandon(): void {
+    for (const waiter of this.#waiters.values()) this.#answer(waiter, "notLeader", 0, false);
+  }
+
   #judgeOne(waiter: Waiter, durableIndex: number): void {
     const query = waiter.query;
     const raft = this.#raft;

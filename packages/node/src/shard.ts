@@ -21,15 +21,16 @@ import { bestSuccessor, HandOver } from "./hand-over.ts";
 import { HeldReplies } from "./held-replies.ts";
 import { RaftLog } from "./raft-log.ts";
 import { RaftStorage } from "./raft-storage.ts";
+import { compactLog } from "./log-retention.ts";
 import { ReplicaWaits } from "./replica-waits.ts";
 import { RequestQueue } from "./request-queue.ts";
+import { Rollback } from "./rollback.ts";
 import { CancelHow } from "./shard-api.ts";
 import type { Lane, RequestBatch, ShardConfig, ShardHost, ShardOpening, ShardStatus, ShardWorld } from "./shard-api.ts";
 import type { SlotRange, WaitQuery } from "./shard-api.ts";
 import { loadShard } from "./shard-opening.ts";
 import type { LoadedShard } from "./shard-opening.ts";
 import { raftConfig } from "./shard-raft-config.ts";
-import { loadState } from "./state-loading.ts";
 import { UncommittedEntries } from "./uncommitted-entries.ts";
 
 const NO_DATA: Uint8Array = new Uint8Array(0);
@@ -51,23 +52,22 @@ export class ShardReplica {
   readonly #uncommitted: UncommittedEntries;
   readonly #executor: Executor;
   readonly #checkpointer: Checkpointer;
+  readonly #rollback: Rollback;
   #state: ShardStateApi;
   /** Entries up to here were handed over as committed. */
   #applied: number;
-  #received: Message[];
+  #received: Message[] = [];
   /** Term of the leadership that queue, held replies and blocked calls belong to; 0 = not leading (I12). */
-  #leadTerm: number;
-  #reloading: boolean;
-  #handOver: HandOver | null;
-  #stopping: boolean;
-  #failed: string | null;
-  #checkpointForced: boolean;
+  #leadTerm: number = 0;
+  #handOver: HandOver | null = null;
+  #stopping: boolean = false;
+  #failed: string | null = null;
+  #checkpointForced: boolean = false;
   #compactedFor: number;
-  #rollbacks: number;
   /** What the node was told last. */
-  #toldLeader: number;
-  #toldTerm: number;
-  #toldReady: boolean;
+  #toldLeader: number = 0;
+  #toldTerm: number = 0;
+  #toldReady: boolean = false;
 
   private constructor(opening: ShardOpening, loaded: LoadedShard) {
     const { config, world, host } = opening;
@@ -129,19 +129,9 @@ export class ShardReplica {
     const { kvStore, scheduler, logger } = world;
     const nowMs = world.clock.monotonicMs();
     this.#checkpointer = new Checkpointer({ groupId, limits, kvStore, scheduler, logger, row, nowMs, wake, onFailed });
+    this.#rollback = new Rollback({ groupId, limits, kvStore, logger, checkpointer: this.#checkpointer });
     this.#applied = row.index;
-    this.#received = [];
-    this.#leadTerm = 0;
-    this.#reloading = false;
-    this.#handOver = null;
-    this.#stopping = false;
-    this.#failed = null;
-    this.#checkpointForced = false;
     this.#compactedFor = row.index;
-    this.#rollbacks = 0;
-    this.#toldLeader = 0;
-    this.#toldTerm = 0;
-    this.#toldReady = false;
     raftLog.evict(row.index);
     wake();
   }
@@ -171,7 +161,7 @@ export class ShardReplica {
       this.#leadTerm !== 0 &&
       this.#leadTerm === this.#raft.term &&
       this.#raft.hasCommittedInTerm &&
-      !this.#reloading &&
+      !this.#rollback.isRunning &&
       !this.#stopping &&
       this.#state.index === this.#raft.lastIndex
     );
@@ -294,7 +284,9 @@ export class ShardReplica {
     this.#storage.stop();
     if (this.#leadTerm !== 0) this.#lostLeadership(RefuseReason.notReady);
     this.#queue.refuseAll(RefuseReason.notReady);
-    this.#waits.judge(0);
+    this.#waits.abandon();
+    this.#handOver?.abandon();
+    this.#handOver = null;
     this.#checkpointer.stop();
     this.#tell();
   }
@@ -330,7 +322,7 @@ export class ShardReplica {
       leader: raft.leader,
       ready: this.isReady,
       dirty: raft.role !== Role.leader && this.#state.index > raft.commit,
-      reloading: this.#reloading,
+      reloading: this.#rollback.isRunning,
       failed: this.#failed,
       lastIndex: raft.lastIndex,
       stateIndex: this.#state.index,
@@ -347,7 +339,7 @@ export class ShardReplica {
       dirtyBytes: this.#state.dirtyBytes,
       keys: this.#state.keyspace.size,
       executed: this.#executor.executed,
-      rollbacks: this.#rollbacks,
+      rollbacks: this.#rollback.count,
       members: raft.confState,
       slots: this.#slots,
       matches: others.map((view) => ({ replica: view.id, match: view.match, isLearner: view.isLearner })),
@@ -396,7 +388,7 @@ export class ShardReplica {
         const members = this.#raft.applyConfChange(entry.data, entry.type === EntryType.ConfChangeV2);
         this.#checkpointer.configurationApplied(entry.index, members);
       }
-      if (!this.#reloading && entry.index > this.#state.index) this.#applyTo(this.#state, entry);
+      if (!this.#rollback.isRunning && entry.index > this.#state.index) this.#applyTo(this.#state, entry);
     }
   }
 
@@ -414,42 +406,26 @@ export class ShardReplica {
     assert(this.#raft.role !== Role.leader, "a leader never replaces its own entries");
     assert(index > this.#applied, "a committed entry was replaced (I24)");
     this.#checkpointer.dropFrom(index);
-    if (index <= this.#state.index && !this.#reloading) this.#reload();
+    if (index <= this.#state.index && !this.#rollback.isRunning) this.#reload();
   }
 
   /** Back to the checkpoint, then forward through the log as far as it was handed over as committed. */
   #reload(): void {
-    this.#reloading = true;
-    this.#rollbacks++;
-    const { logger, kvStore } = this.#world;
-    logger.info("rollback_started", {
-      group: this.groupId,
-      state: this.#state.index,
-      checkpoint: this.#checkpointer.index,
-    });
-    this.#checkpointer.whenIdle(() => {
-      this.#checkpointer.dropQueued();
-      loadState(kvStore, this.#checkpointer.row, this.#config.limits, (result) => {
-        if (this.#failed !== null) return;
-        if (!result.ok) {
-          this.#failHere(`the state cannot be loaded again: ${result.message}`);
-          return;
-        }
-        this.#finishReload(result.value);
-      });
-    });
-  }
-
-  #finishReload(state: ShardStateApi): void {
-    for (let index = state.index + 1; index <= this.#applied; index++) {
-      this.#applyTo(state, this.#raftLog.entry(index));
+    this.#rollback.start(this.#state.index, (result) => {
       if (this.#failed !== null) return;
-    }
-    this.#state = state;
-    this.#executor.replaceState(state);
-    this.#reloading = false;
-    this.#world.logger.info("rollback_finished", { group: this.groupId, state: state.index });
-    this.#host.requestTurn(this.groupId);
+      if (!result.ok) {
+        this.#failHere(`the state cannot be loaded again: ${result.message}`);
+        return;
+      }
+      const state = result.value;
+      for (let index = state.index + 1; index <= this.#applied; index++) {
+        this.#applyTo(state, this.#raftLog.entry(index));
+        if (this.#isFailed()) return;
+      }
+      this.#state = state;
+      this.#executor.replaceState(state);
+      this.#host.requestTurn(this.groupId);
+    });
   }
 
   #judgeLeadership(): void {
@@ -486,7 +462,7 @@ export class ShardReplica {
 
   #moveCursors(): void {
     const { commit } = this.#raft;
-    if (!this.#reloading) this.#state.committedTo(Math.min(commit, this.#state.index));
+    if (!this.#rollback.isRunning) this.#state.committedTo(Math.min(commit, this.#state.index));
     if (this.#leadTerm === 0) return;
     this.#uncommitted.committed(commit);
     const persisted = this.#config.fsync === "always" ? this.#storage.durableIndex : this.#storage.writtenIndex;
@@ -504,7 +480,9 @@ export class ShardReplica {
 
   #durabilityWanted(): number {
     const wanted = this.#executor.durabilityWanted;
-    return Math.max(wanted > this.#raft.commit ? wanted : 0, this.#waits.localIndexWanted());
+    // Without anybody waiting, entries that nobody syncs would fill the bound of X − C.
+    const crowded = this.#uncommitted.isAbove(this.#config.limits, 0.5) ? this.#raft.lastIndex : 0;
+    return Math.max(wanted > this.#raft.commit ? wanted : 0, crowded, this.#waits.localIndexWanted());
   }
 
   #proceedHandOver(): void {
@@ -518,13 +496,14 @@ export class ShardReplica {
   #proceedCheckpoint(): void {
     const { durableIndex } = this.#storage;
     let wanted = this.#durabilityWanted();
-    if (!this.#reloading) {
+    if (!this.#rollback.isRunning) {
       const state = this.#state;
       const term = this.#raftLog.term(state.index);
       assert(typeof term === "number", "the state index is in the log");
       const nowMs = this.#world.clock.monotonicMs();
       if (this.#checkpointer.captureIfDue(state, term, nowMs, this.#checkpointForced)) this.#checkpointForced = false;
       const cursors = {
+        committed: this.#raft.commit,
         applied: this.#applied,
         durable: durableIndex,
         termAt: (index: number) => this.#raftLog.term(index),
@@ -535,26 +514,11 @@ export class ShardReplica {
     if (this.#checkpointer.index !== this.#compactedFor) this.#compactLog();
   }
 
-  /**
-   * Cuts the log behind the synced checkpoint. A replica that lags further than the log can only be helped by a snapshot, so entries are kept for it
-   * up to a limit: the leader knows how far the others are, a follower keeps as much as the limit allows.
-   */
   #compactLog(): void {
-    const checkpoint = this.#checkpointer.index;
-    this.#compactedFor = checkpoint;
-    this.#raftLog.evict(checkpoint);
-    const limited = Math.min(checkpoint, this.#raftLog.indexWithTail(this.#config.limits.logRetainBytes));
-    let cut = limited;
-    if (this.#raft.role === Role.leader) {
-      let slowest = checkpoint;
-      this.#raft.visitProgress((_replica, match) => {
-        if (match < slowest) slowest = match;
-      });
-      cut = Math.max(limited, slowest);
-      if (slowest < limited)
-        this.#world.logger.warn("log_cut_before_slow_replica", { group: this.groupId, slowest, cut });
-    }
-    this.#raftLog.compact(cut);
+    const { logger } = this.#world;
+    this.#compactedFor = this.#checkpointer.index;
+    const retainBytes = this.#config.limits.logRetainBytes;
+    compactLog(this.#raftLog, this.#raft, this.#compactedFor, { groupId: this.groupId, retainBytes, logger });
   }
 
   #refusal(): RefuseReason | 0 {

@@ -1,4 +1,6 @@
 /** Sizes of the leader's entries in (C, X]: what admission is bounded by (I17). */
+import type { ShardLimits } from "./shard-api.ts";
+
 export class UncommittedEntries {
   #sizes: number[];
   /** Index of the first size. */
@@ -17,6 +19,11 @@ export class UncommittedEntries {
 
   get entries(): number {
     return this.#sizes.length;
+  }
+
+  /** Whether bytes or entries have reached this part of their bound. */
+  isAbove(limits: ShardLimits, part: number): boolean {
+    return this.#bytes >= limits.uncommittedBytes * part || this.#sizes.length >= limits.uncommittedEntries * part;
   }
 
   proposed(index: number, bytes: number): void {

@@ -38,6 +38,27 @@ test("blocked group reads are served in order of blocking, one entry each", () =
   cluster.assertSame();
 });
 
+test("readers of different groups and plain readers of one stream are all served by one entry", () => {
+  const cluster = three();
+  const leader = cluster.elect();
+  leader.lane().send("XGROUP CREATE s g $ MKSTREAM", "XGROUP CREATE s h $");
+  const commands = [
+    "XREADGROUP GROUP g a BLOCK 0 STREAMS s >",
+    "XREADGROUP GROUP g b BLOCK 0 STREAMS s >",
+    "XREADGROUP BLOCK 0 GROUP h c STREAMS s >",
+    "XREAD BLOCK 0 STREAMS s $",
+    "XREAD BLOCK 0 STREAMS s 0",
+  ];
+  const lanes = commands.map((command) => {
+    const lane = leader.lane();
+    lane.send(command);
+    return lane;
+  });
+  leader.lane().send("XADD s 1-0 f v");
+  const answer = ["1 [[s [[1-0 [f v]]]]]"];
+  expect(lanes.map((lane) => lane.take())).toEqual([answer, [], answer, answer, answer]);
+});
+
 test("a waiting reader is served before a later command of the same turn sees the entry", () => {
   const cluster = three();
   const leader = cluster.elect();

@@ -65,6 +65,25 @@ test("under fsync no an acknowledgement of 1 leaves before the disk, one of all 
   expect(all.take()).toEqual(["1 2-0"]);
 });
 
+test("under fsync no writes that nobody waits for do not fill the bound of uncommitted entries for ever", () => {
+  const cluster = new ShardCluster({ replicas: 1, fsync: "no", limits: { uncommittedEntries: 8 } });
+  const leader = cluster.elect();
+  const writer = leader.lane();
+  writer.ack = Ack.executed;
+  for (let i = 1; i <= 50; i++) expect(writer.send(`XADD a ${i}-0 f v`)).toEqual([`${i} ${i}-0`]);
+  expect(leader.log.durableWrites).toBeLessThan(40);
+});
+
+test("under fsync no a checkpoint makes the log sync what it covers", () => {
+  const cluster = new ShardCluster({ replicas: 3, fsync: "no" });
+  const leader = cluster.elect();
+  const writer = leader.lane();
+  writer.ack = Ack.executed;
+  writer.send("XADD a 1-0 f v");
+  cluster.pass(1100);
+  expect(leader.up.status().checkpointIndex).toBe(leader.up.status().lastIndex);
+});
+
 test("under fsync no a gated read makes the log sync what it waits for", () => {
   const cluster = new ShardCluster({ replicas: 1, fsync: "no" });
   const leader = cluster.elect();

@@ -10,9 +10,8 @@ import type { ShardHost, ShardLimits, ShardSettings, WaitQuery } from "../src/sh
 import { defaultShardLimits } from "../src/shard-limits.ts";
 import { ShardReplica } from "../src/shard.ts";
 import { ManualTime, MemoryKv, MemoryLog, SeededRandom, silentLogger } from "./manual-world.ts";
-import { TestLane } from "./test-lane.ts";
+import { GROUP, TestLane } from "./test-lane.ts";
 
-export const GROUP = 3;
 const TICK_MS = 10;
 const ELECTION_TICKS = 10;
 const STEPS_MAX = 200_000;

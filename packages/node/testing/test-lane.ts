@@ -2,9 +2,16 @@
 import { bytesOf, concatBytes, latin1 } from "@headrace/bytes";
 import type { Ack } from "@headrace/commands";
 import type { RefuseReason } from "@headrace/link";
-import type { Lane, LaneSink } from "../src/shard-api.ts";
-import { GROUP } from "./shard-cluster.ts";
-import type { TestReplica } from "./shard-cluster.ts";
+import type { Lane, LaneSink, RequestBatch } from "../src/shard-api.ts";
+
+/** The one shard that lanes of these tests talk to. */
+export const GROUP = 3;
+
+/** Where a lane's requests go. */
+export interface LaneTarget {
+  readonly up: { enqueue(batch: RequestBatch): void };
+  readonly cluster: { settle(): void };
+}
 
 let lastLaneId = 0;
 
@@ -17,7 +24,7 @@ export class TestLane implements Lane, LaneSink {
   readonly openedAtMs = 0;
   closed = false;
   readonly sink: LaneSink;
-  readonly target: TestReplica;
+  readonly target: LaneTarget;
   epoch = 1;
   nextNumber = 1;
   /** `4 +OK`, `5-6 lost`, `7 refused 1 leader 102`, in the order in which it came. */
@@ -27,7 +34,7 @@ export class TestLane implements Lane, LaneSink {
   writeIndex = 0;
   replyFrames = 0;
 
-  constructor(target: TestReplica) {
+  constructor(target: LaneTarget) {
     this.id = ++lastLaneId;
     this.clientId = this.id;
     this.session = new Uint8Array(16).fill(this.id & 0xff);

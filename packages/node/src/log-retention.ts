@@ -1,0 +1,31 @@
+/**
+ * How much log is kept behind a checkpoint. A replica that lags further than the log can only be helped by a snapshot, so entries are kept for it up
+ * to a limit: the leader knows how far the others are, a follower (which may lead next) keeps as much as the limit allows.
+ */
+import type { Logger } from "@headrace/ports";
+import { Role } from "@headrace/raft-ts";
+import type { RaftNodeApi } from "@headrace/raft-ts";
+import type { RaftLog } from "./raft-log.ts";
+
+export interface Retention {
+  readonly groupId: number;
+  readonly retainBytes: number;
+  readonly logger: Logger;
+}
+
+/** Cuts the log behind the synced checkpoint at `checkpointIndex`. */
+export function compactLog(raftLog: RaftLog, raft: RaftNodeApi, checkpointIndex: number, retention: Retention): void {
+  raftLog.evict(checkpointIndex);
+  const limited = Math.min(checkpointIndex, raftLog.indexWithTail(retention.retainBytes));
+  let cut = limited;
+  if (raft.role === Role.leader) {
+    let slowest = checkpointIndex;
+    raft.visitProgress((_replica, match) => {
+      if (match < slowest) slowest = match;
+    });
+    cut = Math.max(limited, slowest);
+    if (slowest < limited)
+      retention.logger.warn("log_cut_before_slow_replica", { group: retention.groupId, slowest, cut });
+  }
+  raftLog.compact(cut);
+}
