@@ -32,7 +32,23 @@ export function stepCandidate(raft: Raft, m: Message): void {
   }
 }
 
+/**
+ * A refusal tells how far its sender has committed. Without this a group could be stuck for ever after a joint phase: the last leader, removed,
+ * is gone; those who know that the phase is over have no vote any more, but the longer logs; those who should lead still need their votes.
+ * If (term, index) stands in the own log too, everything up to it is committed. Not in etcd; source: raft-rs, maybe_commit_by_vote.
+ */
+function learnCommit(raft: Raft, m: Message): void {
+  if (m.commit <= raft.log.commit || !raft.log.hasTermAt(m.commit, m.logTerm)) return;
+  raft.log.commitTo(m.commit);
+  // Never win under a configuration that has turned out to be over.
+  if (raft.hasUnappliedConfChange()) raft.becomeFollower(raft.term, 0);
+}
+
 function countVote(raft: Raft, m: Message): void {
+  if (m.reject && m.commit !== 0) {
+    learnCommit(raft, m);
+    if (raft.role === Role.follower) return;
+  }
   raft.tracker.recordVote(m.from, !m.reject);
   const result = raft.tracker.voteResult();
   if (result === VoteResult.won) {

@@ -87,11 +87,12 @@ export interface Message {
   to: number;
   from: number;
   term: number;
-  /** App: term of the entry before `entries`. Vote, PreVote: term of the last entry. AppResp rejecting: hint term. */
+  /** App: term of the entry before `entries`. Vote, PreVote: term of the last entry. AppResp rejecting: hint term. VoteResp, PreVoteResp rejecting: term at `commit`. */
   logTerm: number;
   /** App: index before `entries`. AppResp: last index that now matches, or the refused one. Vote: last index. */
   index: number;
   entries: readonly Entry[];
+  /** App, Heartbeat, StorageAppend: commit index. VoteResp, PreVoteResp rejecting: the voter's, so that a candidate learns of it. */
   commit: number;
   vote: number;
   snapshot: Snapshot | null;

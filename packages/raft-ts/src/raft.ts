@@ -207,6 +207,10 @@ export class Raft {
     const answer = message(type, m.from, this.id);
     answer.term = isGranted ? m.term : this.term;
     answer.reject = !isGranted;
+    if (!isGranted) {
+      answer.commit = this.log.commit;
+      answer.logTerm = Math.max(0, this.log.term(answer.commit));
+    }
     this.send(answer);
     if (isGranted && m.type === MessageType.Vote) {
       this.electionElapsed = 0;
@@ -218,7 +222,7 @@ export class Raft {
   hup(kind: CampaignKind): void {
     if (this.role === Role.leader || !this.isPromotable) return;
     // Leading under a configuration that is about to be replaced could elect two leaders.
-    if (this.#hasUnappliedConfChange()) return;
+    if (this.hasUnappliedConfChange()) return;
     this.campaign(kind);
   }
 
@@ -391,7 +395,7 @@ export class Raft {
     }
   }
 
-  #hasUnappliedConfChange(): boolean {
+  hasUnappliedConfChange(): boolean {
     const log = this.log;
     let next = log.applied + 1;
     while (next <= log.commit) {

@@ -385,3 +385,32 @@ test("a removal that lets fewer acknowledgements suffice commits what was waitin
   cluster.stabilize();
   expect(cluster.texts(2)).toEqual(["a"]);
 });
+
+test("a voter that missed the end of a joint phase learns of it from those who may not vote any more", () => {
+  // 1 is the only voter left but does not know it; 2 and 3 know, and have longer logs.
+  const cluster = new Cluster(3, { index: 10, stepDownOnRemoval: true });
+  const leader = cluster.elect(3);
+  cluster.changeV2(3, {
+    transition: jointExplicit,
+    changes: [
+      { type: removeNode, replica: 2 },
+      { type: removeNode, replica: 3 },
+    ],
+  });
+  cluster.stabilize();
+  const left = cluster.changeV2(3, leave);
+  expect(left.ok).toBe(true);
+  // 1 gets the entry, but neither what comes behind it nor that it is committed.
+  cluster.drop = (m) => m.to === 1 && (m.commit >= 13 || m.entries.some((entry) => entry.index > 13));
+  cluster.take(3);
+  cluster.propose(3, "behind");
+  cluster.stabilize();
+  expect(leader.role).toBe(Role.follower);
+  expect(cluster.node(1).commit).toBe(12);
+  expect(cluster.node(2).lastIndex).toBe(14);
+  cluster.heal();
+  cluster.node(1).campaign();
+  cluster.stabilize();
+  expect(cluster.node(1).status().confState).toEqual({ ...emptyConfState, voters: [1] });
+  cluster.elect(1);
+});
