@@ -241,12 +241,13 @@ export class MemberNode implements ShardHost, MetaGroupHost {
 
   onPeerUp(nodeId: number): void {
     this.#peersUpSinceMs.set(nodeId, this.#world.clock.monotonicMs());
-    if (this.#running) this.#groups.onPeerUp();
+    // One that is about to go does not strive for leadership.
+    if (this.#running && !this.#stopping) this.#groups.onPeerUp();
   }
 
   onPeerDown(nodeId: number, loss: PeerLoss): void {
     this.#peersUpSinceMs.delete(nodeId);
-    if (this.#running) this.#groups.onPeerDown(nodeId, loss);
+    if (this.#running && !this.#stopping) this.#groups.onPeerDown(nodeId, loss);
   }
 
   onFrame(fromNodeId: number, frame: Uint8Array): void {

@@ -392,6 +392,24 @@ describe("a data directory that is not whole", () => {
   });
 });
 
+test("with more nodes than replicas every node follows the metadata, and each shard lives on three of them", () => {
+  const cluster = founded(4);
+  for (const node of cluster.nodes) {
+    const here = [...node!.member!.shards()].map((shard) => shard.groupId);
+    const planned = node!.clusterState!.groupsOn(node!.nodeId).map((group) => group.groupId);
+    expect([...(node!.member!.metaGroup === null ? [] : [0]), ...here]).toEqual(planned);
+  }
+  expect(cluster.nodes.map((node) => node!.member!.metaGroup !== null)).toEqual([true, true, true, false]);
+  writeAll(cluster, "1-1");
+  cluster.kill(3);
+  cluster.ask(0, MetaAsk.setSetting, { name: "ack", value: "1" });
+  cluster.start(3);
+  cluster.untilReady();
+  expect(cluster.time.runUntil(() => cluster.nodes[3]!.clusterState!.settings.ack === 1, 5000)).toBe(true);
+  writeAll(cluster, "2-1");
+  expect(lengths(cluster)).toEqual(keys.map(() => ":2"));
+});
+
 test("one node alone founds, serves, stops and serves again", () => {
   const cluster = founded(1);
   writeAll(cluster, "1-1");
