@@ -62,3 +62,14 @@ test("bytes bound a node too: 4096 hold fifteen entries of 256 bytes", () => {
   });
   expect(streamOf(state, "s").nodeCount).toBe(10);
 });
+
+test("a node whose first block is gone stays a node of its own", () => {
+  const state = new ShardState();
+  // Every entry fills a storage block, every node spans two of them.
+  batch(state, (effects) => {
+    for (let i = 1; i <= 4; i++) add(effects, "s", i, { maxEntries: 2, maxBytes: 0 }, "x".repeat(20_000));
+    effects.deleteEntries("s", [id(3)]);
+  });
+  expect(streamOf(state, "s").nodeCount).toBe(2);
+  expect(streamOf(state, "s").trimByLength(1, true, 0).count).toBe(2);
+});
