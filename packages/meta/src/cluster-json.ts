@@ -2,6 +2,7 @@
  * The cluster state as JSON: in checkpoints of the metadata group, in founding records, and as what gateways and nodes that watch it
  * receive. `{"formatVersion":1, …fields, "settings":{"ack":"all", …}}`. A newer form is refused, never guessed.
  */
+import { AssertionError } from "@headrace/bytes";
 import { ClusterState, pickAddresses } from "./cluster-state.ts";
 import type { NodeRecord, ReplicaRecord, ShardRecord, SlotRange } from "./cluster-state.ts";
 import { arrayOf, MetaFormatError, numberOf, objectOf, stringOf } from "./json-shape.ts";
@@ -45,8 +46,18 @@ export function clusterStateFromJson(value: unknown): ClusterState {
     shards: arrayOf(fields, "shards", shardFromJson),
     settings: settingsFromJson(objectOf(fields["settings"], "settings")),
   });
-  state.verify();
+  checkForeign(state);
   return state;
+}
+
+/** What came from outside and contradicts the rules is a damaged record, not a mistake of this program. */
+function checkForeign(state: ClusterState): void {
+  try {
+    state.verify();
+  } catch (error) {
+    if (error instanceof AssertionError) throw new MetaFormatError(error.message);
+    throw error;
+  }
 }
 
 function nodeFromJson(value: unknown): NodeRecord {

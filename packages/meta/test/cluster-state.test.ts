@@ -110,6 +110,7 @@ test("a state whose slots or replicas contradict the rules is refused", () => {
   const json = clusterStateToJson(threeNodes());
   const shards = threeNodes().shards;
   expect(() => clusterStateFromJson({ ...json, shards: shards.slice(1) })).toThrow("a slot has no shard");
+  expect(() => clusterStateFromJson({ ...json, shards: shards.slice(1) })).toThrow(MetaFormatError);
   expect(() => clusterStateFromJson({ ...json, shards: [...shards, { ...shards[0]!, id: 9 }] })).toThrow("two shards");
   const twice = { ...shards[0]!, replicas: shards[0]!.replicas.map((r) => ({ ...r, nodeId: 1 })) };
   expect(() => clusterStateFromJson({ ...json, shards: [twice, ...shards.slice(1)] })).toThrow("on one node");

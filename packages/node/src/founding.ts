@@ -27,7 +27,6 @@ import {
 } from "@headrace/meta";
 import type { ClusterSettings, ClusterState, Founder, NodeAddresses } from "@headrace/meta";
 import type { Logger, MetaResponse, PeerNetwork, Random, RecordStore, Scheduler, Timer } from "@headrace/ports";
-import { AssertionError } from "@headrace/bytes";
 import { decodeRecord, encodeRecord } from "./record-json.ts";
 
 export const FOUNDING_RECORD = "founding";
@@ -450,7 +449,7 @@ export function parseState(value: unknown): ClusterState | null {
   try {
     return clusterStateFromJson(value);
   } catch (error) {
-    if (error instanceof MetaFormatError || error instanceof AssertionError) return null;
+    if (error instanceof MetaFormatError) return null;
     throw error;
   }
 }
