@@ -337,13 +337,10 @@ export class MemberNode implements ShardHost, MetaGroupHost {
   }
 
   #onLeader(groupId: number, leader: GroupLeader): void {
-    this.#world.logger.info("leader", {
-      group: groupId,
-      node: leader.nodeId,
-      replica: leader.replicaId,
-      term: leader.term,
-      ready: leader.ready,
-    });
+    const { nodeId, replicaId, term, ready } = leader;
+    const fields = { group: groupId, node: nodeId, replica: replicaId, term, ready };
+    if (nodeId === 0) this.#world.logger.debug("leader_unknown", fields);
+    else this.#world.logger.info("leader", fields);
     if (groupId === META_GROUP_ID) return;
     // Of itself a node says so only when it serves: until then requests would come back.
     const known = leader.nodeId !== this.nodeId || leader.ready ? leader.nodeId : 0;
