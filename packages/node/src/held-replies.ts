@@ -11,20 +11,19 @@
  *
  * It does not know why something waits.
  */
-import { assert, copyOf } from "@headrace/bytes";
+import { assert } from "@headrace/bytes";
 import type { ByteWriter } from "@headrace/bytes";
 import type { LaneProgress } from "./lane-progress.ts";
 
-/** Below this a turn's replies are copied out of the shared writer; above it the writer's buffer is handed over. */
-const HAND_OVER_BYTES = 64 * 1024;
-const WRITER_BYTES = 16 * 1024;
+/** The writer's buffer is shared by the replies of many turns until it is this full: an allocation per turn costs about 1 µs. */
+const SHARED_BYTES = 32 * 1024;
 
 export class HeldSegment {
   readonly progress: LaneProgress;
   readonly laneEpoch: number;
   readonly firstNumber: number;
   count: number;
-  /** The turn's replies, set when the turn ends; this segment's are [start, end). */
+  /** The buffer with the turn's replies, set when the turn ends; this segment's are [start, end). */
   bytes: Uint8Array | null;
   readonly start: number;
   end: number;
@@ -161,9 +160,10 @@ export class HeldReplies {
     const turn = this.#turn;
     if (turn.length === 0) return;
     this.#turn = [];
-    const bytes = writer.length > HAND_OVER_BYTES ? writer.take(WRITER_BYTES) : copyOf(writer.bytes, 0, writer.length);
-    writer.clear();
+    // What is written stays where it is and is never written again; later turns go on behind it.
+    const { bytes } = writer;
     for (const segment of turn) segment.bytes = bytes;
+    if (writer.length >= SHARED_BYTES) writer.take(2 * SHARED_BYTES);
     for (const segment of turn) this.#place(segment);
   }
 

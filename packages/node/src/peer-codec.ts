@@ -22,6 +22,7 @@ const FLAG_FORCE = 2;
 const FLAG_SNAPSHOT = 4;
 /** Shorter data is copied behind the header: a chunk of its own costs more than the copy. */
 const INLINE_DATA_BYTES = 1024;
+const WRITER_BYTES = 16 * 1024;
 const ENTRY_TYPE_MAX = 2;
 
 /** A frame that this program cannot read: another version, or damage. */
@@ -31,13 +32,17 @@ export class PeerCodecError extends Error {
 
 /** Gathers the messages of one turn for one peer and channel. */
 export class FrameBuilder {
-  readonly #writer: ByteWriter;
+  /** Shared by many frames: what was cut is never written again, only what lies behind it. An allocation per frame costs about 1 µs. */
+  #writer: ByteWriter;
+  /** Up to here the writer's bytes are in chunks. */
+  #cutAt: number;
   #chunks: Uint8Array[];
   #byteLength: number;
   #messages: number;
 
   constructor() {
-    this.#writer = new ByteWriter(1024);
+    this.#writer = new ByteWriter(WRITER_BYTES);
+    this.#cutAt = 0;
     this.#chunks = [];
     this.#byteLength = 0;
     this.#messages = 0;
@@ -49,7 +54,7 @@ export class FrameBuilder {
 
   /** Bytes of the frame so far: the sender cuts at its frame bound. */
   get byteLength(): number {
-    return this.#byteLength + this.#writer.length;
+    return this.#byteLength + this.#writer.length - this.#cutAt;
   }
 
   /** The entries' data is kept by reference and must not change. */
@@ -76,6 +81,10 @@ export class FrameBuilder {
     this.#chunks = [];
     this.#byteLength = 0;
     this.#messages = 0;
+    if (this.#writer.length > WRITER_BYTES / 2) {
+      this.#writer = new ByteWriter(WRITER_BYTES);
+      this.#cutAt = 0;
+    }
     return chunks;
   }
 
@@ -90,9 +99,11 @@ export class FrameBuilder {
   }
 
   #cut(): void {
-    if (this.#writer.length === 0) return;
-    this.#byteLength += this.#writer.length;
-    this.#chunks.push(this.#writer.take(1024));
+    const { bytes, length } = this.#writer;
+    if (length === this.#cutAt) return;
+    this.#byteLength += length - this.#cutAt;
+    this.#chunks.push(bytes.subarray(this.#cutAt, length));
+    this.#cutAt = length;
   }
 }
 

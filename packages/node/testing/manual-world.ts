@@ -189,7 +189,10 @@ export class MemoryLog implements SharedLogApi {
       if (append.hardState !== null) group.hardState = append.hardState;
       const first = append.entries[0];
       if (first !== undefined) {
-        group.entries = group.entries.filter((entry) => entry.index < first.index);
+        const last = group.entries[group.entries.length - 1];
+        if (last !== undefined && last.index >= first.index) {
+          group.entries = group.entries.filter((entry) => entry.index < first.index);
+        }
         group.entries.push(...append.entries);
       }
       append.onDurable();
