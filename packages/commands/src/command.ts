@@ -41,6 +41,8 @@ export interface KeySpec {
   readonly step: number;
   /** COMMAND's key specification flags, in its order: `RW`, `insert` … */
   readonly access: readonly string[];
+  /** A remark in COMMAND's key specification; empty for most. */
+  readonly notes: string;
   /** Where COMMAND says the keys begin when a word marks them (XREAD). */
   readonly keyword: { readonly word: string; readonly startFrom: number } | null;
   /** Writes argument positions of the keys into `into`, returns how many, or −1 when the syntax does not show them. */

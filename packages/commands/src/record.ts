@@ -33,10 +33,10 @@ export function defineCommand(spec: CommandSpec): CommandRecord {
 
 /** One key at this position. */
 export function keyAt(position: number, access: string): KeySpec {
-  return { first: position, last: position, step: 1, access: access.split(" "), keyword: null, find: null };
+  return { first: position, last: position, step: 1, access: access.split(" "), notes: "", keyword: null, find: null };
 }
 
 /** All arguments from this position on are keys. */
 export function keysFrom(position: number, access: string): KeySpec {
-  return { first: position, last: -1, step: 1, access: access.split(" "), keyword: null, find: null };
+  return { first: position, last: -1, step: 1, access: access.split(" "), notes: "", keyword: null, find: null };
 }

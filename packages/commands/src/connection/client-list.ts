@@ -42,7 +42,7 @@ function readFilter({ request, reply }: SessionContext): ((session: Session) => 
     const ids = new Set<number>();
     for (let i = 3; i < request.count; i++) {
       const id = request.integer(i);
-      if (!(id > 0)) {
+      if (Number.isNaN(id)) {
         reply.error(Errors.invalidClientId);
         return null;
       }

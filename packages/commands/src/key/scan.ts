@@ -1,4 +1,6 @@
 /** SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]. The cursor's form is the engine's: it names a slot, and by it the shard. */
+import { SLOT_COUNT } from "@headrace/bytes";
+import { scanCursorSlot } from "@headrace/engine";
 import { Flag } from "../command.ts";
 import type { ShardContext } from "../command.ts";
 import { readLong } from "../args.ts";
@@ -35,11 +37,14 @@ export const scan = defineCommand({
     const options = readOptions(context);
     if (typeof options === "string") return reply.error(options);
     const found: string[] = [];
-    const next = keyspace.scan(cursor, options.count, (key) => {
-      if (options.pattern !== null && !globMatches(options.pattern, key.key, false)) return;
-      if (options.type !== null && options.type !== key.type) return;
-      found.push(key.key);
-    });
+    const next =
+      scanCursorSlot(cursor) >= SLOT_COUNT
+        ? 0n
+        : keyspace.scan(cursor, options.count, (key) => {
+            if (options.pattern !== null && !globMatches(options.pattern, key.key, false)) return;
+            if (options.type !== null && options.type !== key.type) return;
+            found.push(key.key);
+          });
     reply.array(2);
     reply.bulkLatin1(next.toString());
     reply.array(found.length);
@@ -48,9 +53,10 @@ export const scan = defineCommand({
 });
 
 function readCursor(text: string): bigint | null {
-  if (!/^\d{1,20}$/.test(text)) return null;
+  if (!/^-?\d{1,20}$/.test(text)) return null;
   const cursor = BigInt(text);
-  return cursor > CURSOR_MAX ? null : cursor;
+  if (cursor > CURSOR_MAX || cursor < -CURSOR_MAX) return null;
+  return BigInt.asUintN(64, cursor);
 }
 
 function readOptions({ request }: ShardContext): ScanOptions | string {

@@ -75,12 +75,17 @@ export function writeCommandInfo(reply: ReplyWriterApi, record: CommandRecord): 
     writeKeySpec(reply, record.keys);
   }
   const subcommands = record.subcommands ?? [];
-  reply.array(subcommands.length);
+  if (subcommands.length === 0) reply.set(0);
+  else reply.array(subcommands.length);
   for (const each of subcommands) writeCommandInfo(reply, each);
 }
 
 function writeKeySpec(reply: ReplyWriterApi, keys: KeySpec): void {
-  reply.map(3);
+  reply.map(keys.notes === "" ? 3 : 4);
+  if (keys.notes !== "") {
+    reply.bulkLatin1("notes");
+    reply.bulkLatin1(keys.notes);
+  }
   reply.bulkLatin1("flags");
   writeSimpleSet(reply, keys.access);
   reply.bulkLatin1("begin_search");

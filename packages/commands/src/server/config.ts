@@ -4,7 +4,7 @@
  */
 import { Flag } from "../command.ts";
 import type { CommandRecord, SessionContext } from "../command.ts";
-import { settingFailed, wrongArity } from "../errors.ts";
+import { Errors, settingFailed } from "../errors.ts";
 import { globMatches } from "../glob.ts";
 import { helpCommand } from "../help.ts";
 import { defineCommand } from "../record.ts";
@@ -47,7 +47,7 @@ const set = defineCommand({
   tips: ["request_policy:all_nodes", "response_policy:all_succeeded"],
   answer(context) {
     const { request, reply } = context;
-    if (request.count % 2 !== 0) return reply.error(wrongArity("config|set"));
+    if (request.count % 2 !== 0) return reply.error(Errors.syntax);
     const pairs: (readonly [string, string])[] = [];
     const names = new Set<string>();
     for (let i = 2; i < request.count; i += 2) {

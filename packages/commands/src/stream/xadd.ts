@@ -26,7 +26,7 @@ export const xadd = defineCommand({
     "key [NOMKSTREAM] [ACK 0 | 1 | ALL] [MAXLEN | MINID [= | ~] threshold [LIMIT count]] * | id field value [field value ...]",
   categories: ["stream"],
   tips: ["nondeterministic_output"],
-  keys: keyAt(1, "RW update"),
+  keys: { ...keyAt(1, "RW update"), notes: "UPDATE instead of INSERT because of the optional trimming feature" },
   execute,
 });
 

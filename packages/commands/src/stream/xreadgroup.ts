@@ -50,6 +50,7 @@ export const xreadgroup = defineCommand({
     last: -1,
     step: 1,
     access: ["RO", "access"],
+    notes: "",
     keyword: { word: "STREAMS", startFrom: 4 },
     find: (request, into) => findStreamsKeys(request, OPTION_VALUES, into),
   },

@@ -1,0 +1,200 @@
+/**
+ * One shard in memory with a clock that stands still, and any number of connections: RESP in, RESP out, through the very handlers, engine
+ * and decoder of the product. Each command is a batch of its own, committed at once. For tests of every room.
+ */
+import { assert } from "@headrace/bytes";
+import { ShardState } from "@headrace/engine";
+import { DecodeResult, ReplyWriter, RequestDecoder } from "@headrace/resp";
+import type { Request } from "@headrace/resp";
+import { Ack, executeShardCommand, findCommand, refusal } from "../src/index.ts";
+import type { BlockedCall, CommandRecord, Session, SessionServices, ShardContext } from "../src/index.ts";
+import { FakeServices } from "./fake-services.ts";
+
+const LIMITS = {
+  maxBulkBytes: 16 * 1024 * 1024,
+  maxArguments: 1024 * 1024,
+  maxInlineBytes: 64 * 1024,
+  maxRequestBytes: 64 * 1024 * 1024,
+};
+
+/** The clock of all harnesses: 2023-11-14, past any id that fixtures name. */
+export const HARNESS_START_MS = 1_700_000_000_000;
+
+/** A call that waits for entries. */
+interface Blocked {
+  readonly client: HarnessClient;
+  readonly requestBytes: Uint8Array;
+  readonly call: BlockedCall;
+}
+
+export class HarnessClient {
+  readonly session: Session;
+  readonly decoder: RequestDecoder;
+
+  constructor(id: number) {
+    this.session = {
+      id,
+      address: `127.0.0.1:${50_000 + id}`,
+      localAddress: "127.0.0.1:6379",
+      createdAtMs: 0,
+      respVersion: 2,
+      name: "",
+      libraryName: "",
+      libraryVersion: "",
+      ack: null,
+      lastCommand: "",
+      lastActiveAtMs: 0,
+      closing: false,
+      blocked: false,
+      queryBufferBytes: 0,
+      outputBufferBytes: 0,
+    };
+    this.decoder = new RequestDecoder(LIMITS);
+  }
+}
+
+/** A reply that left; `bytes` null: the call blocks. */
+export interface HarnessReply {
+  readonly client: HarnessClient;
+  readonly bytes: Uint8Array | null;
+}
+
+export class CommandHarness {
+  readonly state: ShardState;
+  readonly services: SessionServices;
+  nowMs: number;
+  nodeBounds: { maxEntries: number; maxBytes: number };
+  readonly #clients: HarnessClient[];
+  #blocked: Blocked[];
+
+  constructor() {
+    this.state = new ShardState();
+    this.nowMs = HARNESS_START_MS;
+    this.nodeBounds = { maxEntries: 100, maxBytes: 4096 };
+    this.#clients = [];
+    this.#blocked = [];
+    this.services = new FakeServices(
+      () => this.#clients.map((client) => client.session),
+      () => this.nowMs,
+      () => this.state.keyspace.size,
+    );
+  }
+
+  connect(): HarnessClient {
+    const client = new HarnessClient(this.#clients.length + 1);
+    this.#clients.push(client);
+    return client;
+  }
+
+  /** Bytes from a client; answers the replies of all clients that they caused, in order. */
+  send(client: HarnessClient, bytes: Uint8Array): HarnessReply[] {
+    const replies: HarnessReply[] = [];
+    client.decoder.feed(bytes);
+    for (;;) {
+      const result = client.decoder.next();
+      if (result === DecodeResult.needMore) return replies;
+      if (result === DecodeResult.error) {
+        const writer = new ReplyWriter();
+        writer.error(client.decoder.errorText);
+        replies.push({ client, bytes: writer.writer.take() });
+        return replies;
+      }
+      replies.push(this.#run(client, client.decoder.request, null));
+      replies.push(...this.#wake());
+    }
+  }
+
+  /** A command as typed, answered with the bytes of its own reply. */
+  type(client: HarnessClient, line: string): HarnessReply[] {
+    return this.send(client, new TextEncoder().encode(`${line}\r\n`));
+  }
+
+  #run(client: HarnessClient, request: Request, resumed: BlockedCall | null): HarnessReply {
+    const reply = new ReplyWriter(undefined, client.session.respVersion);
+    const record = findCommand(request);
+    const refused = refusal(request, record);
+    if (refused !== null) {
+      reply.error(refused);
+    } else if (record !== null && record.answer !== null) {
+      record.answer({ request, reply, session: client.session, services: this.services, defer: neverDeferred });
+    } else if (record !== null && record.execute !== null) {
+      const call = this.#execute(client, record, request, reply, resumed);
+      if (call !== null) return { client, bytes: null };
+    } else {
+      reply.error("ERR answered by the gateway");
+    }
+    return { client, bytes: reply.writer.take() };
+  }
+
+  #execute(
+    client: HarnessClient,
+    record: CommandRecord,
+    request: Request,
+    reply: ReplyWriter,
+    resumed: BlockedCall | null,
+  ): BlockedCall | null {
+    const index = this.state.index + 1;
+    const effects = this.state.openBatch(index, this.nowMs);
+    let blocked: BlockedCall | null = null;
+    const context: ShardContext = {
+      request,
+      reply,
+      keyspace: this.state.keyspace,
+      effects,
+      nowMs: effects.logTimeMs,
+      nodeBounds: this.nodeBounds,
+      ack: client.session.ack ?? Ack.committed,
+      resumed,
+      denyBlocking: false,
+      block(call) {
+        blocked = call;
+      },
+    };
+    const before = reply.writer.length;
+    executeShardCommand(record, context);
+    if (this.state.sealBatch() !== null) this.state.committedTo(this.state.index);
+    if (blocked !== null) {
+      assert(reply.writer.length === before, "a call that blocks has written no reply");
+      if (resumed === null) this.#park(client, request, blocked);
+    }
+    return blocked;
+  }
+
+  #park(client: HarnessClient, request: Request, call: BlockedCall): void {
+    for (const key of call.keys) this.state.watchKey(key);
+    client.session.blocked = true;
+    this.#blocked.push({ client, requestBytes: request.bytes.slice(request.rawStart, request.rawEnd), call });
+  }
+
+  /** Runs blocked calls on touched keys again, in the order in which they came. */
+  #wake(): HarnessReply[] {
+    const replies: HarnessReply[] = [];
+    for (let touched = this.state.takeTouchedKeys(); touched.length > 0; touched = this.state.takeTouchedKeys()) {
+      const keys = new Set(touched);
+      const waiting: Blocked[] = [];
+      for (const blocked of this.#blocked) {
+        const reply = blocked.call.keys.some((key) => keys.has(key)) ? this.#resume(blocked) : null;
+        if (reply === null || reply.bytes === null) {
+          waiting.push(blocked);
+          continue;
+        }
+        for (const key of blocked.call.keys) this.state.unwatchKey(key);
+        blocked.client.session.blocked = false;
+        replies.push(reply);
+      }
+      this.#blocked = waiting;
+    }
+    return replies;
+  }
+
+  #resume(blocked: Blocked): HarnessReply {
+    const decoder = new RequestDecoder(LIMITS);
+    decoder.feed(blocked.requestBytes);
+    assert(decoder.next() === DecodeResult.request, "a blocked request is whole");
+    return this.#run(blocked.client, decoder.request, blocked.call);
+  }
+}
+
+function neverDeferred(): never {
+  throw new Error("the harness answers settings at once");
+}

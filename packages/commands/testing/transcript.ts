@@ -1,0 +1,75 @@
+/**
+ * Fixtures: what is typed and what is seen, in one text file. A case begins with comments, has commands (as typed into redis-cli), a line of
+ * dashes, and the replies as redis-cli prints them. Cases are separated by one empty line; each begins with an empty keyspace.
+ *
+ *   # An id that does not move forward is refused.
+ *   @8.x reason          marks: the judge with Redis 7.0.15 leaves this case out, its replies come from the reference
+ *   @clock               numbers depend on the clock: the judge compares their places, not their values
+ *   @resp3               connections speak RESP3
+ *   XADD s 5-0 f v
+ *   c2> XREAD BLOCK 0 STREAMS s $      typed into a second connection
+ *   ----
+ *   "5-0"
+ *   (blocked)
+ *
+ * The reply of a call that was woken stands behind the reply of the command that woke it, behind `c2> `.
+ */
+export interface TranscriptLine {
+  readonly client: string;
+  readonly command: string;
+}
+
+export interface TranscriptCase {
+  /** Comments and marks, as they stand. */
+  readonly head: readonly string[];
+  readonly marks: ReadonlySet<string>;
+  readonly lines: readonly TranscriptLine[];
+  readonly commands: readonly string[];
+  readonly expected: string;
+  /** Line of the file where the case begins, from 1. */
+  readonly at: number;
+}
+
+const SEPARATOR = "----";
+const FIRST_CLIENT = "c1";
+
+export function parseTranscript(text: string): TranscriptCase[] {
+  const cases: TranscriptCase[] = [];
+  let at = 1;
+  for (const block of text.split("\n\n")) {
+    const lines = block.split("\n").filter((line) => line !== "");
+    if (lines.length > 0) cases.push(parseCase(lines, at));
+    at += block.split("\n").length + 1;
+  }
+  return cases;
+}
+
+function parseCase(lines: readonly string[], at: number): TranscriptCase {
+  const separator = lines.indexOf(SEPARATOR);
+  const typed = separator < 0 ? lines : lines.slice(0, separator);
+  const head = typed.filter((line) => /^[#@]/.test(line));
+  const commands = typed.filter((line) => !/^[#@]/.test(line));
+  const marks = new Set(head.filter((line) => line.startsWith("@")).map((line) => line.slice(1).split(" ")[0] ?? ""));
+  return {
+    head,
+    marks,
+    lines: commands.map(parseLine),
+    commands,
+    expected: separator < 0 ? "" : lines.slice(separator + 1).join("\n"),
+    at,
+  };
+}
+
+function parseLine(line: string): TranscriptLine {
+  const match = /^(c\d)> (.*)$/.exec(line);
+  return match === null ? { client: FIRST_CLIENT, command: line } : { client: match[1]!, command: match[2]! };
+}
+
+/** How a reply of a client is shown. */
+export function shownReply(client: string, text: string): string {
+  return client === FIRST_CLIENT ? text : `${client}> ${text}`;
+}
+
+export function renderCase(each: TranscriptCase, expected: string): string {
+  return [...each.head, ...each.commands, SEPARATOR, expected].join("\n");
+}

@@ -1,0 +1,97 @@
+/**
+ * The judge of the fixtures: the same input, typed into a real redis-server 7.0.15, must give the replies that the fixtures hold. With
+ * HEADRACE_WRITE_FIXTURES=1 it writes them instead. Cases marked `@8.x` or `@ours` are left out; `@clock` masks numbers.
+ */
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parseTranscript, renderCase, shownReply } from "../../packages/commands/testing/transcript.ts";
+import type { TranscriptCase } from "../../packages/commands/testing/transcript.ts";
+import { RedisConnection, startRedis } from "./redis-judge.ts";
+import type { RedisServer } from "./redis-judge.ts";
+
+const folder = join(import.meta.dirname, "../../packages/commands/test/testdata");
+const writing = process.env["HEADRACE_WRITE_FIXTURES"] === "1";
+
+let redis: RedisServer;
+
+beforeAll(async () => {
+  redis = await startRedis();
+});
+
+afterAll(async () => {
+  await redis.stop();
+});
+
+describe.each(readdirSync(folder).toSorted())("%s", (file) => {
+  const path = join(folder, file);
+  const cases = parseTranscript(readFileSync(path, "latin1"));
+  const judged = cases.filter((each) => !each.marks.has("8.x") && !each.marks.has("ours"));
+
+  test.runIf(judged.length > 0)(`${judged.length} cases as redis-server answers them`, async () => {
+    const answers = new Map<TranscriptCase, string>();
+    for (const each of judged) answers.set(each, await typeInto(redis, each));
+    if (writing) {
+      const text = cases.map((each) => renderCase(each, chooseExpected(each, answers.get(each)))).join("\n\n");
+      writeFileSync(path, `${text}\n`, "latin1");
+      return;
+    }
+    for (const [each, answer] of answers) {
+      const mask = (text: string): string => (each.marks.has("clock") ? maskNumbers(text) : text);
+      expect(mask(answer), `${file}:${each.at}`).toBe(mask(each.expected));
+    }
+  });
+});
+
+/** A case with clock keeps its own numbers as long as only they differ. */
+function chooseExpected(each: TranscriptCase, answer: string | undefined): string {
+  if (answer === undefined) return each.expected;
+  const same = each.marks.has("clock") && maskNumbers(answer) === maskNumbers(each.expected);
+  return same ? each.expected : answer;
+}
+
+function maskNumbers(text: string): string {
+  return text.replaceAll(/\(integer\) -?\d+/g, "(integer) #").replaceAll(/"\d{13}-\d+"/g, '"#-#"');
+}
+
+async function typeInto(server: RedisServer, each: TranscriptCase): Promise<string> {
+  const control = await RedisConnection.open(server.port);
+  await control.ask("FLUSHALL");
+  const clients = new Map<string, RedisConnection>();
+  const blocked: string[] = [];
+  const seen: string[] = [];
+  for (const { client: name, command } of each.lines) {
+    let client = clients.get(name);
+    if (client === undefined) {
+      client = await RedisConnection.open(server.port);
+      if (each.marks.has("resp3")) await client.ask("HELLO 3");
+      clients.set(name, client);
+    }
+    const reply = await client.askOrBlock(command, control, blocked.length);
+    seen.push(shownReply(name, reply ?? "(blocked)"));
+    if (reply === null) blocked.push(name);
+    for (const woken of await wokenClients(control, clients, blocked)) seen.push(woken);
+  }
+  for (const client of [control, ...clients.values()]) client.close();
+  return seen.join("\n");
+}
+
+/** Replies of blocked clients that the last command has woken, in the order in which they blocked. */
+async function wokenClients(
+  control: RedisConnection,
+  clients: ReadonlyMap<string, RedisConnection>,
+  blocked: string[],
+): Promise<string[]> {
+  if (blocked.length === 0) return [];
+  const seen: string[] = [];
+  let stillBlocked = await control.blockedClients();
+  for (const name of [...blocked]) {
+    if (stillBlocked >= blocked.length) break;
+    const reply = await clients.get(name)!.replyWithin(100);
+    if (reply === null) continue;
+    blocked.splice(blocked.indexOf(name), 1);
+    seen.push(shownReply(name, reply));
+    stillBlocked = await control.blockedClients();
+  }
+  return seen;
+}
