@@ -29,11 +29,14 @@ class AppendInFlight {
   readonly lastIndex: number;
   readonly lastTerm: number;
   readonly responses: Message[];
+  /** It may stay with the operating system until somebody asks for more. */
+  readonly mayLinger: boolean;
 
-  constructor(lastIndex: number, lastTerm: number, responses: Message[]) {
+  constructor(lastIndex: number, lastTerm: number, responses: Message[], mayLinger: boolean) {
     this.lastIndex = lastIndex;
     this.lastTerm = lastTerm;
     this.responses = responses;
+    this.mayLinger = mayLinger;
   }
 }
 
@@ -122,14 +125,15 @@ export class RaftStorage {
     const lastIndex = this.#raftLog.lastIndex();
     const term = this.#raftLog.term(lastIndex);
     assert(typeof term === "number", "the last entry has a term");
-    const append = new AppendInFlight(lastIndex, term, message.responses.slice());
-    this.#inFlight.push(append);
     const isOwnBatch = entries.length > 0 && !changed && this.#raft.leader === this.#raft.id;
+    const mustSync = !isOwnBatch || this.#owner.mustSync(lastIndex);
+    const append = new AppendInFlight(lastIndex, term, message.responses.slice(), !mustSync);
+    this.#inFlight.push(append);
     this.#log.append({
       groupId: this.#groupId,
       hardState: this.#hardState,
       entries,
-      mustSync: !isOwnBatch || this.#owner.mustSync(lastIndex),
+      mustSync,
       onWritten: () => this.#written(append),
       onDurable: () => this.#durable(append),
     });
@@ -146,8 +150,13 @@ export class RaftStorage {
   #withoutWriting(responses: readonly Message[]): void {
     if (responses.length === 0) return;
     const last = this.#inFlight[this.#inFlight.length - 1];
-    if (last === undefined) this.#deliver(responses);
-    else last.responses.push(...responses);
+    if (last === undefined) {
+      this.#deliver(responses);
+      return;
+    }
+    last.responses.push(...responses);
+    // A promise to somebody else now waits for it, say of a former leader whose entries the new one has confirmed.
+    if (last.mayLinger) this.#log.requestSync();
   }
 
   #written(append: AppendInFlight): void {

@@ -32,6 +32,7 @@ export class TestReplica implements ShardHost {
   failure: string | null = null;
   openFailure: string | null = null;
   #wantsTurn = false;
+  #isOpening = false;
 
   constructor(id: number, cluster: ShardCluster) {
     this.id = id;
@@ -45,8 +46,11 @@ export class TestReplica implements ShardHost {
     return this.shard;
   }
 
+  /** Loads in later events; asking again meanwhile changes nothing. */
   open(): void {
-    const { cluster } = this;
+    if (this.#isOpening || this.shard !== null) return;
+    this.#isOpening = true;
+    const { cluster, log } = this;
     const ids = cluster.replicas.map((replica) => replica.id);
     const members: ConfState = { voters: ids, votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
     ShardReplica.open(
@@ -74,6 +78,8 @@ export class TestReplica implements ShardHost {
         founding: { members, slots: cluster.slots },
       },
       (result) => {
+        if (this.log !== log) return;
+        this.#isOpening = false;
         if (result.ok) this.shard = result.value;
         else this.openFailure = `${result.reason}: ${result.message}`;
       },
@@ -82,6 +88,7 @@ export class TestReplica implements ShardHost {
 
   crash(): void {
     this.shard = null;
+    this.#isOpening = false;
     this.cluster.restarts++;
     this.log = this.log.afterCrash();
     this.kv = this.kv.afterCrash();
