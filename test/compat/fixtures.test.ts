@@ -85,7 +85,7 @@ async function wokenClients(
   if (blocked.length === 0) return [];
   const seen: string[] = [];
   let stillBlocked = await control.blockedClients();
-  for (const name of [...blocked]) {
+  for (const name of Array.from(blocked)) {
     if (stillBlocked >= blocked.length) break;
     const reply = await clients.get(name)!.replyWithin(100);
     if (reply === null) continue;
