@@ -245,16 +245,6 @@ export class Gateway implements ClientHost, NodeLinkEvents {
     return reply.writer.take(0);
   }
 
-  timeOutReply(run: RequestRun, laneId: number): Uint8Array {
-    const reply = new ReplyWriter(new ByteWriter(64), this.#clients.get(laneId)?.session.respVersion ?? 2);
-    splitRequests(run, this.limits.decoder, (request) => {
-      const record = findCommand(request);
-      if (record?.timeOut) record.timeOut(reply);
-      else reply.nullArray();
-    });
-    return reply.writer.take(0);
-  }
-
   noteFailure(run: RequestRun, position: number): void {
     let at = 0;
     splitRequests(run, this.limits.decoder, (request) => {

@@ -20,8 +20,6 @@ export interface LaneCore {
   errorReplies(text: string, count: number): Uint8Array;
   /** A node's own port: a -MOVED for each request of the run when another node leads the shard; else null. */
   redirects(shardId: number, run: RequestRun): Uint8Array | null;
-  /** What a blocked call gets whose time is over. */
-  timeOutReply(run: RequestRun, laneId: number): Uint8Array;
   /** Current protocol version, ack level and identity of a client; null when it is gone. */
   laneOpen(laneId: number): LaneOpen | null;
   /** Something was written to a link or a client: flush at the end of the turn. */

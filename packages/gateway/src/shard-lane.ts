@@ -177,7 +177,9 @@ export class ShardLane {
           continue;
         }
         const limitMs = this.waiting === Waiting.drain ? holdMs + replyTimeoutMs : holdMs;
-        const endsMs = run.isBlocking ? run.deadlineMs : run.sinceMs + limitMs;
+        // A blocked call may wait as long as it asked for; a short one still waits for a leader as everything else does.
+        const heldUntilMs = run.sinceMs + limitMs;
+        const endsMs = run.isBlocking ? Math.max(run.deadlineMs, heldUntilMs) : heldUntilMs;
         if (this.waiting === Waiting.credit || nowMs < endsMs) continue;
         this.#giveUpQueued(run);
         changed = true;
@@ -423,11 +425,11 @@ export class ShardLane {
     this.#finish(run);
   }
 
+  /**
+   * Also of a blocking call: "timed out" would say that there was nothing to read, and nobody has looked (a consumer that asks for its history would
+   * take a nil for "nothing pending").
+   */
   #giveUpQueued(run: RequestRun): void {
-    if (run.isBlocking) {
-      this.#answerBytes(run, this.#core.timeOutReply(run, this.owner.laneId));
-      return;
-    }
     this.#answerWith(run, this.waiting === Waiting.overload ? GatewayErrors.overloaded : GatewayErrors.noLeader);
   }
 
