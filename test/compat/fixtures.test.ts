@@ -56,6 +56,8 @@ function maskNumbers(text: string): string {
 
 async function typeInto(server: RedisServer, each: TranscriptCase): Promise<string> {
   const control = await RedisConnection.open(server.port);
+  // Connections of the case before may not be gone yet.
+  while ((await control.blockedClients()) > 0);
   await control.ask("FLUSHALL");
   const clients = new Map<string, RedisConnection>();
   const blocked: string[] = [];
@@ -82,16 +84,15 @@ async function wokenClients(
   clients: ReadonlyMap<string, RedisConnection>,
   blocked: string[],
 ): Promise<string[]> {
-  if (blocked.length === 0) return [];
-  const seen: string[] = [];
-  let stillBlocked = await control.blockedClients();
-  for (const name of Array.from(blocked)) {
-    if (stillBlocked >= blocked.length) break;
-    const reply = await clients.get(name)!.replyWithin(100);
-    if (reply === null) continue;
-    blocked.splice(blocked.indexOf(name), 1);
-    seen.push(shownReply(name, reply));
-    stillBlocked = await control.blockedClients();
+  const replies = new Map<string, string>();
+  const wokenCount = blocked.length - (blocked.length === 0 ? 0 : await control.blockedClients());
+  while (replies.size < wokenCount) {
+    for (const name of blocked) {
+      const reply = replies.has(name) ? null : await clients.get(name)!.replyWithin(5);
+      if (reply !== null) replies.set(name, reply);
+    }
   }
-  return seen;
+  const woken = blocked.filter((name) => replies.has(name));
+  blocked.splice(0, blocked.length, ...blocked.filter((name) => !replies.has(name)));
+  return woken.map((name) => shownReply(name, replies.get(name)!));
 }
