@@ -154,7 +154,7 @@ async function consumeSome(redis: Redis, stream: Known, state: { stopped: boolea
     }
     for (const id of ids) stream.pending.set(id, 1);
     const toAcknowledge = ids.filter((id) => Number(id.split("-")[0]) % 2 === 0);
-    const toClaim = ids.filter((id) => Number(id.split("-")[0]) % 5 === 1);
+    const toClaim = ids.filter((id) => Number(id.split("-")[0]) % 10 === 1);
     try {
       if (toAcknowledge.length > 0) {
         for (const id of toAcknowledge) move(stream, id, stream.unknown);

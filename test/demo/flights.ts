@@ -1,5 +1,7 @@
 /** The real input: 200,000 flights of the npm package vega-datasets (US Bureau of Transportation Statistics). */
-import { createRequire } from "node:module";
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 export interface Flight {
   readonly delay: number;
@@ -16,6 +18,8 @@ export function streamName(stream: number): string {
 }
 
 export function loadFlights(): readonly Flight[] {
-  const require = createRequire(import.meta.url);
-  return require("vega-datasets/data/flights-200k.json") as Flight[];
+  // The package exports its code only; the data lies in a folder beside it.
+  const code = fileURLToPath(import.meta.resolve("vega-datasets"));
+  const folder = dirname(code).replace(/[\\/](build|src)$/, "");
+  return JSON.parse(readFileSync(join(folder, "data", "flights-200k.json"), "utf8")) as Flight[];
 }

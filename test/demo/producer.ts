@@ -17,15 +17,16 @@ export interface ProducerCounts {
   /** Uncertain writes that were not there and were written once more under a new id. */
   writtenAgain: number;
   inFlight: number;
-  /** performance.now() of the last successful write, and the longest gap between two of them since it was last reset. */
-  lastSuccessMs: number;
-  longestGapMs: number;
+  /** For each stream: performance.now() of its last successful write, and the longest gap between two of them since it was last reset. */
+  readonly lastSuccessMs: number[];
+  readonly longestGapMs: number[];
 }
 
 export class Producer {
   readonly counts: ProducerCounts;
   readonly #redis: Redis;
   readonly #flights: readonly Flight[];
+  readonly #stream: number;
   readonly #key: string;
   /** Rows still to be written, in order. */
   readonly #todo: number[] = [];
@@ -34,6 +35,7 @@ export class Producer {
   constructor(redis: Redis, flights: readonly Flight[], stream: number, counts: ProducerCounts) {
     this.#redis = redis;
     this.#flights = flights;
+    this.#stream = stream;
     this.#key = streamName(stream);
     this.counts = counts;
     for (let row = flights.length - 1 - ((flights.length - 1 - stream) % STREAM_COUNT); row >= 0; row -= STREAM_COUNT) {
@@ -90,8 +92,11 @@ export class Producer {
     }
     counts.acknowledged++;
     const now = performance.now();
-    counts.longestGapMs = Math.max(counts.longestGapMs, now - counts.lastSuccessMs);
-    counts.lastSuccessMs = now;
+    counts.longestGapMs[this.#stream] = Math.max(
+      counts.longestGapMs[this.#stream]!,
+      now - counts.lastSuccessMs[this.#stream]!,
+    );
+    counts.lastSuccessMs[this.#stream] = now;
     return true;
   }
 
