@@ -44,6 +44,9 @@ const libraries: Record<string, string> = {
   zod: "server",
   yaml: "server",
   commander: "server",
+  // Conformance suites are tests that several rooms share.
+  vitest: "testkit",
+  "fast-check": "testkit",
 };
 
 /** Built-in modules a core room may use: pure functions only. */

@@ -12,11 +12,7 @@ export function digitCount(value: number): number {
 }
 
 /** Writes a non-negative safe integer in decimal; returns the offset behind it. */
-export function writeDigits(
-  bytes: Uint8Array,
-  offset: number,
-  value: number,
-): number {
+export function writeDigits(bytes: Uint8Array, offset: number, value: number): number {
   if (value < 10) {
     bytes[offset] = 48 + value;
     return offset + 1;
@@ -35,11 +31,7 @@ export function writeDigits(
  * The safe integer in bytes[start, end), or NaN. Accepts what Redis' string2ll accepts: an optional minus, no plus, no leading zeros, no
  * blanks; beyond 2^53 it answers NaN although Redis goes to 2^63 (callers with 64-bit arguments use `readInt64`).
  */
-export function readInteger(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-): number {
+export function readInteger(bytes: Uint8Array, start: number, end: number): number {
   if (start >= end) return Number.NaN;
   let at = start;
   const negative = bytes[at] === 45;
@@ -61,11 +53,7 @@ const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
 
 /** The signed 64-bit integer in bytes[start, end) as a bigint, or null when it is none (string2ll's rules). Cold paths only. */
-export function readInt64(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-): bigint | null {
+export function readInt64(bytes: Uint8Array, start: number, end: number): bigint | null {
   const small = readInteger(bytes, start, end);
   if (!Number.isNaN(small)) return BigInt(small);
   const length = end - start;

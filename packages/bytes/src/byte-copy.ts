@@ -3,13 +3,7 @@ import { Buffer } from "node:buffer";
 const copy = Buffer.prototype.copy;
 
 /** Copies source[start, end) to target at `offset`; returns the offset behind it. A `subarray` first would cost more than the copy. */
-export function copyBytes(
-  target: Uint8Array,
-  offset: number,
-  source: Uint8Array,
-  start: number,
-  end: number,
-): number {
+export function copyBytes(target: Uint8Array, offset: number, source: Uint8Array, start: number, end: number): number {
   copy.call(source, target, offset, start, end);
   return offset + (end - start);
 }
@@ -20,11 +14,7 @@ export function allocate(lengthBytes: number): Uint8Array {
 }
 
 /** An own copy of bytes[start, end). */
-export function copyOf(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-): Uint8Array {
+export function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
   const own = Buffer.allocUnsafeSlow(end - start);
   copy.call(bytes, own, 0, start, end);
   return own;

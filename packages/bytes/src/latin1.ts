@@ -14,11 +14,7 @@ export function latin1(bytes: Uint8Array, start: number, end: number): string {
 }
 
 /** Writes the string's low bytes at `offset`, which must have room; returns the offset behind them. */
-export function writeLatin1(
-  bytes: Uint8Array,
-  offset: number,
-  text: string,
-): number {
+export function writeLatin1(bytes: Uint8Array, offset: number, text: string): number {
   const length = text.length;
   if (length < 12) {
     for (let i = 0; i < length; i++) bytes[offset + i] = text.charCodeAt(i);
@@ -35,11 +31,7 @@ export function bytesOf(text: string): Uint8Array {
 
 /** UTF-8 text for people and JSON records. */
 export function utf8(bytes: Uint8Array): string {
-  return Buffer.from(
-    bytes.buffer,
-    bytes.byteOffset,
-    bytes.byteLength,
-  ).toString("utf8");
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
 }
 
 export function utf8Bytes(text: string): Uint8Array {

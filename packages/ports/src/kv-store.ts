@@ -25,11 +25,7 @@ export interface KvStore {
   /** Applies all changes or none; durable (synced) when it completes. Batches complete in the order of calling. */
   write(changes: readonly KvChange[], done: Done<void>): void;
   /** The value, or null when there is none. */
-  get(
-    key: Uint8Array,
-    snapshot: KvSnapshot | null,
-    done: Done<Uint8Array | null>,
-  ): void;
+  get(key: Uint8Array, snapshot: KvSnapshot | null, done: Done<Uint8Array | null>): void;
   /**
    * Rows with `from` ≤ key < `to`, ascending, at most `limitRows` and about `limitBytes`. An empty result means there are no more.
    * To go on, call again with `from` = last key + 0x00.

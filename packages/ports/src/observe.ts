@@ -12,9 +12,5 @@ export interface Logger {
  */
 export interface RecordStore {
   read(name: string, done: import("./result.ts").Done<Uint8Array | null>): void;
-  write(
-    name: string,
-    content: Uint8Array,
-    done: import("./result.ts").Done<void>,
-  ): void;
+  write(name: string, content: Uint8Array, done: import("./result.ts").Done<void>): void;
 }

@@ -20,10 +20,7 @@ export interface PeerNetworkEvents {
   /** The peer's send budget on the channel is free again after `send` had returned false. */
   onWritable(nodeId: number, channel: PeerChannel): void;
   /** A request of the `meta` service (see proto/meta.proto); the answer may come later. */
-  onMetaRequest(
-    request: MetaRequest,
-    answer: (response: MetaResponse) => void,
-  ): void;
+  onMetaRequest(request: MetaRequest, answer: (response: MetaResponse) => void): void;
 }
 
 /** What a joining node, a gateway or an operator asks of any node. JSON-shaped on purpose: cold path. */
@@ -40,31 +37,16 @@ export interface MetaResponse {
 export interface PeerNetwork {
   start(events: PeerNetworkEvents, done: Done<void>): void;
   /** Tells the network who it is once it is known; peers of other clusters are refused. */
-  identify(identity: {
-    clusterId: string;
-    nodeId: number;
-    incarnation: number;
-  }): void;
+  identify(identity: { clusterId: string; nodeId: number; incarnation: number }): void;
   /** Peers to stay connected with; replaces the former list. */
-  setPeers(
-    peers: readonly { readonly nodeId: number; readonly address: string }[],
-  ): void;
+  setPeers(peers: readonly { readonly nodeId: number; readonly address: string }[]): void;
   /**
    * Sends one frame (≤ 1 MiB unless it holds a single larger log entry). False: over the byte budget of the peer or not connected, the
    * frame was dropped, Raft will repeat it. The chunks must not change afterwards.
    */
-  send(
-    toNodeId: number,
-    channel: PeerChannel,
-    chunks: readonly Uint8Array[],
-  ): boolean;
+  send(toNodeId: number, channel: PeerChannel, chunks: readonly Uint8Array[]): boolean;
   /** Asks a node by address, before and after founding; bounded by `timeoutMs`. */
-  askMeta(
-    address: string,
-    request: MetaRequest,
-    timeoutMs: number,
-    done: Done<MetaResponse>,
-  ): void;
+  askMeta(address: string, request: MetaRequest, timeoutMs: number, done: Done<MetaResponse>): void;
   /**
    * Pushes the cluster's state to everyone who watches this node; a new watcher gets the last one published at once. A `version` not above
    * the last one is ignored. Nothing published (an unfounded node): watchers wait.
@@ -75,16 +57,8 @@ export interface PeerNetwork {
 
 /** A client of the metadata service without being a node: gateways and the command line. */
 export interface MetaClient {
-  ask(
-    address: string,
-    request: MetaRequest,
-    timeoutMs: number,
-    done: Done<MetaResponse>,
-  ): void;
+  ask(address: string, request: MetaRequest, timeoutMs: number, done: Done<MetaResponse>): void;
   /** Follows the placement from one of the addresses, reconnecting by itself; `onState` gets each newer state. */
-  watch(
-    addresses: () => readonly string[],
-    onState: (state: Record<string, unknown>) => void,
-  ): { close(): void };
+  watch(addresses: () => readonly string[], onState: (state: Record<string, unknown>) => void): { close(): void };
   close(): void;
 }

@@ -21,23 +21,12 @@ export interface SegmentDisk {
    */
   create(sequence: number, sizeBytes: number, done: Done<void>): void;
   /** Reads at most `lengthBytes`; shorter only at the end of the segment. The buffer belongs to the caller afterwards. */
-  read(
-    sequence: number,
-    offsetBytes: number,
-    lengthBytes: number,
-    done: Done<Uint8Array>,
-  ): void;
+  read(sequence: number, offsetBytes: number, lengthBytes: number, done: Done<Uint8Array>): void;
   /**
    * Writes the chunks one after another at `offsetBytes`. With `durable` the bytes are on the medium when it completes (O_DSYNC);
    * without it they are only with the operating system. The chunks must not change until then.
    */
-  write(
-    sequence: number,
-    offsetBytes: number,
-    chunks: readonly Uint8Array[],
-    durable: boolean,
-    done: Done<void>,
-  ): void;
+  write(sequence: number, offsetBytes: number, chunks: readonly Uint8Array[], durable: boolean, done: Done<void>): void;
   /** Makes everything written to the segment durable. */
   sync(sequence: number, done: Done<void>): void;
   /** Deletes the segment. */
