@@ -1,6 +1,6 @@
 /** Which bad things happen in a run, and when. Each seed draws its own subset, so that faults also meet alone. */
 import type { SeededRandom } from "./seeded-random.ts";
-import type { SimulatedCluster } from "./simulated-cluster.ts";
+import type { Machine, SimulatedCluster } from "./simulated-cluster.ts";
 
 const kinds = [
   "kill",
@@ -8,6 +8,7 @@ const kinds = [
   "allDown",
   "partition",
   "oneWay",
+  "split",
   "loss",
   "reorder",
   "pause",
@@ -68,7 +69,7 @@ export class Faults {
   #inject(kind: FaultKind): void {
     const { network, machines, loop } = this.#cluster;
     const random = this.#random;
-    const machine = random.pick(machines);
+    const machine = this.#target();
     loop.count(`fault ${kind}`);
     loop.note(`fault ${kind} ${machine.name}`);
     const later = (run: () => void, minMs: number, maxMs: number): void => {
@@ -105,6 +106,10 @@ export class Faults {
         }
         later(() => network.heal(), 100, 2500);
         return;
+      case "split":
+        this.#split(machine.name);
+        later(() => network.heal(), 300, 2500);
+        return;
       case "loss":
         network.faults.lossPerMille = random.between(10, 250);
         network.faults.duplicatePerMille = random.between(0, 100);
@@ -138,7 +143,26 @@ export class Faults {
     }
   }
 
-  #restart(machine: SimulatedCluster["machines"][number]): void {
+  /** Leaders are where it hurts. */
+  #target(): Machine {
+    const random = this.#random;
+    const leaders = [...this.#cluster.replicas()].filter(({ shard }) => shard.isLeader);
+    if (leaders.length > 0 && random.chance(1, 2)) return random.pick(leaders).machine;
+    return random.pick(this.#cluster.machines);
+  }
+
+  /** Two sides with gateways on each: clients of one side go on talking to a leader that the other side has replaced. */
+  #split(alone: string): void {
+    const { network, machines, gatewayAddresses } = this.#cluster;
+    const withIt = this.#random.below(gatewayAddresses.length);
+    const names = [...machines.map(({ name }) => name), ...gatewayAddresses.map((_, index) => `gateway-${index + 1}`)];
+    const inside = new Set([alone, `gateway-${withIt + 1}`]);
+    for (const from of names) {
+      for (const to of names) if (inside.has(from) !== inside.has(to)) network.cut(from, to);
+    }
+  }
+
+  #restart(machine: Machine): void {
     if (!machine.isUp) this.#cluster.startNode(machine);
   }
 }

@@ -82,7 +82,7 @@ export class SimNetwork {
     for (const [address, listener] of this.listeners) {
       if (listener.life === life) this.listeners.delete(address);
     }
-    for (const connection of [...this.#connections]) {
+    for (const connection of this.#connections) {
       if (connection.life !== life) continue;
       connection.other?.closeFromAfar("reset");
       this.#connections.delete(connection);

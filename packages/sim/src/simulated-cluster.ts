@@ -4,7 +4,7 @@
  */
 import { createHmac } from "node:crypto";
 import { defaultLimits, Gateway } from "@headrace/gateway";
-import { defaultNodeConfig, Node } from "@headrace/node";
+import { defaultNodeConfig, Node, type ShardReplica } from "@headrace/node";
 import type { Digest, Logger } from "@headrace/ports";
 import { Life, type EventLoop } from "./event-loop.ts";
 import type { SeededRandom } from "./seeded-random.ts";
@@ -209,7 +209,7 @@ export class SimulatedCluster {
   /** Every shard replica that is there, with its machine. */
   *replicas(): Iterable<{
     readonly machine: Machine;
-    readonly shard: import("@headrace/node").ShardReplica;
+    readonly shard: ShardReplica;
   }> {
     for (const machine of this.machines) {
       const member = machine.node?.member;
@@ -218,11 +218,15 @@ export class SimulatedCluster {
     }
   }
 
+  /** What the program logs also tells which states a run has reached. */
   #logger(name: string): Logger {
-    const write = (level: string, event: string, fields?: Record<string, unknown>): void =>
+    const write = (level: string, event: string, fields?: Record<string, unknown>): void => {
+      if (level !== "debug") this.loop.count(`log ${event}`);
+      if (Number(fields?.["tornBytes"] ?? 0) > 0) this.loop.count("torn tail");
       this.#onLog(
         `${this.loop.nowMs.toFixed(1)} ${name} ${level} ${event} ${fields === undefined ? "" : JSON.stringify(fields)}`,
       );
+    };
     const logger: Logger = {
       debug: (event, fields) => write("debug", event, fields),
       info: (event, fields) => write("info", event, fields),

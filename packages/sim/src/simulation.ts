@@ -21,7 +21,8 @@ export interface SimulationOptions {
   readonly cluster?: Partial<ClusterOptions>;
   readonly onTrace?: (line: string) => void;
   readonly onLog?: (line: string) => void;
-  readonly onProgress?: (steps: number) => void;
+  /** After every step, inside the simulation: nothing ambient works there. */
+  readonly onStep?: (steps: number) => void;
 }
 
 export interface SimulationResult {
@@ -55,6 +56,8 @@ const CHECK_STATES_EVERY_STEPS = 400;
 const LIVENESS_MS = 30_000;
 const CLIENT_PAUSE_MAX_MS = 120;
 
+const TIMERS = ["setTimeout", "setInterval", "setImmediate", "queueMicrotask"];
+
 export function simulate(options: SimulationOptions): SimulationResult {
   const loop = new EventLoop();
   if (options.onTrace !== undefined) loop.onTrace = options.onTrace;
@@ -62,7 +65,6 @@ export function simulate(options: SimulationOptions): SimulationResult {
   try {
     return new Run(loop, options).run();
   } catch (error) {
-    if (error instanceof Error && error.name === "Violation") throw error;
     const violation = new Violation(
       options.seed,
       loop.traceHash,
@@ -85,6 +87,7 @@ class Run {
   readonly #faults: Faults;
   readonly #clientLife: Life = new Life("clients");
   readonly #clients: SimClient[] = [];
+  readonly #onStep: ((steps: number) => void) | null;
   #working = true;
 
   constructor(loop: EventLoop, options: SimulationOptions) {
@@ -99,6 +102,7 @@ class Run {
     );
     this.#replicas = new ReplicaChecker(this.#cluster);
     this.#faults = new Faults(this.#random.fork(), this.#cluster);
+    this.#onStep = options.onStep ?? null;
   }
 
   run(): SimulationResult {
@@ -107,9 +111,7 @@ class Run {
     this.#startClients();
     this.#faults.start();
     const end = this.#loop.steps + this.#options.steps;
-    while (this.#loop.steps < end && this.#step()) {
-      if (this.#loop.steps % 1000 === 0) this.#options.onProgress?.(this.#loop.steps);
-    }
+    while (this.#loop.steps < end) if (!this.#step()) break;
     this.#working = false;
     this.#faults.heal();
     this.#loop.note("healed");
@@ -131,6 +133,7 @@ class Run {
 
   #step(): boolean {
     const more = this.#loop.step();
+    this.#onStep?.(this.#loop.steps);
     this.#replicas.checkLeaders();
     if (this.#loop.steps % CHECK_STATES_EVERY_STEPS === 0) this.#replicas.checkStates();
     return more;
@@ -155,7 +158,7 @@ class Run {
     const deadline = this.#loop.nowMs + LIVENESS_MS;
     for (;;) {
       const operation = client.send(args);
-      while (operation.open && this.#loop.nowMs < deadline && this.#step());
+      while (operation.open && this.#loop.nowMs < deadline) if (!this.#step()) break;
       const { reply } = operation;
       if (reply !== undefined && accept(reply)) return reply;
       if (this.#loop.nowMs >= deadline || this.#loop.pending === 0) {
@@ -165,7 +168,7 @@ class Run {
       }
       const resumeAt = this.#loop.nowMs + 50;
       this.#loop.at(resumeAt, "client", this.#clientLife, "pause", () => undefined);
-      while (this.#loop.nowMs < resumeAt && this.#step());
+      while (this.#loop.nowMs < resumeAt) if (!this.#step()) break;
     }
   }
 
@@ -254,17 +257,30 @@ class Run {
   }
 }
 
-/** Whatever asks the real world for time or chance during a run is a bug that would make seeds worthless. */
+/**
+ * Whatever asks the real world for time or chance during a run is a bug that would make seeds worthless. Promises can't be trapped; what they would
+ * do comes after the run, so that it would never be seen to happen.
+ */
 function trapAmbientWorld(): () => void {
-  const realNow = Date.now;
-  const realRandom = Math.random;
+  const world = globalThis as unknown as Record<string, unknown>;
   const trap = (name: string) => (): never => {
     throw new Error(`${name} was called inside the simulation: take it from a port`);
   };
-  Date.now = trap("Date.now");
+  const RealDate = Date;
+  const realNow = Date.now;
+  const realRandom = Math.random;
+  const kept = TIMERS.map((name) => [name, world[name]] as const);
+  RealDate.now = trap("Date.now");
   Math.random = trap("Math.random");
+  world["Date"] = new Proxy(RealDate, { construct: trap("new Date") });
+  const realPerformance = performance;
+  world["performance"] = { now: trap("performance.now") };
+  for (const name of TIMERS) world[name] = trap(name);
   return () => {
-    Date.now = realNow;
+    world["Date"] = RealDate;
+    RealDate.now = realNow;
     Math.random = realRandom;
+    world["performance"] = realPerformance;
+    for (const [name, real] of kept) world[name] = real;
   };
 }

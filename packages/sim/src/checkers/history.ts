@@ -31,6 +31,7 @@ export class History {
     const payloadOf = this.#checkIdentity(final);
     this.#checkAcknowledged(final, payloadOf);
     this.#checkReads(final);
+    this.#countReadsOfTheUnknown();
     this.#checkRealTimeOrder();
     this.#checkGroups(final);
   }
@@ -40,7 +41,7 @@ export class History {
     const { args, reply } = operation;
     if (reply === undefined || reply instanceof ErrorReply) return;
     const good = ((): boolean => {
-      switch (args[0]) {
+      switch (args[0]!) {
         case "ECHO":
           return reply === args[1];
         case "XADD":
@@ -77,8 +78,28 @@ export class History {
           : reply === null
             ? "nil"
             : "answered";
-    const name = `${args[0]} ${kind}`;
-    this.classes.set(name, (this.classes.get(name) ?? 0) + 1);
+    this.#count(`${args[0]} ${kind}`);
+  }
+
+  #count(what: string): void {
+    this.classes.set(what, (this.classes.get(what) ?? 0) + 1);
+  }
+
+  /** A read that began before the writer had its ack=all reply, and shows the entry: it met what was not committed yet, and waited. */
+  #countReadsOfTheUnknown(): void {
+    const answeredAt = new Map<string, number>();
+    for (const operation of this.#operations) {
+      if (operation.args[0] !== "XADD" || typeof operation.reply !== "string" || !isCommittedLevel(operation)) continue;
+      answeredAt.set(`${operation.args[1]} ${operation.reply}`, operation.completedStep);
+    }
+    for (const operation of this.#operations) {
+      for (const [stream, entries] of entriesRead(operation)) {
+        const last = entries.at(-1);
+        if (last === undefined) continue;
+        const at = answeredAt.get(`${stream} ${last[0]}`);
+        if (at !== undefined && at > operation.invokedStep) this.#count("read before the writer knew");
+      }
+    }
   }
 
   /** An id has one payload and a payload one id, over every reply and read. */
@@ -131,6 +152,7 @@ export class History {
       if (typeof operation.reply === "string" && isCommittedLevel(operation) && !there.has(payload)) {
         throw new Error(`lost: ${operation.args.join(" ")} was acknowledged as ${operation.reply}`);
       }
+      if (typeof operation.reply === "string" && !there.has(payload)) this.#count("early ack lost");
       const refused = operation.reply instanceof ErrorReply && operation.reply.code !== "UNCERTAIN";
       if ((refused || operation.reply === null) && there.has(payload)) {
         throw new Error(
@@ -247,7 +269,7 @@ export class History {
 function entriesRead(operation: Operation): readonly (readonly [string, readonly Entry[]])[] {
   const { args, reply } = operation;
   if (!Array.isArray(reply)) return [];
-  switch (args[0]) {
+  switch (args[0]!) {
     case "XRANGE":
     case "XREVRANGE":
       return [[args[1]!, reply as unknown as Entry[]]];

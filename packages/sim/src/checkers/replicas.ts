@@ -3,8 +3,11 @@
  * index on every replica, and equal log entries where index and term are equal.
  */
 import { crc32 } from "@headrace/bytes";
+import type { ShardReplica } from "@headrace/node";
 import { Role } from "@headrace/raft-ts";
 import type { SimulatedCluster } from "../simulated-cluster.ts";
+
+const VERIFY_EVERY_STEPS = 2000;
 
 export class ReplicaChecker {
   readonly #cluster: SimulatedCluster;
@@ -16,6 +19,9 @@ export class ReplicaChecker {
   readonly #entries: Map<string, string> = new Map();
   /** group → highest index known committed, with its term: never to be replaced. */
   readonly #committed: Map<string, number> = new Map();
+  /** Replicas met before: each life of a node makes new ones. */
+  readonly #met: WeakSet<ShardReplica> = new WeakSet();
+  readonly #led: Set<number> = new Set();
   compared = 0;
   entriesCompared = 0;
 
@@ -34,7 +40,10 @@ export class ReplicaChecker {
       const known = this.#leaders.get(key);
       if (known === undefined) {
         this.#leaders.set(key, replicaId);
-        this.#cluster.loop.count("leader elected");
+        // The first of a group is nothing to speak of.
+        const isFirst = !this.#led.has(groupId);
+        this.#led.add(groupId);
+        this.#cluster.loop.count(isFirst ? "leader elected" : "leader elected again");
       } else if (known !== replicaId) {
         throw new Error(`two leaders of shard ${groupId} in term ${term}: replicas ${known} and ${replicaId}`);
       }
@@ -47,6 +56,16 @@ export class ReplicaChecker {
       if (!shard.isHealthy) continue;
       const status = shard.status();
       const { groupId } = shard;
+      if (!this.#met.has(shard)) {
+        this.#met.add(shard);
+        if (status.checkpointIndex > 0) this.#cluster.loop.count("opened at a checkpoint");
+      }
+      if (status.ready && status.heldReplies > 0 && status.stateIndex > status.commitIndex) {
+        this.#cluster.loop.count("leader holds replies of uncommitted state");
+      }
+      if (status.dirty) this.#cluster.loop.count("dirty follower");
+      // Walking a whole state is dear: not at every look.
+      if (this.#cluster.loop.steps % VERIFY_EVERY_STEPS === 0) shard.verify();
       this.#checkLog(machine.name, shard);
       // A leader's memory may be ahead of what is committed, and a dirty follower's is of no meaning until its fate is known.
       if (status.dirty || status.reloading || status.stateIndex > status.commitIndex) continue;
@@ -64,7 +83,7 @@ export class ReplicaChecker {
     }
   }
 
-  #checkLog(name: string, shard: import("@headrace/node").ShardReplica): void {
+  #checkLog(name: string, shard: ShardReplica): void {
     const { commitIndex } = shard.status();
     const { groupId } = shard;
     let before = -1;
