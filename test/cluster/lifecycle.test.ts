@@ -89,8 +89,15 @@ describe("a start that cannot be", () => {
 
   test("a node on a public address without a secret says what is missing", () => {
     const { code, stderr } = run(
-      ...["node", "--bind", "0.0.0.0", "--data", folder(), "--data-port", "31500", "--grpc-port", "31501"],
-      ...["--http-port", "31502", "--seeds", "127.0.0.1:31501", "--bootstrap-expect", "1"],
+      "node",
+      "--bind",
+      "0.0.0.0",
+      "--data",
+      folder(),
+      "--seeds",
+      "127.0.0.1:31501",
+      "--bootstrap-expect",
+      "1",
     );
     expect(code).toBe(1);
     expect(stderr).toContain("HEADRACE_CLUSTER_SECRET");

@@ -1,3 +1,5 @@
+import type { Done } from "./result.ts";
+
 /** Structured logs. `event` is stable snake_case; never payloads. */
 export interface Logger {
   debug(event: string, fields?: Record<string, unknown>): void;
@@ -11,6 +13,6 @@ export interface Logger {
  * A small file that must be whole or absent: identity and founding records. `write` replaces by rename and is durable when it completes.
  */
 export interface RecordStore {
-  read(name: string, done: import("./result.ts").Done<Uint8Array | null>): void;
-  write(name: string, content: Uint8Array, done: import("./result.ts").Done<void>): void;
+  read(name: string, done: Done<Uint8Array | null>): void;
+  write(name: string, content: Uint8Array, done: Done<void>): void;
 }

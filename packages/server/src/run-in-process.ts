@@ -8,7 +8,7 @@ import { runUntilStopped } from "./process-life.ts";
 import { startGateway, type RunningGateway } from "./real-gateway.ts";
 import { startNode, type RunningNode } from "./real-node.ts";
 import type { Settings } from "./settings.ts";
-import { nodeLayouts, prepareUp } from "./up.ts";
+import { nodeLayouts, prepareUp, readyLine } from "./up.ts";
 
 export async function runInProcess(settings: Settings): Promise<number> {
   await prepareUp(settings);
@@ -61,7 +61,6 @@ export async function runInProcess(settings: Settings): Promise<number> {
       dir: layout.directory,
     })),
   });
-  const host = settings["host"] as string;
-  process.stdout.write(`headrace ready redis://${host}:${settings["port"]} http://${host}:${settings["http-port"]}\n`);
+  process.stdout.write(readyLine(settings));
   return ended;
 }

@@ -37,6 +37,12 @@ export function nodeLayouts(settings: Settings): readonly NodeLayout[] {
   }));
 }
 
+/** The one line on standard output: clients can be served. */
+export function readyLine(settings: Settings): string {
+  const host = String(settings["host"]);
+  return `headrace ready redis://${host}:${String(settings["port"])} http://${host}:${String(settings["http-port"])}\n`;
+}
+
 /** Claims the data directory and makes sure that every port is free, so that problems are one line before anything has started. */
 export async function prepareUp(settings: Settings): Promise<void> {
   claimDirectory(resolve(settings["data"] as string), "cluster", {
@@ -173,10 +179,7 @@ export async function runUp(settings: Settings): Promise<number> {
           announced = true;
           clearTimeout(slow);
           writeFile();
-          const host = settings["host"] as string;
-          process.stdout.write(
-            `headrace ready redis://${host}:${settings["port"]} http://${host}:${settings["http-port"]}\n`,
-          );
+          process.stdout.write(readyLine(settings));
         },
         onPids: () => {
           if (announced) writeFile();
