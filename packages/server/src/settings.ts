@@ -98,10 +98,18 @@ export const settingRows: readonly SettingRow[] = [
       configName: "appendfsync",
     },
   ),
-  row("memory", "bytes", "bytes", 0, all, "Memory budget of a process; 0 = what the machine has. Shown as maxmemory.", {
-    minimum: 0,
-    configName: "maxmemory",
-  }),
+  row(
+    "memory",
+    "bytes",
+    "bytes",
+    0,
+    all,
+    "Memory budget of a process, shown as maxmemory; nothing is evicted or refused by it yet. 0 = none.",
+    {
+      minimum: 0,
+      configName: "maxmemory",
+    },
+  ),
   row(
     "election-timeout-ms",
     "integer",
