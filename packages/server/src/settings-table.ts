@@ -10,7 +10,8 @@ export function settingsTable(): string {
 function cells(row: SettingRow): readonly string[] {
   const name = row.secret === true ? `\`${environmentName(row)}\`` : `\`--${row.name}\``;
   const choices = row.choices === undefined ? "" : ` One of ${row.choices.map((word) => `\`${word}\``).join(", ")}.`;
-  const limits = row.minimum === undefined ? "" : ` ${shown(row, row.minimum)} to ${shown(row, row.maximum!)}.`;
+  const bounded = row.unit !== "port" && row.minimum !== undefined && row.maximum !== undefined;
+  const limits = bounded ? ` From ${shown(row, row.minimum)} to ${shown(row, row.maximum)}.` : "";
   return [name, fallback(row), row.programs.join(", "), `${row.meaning}${choices}${limits}`.replaceAll("|", "\\|")];
 }
 
@@ -20,9 +21,8 @@ function fallback(row: SettingRow): string {
   return `\`${typeof row.default === "number" ? shown(row, row.default) : row.default}\``;
 }
 
-/** Bytes in Redis' units when they come out even; other numbers with their unit. */
+/** As it can be given: bytes in Redis' units when they come out even. */
 function shown(row: SettingRow, value: number): string {
-  if (row.unit === "ms") return `${value} ms`;
   if (row.unit !== "bytes") return String(value);
   for (const [unit, size] of [
     ["gb", 1024 ** 3],

@@ -1,0 +1,12 @@
+/** Commands in documents that tests run: the lines of the code block behind `<!-- tested: redis-cli -->`. */
+
+export function testedCommands(markdown: string): readonly string[] {
+  const blocks = [...markdown.matchAll(/<!-- tested: redis-cli -->\n```sh\n([^]*?)```/g)].map((match) => match[1]!);
+  return blocks.flatMap((block) => block.split("\n")).filter((line) => line !== "" && !line.startsWith("#"));
+}
+
+/** The words that a shell would make of a line: single and double quotes, no escapes and no substitution (asserted). */
+export function shellWords(line: string): readonly string[] {
+  if (/[\\$`;|&]/.test(line)) throw new Error(`too much shell for a document: ${line}`);
+  return [...line.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map((match) => match[1] ?? match[2] ?? match[3]!);
+}
