@@ -447,6 +447,12 @@ export class LaneLink implements LaneSink, ByteConnectionEvents {
 
   #closeLane(lane: LinkLane): void {
     lane.closed = true;
+    // Shards drop a closed lane's replies without a word: what it has open is given back here, or the link would run out of credit.
+    const requests = lane.requests.splice(0);
+    if (!this.#closed && requests.length > 0) {
+      for (const request of requests) this.#owe(lane, request.creditBytes);
+      this.#written();
+    }
     for (const shardId of lane.shardIds) this.#host.shard(shardId)?.laneClosed(lane);
   }
 

@@ -354,6 +354,28 @@ test("a closed lane is told to its shards, its late replies are dropped, its num
   expect(bench.front.status()).toMatchObject({ lanes: 1, unansweredBytes: 0 });
 });
 
+test("clients that hang up with requests open do not use up the link's credit", () => {
+  // A shard drops the replies of a closed lane without a word, as Lane.closed allows: nothing of them may stay charged to the link.
+  const bench = new Bench();
+  const gateway = bench.link();
+  let link = limits.linkCreditBytes;
+  for (let lane = 1; lane <= 50; lane++) {
+    expect(link, `credit before client ${lane}`).toBeGreaterThan(0);
+    gateway.open(lane);
+    gateway.request(lane, 1, "x".repeat(1000));
+    gateway.request(lane, 2, "y".repeat(1000));
+    link -= 2 * 1032;
+    writeLaneClose(gateway.writer, lane);
+    gateway.send();
+    bench.time.run(2);
+    for (const frame of gateway.received.splice(0)) {
+      if (frame.type === FrameType.Credit && frame.lane === 0) link += frame.value as number;
+    }
+  }
+  expect(bench.shard.closed).toHaveLength(50);
+  expect(bench.front.status()).toMatchObject({ lanes: 0, unansweredBytes: 0 });
+});
+
 test("when the link is lost all its lanes are closed and its waits cancelled", () => {
   const bench = new Bench();
   const gateway = bench.link();
