@@ -5,14 +5,7 @@
 import { ByteWriter } from "@headrace/bytes";
 import { DecodeResult, RequestDecoder } from "@headrace/resp";
 import type { Request } from "@headrace/resp";
-import { RequestRun } from "./request-run.ts";
-
-const NO_LIMITS = {
-  maxBulkBytes: Number.MAX_SAFE_INTEGER,
-  maxArguments: 1024 * 1024,
-  maxInlineBytes: 64 * 1024,
-  maxRequestBytes: Number.MAX_SAFE_INTEGER,
-};
+import { NO_LIMITS, RequestRun } from "./request-run.ts";
 
 export const BlockArgument = {
   /** Position of BLOCK's value, or 0 when the request has none. */

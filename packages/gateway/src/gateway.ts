@@ -247,7 +247,7 @@ export class Gateway implements ClientHost, NodeLinkEvents {
 
   noteFailure(run: RequestRun, position: number): void {
     let at = 0;
-    splitRequests(run, this.limits.decoder, (request) => {
+    splitRequests(run, (request) => {
       const record = at++ === position ? findCommand(request) : null;
       if (record !== null) this.statistics.failed[this.#dispatcher.entries.of(record).index]!++;
     });
@@ -256,7 +256,7 @@ export class Gateway implements ClientHost, NodeLinkEvents {
   redirects(shardId: number, run: RequestRun): Uint8Array | null {
     if (this.#config.policy !== "moved" || this.#dispatcher.redirect(0, shardId) === null) return null;
     const reply = new ReplyWriter(new ByteWriter(64), 2);
-    splitRequests(run, this.limits.decoder, (request) => {
+    splitRequests(run, (request) => {
       reply.error(this.#dispatcher.redirect(this.#dispatcher.slotOfFirstKey(request), shardId)!);
     });
     return reply.writer.take(0);

@@ -7,7 +7,7 @@ import type { Scheduler } from "@headrace/ports";
 import { DecodeResult, RequestDecoder } from "@headrace/resp";
 import type { Request } from "@headrace/resp";
 import type { ClientConnection } from "./client-connection.ts";
-import { defaultLimits } from "./config.ts";
+import { NO_LIMITS } from "./request-run.ts";
 
 const DBSIZE = asciiBytes("*1\r\n$6\r\nDBSIZE\r\n");
 const PATIENCE_MS = 100;
@@ -49,7 +49,7 @@ export class KeyCount {
 
   /** Decodes bytes that are one whole request. */
   decode(bytes: Uint8Array, use: (request: Request) => void): void {
-    const decoder = new RequestDecoder({ ...defaultLimits.decoder, maxRequestBytes: Number.MAX_SAFE_INTEGER });
+    const decoder = new RequestDecoder(NO_LIMITS);
     decoder.feed(bytes);
     assert(decoder.next() === DecodeResult.request, "one whole request");
     use(decoder.request);

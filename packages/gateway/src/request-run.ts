@@ -74,13 +74,20 @@ export interface RunFate {
   readonly part: number;
 }
 
+/** For requests that were taken once: CONFIG SET may have lowered what a client may send since. */
+export const NO_LIMITS: DecoderLimits = Object.freeze({
+  maxBulkBytes: Number.MAX_SAFE_INTEGER,
+  maxArguments: 1024 * 1024,
+  maxInlineBytes: 64 * 1024,
+  maxRequestBytes: Number.MAX_SAFE_INTEGER,
+});
+
 /** Visits each request of a run; `from` and `to` are its bytes. Raw bytes of a run are canonical, so decoding can't fail. */
 export function splitRequests(
   run: RequestRun,
-  limits: DecoderLimits,
   visit: (request: Request, from: number, to: number) => void,
 ): void {
-  const decoder = new RequestDecoder({ ...limits, maxRequestBytes: Number.MAX_SAFE_INTEGER });
+  const decoder = new RequestDecoder(NO_LIMITS);
   decoder.feed(run.bytes.subarray(run.start, run.end));
   for (let i = 0; i < run.count; i++) {
     assert(decoder.next() === DecodeResult.request, "a run holds whole requests");

@@ -31,6 +31,8 @@ export const Waiting = { nothing: 0, leader: 1, overload: 2, credit: 3, drain: 4
 export type Waiting = (typeof Waiting)[keyof typeof Waiting];
 
 const COMPACT_AT = 64;
+/** Changes of leader over which WAIT can vouch for a connection. */
+const EARLIER_WRITES_MAX = 16;
 
 export class ShardLane {
   readonly owner: LaneOwner;
@@ -40,6 +42,13 @@ export class ShardLane {
   writeIndex: number = 0;
   /** A write later than that was lost: nobody can say whether it counts. */
   writeLost: boolean = false;
+  /**
+   * The last writes answered in earlier terms. A leader that follows need not have what its predecessor acknowledged early, so each has to be asked for
+   * by itself: the newest alone would vouch for writes that are gone (I15).
+   */
+  readonly earlierWrites: { readonly term: number; readonly index: number }[] = [];
+  /** More of them than are kept: WAIT says so once. */
+  earlierWritesCut: boolean = false;
   waiting: Waiting = Waiting.nothing;
   readonly #core: LaneCore;
   #runs: RequestRun[] = [];
@@ -271,10 +280,23 @@ export class ShardLane {
 
   #noteWrite(term: number, index: number): void {
     this.writeLost = false;
-    if (term > this.writeTerm || (term === this.writeTerm && index > this.writeIndex)) {
+    if (term > this.writeTerm) {
+      if (this.writeTerm > 0) this.earlierWrites.push({ term: this.writeTerm, index: this.writeIndex });
+      if (this.earlierWrites.length > EARLIER_WRITES_MAX) {
+        this.earlierWrites.shift();
+        this.earlierWritesCut = true;
+      }
       this.writeTerm = term;
       this.writeIndex = index;
+    } else if (term === this.writeTerm && index > this.writeIndex) {
+      this.writeIndex = index;
     }
+  }
+
+  /** WAIT has said that a failover may have taken some back: from here on it speaks of the later ones. */
+  forgetEarlierWrites(): void {
+    this.earlierWrites.length = 0;
+    this.earlierWritesCut = false;
   }
 
   /** Replies for the run: on to the client, or kept until the runs before it are done. */
@@ -340,7 +362,7 @@ export class ShardLane {
     assert(count > 0 && count < run.count && count >= run.answered, "a run is cut inside, behind what is answered");
     let border = run.start;
     let seen = 0;
-    splitRequests(run, this.#core.limits.decoder, (_request, _from, to) => {
+    splitRequests(run, (_request, _from, to) => {
       if (seen++ < count) border = to;
     });
     const front = this.#piece(run, run.start, border, count);
@@ -401,7 +423,7 @@ export class ShardLane {
       from = to;
       count = 0;
     };
-    splitRequests(run, this.#core.limits.decoder, (request, start) => {
+    splitRequests(run, (request, start) => {
       let next = 0;
       if (seen++ >= run.answered) next = this.#core.isWrite(request) ? 2 : 1;
       if (next !== kind) close(start);

@@ -114,7 +114,8 @@ export class Waits {
     this.#calls.add(call);
     let lost = false;
     for (const lane of call.client.lanes.values()) {
-      if (lane.writeLost) lost = true;
+      if (lane.writeLost || lane.earlierWritesCut) lost = true;
+      for (const { term, index } of lane.earlierWrites) call.parts.push(partOf(lane.shardId, term, index));
       if (lane.writeTerm > 0) call.parts.push(partOf(lane.shardId, lane.writeTerm, lane.writeIndex));
     }
     if (lost) {
@@ -168,6 +169,7 @@ export class Waits {
     if (!this.#calls.has(call)) return;
     this.#drop(call);
     const { client, slot, request } = call;
+    if (error === GatewayErrors.waitUncertain) for (const lane of client.lanes.values()) lane.forgetEarlierWrites();
     const bytes = this.#reply((reply) => {
       if (error !== null) {
         reply.error(error);

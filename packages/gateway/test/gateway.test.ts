@@ -458,6 +458,35 @@ describe("WAIT", () => {
     expect(client.take()).toMatch(/^-UNCERTAIN [^|]*\|-UNCERTAIN [^|]*\|$/);
   });
 
+  test("a write that a new leader has does not vouch for one that its predecessor answered", () => {
+    const cluster = new TestCluster();
+    const key = cluster.keyOf(1);
+    const node = cluster.nodes[0]!;
+    const client = cluster.client();
+    for (const [term, index] of [
+      [1, 7],
+      [2, 6],
+      [2, 8],
+    ] as const) {
+      node.onAsked = (asked) => node.reply(asked, asked.first, 1, "+a\r\n", term, index);
+      client.send("XADD", key, "*", "f", "1");
+      cluster.world.run();
+    }
+    // The new leader has not got (1, 7).
+    node.onWait = (shard, query) => node.answerWait(shard, query.query, query.term === 1 ? 1 : 0, 2);
+    client.send("WAIT", "1", "0");
+    cluster.world.run();
+    expect(client.take()).toMatch(/^\+a\|\+a\|\+a\|-UNCERTAIN [^|]*\|$/);
+    expect(node.waits.map(({ query }) => [query.term, query.index])).toEqual([
+      [1, 7],
+      [2, 8],
+    ]);
+    // That has been said; from now on it is about what came after.
+    client.send("WAIT", "1", "0");
+    cluster.world.run();
+    expect(client.take()).toBe(":2|");
+  });
+
   test("asks again where the leader has gone", () => {
     const cluster = new TestCluster();
     const key = cluster.keyOf(1);
