@@ -95,6 +95,9 @@ describe("the simulated cluster", () => {
     "WAIT answered",
     "read before the writer knew",
     "early ack lost",
+    "WAIT vouched for early acks",
+    "XDEL answered",
+    "XAUTOCLAIM answered",
   ])("has been there: %s", (state) => {
     let times = 0;
     for (const { counts, replies } of results) times += (counts.get(state) ?? 0) + (replies.get(state) ?? 0);

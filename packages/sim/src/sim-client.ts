@@ -12,6 +12,10 @@ import { replyValue, type ReplyValue } from "./reply-value.ts";
 export interface Operation {
   readonly client: string;
   readonly args: readonly string[];
+  /** Level of a write: the command's own, else its connection's. Only ALL promises anything. */
+  readonly ack: AckLevel;
+  /** Counts the client's connections: WAIT speaks of the writes of one. */
+  readonly connection: number;
   readonly invokedStep: number;
   completedStep: number;
   /** undefined: no reply came and none will. */
@@ -19,6 +23,8 @@ export interface Operation {
   /** True while a reply may still come. */
   open: boolean;
 }
+
+export type AckLevel = "ALL" | "1" | "0";
 
 const RECONNECT_MS = 40;
 
@@ -33,6 +39,8 @@ export class SimClient {
   #reader = new ReplyReader();
   #waiting: Operation[] = [];
   #nextGateway: number;
+  readonly #ack: AckLevel;
+  #connections = 0;
 
   constructor(
     options: {
@@ -42,6 +50,8 @@ export class SimClient {
       readonly network: ByteNetwork;
       readonly gateways: readonly string[];
       readonly firstGateway: number;
+      /** Set by CLIENT ACK on every new connection. */
+      readonly ack: AckLevel;
     },
     onReply: (operation: Operation) => void,
   ) {
@@ -51,6 +61,7 @@ export class SimClient {
     this.#network = options.network;
     this.#gateways = options.gateways;
     this.#nextGateway = options.firstGateway;
+    this.#ack = options.ack;
     this.#onReply = onReply;
     this.#connect();
   }
@@ -63,6 +74,8 @@ export class SimClient {
     const operation: Operation = {
       client: this.name,
       args,
+      ack: args[0] === "XADD" && args[2] === "ACK" ? (args[3] as AckLevel) : this.#ack,
+      connection: this.#connections,
       invokedStep: this.#loop.steps,
       completedStep: -1,
       reply: undefined,
@@ -74,11 +87,8 @@ export class SimClient {
       operation.open = false;
       return operation;
     }
-    const writer = new ByteWriter(128);
-    writer.latin1(`*${args.length}\r\n`);
-    for (const argument of args) writer.latin1(`$${argument.length}\r\n${argument}\r\n`);
     this.#waiting.push(operation);
-    connection.write(writer.take());
+    connection.write(encoded(args));
     return operation;
   }
 
@@ -91,7 +101,9 @@ export class SimClient {
     const address = this.#gateways[this.#nextGateway++ % this.#gateways.length]!;
     const connection = this.#network.connect(address);
     this.#connection = connection;
+    this.#connections++;
     this.#reader = new ReplyReader();
+    if (this.#ack !== "ALL") this.send(["CLIENT", "ACK", this.#ack]);
     connection.listen({
       onData: (chunk) => this.#received(chunk),
       onDrain: () => undefined,
@@ -121,4 +133,11 @@ export class SimClient {
       this.#onReply(operation);
     }
   }
+}
+
+function encoded(args: readonly string[]): Uint8Array {
+  const writer = new ByteWriter(128);
+  writer.latin1(`*${args.length}\r\n`);
+  for (const argument of args) writer.latin1(`$${argument.length}\r\n${argument}\r\n`);
+  return writer.take();
 }

@@ -5,7 +5,7 @@
 import { EventLoop, Life } from "./event-loop.ts";
 import { SeededRandom } from "./seeded-random.ts";
 import { SimByteNetwork } from "./sim-network.ts";
-import { SimClient, type Operation } from "./sim-client.ts";
+import { SimClient, type AckLevel, type Operation } from "./sim-client.ts";
 import { defaultClusterOptions, SimulatedCluster, type ClusterOptions } from "./simulated-cluster.ts";
 import { Faults } from "./faults.ts";
 import { ClientWork, GROUP } from "./workload.ts";
@@ -139,7 +139,12 @@ class Run {
     return more;
   }
 
-  #client(name: string, firstGateway: number, onReply: (operation: Operation) => void = () => undefined): SimClient {
+  #client(
+    name: string,
+    firstGateway: number,
+    ack: AckLevel = "ALL",
+    onReply: (operation: Operation) => void = () => undefined,
+  ): SimClient {
     return new SimClient(
       {
         name,
@@ -148,6 +153,7 @@ class Run {
         network: new SimByteNetwork(this.#cluster.network, this.#clientLife),
         gateways: this.#cluster.gatewayAddresses,
         firstGateway,
+        ack,
       },
       onReply,
     );
@@ -189,7 +195,8 @@ class Run {
       const random = this.#random.fork();
       const work = new ClientWork(name, random.fork(), { streams: STREAMS });
       const depth = random.pick([1, 1, 4, 16]);
-      const client = this.#client(name, i, (operation) => {
+      const ack = random.pick<AckLevel>(["ALL", "ALL", "1", "0"]);
+      const client = this.#client(name, i, ack, (operation) => {
         this.#history.add(operation);
         work.heard(operation);
       });

@@ -19,6 +19,8 @@ export class ClientWork {
   #serial = 0;
   /** Delivered to this consumer and not acknowledged by it: stream → ids. */
   readonly #mine: Map<string, string[]> = new Map();
+  /** Added by this client and not deleted by it. */
+  readonly #added: Map<string, string[]> = new Map();
 
   constructor(name: string, random: SeededRandom, options: WorkloadOptions) {
     this.name = name;
@@ -30,28 +32,46 @@ export class ClientWork {
     const random = this.#random;
     const stream = random.pick(this.#streams);
     const dice = random.below(100);
-    if (dice < 40) return this.#add(stream);
-    if (dice < 55) return ["XRANGE", stream, "-", "+"];
-    if (dice < 60) return ["XLEN", stream];
-    if (dice < 72)
+    if (dice < 38) return this.#add(stream);
+    if (dice < 52) return ["XRANGE", stream, "-", "+"];
+    if (dice < 56) return ["XLEN", stream];
+    if (dice < 58) return this.#delete(stream);
+    if (dice < 70)
       return ["XREADGROUP", "GROUP", GROUP, this.name, "COUNT", String(random.between(1, 5)), "STREAMS", stream, ">"];
-    if (dice < 82) return this.#acknowledge(stream);
-    if (dice < 86) return ["XPENDING", stream, GROUP, "-", "+", "1000", this.name];
-    if (dice < 89) return ["XREVRANGE", stream, "+", "-", "COUNT", "1"];
-    if (dice < 91) return ["XADD", stream, "NOMKSTREAM", "0-1", "p", this.#payload()];
-    if (dice < 93) return ["WAIT", String(random.between(1, 2)), "100"];
+    if (dice < 80) return this.#acknowledge(stream);
+    if (dice < 82) return ["XAUTOCLAIM", stream, GROUP, this.name, "0", "-", "COUNT", String(random.between(1, 3))];
+    if (dice < 85) return ["XPENDING", stream, GROUP, "-", "+", "1000", this.name];
+    if (dice < 88) return ["XREVRANGE", stream, "+", "-", "COUNT", "1"];
+    if (dice < 90) return ["XADD", stream, "NOMKSTREAM", "0-1", "p", this.#payload()];
+    if (dice < 92) return ["WAIT", String(random.between(1, 2)), "100"];
+    if (dice < 93) return ["WAITAOF", "1", String(random.between(1, 2)), "100"];
     if (dice < 95) return ["XREAD", "COUNT", "10", "BLOCK", "50", "STREAMS", stream, "$"];
     return ["ECHO", this.#payload()];
   }
 
   /** Takes notice of what it was given. */
   heard(operation: Operation): void {
-    if (operation.args[0] !== "XREADGROUP" || !Array.isArray(operation.reply)) return;
-    for (const [stream, entries] of operation.reply as unknown as [string, [string, unknown][]][]) {
-      const list = this.#mine.get(stream) ?? [];
-      for (const [id] of entries) list.push(id);
-      this.#mine.set(stream, list);
-    }
+    const { args, reply } = operation;
+    if (args[0] === "XADD" && typeof reply === "string") this.#keep(this.#added, args[1]!, [reply]);
+    if (!Array.isArray(reply)) return;
+    if (args[0] === "XAUTOCLAIM") this.#keep(this.#mine, args[1]!, idsOf(reply[1]));
+    if (args[0] !== "XREADGROUP") return;
+    for (const [stream, entries] of reply as unknown as [string, unknown][])
+      this.#keep(this.#mine, stream, idsOf(entries));
+  }
+
+  #keep(table: Map<string, string[]>, stream: string, ids: readonly string[]): void {
+    const list = table.get(stream) ?? [];
+    list.push(...ids);
+    table.set(stream, list);
+  }
+
+  /** One of its own entries, most often one that was added just now. */
+  #delete(stream: string): readonly string[] {
+    const list = this.#added.get(stream);
+    if (list === undefined || list.length === 0) return this.#add(stream);
+    const at = this.#random.chance(1, 2) ? list.length - 1 : this.#random.below(list.length);
+    return ["XDEL", stream, ...list.splice(at, 1)];
   }
 
   #add(stream: string): readonly string[] {
@@ -70,4 +90,8 @@ export class ClientWork {
   #payload(): string {
     return `${this.name}.${++this.#serial}`;
   }
+}
+
+function idsOf(entries: unknown): readonly string[] {
+  return (entries as readonly [string, unknown][]).map(([id]) => id);
 }

@@ -17,11 +17,15 @@ export interface FinalView {
 
 export class History {
   readonly #operations: Operation[] = [];
+  /** `stream id` that somebody tried to delete: it may be there or not. */
+  readonly #doomed: Set<string> = new Set();
   /** How often each kind of reply was seen: a run that saw no uncertain write has not looked. */
   readonly classes: Map<string, number> = new Map();
 
   add(operation: Operation): void {
     this.#operations.push(operation);
+    const { args } = operation;
+    if (args[0] === "XDEL") for (const id of args.slice(2)) this.#doomed.add(`${args[1]} ${id}`);
     this.#classify(operation);
     this.#checkShape(operation);
   }
@@ -31,6 +35,8 @@ export class History {
     const payloadOf = this.#checkIdentity(final);
     this.#checkAcknowledged(final, payloadOf);
     this.#checkReads(final);
+    this.#checkDeletions(final);
+    this.#checkWaits(final);
     this.#countReadsOfTheUnknown();
     this.#checkRealTimeOrder();
     this.#checkGroups(final);
@@ -39,6 +45,9 @@ export class History {
   /** The reply is one that this request can have: were two replies of a client exchanged, it shows here. */
   #checkShape(operation: Operation): void {
     const { args, reply } = operation;
+    if (reply instanceof ErrorReply && args[0] === "XADD" && args.includes("*") && reply.code === "ERR") {
+      throw new Error(`${operation.client}: ${args.join(" ")} found no id: ${reply.text}`);
+    }
     if (reply === undefined || reply instanceof ErrorReply) return;
     const good = ((): boolean => {
       switch (args[0]!) {
@@ -49,9 +58,12 @@ export class History {
         case "XRANGE":
         case "XREVRANGE":
         case "XPENDING":
+        case "XAUTOCLAIM":
+        case "WAITAOF":
           return Array.isArray(reply);
         case "XLEN":
         case "XACK":
+        case "XDEL":
         case "WAIT":
           return typeof reply === "number";
         case "XREADGROUP":
@@ -149,10 +161,11 @@ export class History {
     for (const operation of this.#operations) {
       if (operation.args[0] !== "XADD") continue;
       const payload = operation.args.at(-1)!;
-      if (typeof operation.reply === "string" && isCommittedLevel(operation) && !there.has(payload)) {
-        throw new Error(`lost: ${operation.args.join(" ")} was acknowledged as ${operation.reply}`);
+      const isGone = typeof operation.reply === "string" && !this.#isThereOrDoomed(operation, there);
+      if (isGone && isCommittedLevel(operation)) {
+        throw new Error(`lost: ${operation.args.join(" ")} was acknowledged as ${JSON.stringify(operation.reply)}`);
       }
-      if (typeof operation.reply === "string" && !there.has(payload)) this.#count("early ack lost");
+      if (isGone) this.#count("early ack lost");
       const refused = operation.reply instanceof ErrorReply && operation.reply.code !== "UNCERTAIN";
       if ((refused || operation.reply === null) && there.has(payload)) {
         throw new Error(
@@ -162,26 +175,85 @@ export class History {
     }
   }
 
-  /** Nobody ever saw an entry that is not there at the end: nothing is deleted or trimmed in this workload. */
+  #isThereOrDoomed(add: Operation, payloads: ReadonlySet<string>): boolean {
+    return payloads.has(add.args.at(-1)!) || this.#doomed.has(`${add.args[1]} ${idIn(add)}`);
+  }
+
+  /** Nobody ever saw an entry that is not there at the end, unless somebody wanted to delete it. */
   #checkReads(final: FinalView): void {
     const ids = new Map([...final.entries].map(([stream, entries]) => [stream, new Set(entries.map(([id]) => id))]));
     for (const operation of this.#operations) {
       for (const [stream, entries] of entriesRead(operation)) {
         const known = ids.get(stream);
-        let last = "";
-        for (const [id] of entries) {
+        const kept = entries.filter(([id]) => !this.#doomed.has(`${stream} ${id}`));
+        for (const [id] of kept) {
           if (known?.has(id) !== true) throw new Error(`seen and gone: ${stream} ${id} by ${operation.args.join(" ")}`);
-          last = id;
         }
-        if (operation.args[0] !== "XRANGE" || last === "") continue;
+        const last = kept.at(-1)?.[0];
+        if (operation.args[0] !== "XRANGE" || last === undefined) continue;
         // A range read is the whole stream up to some id: no hole.
-        const upTo = final.entries.get(stream)!.filter(([id]) => compareIds(id, last) <= 0);
-        if (upTo.length !== entries.length) {
+        const upTo = final.entries
+          .get(stream)!
+          .filter(([id]) => compareIds(id, last) <= 0 && !this.#doomed.has(`${stream} ${id}`));
+        if (upTo.length !== kept.length) {
           throw new Error(
-            `a hole: ${operation.client} read ${entries.length} of ${upTo.length} entries of ${stream} up to ${last}`,
+            `a hole: ${operation.client} read ${kept.length} of ${upTo.length} entries of ${stream} up to ${last}`,
           );
         }
       }
+    }
+  }
+
+  /** What was deleted at ack=all is deleted once and for ever. */
+  #checkDeletions(final: FinalView): void {
+    const deletedAt = new Map<string, number>();
+    for (const { args, ack, reply, completedStep } of this.#operations) {
+      if (args[0] !== "XDEL" || reply !== 1 || ack !== "ALL") continue;
+      const key = `${args[1]} ${args[2]}`;
+      if (deletedAt.has(key)) throw new Error(`${key} was deleted twice`);
+      deletedAt.set(key, completedStep);
+    }
+    for (const [stream, entries] of final.entries) {
+      for (const [id] of entries) {
+        if (deletedAt.has(`${stream} ${id}`)) throw new Error(`${stream} ${id} was deleted, and is there again`);
+      }
+    }
+    for (const operation of this.#operations) {
+      for (const [stream, entries] of entriesRead(operation)) {
+        for (const [id] of entries) {
+          const at = deletedAt.get(`${stream} ${id}`);
+          if (at !== undefined && at < operation.invokedStep) {
+            throw new Error(`stale: ${operation.args.join(" ")} showed ${id}, deleted before it began`);
+          }
+        }
+      }
+    }
+  }
+
+  /** A majority has it on disk, says WAIT: then it survives, whatever ack the write had (I15). */
+  #checkWaits(final: FinalView): void {
+    const there = new Set<string>();
+    for (const entries of final.entries.values()) for (const [, fields] of entries) there.add(fields[1]!);
+    const written = new Map<string, Operation[]>();
+    for (const operation of this.#operations) {
+      const { args, reply, client } = operation;
+      const connection = `${client} ${operation.connection}`;
+      if (args[0] === "XADD" && typeof reply === "string") {
+        const list = written.get(connection) ?? [];
+        list.push(operation);
+        written.set(connection, list);
+      }
+      // That a failover may have taken some back is said once; then WAIT speaks of what came after.
+      if ((args[0] === "WAIT" || args[0] === "WAITAOF") && reply instanceof ErrorReply) written.delete(connection);
+      if (!isSafeCount(operation)) continue;
+      const list = written.get(connection) ?? [];
+      const lost = list.find((add) => !this.#isThereOrDoomed(add, there));
+      if (lost !== undefined) {
+        throw new Error(
+          `${client}: ${args.join(" ")} gave ${JSON.stringify(reply)}, but ${lost.args.join(" ")}, answered ${idIn(lost)} before, is lost`,
+        );
+      }
+      if (list.some((add) => add.ack !== "ALL")) this.#count("WAIT vouched for early acks");
     }
   }
 
@@ -190,7 +262,7 @@ export class History {
     const byStream = new Map<string, Operation[]>();
     for (const operation of this.#operations) {
       const [name, stream] = operation.args;
-      if ((name === "XADD" || name === "XRANGE") && operation.completedStep >= 0) {
+      if ((name === "XADD" || isWholeRead(operation)) && operation.completedStep >= 0) {
         const list = byStream.get(stream!) ?? [];
         list.push(operation);
         byStream.set(stream!, list);
@@ -200,7 +272,7 @@ export class History {
       const ends = operations
         .filter(
           (operation) =>
-            highestId(operation) !== null && (operation.args[0] === "XRANGE" || isCommittedLevel(operation)),
+            this.#highestKept(operation) !== null && (isWholeRead(operation) || isCommittedLevel(operation)),
         )
         .sort((a, b) => a.completedStep - b.completedStep);
       const begins = operations
@@ -210,7 +282,7 @@ export class History {
       let next = 0;
       for (const operation of begins) {
         while (next < ends.length && ends[next]!.completedStep < operation.invokedStep) {
-          const id = highestId(ends[next]!)!;
+          const id = this.#highestKept(ends[next]!)!;
           if (highest === null || compareIds(id, highest.id) > 0) highest = { id, by: ends[next]! };
           next++;
         }
@@ -229,6 +301,14 @@ export class History {
     }
   }
 
+  /** The highest id that the reply showed and that nobody wanted to delete. */
+  #highestKept(operation: Operation): string | null {
+    const { reply, args } = operation;
+    const ids = Array.isArray(reply) ? (reply as unknown as Entry[]).map(([id]) => id) : [];
+    if (typeof reply === "string") ids.push(reply);
+    return ids.findLast((id) => !this.#doomed.has(`${args[1]} ${id}`)) ?? null;
+  }
+
   /** `>` hands an entry out once: a reply that left was committed. What was acknowledged stays acknowledged. */
   #checkGroups(final: FinalView): void {
     const givenTo = new Map<string, string>();
@@ -245,7 +325,7 @@ export class History {
           }
         }
       }
-      if (args[0] === "XACK" && args[2] === GROUP && typeof reply === "number") {
+      if (args[0] === "XACK" && args[2] === GROUP && typeof reply === "number" && isCommittedLevel(operation)) {
         for (const id of args.slice(3)) acknowledged.add(`${args[1]} ${id}`);
       }
     }
@@ -258,7 +338,7 @@ export class History {
       const tried = this.#operations.some(
         (operation) => operation.args[0] === "XACK" && operation.args[1] === stream && operation.args.includes(id, 3),
       );
-      if (!tried && final.pending.get(stream)?.has(id) !== true) {
+      if (!tried && !this.#doomed.has(key) && final.pending.get(stream)?.has(id) !== true) {
         throw new Error(`${key} was delivered to ${consumer}, never acknowledged, and is not pending`);
       }
     }
@@ -281,9 +361,26 @@ function entriesRead(operation: Operation): readonly (readonly [string, readonly
   }
 }
 
+/** Of an XADD that was answered with one. */
+function idIn(add: Operation): string {
+  return typeof add.reply === "string" ? add.reply : "no id";
+}
+
 function isCommittedLevel(operation: Operation): boolean {
-  const at = operation.args.indexOf("ACK");
-  return at < 0 || operation.args[at + 1] === "ALL";
+  return operation.ack === "ALL";
+}
+
+/** Shows the end of the stream. */
+function isWholeRead(operation: Operation): boolean {
+  return operation.args[0] === "XRANGE" || operation.args[0] === "XREVRANGE";
+}
+
+/** WAIT counts followers that have it durable: two of them are a majority of three, and so are one and the leader's own log. */
+function isSafeCount({ args, reply }: Operation): boolean {
+  if (args[0] === "WAIT") return typeof reply === "number" && reply >= 2;
+  if (args[0] !== "WAITAOF" || !Array.isArray(reply)) return false;
+  const [local, replicas] = reply as number[];
+  return replicas! >= 2 || (replicas! >= 1 && local! >= 1);
 }
 
 function highestId(operation: Operation): string | null {
