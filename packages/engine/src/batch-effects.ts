@@ -19,7 +19,7 @@ import type { KeyspaceState, StreamKey } from "./keyspace-state.ts";
 import { OriginRuns } from "./origin-runs.ts";
 import { UINT48_MAX } from "./pending-leaf.ts";
 import { RunColumns } from "./run-columns.ts";
-import { MIN_ID, type StreamId } from "./stream-id.ts";
+import { MAX_ID, MIN_ID, type StreamId } from "./stream-id.ts";
 
 const FIRST_CAPACITY_BYTES = 64 * 1024;
 /** Buffers up to this size are kept from batch to batch. */
@@ -251,8 +251,9 @@ export class BatchEffects implements Effects {
   }
 
   setStreamId(key: string, lastId: StreamId, entriesAdded: number, maxDeletedId: StreamId): void {
-    const tail = this.#keyspace.existing(key).stream.entries.tail;
-    assert(tail === null || tail.compareAt(tail.count - 1, lastId) <= 0, "last id below an entry");
+    const { stream } = this.#keyspace.existing(key);
+    assert(stream.range(MIN_ID, MAX_ID, 1, true).firstId.compare(lastId) <= 0, "last id below an entry");
+    assert(Number.isSafeInteger(entriesAdded), "counter of added entries out of range");
     const writer = this.#begin(EffectType.setStreamId);
     writer.string(key);
     lastId.write(writer);

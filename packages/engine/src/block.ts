@@ -174,6 +174,21 @@ export class Block {
     return killed;
   }
 
+  /** Takes back the dead entries at the end whose id is above `id`; one entry at least stays. */
+  dropDeadAbove(id: StreamId): void {
+    let { count } = this;
+    while (count > 1 && !this.isLive(count - 1) && this.compareAt(count - 1, id) > 0) {
+      count--;
+      this.deadCount--;
+      if ((this.marks[count]! & MARK_OPENS) !== 0) this.opensCount--;
+    }
+    this.count = count;
+    this.byteLength = this.ends[count - 1]!;
+    // No fragment on record ends where the block ends now.
+    this.rewrite = true;
+    this.marksDirty = true;
+  }
+
   markOpens(entry: number): void {
     if ((this.marks[entry]! & MARK_OPENS) !== 0) return;
     this.marks[entry]! |= MARK_OPENS;

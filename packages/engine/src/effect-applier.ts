@@ -168,6 +168,7 @@ export class EffectApplier {
   #setStreamId(reader: ByteReader): void {
     const key = this.#keyspace.existing(reader.string());
     key.stream.lastId = StreamId.read(reader);
+    key.stream.entries.moveLastIdTo(key.stream.lastId);
     key.stream.entriesAdded = reader.f64();
     key.stream.maxDeletedId = StreamId.read(reader);
     this.#keyspace.touch(key);

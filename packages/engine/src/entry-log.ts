@@ -227,6 +227,15 @@ export class EntryLog {
     return removed;
   }
 
+  /** The stream's last id moves back to `lastId`, at or above every live entry: tombstones above it make room for the ids that follow. */
+  moveLastIdTo(lastId: StreamId): void {
+    const tail = this.tail;
+    if (tail === null || tail.compareAt(tail.count - 1, lastId) <= 0) return;
+    tail.dropDeadAbove(lastId);
+    this.markBlockDirty(tail);
+    this.tailNode.forget();
+  }
+
   #forget(block: Block): void {
     block.dropped = true;
     if (block.fragments.length > 0) this.droppedBlocks.push(block);

@@ -89,7 +89,8 @@ export class Stream implements StreamView {
   /** Appends columns[from, to), whose bytes stand at `offset`; `lastId` is the id of the last one. */
   appendRun(source: Uint8Array, offset: number, columns: RunColumns, from: number, to: number, lastId: StreamId): void {
     this.entries.appendRun(source, offset, columns, from, to);
-    this.entriesAdded += to - from;
+    // Stops at 2^53 − 1, which only XSETID can come near: beyond it, one by one and many at once would differ.
+    this.entriesAdded = Math.min(this.entriesAdded + (to - from), Number.MAX_SAFE_INTEGER);
     this.lastId = lastId;
   }
 

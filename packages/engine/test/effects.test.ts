@@ -1,7 +1,8 @@
 /** The batch: its form, its origins, and what a reader may rely on while it is open. */
 import { describe, expect, test } from "vitest";
-import { MAX_ID, MIN_ID, ShardState, StreamId, UnknownEffectError } from "../src/index.ts";
+import { type Effects, MAX_ID, MIN_ID, ShardState, StreamId, UnknownEffectError } from "../src/index.ts";
 import { add, batch, bulk, DEFAULT_BOUNDS, id, streamOf, wireOf } from "./entries.ts";
+import { RowStore } from "./state-driver.ts";
 
 describe("a batch", () => {
   test("with nothing in it leaves no log entry and the index where it was", () => {
@@ -232,4 +233,41 @@ describe("the keyspace", () => {
     expect(streamOf(state, "k").groupCount).toBe(1);
     expect(streamOf(state, "k").maxDeletedId.toString()).toBe("0-0");
   });
+});
+
+describe("the last id", () => {
+  // redis-server 7.0.15: XADD 5-0, XADD 7-0, XDEL 7-0, XSETID 9-0 MAXDELETEDID 1-0, XSETID 5-0, XADD 6-0 are all accepted.
+  test("may move back behind deleted entries that the tail still holds, and smaller ids follow", () => {
+    const leader = new ShardState();
+    const follower = new ShardState();
+    const store = new RowStore();
+    const change = (run: (effects: Effects) => void): void => {
+      follower.apply(batch(leader, run)!, leader.index);
+      leader.verify();
+      store.write(leader.capture());
+      expect(store.load().stateHash()).toBe(leader.stateHash());
+      expect(follower.stateHash()).toBe(leader.stateHash());
+    };
+    change((effects) => {
+      for (const ms of [5, 6, 7, 8]) add(effects, "k", ms);
+    });
+    change((effects) => effects.deleteEntries("k", [id(6), id(7), id(8)]));
+    change((effects) => effects.setStreamId("k", id(5), 4, id(1)));
+    change((effects) => add(effects, "k", 6));
+    expect(wireOf(streamOf(leader, "k"), MIN_ID, MAX_ID).match(/\d-0/g)).toEqual(["5-0", "6-0"]);
+  });
+});
+
+test("a counter that a client set to the greatest number stands still alike on leader and follower", () => {
+  const leader = new ShardState();
+  const follower = new ShardState();
+  const run = (change: (effects: Effects) => void): void => follower.apply(batch(leader, change)!, leader.index);
+  run((effects) => add(effects, "k", 1));
+  run((effects) => effects.setStreamId("k", id(1), Number.MAX_SAFE_INTEGER - 1, MIN_ID));
+  // One by one on the leader, four at once on the follower.
+  run((effects) => {
+    for (const ms of [2, 3, 4, 5]) add(effects, "k", ms);
+  });
+  expect(streamOf(leader, "k").entriesAdded).toBe(Number.MAX_SAFE_INTEGER);
+  expect(follower.stateHash()).toBe(leader.stateHash());
 });

@@ -34,6 +34,7 @@ function execute({ request, reply, keyspace, effects }: ShardContext): void {
       entriesAdded = readLong(request, i + 1);
       if (Number.isNaN(entriesAdded)) return reply.error(Errors.notInteger);
       if (entriesAdded < 0) return reply.error(Errors.entriesAddedNegative);
+      entriesAdded = Math.min(entriesAdded, Number.MAX_SAFE_INTEGER);
     } else if (hasValue && request.is(i, "MAXDELETEDID")) {
       const given = readStrictId(request, i + 1);
       if (given === null) return reply.error(Errors.invalidStreamId);
