@@ -213,7 +213,12 @@ export class ClientConnection implements LaneOwner, ReplyOutput {
     } else {
       this.#out.raw(bytes, start, end);
     }
-    if (this.#isDirty) return;
+    this.held();
+  }
+
+  /** Its bounds are looked at when the turn ends. */
+  held(): void {
+    if (this.#isDirty || this.isGone) return;
     this.#isDirty = true;
     this.#host.dirty(this);
   }

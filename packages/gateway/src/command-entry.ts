@@ -5,6 +5,9 @@ import type { CommandRecord } from "@headrace/commands";
 export const Path = { oneKey: 0, keys: 1, session: 2, wait: 3, fanOutKeys: 4, allShards: 5, scan: 6 } as const;
 export type Path = (typeof Path)[keyof typeof Path];
 
+/** Protocol version and ack level are the lane's at a node, where a new value counts at once, also for requests that still wait there. */
+const LANE_SETTERS: ReadonlySet<string> = new Set(["hello", "reset", "client|ack"]);
+
 export class CommandEntry {
   readonly record: CommandRecord;
   readonly index: number;
@@ -12,6 +15,8 @@ export class CommandEntry {
   readonly keyPosition: number;
   readonly isWrite: boolean;
   readonly mayBlock: boolean;
+  /** Changes how requests of the connection are executed: those before it are answered first. */
+  readonly setsLane: boolean;
 
   constructor(record: CommandRecord, index: number) {
     this.record = record;
@@ -20,6 +25,7 @@ export class CommandEntry {
     this.keyPosition = record.keys === null ? 0 : record.keys.first;
     this.isWrite = (record.flags & Flag.write) !== 0;
     this.mayBlock = (record.flags & Flag.blocking) !== 0;
+    this.setsLane = LANE_SETTERS.has(record.name);
   }
 }
 

@@ -17,6 +17,7 @@ import { Gather } from "./fan-out.ts";
 import type { Merge } from "./fan-out.ts";
 import type { KeyCount } from "./key-count.ts";
 import type { LaneCore } from "./lane-core.ts";
+import type { ReplySlot } from "./reply-queue.ts";
 import { ScanPart, cursorBehind, slotOfCursor } from "./scan-cursor.ts";
 import type { Waits } from "./waits.ts";
 
@@ -31,11 +32,20 @@ export interface DispatcherRooms {
   readonly localNodeId: number;
 }
 
+/** A request that came before the placement was known; its client's later ones wait behind it. */
+interface Unrouted {
+  readonly client: ClientConnection;
+  readonly entry: CommandEntry;
+  readonly bytes: Uint8Array;
+  readonly untilMs: number;
+}
+
 export class Dispatcher {
   readonly entries: CommandEntries;
   readonly #rooms: DispatcherRooms;
   readonly #scratch: ReplyWriter = new ReplyWriter(new ByteWriter(4096), 2);
   readonly #positions: number[] = [];
+  #unrouted: Unrouted[] = [];
 
   constructor(entries: CommandEntries, rooms: DispatcherRooms) {
     this.entries = entries;
@@ -61,8 +71,37 @@ export class Dispatcher {
       return;
     }
     if (entry.path === Path.session) this.#answerHere(client, entry, request);
-    else if (placement === null) this.error(client, GatewayErrors.noPlacement);
+    else if (placement === null) this.#holdUnrouted(client, entry, request);
     else this.#route(client, entry, request);
+  }
+
+  #holdUnrouted(client: ClientConnection, entry: CommandEntry, request: Request): void {
+    const bytes = copyOf(request.bytes, request.rawStart, request.rawEnd);
+    client.closeRun();
+    client.barrier = true;
+    const { nowMs, limits } = this.#rooms.core;
+    this.#unrouted.push({ client, entry, bytes, untilMs: nowMs + limits.holdMs });
+  }
+
+  /** The placement is known, or time has passed: requests that waited for it go on or are refused. */
+  sweep(nowMs: number): void {
+    if (this.#unrouted.length === 0) return;
+    const isKnown = this.#rooms.core.router.placement !== null;
+    const waiting = this.#unrouted;
+    this.#unrouted = [];
+    for (const held of waiting) {
+      const { client, entry, bytes } = held;
+      if (client.isGone) continue;
+      if (!isKnown && nowMs < held.untilMs) {
+        this.#unrouted.push(held);
+        continue;
+      }
+      client.barrier = false;
+      if (isKnown) this.withRequest(bytes, (request) => this.#route(client, entry, request));
+      else this.error(client, GatewayErrors.noPlacement);
+      client.closeRun();
+      client.wake();
+    }
   }
 
   /** An error reply from the gateway itself. */
@@ -94,7 +133,7 @@ export class Dispatcher {
     const found = findKeys(entry.record, request, positions);
     if (found <= 0) {
       // The syntax is wrong in a way that the handler puts into words; any shard can.
-      client.toShard(core.router.shardIds()[0]!, request);
+      client.toShard(this.localShardIds()[0] ?? core.router.shardIds()[0]!, request);
       return;
     }
     const placement = core.router.placement!;
@@ -196,10 +235,21 @@ export class Dispatcher {
       this.error(client, Errors.invalidCursor);
       return;
     }
+    // On a node's own port the walk goes through the shards that the node leads, as Redis Cluster's goes through one node's slots.
+    const walk = new Set(this.localShardIds());
     const shardId = router.placement!.shardOf(slotNumber);
-    const bytes = copyOf(request.bytes, request.rawStart, request.rawEnd);
+    const behind = cursorBehind(router.state!, shardId, walk);
     const slot = client.reserve();
-    const behind = this.#rooms.localNodeId === 0 ? cursorBehind(router.state!, shardId) : "0";
+    if (!walk.has(shardId)) {
+      const nothingHere = this.replyBytes((reply) => {
+        reply.array(2);
+        reply.bulkLatin1(behind);
+        reply.array(0);
+      }, 2);
+      client.replies.deliver(slot, 1, nothingHere, 0, nothingHere.length);
+      return;
+    }
+    const bytes = copyOf(request.bytes, request.rawStart, request.rawEnd);
     client.partToShard(shardId, bytes, new ScanPart(client, slot, behind), 0);
   }
 
@@ -227,22 +277,38 @@ export class Dispatcher {
   // ── session commands ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #answerHere(client: ClientConnection, entry: CommandEntry, request: Request): void {
+    client.closeRun();
+    if (entry.setsLane && !client.replies.isEmpty) {
+      this.#answerWhenFirst(client, entry, request);
+      return;
+    }
     if (entry.record.name !== "info" || this.#rooms.core.router.placement === null) {
-      this.#runHandler(client, entry, request);
+      this.#runHandler(client, entry, request, null);
       return;
     }
     // The number of keys is asked first. The request must not change meanwhile: later requests of the client wait.
     const bytes = copyOf(request.bytes, request.rawStart, request.rawEnd);
-    client.closeRun();
     client.barrier = true;
     this.#rooms.keyCount.refresh(client, this.localShardIds(), () => {
       if (client.isGone) return;
-      this.withRequest(bytes, (again) => this.#runHandler(client, entry, again));
+      this.withRequest(bytes, (again) => this.#runHandler(client, entry, again, null));
       client.unblocked();
     });
   }
 
-  #runHandler(client: ClientConnection, entry: CommandEntry, request: Request): void {
+  /** Behind the replies of all earlier requests; later ones wait. */
+  #answerWhenFirst(client: ClientConnection, entry: CommandEntry, request: Request): void {
+    const bytes = copyOf(request.bytes, request.rawStart, request.rawEnd);
+    const slot = client.reserve();
+    client.barrier = true;
+    slot.onFirst = () => {
+      this.withRequest(bytes, (again) => this.#runHandler(client, entry, again, slot));
+      client.unblocked();
+    };
+  }
+
+  /** `place`: the reply's; null: behind what is open. */
+  #runHandler(client: ClientConnection, entry: CommandEntry, request: Request, place: ReplySlot | null): void {
     const reply = this.#scratch;
     const session = client.session;
     const { respVersion, ack } = session;
@@ -271,7 +337,8 @@ export class Dispatcher {
       const { writer } = reply;
       const failed = this.#rooms.core.statistics.countReply(writer.bytes, 0, writer.length);
       if (failed) this.#rooms.core.statistics.failed[entry.index]!++;
-      client.answer(writer.bytes, 0, writer.length);
+      if (place === null) client.answer(writer.bytes, 0, writer.length);
+      else client.replies.deliver(place, 1, copyOf(writer.bytes, 0, writer.length), 0, writer.length);
     }
     if (session.respVersion !== respVersion || session.ack !== ack) {
       client.closeRun();

@@ -73,7 +73,10 @@ export class Gateway implements ClientHost, NodeLinkEvents {
     this.#entries = entries;
     this.statistics = new Statistics(entries.all.length);
     const keyCount = new KeyCount(world.scheduler);
-    this.#waits = new Waits(this, world, (write, version) => this.#dispatcher.replyBytes(write, version));
+    this.#waits = new Waits(this, world, {
+      bytes: (write, version) => this.#dispatcher.replyBytes(write, version),
+      shardIds: () => this.#dispatcher.localShardIds(),
+    });
     const services = new GatewayServices({
       config,
       limits: this.limits,
@@ -335,6 +338,7 @@ export class Gateway implements ClientHost, NodeLinkEvents {
     const nowMs = this.#world.clock.monotonicMs();
     for (const client of this.#clients.values()) client.sweep(nowMs);
     this.#waits.sweep(nowMs);
+    this.#dispatcher.sweep(nowMs);
     for (const link of this.router.links.values()) link.sweep(nowMs);
     this.#sweepTimer = this.#world.scheduler.after(SWEEP_MS, () => this.#sweep());
   }
@@ -353,6 +357,7 @@ export class Gateway implements ClientHost, NodeLinkEvents {
     if (this.router.state !== null && state.version <= this.router.state.version) return;
     this.router.setState(state);
     this.#followNodes(state);
+    this.#dispatcher.sweep(this.nowMs);
   }
 
   #followNodes(state: ClusterState): void {

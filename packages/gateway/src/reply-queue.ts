@@ -9,6 +9,8 @@
 /** Where the bytes of the client finally go. */
 export interface ReplyOutput {
   append(bytes: Uint8Array, start: number, end: number): void;
+  /** More is held back: it counts as output too. */
+  held(): void;
 }
 
 /** Called once when a slot becomes the first: everything before it has been answered (WAIT starts then). */
@@ -71,6 +73,7 @@ export class ReplyQueue {
     if (slot.held === null) slot.held = piece;
     else if (slot.moreHeld === null) slot.moreHeld = [piece];
     else slot.moreHeld.push(piece);
+    this.#output.held();
   }
 
   clear(): void {

@@ -83,10 +83,7 @@ export const NO_LIMITS: DecoderLimits = Object.freeze({
 });
 
 /** Visits each request of a run; `from` and `to` are its bytes. Raw bytes of a run are canonical, so decoding can't fail. */
-export function splitRequests(
-  run: RequestRun,
-  visit: (request: Request, from: number, to: number) => void,
-): void {
+export function splitRequests(run: RequestRun, visit: (request: Request, from: number, to: number) => void): void {
   const decoder = new RequestDecoder(NO_LIMITS);
   decoder.feed(run.bytes.subarray(run.start, run.end));
   for (let i = 0; i < run.count; i++) {

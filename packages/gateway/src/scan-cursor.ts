@@ -20,13 +20,13 @@ export function slotOfCursor(cursor: bigint): number {
   return cursor >= 0n && slot < SLOTS ? Number(slot) : -1;
 }
 
-/** Where the walk goes on behind the shard; "0" behind the last one. */
-export function cursorBehind(state: ClusterState, shardId: number): string {
+/** Where the walk over these shards goes on behind the shard; "0" behind the last one. */
+export function cursorBehind(state: ClusterState, shardId: number, walk: ReadonlySet<number>): string {
   const own = firstSlot(state.shard(shardId));
   let next = Infinity;
   for (const shard of state.shards) {
     const first = firstSlot(shard);
-    if (first > own && first < next) next = first;
+    if (walk.has(shard.id) && first > own && first < next) next = first;
   }
   return next === Infinity ? "0" : ((BigInt(next) << AGE_BITS) + 1n).toString();
 }

@@ -23,6 +23,16 @@ const FIXED_SETTINGS: readonly (readonly [name: string, value: string])[] = [
   ["timeout", "0"],
 ];
 
+/**
+ * A larger request would be refused by a node, together with the link that all clients share; with arguments smaller than the least nobody could
+ * take that back. Milliseconds otherwise.
+ */
+const LOCAL_BOUNDS: Readonly<Record<string, readonly [least: number, most: number]>> = {
+  "client-query-buffer-limit": [64 * 1024, 64 * 1024 * 1024],
+  maxclients: [1, 1_000_000],
+  "proto-max-bulk-len": [1024, 512 * 1024 * 1024],
+};
+
 /** Limits that CONFIG SET may change while running. */
 export interface AdjustableLimits {
   maxClients: number;
@@ -182,6 +192,10 @@ export class GatewayServices implements SessionServices {
   #setLocal(name: string, value: string): string | null {
     if (!/^[1-9]\d{0,9}$/.test(value)) return settingFailed(name, "argument couldn't be parsed into an integer");
     const number = Number(value);
+    const [least, most] = LOCAL_BOUNDS[name] ?? [1, 3_600_000];
+    if (number < least || number > most) {
+      return settingFailed(name, `argument must be between ${least} and ${most} inclusive`);
+    }
     const { limits } = this.#rooms;
     switch (name) {
       case "client-query-buffer-limit":

@@ -193,7 +193,8 @@ export class ShardLane {
         this.#giveUpQueued(run);
         changed = true;
       } else if (run.state === RunState.sent && run.isWanted) {
-        const fromMs = run.isBlocking ? run.deadlineMs : run.sentAtMs;
+        // A call with a short BLOCK may have been held for longer than that before it was sent.
+        const fromMs = run.isBlocking ? Math.max(run.deadlineMs, run.sentAtMs) : run.sentAtMs;
         if (nowMs < fromMs + replyTimeoutMs) continue;
         i += this.#abandon(i);
         changed = true;

@@ -41,22 +41,24 @@ export interface WaitWorld {
   readonly scheduler: Scheduler;
 }
 
+export interface WaitReplies {
+  bytes(write: (reply: ReplyWriter) => void, version: 2 | 3): Uint8Array;
+  /** Shards that a client which wrote nothing is told about. */
+  shardIds(): readonly number[];
+}
+
 export class Waits {
   readonly #core: LaneCore;
   readonly #world: WaitWorld;
-  readonly #reply: (write: (reply: ReplyWriter) => void, version: 2 | 3) => Uint8Array;
+  readonly #replies: WaitReplies;
   readonly #calls: Set<WaitCall> = new Set();
   readonly #byQuery: Map<number, { call: WaitCall; part: WaitPart }> = new Map();
   #nextQuery: number = 1;
 
-  constructor(
-    core: LaneCore,
-    world: WaitWorld,
-    reply: (write: (reply: ReplyWriter) => void, version: 2 | 3) => Uint8Array,
-  ) {
+  constructor(core: LaneCore, world: WaitWorld, replies: WaitReplies) {
     this.#core = core;
     this.#world = world;
-    this.#reply = reply;
+    this.#replies = replies;
   }
 
   /** Takes its place in the client's order; the client's later requests wait. */
@@ -122,7 +124,7 @@ export class Waits {
       this.#finish(call, GatewayErrors.waitUncertain);
       return;
     }
-    if (call.parts.length === 0) for (const id of this.#core.router.shardIds()) call.parts.push(partOf(id, 0, 0));
+    if (call.parts.length === 0) for (const id of this.#replies.shardIds()) call.parts.push(partOf(id, 0, 0));
     if (call.parts.length === 0) {
       this.#finish(call, GatewayErrors.noPlacement);
       return;
@@ -170,7 +172,7 @@ export class Waits {
     this.#drop(call);
     const { client, slot, request } = call;
     if (error === GatewayErrors.waitUncertain) for (const lane of client.lanes.values()) lane.forgetEarlierWrites();
-    const bytes = this.#reply((reply) => {
+    const bytes = this.#replies.bytes((reply) => {
       if (error !== null) {
         reply.error(error);
         return;

@@ -57,6 +57,8 @@ export interface TestClusterOptions {
   readonly config?: Partial<GatewayConfig>;
   /** Nodes tell that they lead the shards whose preferred leader they are. Default true. */
   readonly leaders?: boolean;
+  /** Whether the gateway learns the placement at once. Default true. */
+  readonly publish?: boolean;
   readonly prepare?: (nodes: readonly FakeNode[]) => void;
 }
 
@@ -111,8 +113,12 @@ export class TestCluster {
       this.world,
     );
     this.gateway.start(() => {});
-    this.world.publish(clusterStateToJson(this.state));
+    if (options.publish !== false) this.publish();
     this.world.run(10);
+  }
+
+  publish(): void {
+    this.world.publish(clusterStateToJson(this.state));
   }
 
   /** Node of the preferred leader. */

@@ -59,7 +59,7 @@ export const defaultNodeConfig: Omit<NodeConfig, "addresses" | "dataBindAddress"
     linkCreditBytes: 16 * MIB,
     maxRequestBytes: 64 * MIB,
     maxBufferedBytes: 16 * MIB,
-    maxLanes: 65_536,
+    maxLanes: 1_048_576,
   },
   handOverMs: 2000,
   balanceAfterMs: 5000,
