@@ -139,8 +139,8 @@ export class RaftLog implements LogReader {
   }
 
   /**
-   * Takes what Raft has handed to the log writer. A suffix that it replaces is dropped. Answers the lowest index whose entry was replaced by
-   * one of another term, 0 if there was none: the owner's memory may be built on it (I9).
+   * Takes what Raft has handed to the log writer. A suffix that it replaces is dropped. Answers the lowest index whose entry is gone or has become
+   * one of another term, 0 if there is none: the owner's memory may be built on it (I9).
    */
   append(entries: readonly Entry[]): number {
     const first = entries[0]!.index;
@@ -154,9 +154,9 @@ export class RaftLog implements LogReader {
         replaced = entry.index;
         break;
       }
-      // A shorter log of the same terms would mean that Raft forgot entries; it only ever replaces them.
+      // Equal terms and shorter: a leader replaced the suffix and the next one put only a part of it back, all before we heard of it.
       const end = entries[entries.length - 1]!.index;
-      assert(replaced !== 0 || end >= this.#last, "a suffix vanished without being replaced");
+      if (replaced === 0 && end < this.#last) replaced = end + 1;
       this.#truncate(first);
     }
     for (const entry of entries) this.#push(entry);

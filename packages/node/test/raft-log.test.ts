@@ -66,6 +66,16 @@ test("a replaced suffix is told by its lowest index of another term", () => {
   expect(under.log.has(1, 2)).toBe(false);
 });
 
+test("a suffix that was replaced and put back in part, before the log heard of either, is told by the first entry that is gone", () => {
+  const under = new LogUnderTest(1000);
+  under.append(entry(1, 1, 1), entry(2, 2, 1), entry(3, 2, 1), entry(4, 2, 1));
+  // A leader of term 3 replaced 2…4, one of term 4 has (2, 2) and (2, 3) and sends them first: Raft hands over only the outcome.
+  expect(under.append(entry(2, 2, 1), entry(3, 2, 1))).toBe(4);
+  expect(under.log.lastIndex()).toBe(3);
+  expect(under.log.has(2, 4)).toBe(false);
+  expect(under.append(entry(4, 4, 1))).toBe(0);
+});
+
 test("terms, bounds and entries agree with a plain array under appends, replacements, evictions and compactions", () => {
   const step = fc.record({ kind: fc.nat(9), a: fc.nat(30), b: fc.nat(4) });
   fc.assert(
