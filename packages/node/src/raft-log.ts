@@ -18,6 +18,8 @@ const MARK_BYTES = 256 * 1024;
 const ENTRY_OVERHEAD_BYTES = 64;
 /** Evicted slots at the front of the array are given back in steps of this many. */
 const TRIM_SLOTS = 1024;
+/** Terms of compacted entries are remembered as this many runs: WAIT asks for writes whose entries are long gone. */
+const TERM_RUNS_MAX = 64;
 
 export interface RaftLogConfig {
   readonly groupId: number;
@@ -41,7 +43,7 @@ export class RaftLog implements LogReader {
   /** Last index that is no longer in memory. */
   #evicted: number;
   #memoryBytes: number;
-  /** Term runs: entries from runStarts[k] on have term runTerms[k]; the first run begins at the compacted index. */
+  /** Term runs: entries from runStarts[k] on have term runTerms[k]; the first run begins at or before the compacted index. */
   #runStarts: number[];
   #runTerms: number[];
   /** Bytes of all entries ever appended (truncated ones taken off again), and marks of that sum for retention. */
@@ -93,15 +95,17 @@ export class RaftLog implements LogReader {
   term(index: number): number | "compacted" | "unavailable" {
     if (index < this.#compactedIndex) return "compacted";
     if (index > this.#last) return "unavailable";
-    const starts = this.#runStarts;
-    let k = starts.length - 1;
-    while (starts[k]! > index) k--;
-    return this.#runTerms[k]!;
+    return this.#runTermAt(index);
   }
 
-  /** Whether the entry at `index` is in this log with this term (or was, before it was compacted: then it was committed). */
+  /** Whether the entry at `index` is in this log with this term. */
   has(term: number, index: number): boolean {
     return this.term(index) === term;
+  }
+
+  /** The same, or it was before it was compacted: then it is committed. False where nobody remembers any more. */
+  hasOrHad(term: number, index: number): boolean {
+    return index >= this.#runStarts[0]! && index <= this.#last && this.#runTermAt(index) === term;
   }
 
   entries(low: number, high: number, maxBytes: number): readonly Entry[] | "compacted" | "unavailable" {
@@ -175,12 +179,11 @@ export class RaftLog implements LogReader {
     const term = this.term(index);
     assert(typeof term === "number", "compaction inside the log");
     while (this.#evicted < index) this.#evictFirst();
-    while (this.#runStarts.length > 1 && this.#runStarts[1]! <= index) {
+    while (this.#runStarts.length > TERM_RUNS_MAX && this.#runStarts[1]! <= index) {
       this.#runStarts.shift();
       this.#runTerms.shift();
     }
     this.#compactedIndex = index;
-    this.#runStarts[0] = index;
     let gone = 0;
     while (gone + 1 < this.#marks.length && this.#marks[gone + 1]!.index <= index) gone++;
     if (gone > 0) this.#marks.splice(0, gone);
@@ -205,6 +208,13 @@ export class RaftLog implements LogReader {
   /** Bytes of the entries kept in memory. */
   get memoryBytes(): number {
     return this.#memoryBytes;
+  }
+
+  #runTermAt(index: number): number {
+    const starts = this.#runStarts;
+    let k = starts.length - 1;
+    while (starts[k]! > index) k--;
+    return this.#runTerms[k]!;
   }
 
   #push(entry: Entry): void {

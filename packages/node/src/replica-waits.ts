@@ -1,11 +1,12 @@
 /**
  * WAIT and WAITAOF on one shard (I15). Counts come from this term's leader alone: another replica counts when its match index, which is what it
- * has durable, has reached the write; so WAIT, which asks for less, never says too much. A write that is no longer in the log is answered
- * "uncertain", never by a count.
+ * has durable, has reached the write; so WAIT, which asks for less, never says too much. A write that the log does not know, or no longer, is
+ * answered "uncertain", never by a count; one behind a checkpoint is still known.
  */
 import type { Scheduler, Timer } from "@headrace/ports";
 import type { RaftNodeApi } from "@headrace/raft-ts";
 import { Role } from "@headrace/raft-ts";
+import type { RaftLog } from "./raft-log.ts";
 import type { WaitQuery } from "./shard-api.ts";
 
 class Waiter {
@@ -23,12 +24,14 @@ class Waiter {
 export class ReplicaWaits {
   readonly #scheduler: Scheduler;
   readonly #raft: RaftNodeApi;
+  readonly #raftLog: Pick<RaftLog, "hasOrHad">;
   readonly #wake: () => void;
   readonly #waiters: Map<WaitQuery, Waiter>;
 
-  constructor(scheduler: Scheduler, raft: RaftNodeApi, wake: () => void) {
+  constructor(scheduler: Scheduler, raft: RaftNodeApi, raftLog: Pick<RaftLog, "hasOrHad">, wake: () => void) {
     this.#scheduler = scheduler;
     this.#raft = raft;
+    this.#raftLog = raftLog;
     this.#wake = wake;
     this.#waiters = new Map();
   }
@@ -81,7 +84,7 @@ export class ReplicaWaits {
       this.#answer(waiter, "notLeader", 0, false);
       return;
     }
-    if (query.term > 0 && !raft.hasEntry(query.term, query.index)) {
+    if (query.term > 0 && !this.#raftLog.hasOrHad(query.term, query.index)) {
       this.#answer(waiter, "uncertain", 0, false);
       return;
     }

@@ -107,7 +107,7 @@ export class ShardReplica {
     this.#queue = new RequestQueue(groupId, config.limits.queueBytes, hint);
     this.#held = new HeldReplies(groupId);
     this.#blocked = new BlockedReads(world.scheduler, wake);
-    this.#waits = new ReplicaWaits(world.scheduler, raft, wake);
+    this.#waits = new ReplicaWaits(world.scheduler, raft, raftLog, wake);
     this.#uncommitted = new UncommittedEntries();
     this.#state = loaded.state;
     this.#executor = new Executor(
@@ -445,7 +445,7 @@ export class ShardReplica {
     const raft = this.#raft;
     const term = this.#leadTerm;
     this.#leadTerm = 0;
-    this.#held.resolve(this.#queue.lanes(), (index) => index <= raft.commit && raft.hasEntry(term, index));
+    this.#held.resolve(this.#queue.lanes(), (index) => index <= raft.commit && this.#raftLog.hasOrHad(term, index));
     this.#handBackBlocked(reason);
     this.#queue.refuseAll(reason);
     this.#uncommitted.clear();

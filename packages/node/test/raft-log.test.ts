@@ -76,6 +76,16 @@ test("a suffix that was replaced and put back in part, before the log heard of e
   expect(under.append(entry(4, 4, 1))).toBe(0);
 });
 
+test("terms of compacted entries are remembered for those who ask what became of a write", () => {
+  const under = new LogUnderTest(1000);
+  under.append(entry(1, 1, 1), entry(2, 1, 1), entry(3, 2, 1), entry(4, 4, 1), entry(5, 4, 1));
+  under.log.compact(4);
+  expect(under.log.term(3)).toBe("compacted");
+  const known = [1, 2, 3, 4, 5].map((index) => [1, 2, 3, 4].filter((term) => under.log.hasOrHad(term, index)));
+  expect(known).toEqual([[1], [1], [2], [4], [4]]);
+  expect(under.log.hasOrHad(4, 6)).toBe(false);
+});
+
 test("terms, bounds and entries agree with a plain array under appends, replacements, evictions and compactions", () => {
   const step = fc.record({ kind: fc.nat(9), a: fc.nat(30), b: fc.nat(4) });
   fc.assert(

@@ -185,3 +185,26 @@ test("WAIT for a write that a failover took away answers uncertain, for one that
   expect(survived).toEqual(["counted 2 local"]);
   expect(vanished).toEqual(["uncertain 0"]);
 });
+
+test("WAIT counts a write that a checkpoint has let go from the log, in its own term and after a failover", () => {
+  const cluster = new ShardCluster({ replicas: 3, limits: { checkpointIntervalMs: 20 } });
+  const first = cluster.elect(1);
+  const lane = first.lane();
+  lane.send("XADD s 1-0 f v");
+  const query = { replicasWanted: 2, kind: "wait", timeoutMs: 0 } as const;
+  const old = { ...query, term: lane.writeTerm, index: lane.writeIndex };
+  cluster.pass(100);
+  expect(first.up.status().firstLogIndex).toBeGreaterThan(old.index);
+  const inItsTerm = cluster.wait(first, old);
+  cluster.settle();
+  expect(inItsTerm).toEqual(["counted 2 local"]);
+  cluster.isolate(1);
+  const second = cluster.awaitLeader([2, 3]);
+  cluster.heal();
+  cluster.pass(200);
+  second.lane().send("XADD s 2-0 f v");
+  cluster.pass(100);
+  const inTheNext = cluster.wait(second, old);
+  cluster.settle();
+  expect(inTheNext).toEqual(["counted 2 local"]);
+});
