@@ -1,26 +1,43 @@
 /** Integers as ASCII digits, written and read in place. */
 
+const TEN_9 = 1_000_000_000;
+
 /** Number of digits of a non-negative safe integer. */
 export function digitCount(value: number): number {
-  let count = 1;
-  let rest = value;
-  while (rest >= 10) {
-    rest = Math.floor(rest / 10);
-    count++;
-  }
-  return count;
+  if (value < TEN_9) return smallDigitCount(value);
+  const high = Math.floor(value / TEN_9);
+  return high < TEN_9 ? 9 + smallDigitCount(high) : 9 + digitCount(high);
 }
 
-/** Writes a non-negative safe integer in decimal; returns the offset behind it. */
+function smallDigitCount(value: number): number {
+  if (value < 100_000) {
+    if (value < 100) return value < 10 ? 1 : 2;
+    return value < 1000 ? 3 : value < 10_000 ? 4 : 5;
+  }
+  if (value < 10_000_000) return value < 1_000_000 ? 6 : 7;
+  return value < 100_000_000 ? 8 : 9;
+}
+
+/**
+ * Writes a non-negative safe integer in decimal; returns the offset behind it. Above 10^9 in two parts, because V8 divides small integers
+ * with a multiplication but doubles with a division and a floor (a clock's 13 digits: 12 ns against 60).
+ */
 export function writeDigits(bytes: Uint8Array, offset: number, value: number): number {
   if (value < 10) {
     bytes[offset] = 48 + value;
     return offset + 1;
   }
-  const end = offset + digitCount(value);
-  let rest = value;
+  if (value < TEN_9) return writeSmall(bytes, offset, value, smallDigitCount(value));
+  const high = Math.floor(value / TEN_9);
+  return writeSmall(bytes, writeDigits(bytes, offset, high), value - high * TEN_9, 9);
+}
+
+/** Writes `value` < 10^9 in so many digits, zeros in front. */
+function writeSmall(bytes: Uint8Array, offset: number, value: number, digits: number): number {
+  const end = offset + digits;
+  let rest = value | 0;
   for (let i = end - 1; i >= offset; i--) {
-    const quotient = Math.floor(rest / 10);
+    const quotient = (rest / 10) | 0;
     bytes[i] = 48 + (rest - quotient * 10);
     rest = quotient;
   }

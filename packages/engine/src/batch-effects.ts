@@ -155,8 +155,7 @@ export class BatchEffects implements Effects {
     const columns = this.#columns;
     writer.patchU32(this.#regionOffset, writer.length - this.#regionOffset - 4);
     writer.u32(columns.count);
-    writer.all(columns.idColumn());
-    writer.all(columns.lengthColumn());
+    columns.write(writer);
     const originsOffset = writer.length;
     this.#origins.write(writer);
     this.#patchBodyBytes();

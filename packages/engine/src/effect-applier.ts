@@ -29,12 +29,14 @@ export class EffectApplier {
   readonly #origins: Origins;
   readonly #columns: RunColumns;
   logTimeMs: number;
+  #lastSession: string;
 
   constructor(keyspace: KeyspaceState, origins: Origins) {
     this.#keyspace = keyspace;
     this.#origins = origins;
     this.#columns = new RunColumns();
     this.logTimeMs = 0;
+    this.#lastSession = "";
   }
 
   /** Applies a whole log entry. Throws UnknownEffectError before anything is changed. */
@@ -108,7 +110,7 @@ export class EffectApplier {
       if (session === NO_SESSION) continue;
       assert(session < sessionCount, "origin names no session");
       const at = sessions + session * SESSION_BYTES;
-      this.#origins.record(latin1(reader.bytes, at, at + SESSION_BYTES), firstSequence + count - 1, this.logTimeMs);
+      this.#origins.record(this.#sessionAt(reader.bytes, at), firstSequence + count - 1, this.logTimeMs);
     }
   }
 
@@ -143,8 +145,16 @@ export class EffectApplier {
 
   #origin(reader: ByteReader): void {
     const at = reader.skip(SESSION_BYTES);
-    const session = latin1(reader.bytes, at, at + SESSION_BYTES);
-    this.#origins.record(session, reader.f64(), this.logTimeMs);
+    this.#origins.record(this.#sessionAt(reader.bytes, at), reader.f64(), this.logTimeMs);
+  }
+
+  /** The session's 16 bytes as a string: the one made last, if it is the same session as mostly. */
+  #sessionAt(bytes: Uint8Array, at: number): string {
+    const last = this.#lastSession;
+    let same = 0;
+    while (same < last.length && bytes[at + same] === last.charCodeAt(same)) same++;
+    if (same < SESSION_BYTES) this.#lastSession = latin1(bytes, at, at + SESSION_BYTES);
+    return this.#lastSession;
   }
 
   #trim(reader: ByteReader): void {

@@ -34,10 +34,8 @@ export class OriginRuns {
   }
 
   clear(): void {
-    if (this.#sessions.length > 0) {
-      this.#sessions.length = 0;
-      this.#indexes.clear();
-    }
+    if (this.#sessions.length > 1) this.#indexes.clear();
+    this.#sessions.length = 0;
     this.#runSessions.length = 0;
     this.#runFirsts.length = 0;
     this.#runCounts.length = 0;
@@ -61,6 +59,13 @@ export class OriginRuns {
   }
 
   #indexOf(session: Uint8Array): number {
+    const sessions = this.#sessions;
+    if (sessions.length === 0) {
+      // Most runs have one session only: the table waits for the second.
+      sessions.push(session);
+      return 0;
+    }
+    if (sessions[0] === session) return 0;
     let index = this.#indexes.get(session);
     if (index === undefined) {
       index = this.#sessions.length;

@@ -11,9 +11,14 @@ export interface OriginRecord {
 
 export class Origins {
   readonly #sessions: Map<string, OriginRecord>;
+  /** The last of the map: a lane writes many times in a row. */
+  #newest: OriginRecord | null;
+  #newestSession: string;
 
   constructor() {
     this.#sessions = new Map();
+    this.#newest = null;
+    this.#newestSession = "";
   }
 
   get size(): number {
@@ -21,6 +26,13 @@ export class Origins {
   }
 
   record(session: string, sequence: number, logTimeMs: number): void {
+    const newest = this.#newest;
+    if (newest !== null && session === this.#newestSession) {
+      // It stands at the end already.
+      if (sequence > newest.sequence) newest.sequence = sequence;
+      newest.lastWriteMs = logTimeMs;
+      return;
+    }
     let found = this.#sessions.get(session);
     if (found === undefined) {
       found = { sequence, lastWriteMs: logTimeMs };
@@ -36,6 +48,8 @@ export class Origins {
       found.lastWriteMs = logTimeMs;
     }
     this.#sessions.set(session, found);
+    this.#newest = found;
+    this.#newestSession = session;
   }
 
   /** Highest sequence of the session that is in the state, 0 when it is not known. */

@@ -2,7 +2,7 @@
  * Ids and lengths of a run of appended entries, beside the region that holds their bytes. The leader fills it entry by entry, a follower
  * with two copies out of the effect; both then hand it to the same `EntryLog.appendRun`.
  */
-import { copyBytes } from "@headrace/bytes";
+import { copyBytes, type ByteWriter } from "@headrace/bytes";
 import type { StreamId } from "./stream-id.ts";
 
 export class RunColumns {
@@ -47,13 +47,10 @@ export class RunColumns {
     this.count = count;
   }
 
-  /** The columns' bytes, for the effect. Valid until the next push or load. */
-  idColumn(): Uint8Array {
-    return this.#idBytes.subarray(0, this.count * 16);
-  }
-
-  lengthColumn(): Uint8Array {
-    return this.#lengthBytes.subarray(0, this.count * 4);
+  /** Writes both columns, as the effect has them. */
+  write(writer: ByteWriter): void {
+    writer.raw(this.#idBytes, 0, this.count * 16);
+    writer.raw(this.#lengthBytes, 0, this.count * 4);
   }
 
   #grow(needed: number): void {
