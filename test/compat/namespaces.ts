@@ -99,17 +99,13 @@ export class Network {
       chownSync(volume, owner.uid, owner.gid);
     }
     const all = { PATH: "/node:/usr/bin:/bin", ...image.environment, ...environment };
-    const child = spawn(
-      "ip",
-      [
-        ...["netns", "exec", this.#space(name), "unshare", "--mount", "--propagation", "private"],
-        ...["sh", "-c", enter, "sh", root, dirname(process.execPath), image.root, volume ?? "", this.#hosts],
-        ...["/usr/bin/env", "-i", ...Object.entries(all).map(([key, value]) => `${key}=${value}`)],
-        ...image.entrypoint,
-        ...args,
-      ],
-      { stdio: ["ignore", "pipe", "pipe"] },
-    );
+    const isolate = ["netns", "exec", this.#space(name), "unshare", "--mount", "--propagation", "private"];
+    const places = [root, dirname(process.execPath), image.root, volume ?? "", this.#hosts];
+    const variables = Object.entries(all).map(([key, value]) => `${key}=${value}`);
+    const program = ["/usr/bin/env", "-i", ...variables, ...image.entrypoint, ...args];
+    const child = spawn("ip", [...isolate, "sh", "-c", enter, "sh", ...places, ...program], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     return new NamespaceContainer(name, child);
   }
 

@@ -53,6 +53,8 @@ function client(container: Container, port: number): Redis {
 interface Status {
   readonly nodeId: number;
   readonly clusterId: string;
+  /** Replicas that live there. */
+  readonly groups: readonly unknown[];
 }
 
 async function statusOf(node: Container): Promise<Status> {
@@ -246,6 +248,7 @@ describe.runIf(here)("the deployment files, run", () => {
       const after = await statusOf(lost);
       expect(after.clusterId, "of the cluster that was there").toBe(before[0]!.clusterId);
       expect(after.nodeId, "never an id that was used before").toBeGreaterThan(3);
+      expect(after.groups, "no replica, so no vote under the id that is lost").toEqual([]);
       expect(listing(image.root), "nothing is written outside of the volume").toEqual(written);
     } finally {
       for (const each of containers) await each.stop("SIGKILL");
