@@ -69,6 +69,8 @@ export interface SharedLogApi {
   forget(groupId: number): void;
   /** Reads entries that are no longer in memory. */
   readEntries(groupId: number, low: number, high: number, maxBytes: number, done: Done<readonly Entry[]>): void;
+  /** No single log entry may have more data than this: it has to fit into one segment. */
+  readonly maxEntryBytes: number;
   /** Any write or sync error: called once; nothing is retried, the node's groups stop (I22). */
   onPoisoned: (message: string) => void;
   /** For metrics. */

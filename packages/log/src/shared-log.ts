@@ -86,7 +86,6 @@ export class SharedLog implements SharedLogApi {
     return this.#stats;
   }
 
-  /** No single log entry may have more data than this. */
   get maxEntryBytes(): number {
     const segmentBytes = this.#segments.segmentBytes || this.#config.segmentBytes;
     return (

@@ -8,7 +8,7 @@
  * It is called only while this replica leads, has committed in its term and X = L (I1). It does not know how replies leave.
  */
 import { assert, copyOf, slotOf } from "@headrace/bytes";
-import { Ack, findCommand, findKeys, gateIndex, refusal } from "@headrace/commands";
+import { Ack, findCommand, findKeys, Flag, gateIndex, refusal } from "@headrace/commands";
 import type { BlockedCall, CommandRecord } from "@headrace/commands";
 import type { ShardStateApi } from "@headrace/engine";
 import { RefuseReason } from "@headrace/link";
@@ -36,9 +36,16 @@ const DECODER_LIMITS: DecoderLimits = {
 
 const UNBLOCKED_TEXT = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
 const NOT_HERE_TEXT = "ERR this command does not run on a shard";
+const TOO_LARGE_TEXT = "ERR the request is too large for one log entry";
+
+/** What an argument may become in an effect besides its bytes: XCLAIM notes an id, a time and a count for each. */
+const EFFECT_BYTES_PER_ARGUMENT = 32;
+const EFFECT_OVERHEAD_BYTES = 1024;
 
 export interface ExecutorOptions {
   readonly limits: ShardLimits;
+  /** What the log takes as one entry. */
+  readonly maxEntryBytes: number;
   readonly settings: ShardSettings;
   readonly slots: readonly SlotRange[];
   readonly raft: RaftNodeApi;
@@ -56,6 +63,8 @@ export class Executor {
   readonly #reply: ReplyWriter;
   readonly #positions: number[];
   readonly #ownsAllSlots: boolean;
+  /** A batch that has reached this size is sealed. */
+  readonly #batchBytes: number;
   #decoder: RequestDecoderApi;
   #resumeDecoder: RequestDecoderApi;
   #state: ShardStateApi;
@@ -77,6 +86,7 @@ export class Executor {
     this.#positions = [];
     const [only] = options.slots;
     this.#ownsAllSlots = options.slots.length === 1 && only!.from === 0 && only!.to === 16383;
+    this.#batchBytes = Math.min(options.limits.batchBytes, Math.floor(options.maxEntryBytes / 4));
     this.#decoder = new RequestDecoder(DECODER_LIMITS);
     this.#resumeDecoder = new RequestDecoder(DECODER_LIMITS);
     this.#state = state;
@@ -166,9 +176,12 @@ export class Executor {
     const record = findCommand(request);
     const refused = refusal(request, record);
     if (refused !== null || record === null || record.execute === null) {
-      const start = this.#beginReply(progress);
-      this.#reply.error(refused ?? NOT_HERE_TEXT);
-      this.#answered(progress, laneEpoch, number, start, 0, 0, 0, 0);
+      this.#answerError(progress, laneEpoch, number, refused ?? NOT_HERE_TEXT);
+      return;
+    }
+    // Judged before executing (I2): afterwards the entry would have to be taken, and stop every leader that tries.
+    if ((record.flags & Flag.write) !== 0 && this.#isTooLarge(request)) {
+      this.#answerError(progress, laneEpoch, number, TOO_LARGE_TEXT);
       return;
     }
     if (!this.#ownsAllSlots && !this.#ownsKeys(record, request)) {
@@ -186,8 +199,21 @@ export class Executor {
     else this.#require(progress, laneEpoch, number, record, request, start, context.effects.count > effectsBefore);
     if (context.effects.count > effectsBefore) {
       if (this.#options.blocked.count > 0) this.#serveTouched();
-      if (context.effects.byteLength >= this.#options.limits.batchBytes) this.#seal();
+      if (context.effects.byteLength >= this.#batchBytes) this.#seal();
     }
+  }
+
+  /** An error that depends on nothing but the request. */
+  #answerError(progress: LaneProgress, laneEpoch: number, number: number, text: string): void {
+    const start = this.#beginReply(progress);
+    this.#reply.error(text);
+    this.#answered(progress, laneEpoch, number, start, 0, 0, 0, 0);
+  }
+
+  /** Whether its effects, behind those of the open batch, might make a larger entry than the log takes. */
+  #isTooLarge(request: Request): boolean {
+    const requestBytes = request.rawEnd - request.rawStart + request.count * EFFECT_BYTES_PER_ARGUMENT;
+    return requestBytes + this.#batchBytes + EFFECT_OVERHEAD_BYTES > this.#options.maxEntryBytes;
   }
 
   #execute(

@@ -113,6 +113,7 @@ export class ShardReplica {
     this.#executor = new Executor(
       {
         limits: config.limits,
+        maxEntryBytes: world.log.maxEntryBytes,
         settings: opening.settings,
         slots: this.#slots,
         raft,

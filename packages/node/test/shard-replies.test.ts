@@ -219,3 +219,17 @@ test("beyond the bound of uncommitted entries requests wait, beyond the queue's 
   expect(lane.take()).toHaveLength(accepted - 4);
   cluster.assertSame();
 });
+
+test("a write that could become a larger entry than the log takes is refused before it is executed", () => {
+  const cluster = new ShardCluster({ replicas: 1, limits: { batchBytes: 2000 }, maxEntryBytes: 20_000 });
+  const lane = cluster.elect().lane();
+  // What a segment takes is the log's own bound: an entry above it is an assertion there, so the process would stop.
+  for (let bytes = 1000; bytes < 40_000; bytes += 700) {
+    const [answer] = lane.send(`XADD s * f ${"v".repeat(bytes)}`);
+    if (bytes < 15_000) expect(answer).toMatch(/^\d+ \d+-\d+$/);
+    if (bytes > 20_000) expect(answer).toMatch(/ERR the request is too large for one log entry$/);
+  }
+  const many = Array.from({ length: 1000 }, (_, i) => `${i + 1}-1`);
+  expect(lane.send("XGROUP CREATE s g 0", `XCLAIM s g c 0 ${many.join(" ")} FORCE JUSTID`).join()).toMatch(/too large/);
+  expect(lane.send("XLEN s").join()).toMatch(/^\d+ :2\d$/);
+});

@@ -111,6 +111,7 @@ export class MemoryLog implements SharedLogApi {
   holdDisk = false;
   syncRequests = 0;
   durableWrites = 0;
+  maxEntryBytes = 48 * 1024 * 1024;
   onPoisoned: (message: string) => void = () => {};
   readonly stats = { writes: 0, bytes: 0, segments: 1, lastWriteMs: 0 };
 
@@ -138,6 +139,8 @@ export class MemoryLog implements SharedLogApi {
   }
 
   append(append: WalAppend): void {
+    for (const entry of append.entries)
+      assert(entry.data.length <= this.maxEntryBytes, "a log entry fits into a segment");
     this.#pending.push(append);
     this.#time.soon(() => {
       if (this.#isDead) return;

@@ -21,6 +21,7 @@ export interface ClusterOptions {
   readonly fsync?: "always" | "everysec" | "no";
   readonly limits?: Partial<ShardLimits>;
   readonly slots?: readonly { readonly from: number; readonly to: number }[];
+  readonly maxEntryBytes?: number;
 }
 
 export class TestReplica implements ShardHost {
@@ -148,6 +149,7 @@ export class ShardCluster {
     this.replicas = [];
     this.#cut = new Set();
     for (let id = 1; id <= options.replicas; id++) this.replicas.push(new TestReplica(id, this));
+    for (const { log } of this.replicas) log.maxEntryBytes = options.maxEntryBytes ?? log.maxEntryBytes;
     for (const replica of this.replicas) replica.open();
     this.settle();
   }
