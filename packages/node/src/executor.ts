@@ -76,6 +76,8 @@ export class Executor {
   #turnRead: number;
   #turnRequests: number;
   #turnBytes: number;
+  /** Where this turn's replies begin in the writer. */
+  #turnReplies: number;
   #durabilityWanted: number;
   #executed: number;
 
@@ -96,6 +98,7 @@ export class Executor {
     this.#turnRead = 0;
     this.#turnRequests = 0;
     this.#turnBytes = 0;
+    this.#turnReplies = 0;
     this.#durabilityWanted = 0;
     this.#executed = 0;
   }
@@ -110,9 +113,10 @@ export class Executor {
     return this.#durabilityWanted;
   }
 
-  /** At the bound of X − C nothing is executed (I17) until a commit makes room. */
-  isOverUncommitted(): boolean {
-    return this.#options.uncommitted.isAbove(this.#options.limits, 1);
+  /** At the bound of X − C (I17), or of replies that are held, nothing is executed until a commit makes room. */
+  isOverBounds(): boolean {
+    const { uncommitted, held, limits } = this.#options;
+    return uncommitted.isAbove(limits, 1) || held.bytes >= limits.heldBytes;
   }
 
   /** A term of leadership begins. */
@@ -133,11 +137,12 @@ export class Executor {
     this.#turnRead = 0;
     this.#turnRequests = 0;
     this.#turnBytes = 0;
+    this.#turnReplies = this.#reply.writer.length;
     for (const ended of blocked.takeEnded()) this.#endBlocked(ended);
     let isMore = false;
     for (let item = queue.first(); item !== null; item = queue.first()) {
       isMore = this.#turnIsFull();
-      if (isMore || this.isOverUncommitted()) break;
+      if (isMore || this.isOverBounds()) break;
       if (this.#runFrame(item)) queue.done(item);
     }
     this.#closeSegment();
@@ -344,13 +349,14 @@ export class Executor {
   }
 
   #turnIsFull(): boolean {
-    const { limits } = this.#options;
-    return this.#turnRequests >= limits.turnRequests || this.#turnBytes >= limits.turnBytes;
+    const { turnRequests, turnBytes } = this.#options.limits;
+    if (this.#turnRequests >= turnRequests || this.#turnBytes >= turnBytes) return true;
+    return this.#reply.writer.length - this.#turnReplies >= turnBytes;
   }
 
   /** Between two commands of a frame. Judged only when no batch is open or the turn is full: a batch that is open may go on. */
   #mustPause(): boolean {
-    return this.#turnIsFull() || (this.#openIndex === 0 && this.isOverUncommitted());
+    return this.#turnIsFull() || (this.#openIndex === 0 && this.isOverBounds());
   }
 
   #ownsKeys(record: CommandRecord, request: Request): boolean {

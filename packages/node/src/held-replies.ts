@@ -114,6 +114,7 @@ export class HeldReplies {
   #confirmed: number;
   #term: number;
   #count: number;
+  #bytes: number;
 
   constructor(shardId: number) {
     this.#shardId = shardId;
@@ -126,11 +127,17 @@ export class HeldReplies {
     this.#confirmed = 0;
     this.#term = 0;
     this.#count = 0;
+    this.#bytes = 0;
   }
 
   /** Segments held. */
   get count(): number {
     return this.#count;
+  }
+
+  /** Bytes of replies held. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** A new term of leadership begins; nothing may be held. */
@@ -153,6 +160,7 @@ export class HeldReplies {
     progress.heldLast = segment;
     this.#turn.push(segment);
     this.#count++;
+    this.#bytes += segment.end - segment.start;
   }
 
   /** The turn is over and proposed: its replies leave the writer, and those that need nothing more leave the node. */
@@ -194,7 +202,7 @@ export class HeldReplies {
       progress.heldFirst = null;
       progress.heldLast = null;
       for (; segment !== null; segment = segment.nextOfLane) {
-        this.#count--;
+        this.#forget(segment);
         const needed = Math.max(segment.persistIndex, segment.commitIndex);
         const proven = segment.readNumber <= this.#confirmed;
         if (segment.isReady || (proven && segment.writeIndex > 0 && isCommitted(needed))) this.#emit(segment);
@@ -230,12 +238,17 @@ export class HeldReplies {
   #release(progress: LaneProgress): void {
     let segment = progress.heldFirst;
     while (segment !== null && segment.isReady) {
-      this.#count--;
+      this.#forget(segment);
       this.#emit(segment);
       segment = segment.nextOfLane;
     }
     progress.heldFirst = segment;
     if (segment === null) progress.heldLast = null;
+  }
+
+  #forget(segment: HeldSegment): void {
+    this.#count--;
+    this.#bytes -= segment.end - segment.start;
   }
 
   #emit(segment: HeldSegment): void {

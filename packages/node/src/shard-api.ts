@@ -108,8 +108,10 @@ export interface ShardLimits {
   readonly batchBytes: number;
   /** Requests executed in one turn before others get theirs. */
   readonly turnRequests: number;
-  /** Bytes of effects made in one turn before others get theirs. */
+  /** Bytes of effects, and of replies, made in one turn before others get theirs. */
   readonly turnBytes: number;
+  /** Replies that wait for commit or proof of leadership: beyond it requests wait in the queue. One reply may make it larger. */
+  readonly heldBytes: number;
   /** X − C (I17): beyond it requests wait in the queue. */
   readonly uncommittedBytes: number;
   readonly uncommittedEntries: number;
@@ -202,6 +204,7 @@ export interface ShardStatus {
   readonly uncommittedBytes: number;
   readonly queuedBytes: number;
   readonly heldReplies: number;
+  readonly heldBytes: number;
   readonly blockedCalls: number;
   readonly waits: number;
   readonly dirtyBytes: number;

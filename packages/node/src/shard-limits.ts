@@ -8,6 +8,7 @@ export const defaultShardLimits: ShardLimits = {
   batchBytes: 256 * KIB,
   turnRequests: 8192,
   turnBytes: 2 * MIB,
+  heldBytes: 32 * MIB,
   uncommittedBytes: 32 * MIB,
   uncommittedEntries: 4096,
   queueBytes: 16 * MIB,

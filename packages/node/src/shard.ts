@@ -335,6 +335,7 @@ export class ShardReplica {
       uncommittedBytes: this.#uncommitted.bytes,
       queuedBytes: this.#queue.bytes,
       heldReplies: this.#held.count,
+      heldBytes: this.#held.bytes,
       blockedCalls: this.#blocked.count,
       waits: this.#waits.count,
       dirtyBytes: this.#state.dirtyBytes,
@@ -469,7 +470,7 @@ export class ShardReplica {
     const persisted = this.#config.fsync === "always" ? this.#storage.durableIndex : this.#storage.writtenIndex;
     this.#held.advance(persisted, commit, this.#raft.confirmedRead);
     // What waits for room in (C, X] runs in the next turn.
-    if (!this.#queue.isEmpty && this.#mayExecute() && !this.#executor.isOverUncommitted()) {
+    if (!this.#queue.isEmpty && this.#mayExecute() && !this.#executor.isOverBounds()) {
       this.#host.requestTurn(this.groupId);
     }
   }

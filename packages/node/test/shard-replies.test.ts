@@ -233,3 +233,21 @@ test("a write that could become a larger entry than the log takes is refused bef
   expect(lane.send("XGROUP CREATE s g 0", `XCLAIM s g c 0 ${many.join(" ")} FORCE JUSTID`).join()).toMatch(/too large/);
   expect(lane.send("XLEN s").join()).toMatch(/^\d+ :2\d$/);
 });
+
+test("reads whose replies cannot leave yet stop at a bound of bytes and go on when they can", () => {
+  const cluster = new ShardCluster({ replicas: 3, limits: { turnBytes: 2000, heldBytes: 10_000 } });
+  const leader = cluster.elect();
+  const lane = leader.lane();
+  lane.send(`XADD s 1-0 f ${"v".repeat(1000)}`);
+  lane.take();
+  cluster.isolate(1);
+  // Hundreds of reads are a few kilobytes of requests, and a thousand times that of replies.
+  lane.send(...Array.from({ length: 300 }, () => "XRANGE s - +"));
+  expect(leader.up.status().heldBytes).toBeGreaterThanOrEqual(10_000);
+  expect(leader.up.status().heldBytes).toBeLessThan(10_000 + 2000 + 1100);
+  expect(lane.take()).toEqual([]);
+  cluster.heal();
+  cluster.pass(50);
+  expect(lane.take()).toHaveLength(300);
+  expect(leader.up.status().heldBytes).toBe(0);
+});
