@@ -5,6 +5,7 @@ import { fork, type ChildProcess } from "node:child_process";
 import { mkdirSync, openSync, closeSync } from "node:fs";
 import { dirname } from "node:path";
 import { isChildMessage, type StopMessage } from "./child-protocol.ts";
+import { V8_FLAGS } from "./v8-flags.ts";
 
 export interface ChildSpec {
   readonly name: string;
@@ -59,9 +60,9 @@ export class Supervisor {
     const { spec } = child;
     mkdirSync(dirname(spec.logPath), { recursive: true });
     const log = openSync(spec.logPath, "a");
-    // No execArgv: a debugger or loader of the supervisor is not the child's.
+    // Not the supervisor's own execArgv: its debugger or loader is not the child's.
     const running = fork(spec.script, spec.args, {
-      execArgv: [],
+      execArgv: [...V8_FLAGS],
       stdio: ["ignore", log, log, "ipc"],
       env: { ...process.env, ...spec.environment },
     });
