@@ -10,7 +10,7 @@ export interface Mutant {
   readonly file: string;
   readonly find: string;
   readonly replace: string;
-  /** The rule it breaks: number in the reference's table of invariants. */
+  /** The rule it breaks: its number in ARCHITECTURE.md's list of invariants, a section of Ongaro's dissertation, or a word. */
   readonly invariant: string;
   readonly tier: "test" | "long";
 }
@@ -60,7 +60,7 @@ export const mutants: readonly Mutant[] = [
     find: "else if (segment.readNumber > this.#confirmed) this.#read.put(segment.readNumber, segment);",
     replace: "",
     invariant: "I7",
-    tier: "test",
+    tier: "long",
   },
   {
     name: "vote before it is durable",
@@ -76,7 +76,7 @@ export const mutants: readonly Mutant[] = [
     find: "const ack = record.handsOutData ? Ack.committed : context.ack;",
     replace: "const ack = context.ack;",
     invariant: "I6",
-    tier: "long",
+    tier: "test",
   },
   {
     name: "held replies released on step-down",
@@ -99,7 +99,7 @@ export const mutants: readonly Mutant[] = [
     file: "packages/raft-ts/src/leader.ts",
     find: "if (index <= raft.log.commit || index < raft.termStartIndex) return false;",
     replace: "if (index <= raft.log.commit) return false;",
-    invariant: "dissertation §3.6.2",
+    invariant: "§3.6.2",
     tier: "long",
   },
   {
@@ -107,7 +107,7 @@ export const mutants: readonly Mutant[] = [
     file: "packages/raft-ts/src/raft.ts",
     find: "(this.vote === 0 && this.leader === 0) ||",
     replace: "this.leader === 0 ||",
-    invariant: "election safety",
+    invariant: "vote",
     tier: "test",
   },
   {
@@ -115,7 +115,7 @@ export const mutants: readonly Mutant[] = [
     file: "packages/raft-ts/src/raft.ts",
     find: "const isGranted = canVote && this.log.isUpToDate(m.logTerm, m.index);",
     replace: "const isGranted = canVote;",
-    invariant: "leader completeness",
+    invariant: "vote",
     tier: "test",
   },
   {
@@ -133,5 +133,29 @@ export const mutants: readonly Mutant[] = [
     replace: "return this.#end(tornBytes);",
     invariant: "I21",
     tier: "long",
+  },
+  {
+    name: "WAIT asks for the newest write only",
+    file: "packages/gateway/src/waits.ts",
+    find: "for (const { term, index } of lane.earlierWrites) call.parts.push(partOf(lane.shardId, term, index));",
+    replace: "",
+    invariant: "I15",
+    tier: "long",
+  },
+  {
+    name: "WAIT counts for a write that the log has lost",
+    file: "packages/node/src/replica-waits.ts",
+    find: "if (query.term > 0 && !this.#raftLog.hasOrHad(query.term, query.index)) {",
+    replace: "if (query.term < 0) {",
+    invariant: "I15",
+    tier: "long",
+  },
+  {
+    name: "followers apply what they have received",
+    file: "packages/raft-ts/src/raft-log.ts",
+    find: "this.commitTo(Math.min(leaderCommit, lastNew));",
+    replace: "this.commitTo(lastNew);",
+    invariant: "I10",
+    tier: "test",
   },
 ];

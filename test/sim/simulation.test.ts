@@ -9,7 +9,7 @@ import { describe, expect, test } from "vitest";
 import { simulate, Violation, type SimulationResult } from "@headrace/sim";
 
 const STEPS = 20_000;
-const FRESH_SEEDS = 30;
+const FRESH_SEEDS = 40;
 
 const fixed = readFileSync(join(dirname(fileURLToPath(import.meta.url)), "seeds.txt"), "utf8")
   .split("\n")
@@ -87,6 +87,7 @@ describe("the simulated cluster", () => {
     "gateway restarted",
     "opened at a checkpoint",
     "dirty follower",
+    "a deposed leader that does not know it",
     "log rollback_started",
     "leader holds replies of uncommitted state",
     "XADD -UNCERTAIN",

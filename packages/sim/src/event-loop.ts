@@ -15,6 +15,8 @@ export class Life {
   alive = true;
   /** SIGSTOP-like: its events wait until it goes on. */
   paused = false;
+  /** Its timers take this many times as long: an overloaded process, or a clock that runs slow. */
+  timerFactor = 1;
 
   constructor(name: string) {
     this.name = name;

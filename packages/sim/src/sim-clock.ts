@@ -37,6 +37,6 @@ export class SimScheduler implements Scheduler {
   }
 
   after(delayMs: number, task: () => void): Timer {
-    return this.#loop.after(delayMs, "timer", this.#life, "", task);
+    return this.#loop.after(delayMs * this.#life.timerFactor, "timer", this.#life, "", task);
   }
 }

@@ -27,8 +27,8 @@ export class SimNetwork {
     maxDelayMs: 0.5,
   };
   readonly listeners: Map<string, { life: Life; onConnection: (connection: ByteConnection) => void }> = new Map();
-  /** Directed pairs of machine names between which nothing passes. */
-  readonly #cut: Set<string> = new Set();
+  /** Directed pairs of machine names between which nothing passes, each with how many cuts hold it. */
+  readonly #cut: Map<string, number> = new Map();
   readonly #held: Map<string, (() => void)[]> = new Map();
   readonly #connections: Set<SimConnection> = new Set();
 
@@ -41,15 +41,38 @@ export class SimNetwork {
     return this.#cut.has(`${from}>${to}`);
   }
 
-  cut(from: string, to: string): void {
-    this.#cut.add(`${from}>${to}`);
+  /** Cuts directed paths; the answer ends this cut, and no other that may hold the same path. */
+  cut(paths: readonly (readonly [from: string, to: string])[]): () => void {
+    const cuts = this.#cut;
+    const names = paths.map(([from, to]) => `${from}>${to}`);
+    for (const name of names) cuts.set(name, (cuts.get(name) ?? 0) + 1);
+    let isOpen = true;
+    return () => {
+      if (!isOpen) return;
+      isOpen = false;
+      for (const name of names) this.#release(name);
+    };
   }
 
+  #release(path: string): void {
+    const count = this.#cut.get(path);
+    if (count === undefined) return;
+    if (count > 1) {
+      this.#cut.set(path, count - 1);
+      return;
+    }
+    this.#cut.delete(path);
+    const held = this.#held.get(path) ?? [];
+    this.#held.delete(path);
+    for (const deliver of held) deliver();
+  }
+
+  /** Ends all cuts. */
   heal(): void {
-    this.#cut.clear();
-    const held = [...this.#held.values()];
-    this.#held.clear();
-    for (const deliveries of held) for (const deliver of deliveries) deliver();
+    for (const path of Array.from(this.#cut.keys())) {
+      this.#cut.set(path, 1);
+      this.#release(path);
+    }
   }
 
   delayMs(): number {

@@ -190,10 +190,11 @@ class Run {
 
   #startClients(): void {
     const count = this.#options.clients ?? 6;
+    const readersOfTen = this.#random.pick([0, 0, 5, 8]);
     for (let i = 0; i < count; i++) {
       const name = `c${i}`;
       const random = this.#random.fork();
-      const work = new ClientWork(name, random.fork(), { streams: STREAMS });
+      const work = new ClientWork(name, random.fork(), { streams: STREAMS, isReader: random.chance(readersOfTen, 10) });
       const depth = random.pick([1, 1, 4, 16]);
       const ack = random.pick<AckLevel>(["ALL", "ALL", "1", "0"]);
       const client = this.#client(name, i, ack, (operation) => {

@@ -9,6 +9,8 @@ export const GROUP = "g";
 
 export interface WorkloadOptions {
   readonly streams: readonly string[];
+  /** Only looks. Where nobody writes, nothing but the proof of leadership stands between a reader and a deposed leader's past. */
+  readonly isReader: boolean;
 }
 
 /** Makes the requests of one client. */
@@ -16,6 +18,7 @@ export class ClientWork {
   readonly name: string;
   readonly #random: SeededRandom;
   readonly #streams: readonly string[];
+  readonly #isReader: boolean;
   #serial = 0;
   /** Delivered to this consumer and not acknowledged by it: stream → ids. */
   readonly #mine: Map<string, string[]> = new Map();
@@ -26,11 +29,13 @@ export class ClientWork {
     this.name = name;
     this.#random = random;
     this.#streams = options.streams;
+    this.#isReader = options.isReader;
   }
 
   next(): readonly string[] {
     const random = this.#random;
     const stream = random.pick(this.#streams);
+    if (this.#isReader) return this.#look(stream);
     const dice = random.below(100);
     if (dice < 38) return this.#add(stream);
     if (dice < 52) return ["XRANGE", stream, "-", "+"];
@@ -47,6 +52,13 @@ export class ClientWork {
     if (dice < 93) return ["WAITAOF", "1", String(random.between(1, 2)), "100"];
     if (dice < 95) return ["XREAD", "COUNT", "10", "BLOCK", "50", "STREAMS", stream, "$"];
     return ["ECHO", this.#payload()];
+  }
+
+  #look(stream: string): readonly string[] {
+    const dice = this.#random.below(10);
+    if (dice < 4) return ["XRANGE", stream, "-", "+"];
+    if (dice < 8) return ["XREVRANGE", stream, "+", "-", "COUNT", "1"];
+    return dice < 9 ? ["XLEN", stream] : ["XREAD", "COUNT", "10", "STREAMS", stream, "0"];
   }
 
   /** Takes notice of what it was given. */

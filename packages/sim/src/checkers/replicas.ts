@@ -4,7 +4,6 @@
  */
 import { crc32 } from "@headrace/bytes";
 import type { ShardReplica } from "@headrace/node";
-import { Role } from "@headrace/raft-ts";
 import type { SimulatedCluster } from "../simulated-cluster.ts";
 
 const VERIFY_EVERY_STEPS = 2000;
@@ -21,6 +20,8 @@ export class ReplicaChecker {
   readonly #committed: Map<string, number> = new Map();
   /** Replicas met before: each life of a node makes new ones. */
   readonly #met: WeakSet<ShardReplica> = new WeakSet();
+  /** Of this moment: group → term of a leader. */
+  readonly #leading: Map<number, number> = new Map();
   readonly #led: Set<number> = new Set();
   compared = 0;
   entriesCompared = 0;
@@ -31,11 +32,14 @@ export class ReplicaChecker {
 
   /** Cheap: after every step. */
   checkLeaders(): void {
+    this.#leading.clear();
     for (const { shard } of this.#cluster.replicas()) {
       if (!shard.isLeader) continue;
       const { groupId, replicaId } = shard;
-      const { term, role } = shard.status();
-      if (role !== Role.leader) continue;
+      const { term } = shard.status();
+      const other = this.#leading.get(groupId);
+      if (other === undefined) this.#leading.set(groupId, term);
+      else if (shard.isReady) this.#cluster.loop.count("a deposed leader that does not know it");
       const key = `${groupId}/${term}`;
       const known = this.#leaders.get(key);
       if (known === undefined) {

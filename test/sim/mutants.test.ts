@@ -1,0 +1,30 @@
+/**
+ * The simulator against programs that are known to be wrong: for each of these it has to find a seed that shows it. Only mutants that are found within
+ * seconds are here; `npm run sim:mutants` runs the whole table.
+ */
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { judge, lineOf, mutated } from "./mutate.ts";
+import { mutants } from "./mutants.ts";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+/** Ten times what is usually needed, for a machine that is busy. */
+const SECONDS = 60;
+
+describe("the simulator", () => {
+  test.each(mutants.filter(({ tier }) => tier === "test"))(
+    "notices $name ($invariant)",
+    async (mutant) => {
+      const verdict = await judge(mutant, SECONDS, Math.floor(Math.random() * 0x7fffffff));
+      console.log(lineOf(verdict));
+      expect(verdict.message, `survived ${SECONDS} s`).not.toBe(null);
+    },
+    (SECONDS + 30) * 1000,
+  );
+
+  test.each(mutants.filter(({ tier }) => tier === "long"))("could still be given $name", (mutant) => {
+    expect(mutated(mutant, readFileSync(join(root, mutant.file), "utf8"))).not.toBe("");
+  });
+});
