@@ -125,7 +125,7 @@ export class BatchEffects implements Effects {
     writer.length = entryEnd;
     const length = entryEnd - entryStart;
     const { entries } = stream;
-    const flags = entries.layoutFlags(length, elementCount, source, start, bounds);
+    const flags = entries.layoutFlags(length, id, elementCount, source, start, bounds);
     const columns = this.#columns;
     columns.push(id, length | flags);
     this.#origins.note(this.#session, this.#sequence);

@@ -3,6 +3,7 @@
  * bytes only, nothing about streams. The fields are the client's own RESP bulk strings and are never decoded.
  */
 import { copyBytes, digitCount, writeDigits, writeLatin1 } from "@headrace/bytes";
+import { stringListpackBytes } from "./listpack-size.ts";
 import type { StreamId } from "./stream-id.ts";
 
 /** Room for everything in front of the fields: two 20-digit numbers, counts and separators. */
@@ -72,39 +73,59 @@ export function fieldsOffset(
   return { offset: at + 2, elementCount };
 }
 
-/**
- * Adds up what Redis would store for the fields in source[start, …): one object per stream, filled again for each entry.
- * Strings only; Redis' integer packing saves a few bytes more.
- */
+/** Adds up what Redis would store for an entry's fields: one object for all streams, filled again for each entry. */
 export class FieldMeasure {
   /** Names and values as raw strings: what streamAppendItem adds to the listpack's size before comparing. */
   rawBytes: number;
   nameListpackBytes: number;
   valueListpackBytes: number;
+  /** The names are those of the entry measured against, in the same order. */
+  sameNames: boolean;
 
   constructor() {
     this.rawBytes = 0;
     this.nameListpackBytes = 0;
     this.valueListpackBytes = 0;
+    this.sameNames = false;
   }
 
-  measure(source: Uint8Array, start: number, elementCount: number): void {
+  /**
+   * Measures the fields in source[start, …). `master` holds the fields of an entry with as many elements at `masterAt`, whose names are
+   * compared; null: none.
+   */
+  measure(source: Uint8Array, start: number, elementCount: number, master: Uint8Array | null, masterAt: number): void {
     let at = start;
     let raw = 0;
     let names = 0;
     let values = 0;
+    let same = master !== null;
     for (let element = 0; element < elementCount; element++) {
-      at++;
+      const header = at++;
       let length = 0;
       for (let byte = source[at]!; byte !== CR; byte = source[++at]!) length = length * 10 + (byte - 48);
-      at += 2 + length + 2;
+      at += 2;
       raw += length;
-      const stored = length < 64 ? length + 2 : length < 4096 ? length + 4 : length + 9;
-      if ((element & 1) === 0) names += stored;
-      else values += stored;
+      const stored = stringListpackBytes(source, at, length);
+      at += length + 2;
+      if ((element & 1) === 1) {
+        values += stored;
+        if (same && element + 1 < elementCount) masterAt = behindBulk(master!, masterAt);
+        continue;
+      }
+      names += stored;
+      // Whole bulk strings: equal names have equal headers.
+      for (let i = header; same && i < at; i++, masterAt++) if (source[i] !== master![masterAt]) same = false;
     }
     this.rawBytes = raw;
     this.nameListpackBytes = names;
     this.valueListpackBytes = values;
+    this.sameNames = same;
   }
+}
+
+function behindBulk(bytes: Uint8Array, start: number): number {
+  let at = start + 1;
+  let length = 0;
+  for (let byte = bytes[at]!; byte !== CR; byte = bytes[++at]!) length = length * 10 + (byte - 48);
+  return at + 2 + length + 2;
 }

@@ -47,9 +47,16 @@ export class EntryLog {
   }
 
   /** Flags of an entry of `byteCount` bytes whose fields begin at source[start]: leader only. */
-  layoutFlags(byteCount: number, elementCount: number, source: Uint8Array, start: number, bounds: NodeBounds): number {
+  layoutFlags(
+    byteCount: number,
+    id: StreamId,
+    elementCount: number,
+    source: Uint8Array,
+    start: number,
+    bounds: NodeBounds,
+  ): number {
     const tail = this.tail;
-    let flags = this.tailNode.admit(this.blocks, source, start, elementCount, bounds) ? 0 : OPENS_NODE;
+    let flags = this.tailNode.admit(this.blocks, id, source, start, elementCount, bounds) ? 0 : OPENS_NODE;
     if (tail === null || tail.byteLength + byteCount > BLOCK_BYTES || tail.count >= BLOCK_ENTRIES_MAX)
       flags |= OPENS_BLOCK;
     return flags;
@@ -195,7 +202,11 @@ export class EntryLog {
     block.kill(this.seekEntry);
     this.length--;
     this.markBlockDirty(block);
-    if (block.liveCount === 0) this.#dropBlock(this.seekBlock);
+    if (block.liveCount === 0) {
+      this.#dropBlock(this.seekBlock);
+      // Whatever the tail is now, it is not the node that was filled.
+      if (inTail) this.tailNode.forget();
+    }
     if (inTail) this.#checkTailNode();
     return true;
   }
