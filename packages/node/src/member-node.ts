@@ -130,10 +130,12 @@ export class MemberNode implements ShardHost, MetaGroupHost {
     this.#scheduleBalance();
   }
 
-  /** A newer state, heard from a member of the metadata group: only for nodes that are none. */
+  /** A newer state, heard from a member of the metadata group: only for nodes without a replica of it that runs. */
   adopt(state: ClusterState): void {
     this.#state = state;
     this.onClusterState(state);
+    // A replica that stays out because its log lacks entries must find the same at the next start: the record has its position.
+    if (this.#failures.has(META_GROUP_ID)) return;
     const position = { index: 0, term: 0, confState: votersOnly([]) };
     storeMetaPosition(this.#world.recordStore, { position, state }, (result) => {
       // It only shortens the next start: the state is asked for again anyway.

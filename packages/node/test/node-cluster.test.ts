@@ -350,6 +350,32 @@ describe("a data directory that is not whole", () => {
     expect(cluster.nodes[0]!.member!.metaGroup).toBeNull();
   });
 
+  test("with an older log put back its metadata replica stays out, also after it has heard newer metadata", () => {
+    const cluster = new Cluster(3);
+    cluster.startAll();
+    cluster.untilReady();
+    const { segments } = cluster.disks[2]!;
+    const older = [...segments].map(([sequence, bytes]) => [sequence, bytes.slice()] as const);
+    const set = (value: string): void => {
+      const name = "stream-node-max-entries";
+      expect(cluster.ask(0, MetaAsk.setSetting, { name, value })).toMatchObject({ ok: true });
+      cluster.time.run(3000);
+    };
+    set("101");
+    cluster.kill(2);
+    segments.clear();
+    for (const [sequence, bytes] of older) segments.set(sequence, bytes);
+    for (const value of ["102", "103"]) {
+      cluster.start(2);
+      set(value);
+      // It knows the newer state by asking, and must not take that for its replica's position: its log lacks committed entries.
+      expect(cluster.nodes[2]!.clusterState!.settings.streamNodeMaxEntries).toBe(Number(value));
+      expect(cluster.nodes[2]!.readiness().reasons.join()).toContain("the metadata at");
+      expect(cluster.nodes[2]!.member!.metaGroup).toBe(null);
+      cluster.kill(2);
+    }
+  });
+
   test("without its store's files the node serves nothing, and says why", () => {
     const cluster = restartedWith((disks) => {
       disks.rows = [];
