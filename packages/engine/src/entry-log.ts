@@ -91,7 +91,8 @@ export class EntryLog {
   markBlockDirty(block: Block): void {
     if (block.dirty) return;
     block.dirty = true;
-    this.dirtyBlocks.push(block);
+    if (this.dirtyBlocks.length === 0) this.dirtyBlocks = [block];
+    else this.dirtyBlocks.push(block);
   }
 
   #openBlock(firstBytes: number): void {
@@ -103,7 +104,9 @@ export class EntryLog {
         ? new Block(this.nextBlockNumber, Math.max(SMALL_BLOCK_BYTES, firstBytes), SMALL_BLOCK_ENTRIES)
         : new Block(this.nextBlockNumber, Math.max(BLOCK_BYTES, firstBytes), FULL_BLOCK_ENTRIES);
     this.nextBlockNumber++;
-    this.blocks.push(block);
+    // An array of one is one word; the first push onto an empty one makes room for seventeen, which many small streams would feel.
+    if (sealed === null) this.blocks = [block];
+    else this.blocks.push(block);
   }
 
   /** Puts the place of the first entry with an id ≥ `id`, dead or not, into seekBlock/seekEntry; behind the end: (blocks, 0). */

@@ -15,8 +15,14 @@ export class SlotKeys {
 
   add(key: StreamKey): void {
     assert(this.ages.length === 0 || this.ages[this.ages.length - 1]! < key.age, "ages out of order");
-    this.ages.push(key.age);
-    this.keys.push(key);
+    if (this.ages.length === 0) {
+      // Arrays of one are small; most slots hold few keys.
+      this.ages = [key.age];
+      this.keys = [key];
+    } else {
+      this.ages.push(key.age);
+      this.keys.push(key);
+    }
     this.size++;
   }
 

@@ -192,7 +192,8 @@ function captureBlockBytes(
   }
   writer.raw(block.bytes, block.startOf(from), block.byteLength);
   rows.push(sealRow(key.slot, subkeyOf(key.age, RowKind.fragment, block.number, from), writer));
-  fragments.push(from);
+  if (fragments.length === 0) block.fragments = [from];
+  else fragments.push(from);
   block.capturedCount = count;
   block.rewrite = false;
   return true;

@@ -1,0 +1,103 @@
+/**
+ * What the engine's state takes in memory, per item: small streams, entries, pending entries, consumers; and how long a load of it takes.
+ * Run: `node --expose-gc bench/micro/engine-memory.ts`. Numbers of the last look: bench/results/engine-memory.txt.
+ */
+import { asciiBytes } from "@headrace/bytes";
+import { type Effects, MIN_ID, ShardLoader, ShardState, StreamId } from "@headrace/engine";
+
+const BOUNDS = { maxEntries: 100, maxBytes: 4096 };
+const PER_BATCH = 1000;
+
+function fieldsOf(valueBytes: number): Uint8Array {
+  return asciiBytes(`$1\r\nf\r\n$${valueBytes}\r\n${"x".repeat(valueBytes)}\r\n`);
+}
+
+function usedBytes(): number {
+  globalThis.gc?.();
+  globalThis.gc?.();
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+}
+
+function inBatches(state: ShardState, count: number, change: (effects: Effects, i: number) => void): void {
+  for (let i = 0; i < count;) {
+    const effects = state.openBatch(state.index + 1, 1_800_000_000_000 + i);
+    for (const end = Math.min(count, i + PER_BATCH); i < end; i++) change(effects, i);
+    state.sealBatch();
+    state.committedTo(state.index);
+  }
+}
+
+/** `items` are made on top of what `prepare` made. */
+function measure(
+  name: string,
+  items: number,
+  make: (state: ShardState) => void,
+  prepare: (state: ShardState) => void = () => undefined,
+): void {
+  const state = new ShardState();
+  prepare(state);
+  state.capture();
+  const before = usedBytes();
+  make(state);
+  // What waits for a checkpoint is not what a state takes.
+  state.capture();
+  const perItem = (usedBytes() - before) / items;
+  console.log(`${name}: ${perItem.toFixed(0)} bytes each`);
+}
+
+function append(effects: Effects, key: string, i: number, fields: Uint8Array): void {
+  effects.append(key, StreamId.of(1_800_000_000_000 + i, 0), 2, fields, 0, fields.length, BOUNDS);
+}
+
+const small = fieldsOf(16);
+const large = fieldsOf(256);
+const name = (i: number): string => `device:${i}:events`;
+
+measure("100 000 streams, one entry of 16 B", 100_000, (state) =>
+  inBatches(state, 100_000, (effects, i) => append(effects, name(i), i, small)),
+);
+measure("100 000 streams, ten entries of 16 B", 100_000, (state) =>
+  inBatches(state, 1_000_000, (effects, i) => append(effects, name(i % 100_000), i, small)),
+);
+measure("100 000 empty streams with a group and a consumer", 100_000, (state) =>
+  inBatches(state, 100_000, (effects, i) => {
+    effects.createStream(name(i));
+    effects.createGroup(name(i), "group", MIN_ID, 0);
+    effects.createConsumer(name(i), "group", "worker", 5);
+  }),
+);
+measure("1 000 000 entries of 16 B in one stream", 1_000_000, (state) =>
+  inBatches(state, 1_000_000, (effects, i) => append(effects, "s", i, small)),
+);
+measure("1 000 000 entries of 256 B in one stream", 1_000_000, (state) =>
+  inBatches(state, 1_000_000, (effects, i) => append(effects, "s", i, large)),
+);
+measure(
+  "1 000 000 pending entries of one group",
+  1_000_000,
+  (state) =>
+    inBatches(state, 10_000, (effects, i) => {
+      const upTo = StreamId.of(1_800_000_000_000 + i * 100 + 99, 0);
+      effects.deliver("s", "g", `c${i % 10}`, upTo, (i + 1) * 100, 5, false);
+    }),
+  (state) => {
+    inBatches(state, 1_000_000, (effects, i) => append(effects, "s", i, small));
+    inBatches(state, 1, (effects) => {
+      effects.createGroup("s", "g", MIN_ID, 0);
+      for (let c = 0; c < 10; c++) effects.createConsumer("s", "g", `c${c}`, 5);
+    });
+  },
+);
+
+const loaded = new ShardState();
+inBatches(loaded, 300_000, (effects, i) => append(effects, name(i % 1000), i, large));
+const capture = loaded.capture();
+const startedAt = process.hrtime.bigint();
+const loader = new ShardLoader();
+for (const row of capture.rows) if (row.value !== null) loader.row(row.slot, row.subkey, row.value);
+loader.finish(capture.header, capture.index);
+const elapsedMs = Number(process.hrtime.bigint() - startedAt) / 1e6;
+console.log(
+  `load of 300 000 entries of 256 B in 1000 streams: ${((elapsedMs * 1e6) / 300_000).toFixed(0)} ns an entry`,
+);
