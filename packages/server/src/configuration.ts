@@ -31,7 +31,7 @@ export function rowsOf(program: Program): readonly SettingRow[] {
   return settingRows.filter((row) => row.programs.includes(program));
 }
 
-/** The settings of the program. Throws UsageError naming every problem. */
+/** The settings of the program; null for those of founding that were not given. Throws UsageError naming every problem. */
 export function loadSettings(program: Program, sources: ConfigurationSources): Settings {
   const rows = rowsOf(program);
   const fromFile = sources.file === null ? {} : readSettingsFile(sources.file);
@@ -43,7 +43,7 @@ export function loadSettings(program: Program, sources: ConfigurationSources): S
   for (const row of rows) {
     const given = firstGiven(row, sources, fromFile);
     if (given === null) {
-      values[row.name] = row.default;
+      values[row.name] = row.founding === true ? null : row.default;
       continue;
     }
     const checked = schemaOf(row).safeParse(given.value);

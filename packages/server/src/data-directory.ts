@@ -30,14 +30,25 @@ export interface DirectoryMarker {
   readonly fixed: Readonly<Record<string, number>>;
 }
 
-/**
- * Makes sure that `directory` exists, can be written and is ours. For an existing one the facts in `fixed` must agree.
- */
+/** Makes sure that `directory` exists, can be written and is ours. `fixed`: what is written down when it is new. */
 export function claimDirectory(
   directory: string,
   kind: DirectoryMarker["kind"],
   fixed: Readonly<Record<string, number>>,
 ): void {
+  if (inspectDirectory(directory, kind, {}) !== null) return;
+  writeMarker(join(directory, MARKER), { formatVersion: DATA_FORMAT_VERSION, kind, fixed });
+}
+
+/**
+ * The facts that are fixed in the directory; null when it is new, it is then created but not marked. What is `asked` for (null: nothing) must agree
+ * with them.
+ */
+export function inspectDirectory(
+  directory: string,
+  kind: DirectoryMarker["kind"],
+  asked: Readonly<Record<string, number | null>>,
+): Readonly<Record<string, number>> | null {
   try {
     mkdirSync(directory, { recursive: true });
     accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
@@ -52,8 +63,7 @@ export function claimDirectory(
         `data directory ${directory} is not empty and not Headrace's (found ${strangers[0]}); choose another with --data`,
       );
     }
-    writeMarker(path, { formatVersion: DATA_FORMAT_VERSION, kind, fixed });
-    return;
+    return null;
   }
   const marker = readMarker(directory, path);
   if (marker.formatVersion > DATA_FORMAT_VERSION) {
@@ -66,14 +76,15 @@ export function claimDirectory(
       `data directory ${directory} belongs to a ${marker.kind}, not to a ${kind}; choose another with --data`,
     );
   }
-  for (const [name, value] of Object.entries(fixed)) {
+  for (const [name, value] of Object.entries(asked)) {
     const was = marker.fixed[name];
-    if (was !== undefined && was !== value) {
+    if (value !== null && was !== undefined && was !== value) {
       throw new StartError(
         `--${name} ${value} contradicts the data in ${directory}, which was founded with ${name} ${was}`,
       );
     }
   }
+  return marker.fixed;
 }
 
 function readMarker(directory: string, path: string): DirectoryMarker {

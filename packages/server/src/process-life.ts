@@ -44,6 +44,8 @@ export function runUntilStopped(program: Program): Promise<number> {
     process.on("SIGHUP", stop);
     // The supervisor is gone: nobody would ever stop this process.
     process.on("disconnect", stop);
+    // It may have gone while this process was still starting; never forked, there is no such property.
+    if ((process as { connected?: boolean }).connected === false) stop();
     process.on("message", (message) => {
       if (isStopMessage(message)) stop();
     });

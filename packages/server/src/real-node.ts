@@ -105,8 +105,8 @@ function nodeConfig(
     dataBindAddress: places.dataBindAddress,
     seeds,
     bootstrapExpect: settings["bootstrap-expect"] as number,
-    shards: settings["shards"] as number,
-    replicas: settings["replicas"] as number,
+    shards: settings["shards"] as number | null,
+    replicas: settings["replicas"] as number | null,
     settings: {
       ack: ack === "all" ? 2 : ack === "1" ? 1 : 0,
       streamNodeMaxEntries: settings["stream-node-max-entries"] as number,

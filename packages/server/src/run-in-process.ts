@@ -10,8 +10,8 @@ import { startNode, type RunningNode } from "./real-node.ts";
 import type { Settings } from "./settings.ts";
 import { nodeLayouts, prepareUp, readyLine } from "./up.ts";
 
-export async function runInProcess(settings: Settings): Promise<number> {
-  await prepareUp(settings);
+export async function runInProcess(given: Settings): Promise<number> {
+  const settings = await prepareUp(given);
   const layouts = nodeLayouts(settings);
   const seeds = layouts.map((layout) => `127.0.0.1:${layout.grpcPort}`);
   const logger = createLogger(settings["loglevel"] as string, { role: "all", pid: process.pid });

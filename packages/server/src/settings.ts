@@ -21,6 +21,8 @@ export interface SettingRow {
   readonly programs: readonly Program[];
   /** Never printed, never in CONFIG GET. */
   readonly secret?: boolean;
+  /** Fixed when a cluster is founded: null when not given, since the data then says what counts; `default` is for founding. */
+  readonly founding?: boolean;
   /** Shown by CONFIG GET under this name. */
   readonly configName?: string;
   readonly meaning: string;
@@ -58,7 +60,11 @@ export const settingRows: readonly SettingRow[] = [
   row("data", "string", "", "./data", storage, "Data directory. `up` makes one folder a node below it.", {
     configName: "dir",
   }),
-  row("nodes", "integer", "count", 3, ["up"], "Storage nodes to run.", { minimum: 1, maximum: 9 }),
+  row("nodes", "integer", "count", 3, ["up"], "Storage nodes to run.", {
+    minimum: 1,
+    maximum: 9,
+    founding: true,
+  }),
   row(
     "replicas",
     "integer",
@@ -69,11 +75,13 @@ export const settingRows: readonly SettingRow[] = [
     {
       minimum: 1,
       maximum: 7,
+      founding: true,
     },
   ),
   row("shards", "integer", "count", 8, storage, "Shards that the 16,384 slots are dealt to. Fixed at founding.", {
     minimum: 1,
     maximum: 1024,
+    founding: true,
   }),
   row(
     "ack",
@@ -378,8 +386,21 @@ export function relationProblems(settings: Settings): readonly string[] {
   if (number("heartbeat-ms") * 5 > number("election-timeout-ms")) {
     problems.push("heartbeat-ms must be at most a fifth of election-timeout-ms");
   }
-  if (number("nodes") < number("replicas")) {
-    problems.push(`replicas (${number("replicas")}) cannot be more than nodes (${number("nodes")})`);
-  }
   return problems;
+}
+
+/** What a cluster that is founded now is like; what was not asked for is the default, but never more replicas than nodes. */
+export function foundingFacts(asked: Settings): {
+  readonly nodes: number;
+  readonly replicas: number;
+  readonly shards: number;
+} {
+  const fact = (name: string): number =>
+    (asked[name] as number | null) ?? (settingRows.find((row) => row.name === name)!.default as number);
+  const nodes = fact("nodes");
+  return {
+    nodes,
+    replicas: asked["replicas"] === null ? Math.min(nodes, fact("replicas")) : fact("replicas"),
+    shards: fact("shards"),
+  };
 }

@@ -6,9 +6,9 @@ import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { writeClusterFile, type ClusterFile } from "./cluster-file.ts";
-import { rowsOf } from "./configuration.ts";
-import { claimDirectory, StartError } from "./data-directory.ts";
-import { environmentName, type Settings } from "./settings.ts";
+import { rowsOf, UsageError } from "./configuration.ts";
+import { claimDirectory, inspectDirectory, StartError } from "./data-directory.ts";
+import { environmentName, foundingFacts, type Settings } from "./settings.ts";
 import { Supervisor, type ChildSpec } from "./supervisor.ts";
 
 /** All must be gone within 5 s of the signal. */
@@ -43,13 +43,30 @@ export function readyLine(settings: Settings): string {
   return `headrace ready redis://${host}:${String(settings["port"])} http://${host}:${String(settings["http-port"])}\n`;
 }
 
-/** Claims the data directory and makes sure that every port is free, so that problems are one line before anything has started. */
-export async function prepareUp(settings: Settings): Promise<void> {
-  claimDirectory(resolve(settings["data"] as string), "cluster", {
-    nodes: settings["nodes"] as number,
-    replicas: settings["replicas"] as number,
-    shards: settings["shards"] as number,
-  });
+/**
+ * Looks at the data directory and makes sure that every port is free, so that problems are one line before anything has started; then the directory
+ * is claimed. Answers the settings with what is fixed at founding: what the data says, or else what was asked for or is the default.
+ */
+export async function prepareUp(given: Settings): Promise<Settings> {
+  const directory = resolve(given["data"] as string);
+  const asked = {
+    nodes: given["nodes"] as number | null,
+    replicas: given["replicas"] as number | null,
+    shards: given["shards"] as number | null,
+  };
+  const found = inspectDirectory(directory, "cluster", asked);
+  const fixed = { ...foundingFacts(given), ...found };
+  if (fixed.replicas > fixed.nodes) {
+    throw new UsageError(`--replicas ${fixed.replicas} cannot be more than the nodes, ${fixed.nodes}`);
+  }
+  const settings: Settings = { ...given, ...fixed };
+  await checkPorts(settings);
+  // Not before: a start that fails for a port must not fix anything.
+  claimDirectory(directory, "cluster", fixed);
+  return settings;
+}
+
+async function checkPorts(settings: Settings): Promise<void> {
   const host = settings["host"] as string;
   const ports: [string, number, string][] = [
     [host, settings["port"] as number, "--port"],
@@ -120,8 +137,8 @@ function childSpecs(settings: Settings): { readonly nodes: readonly ChildSpec[];
 }
 
 /** Runs until a signal; resolves with the exit code. */
-export async function runUp(settings: Settings): Promise<number> {
-  await prepareUp(settings);
+export async function runUp(given: Settings): Promise<number> {
+  const settings = await prepareUp(given);
   const layouts = nodeLayouts(settings);
   const specs = childSpecs(settings);
   const names = [...specs.nodes.map((spec) => spec.name), specs.gateway.name];
@@ -152,7 +169,12 @@ export async function runUp(settings: Settings): Promise<number> {
           dir: node.directory,
         })),
       };
-      writeClusterFile(directory, content);
+      try {
+        writeClusterFile(directory, content);
+      } catch (error) {
+        // A full disk must not take the cluster down with it.
+        say(`cluster.json cannot be written: ${(error as Error).message}`);
+      }
     };
 
     const stop = (code: number): void => {
