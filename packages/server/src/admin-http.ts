@@ -4,7 +4,7 @@
  *
  * Liveness is never the quorum: a cluster that lost its majority must not be restarted pod by pod.
  */
-import { createServer, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 
 export interface AdminViews {
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
@@ -20,40 +20,49 @@ export interface AdminHttp {
 /** Listens; rejects with a one-line message when it cannot. */
 export function serveAdmin(host: string, port: number, views: AdminViews): Promise<AdminHttp> {
   const server = createServer((request, response) => {
-    const path = (request.url ?? "/").split("?")[0]!;
-    if (request.method !== "GET" && request.method !== "HEAD") {
-      answer(response, 405, "text/plain", "only GET\n");
-      return;
-    }
-    switch (path) {
-      case "/metrics":
-        views.metrics().then(
-          ({ contentType, text }) => answer(response, 200, contentType, text),
-          (error: unknown) => answer(response, 500, "text/plain", `${String(error)}\n`),
-        );
-        return;
-      case "/livez":
-      case "/healthz":
-        answer(response, 200, "text/plain", "ok\n");
-        return;
-      case "/readyz": {
-        const reasons = views.unreadyReasons();
-        answer(
-          response,
-          reasons.length === 0 ? 200 : 503,
-          "text/plain",
-          reasons.length === 0 ? "ok\n" : `${reasons.join("\n")}\n`,
-        );
-        return;
-      }
-      case "/status":
-        answer(response, 200, "application/json", `${JSON.stringify(views.status())}\n`);
-        return;
-      default:
-        answer(response, 404, "text/plain", "there are /metrics, /livez, /readyz, /healthz and /status\n");
+    try {
+      answerRequest(request, response, views);
+    } catch (error) {
+      // Whoever looks at a process must not be able to stop it.
+      answer(response, 500, "text/plain", `${String(error)}\n`);
     }
   });
   return listen(server, host, port);
+}
+
+function answerRequest(request: IncomingMessage, response: ServerResponse, views: AdminViews): void {
+  const path = (request.url ?? "/").split("?")[0]!;
+  if (request.method !== "GET" && request.method !== "HEAD") {
+    answer(response, 405, "text/plain", "only GET\n");
+    return;
+  }
+  switch (path) {
+    case "/metrics":
+      views.metrics().then(
+        ({ contentType, text }) => answer(response, 200, contentType, text),
+        (error: unknown) => answer(response, 500, "text/plain", `${String(error)}\n`),
+      );
+      return;
+    case "/livez":
+    case "/healthz":
+      answer(response, 200, "text/plain", "ok\n");
+      return;
+    case "/readyz": {
+      const reasons = views.unreadyReasons();
+      answer(
+        response,
+        reasons.length === 0 ? 200 : 503,
+        "text/plain",
+        reasons.length === 0 ? "ok\n" : `${reasons.join("\n")}\n`,
+      );
+      return;
+    }
+    case "/status":
+      answer(response, 200, "application/json", `${JSON.stringify(views.status())}\n`);
+      return;
+    default:
+      answer(response, 404, "text/plain", "there are /metrics, /livez, /readyz, /healthz and /status\n");
+  }
 }
 
 function answer(response: ServerResponse, code: number, contentType: string, body: string): void {
