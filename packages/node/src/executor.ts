@@ -21,6 +21,7 @@ import type { BlockedReads } from "./blocked-reads.ts";
 import { HeldSegment } from "./held-replies.ts";
 import type { HeldReplies } from "./held-replies.ts";
 import type { LaneProgress, QueuedRequests } from "./lane-progress.ts";
+import type { RaftLog } from "./raft-log.ts";
 import type { RequestQueue } from "./request-queue.ts";
 import type { ShardLimits, ShardSettings, SlotRange } from "./shard-api.ts";
 import { ReusedContext } from "./shard-context.ts";
@@ -49,6 +50,7 @@ export interface ExecutorOptions {
   readonly settings: ShardSettings;
   readonly slots: readonly SlotRange[];
   readonly raft: RaftNodeApi;
+  readonly raftLog: Pick<RaftLog, "memoryBytes">;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly queue: RequestQueue;
@@ -113,10 +115,14 @@ export class Executor {
     return this.#durabilityWanted;
   }
 
-  /** At the bound of X − C (I17), or of replies that are held, nothing is executed until a commit makes room. */
+  /**
+   * At the bound of X − C (I17), of replies that are held, or of the log ahead of the checkpoint, nothing is executed until a commit or a
+   * checkpoint makes room.
+   */
   isOverBounds(): boolean {
-    const { uncommitted, held, limits } = this.#options;
-    return uncommitted.isAbove(limits, 1) || held.bytes >= limits.heldBytes;
+    const { uncommitted, held, raftLog, limits } = this.#options;
+    if (uncommitted.isAbove(limits, 1) || held.bytes >= limits.heldBytes) return true;
+    return raftLog.memoryBytes >= limits.logCacheBytes + limits.logAheadBytes;
   }
 
   /** A term of leadership begins. */

@@ -128,6 +128,8 @@ export interface ShardLimits {
   readonly checkpointQueue: number;
   /** Entries of the log kept in memory for peers that lag a little. */
   readonly logCacheBytes: number;
+  /** Log in memory that no checkpoint covers yet: beyond it requests wait until the store has caught up. */
+  readonly logAheadBytes: number;
   /** Log kept behind the checkpoint for replicas that lag, as long as it stays below this. */
   readonly logRetainBytes: number;
   /** One fetch of log entries that are only on disk. */

@@ -18,6 +18,7 @@ export const defaultShardLimits: ShardLimits = {
   checkpointIntervalMs: 1000,
   checkpointQueue: 2,
   logCacheBytes: 16 * MIB,
+  logAheadBytes: 256 * MIB,
   logRetainBytes: 64 * MIB,
   logFetchBytes: 4 * MIB,
   loadRows: 512,

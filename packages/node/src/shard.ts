@@ -117,6 +117,7 @@ export class ShardReplica {
         settings: opening.settings,
         slots: this.#slots,
         raft,
+        raftLog,
         clock: world.clock,
         logger: world.logger,
         queue: this.#queue,

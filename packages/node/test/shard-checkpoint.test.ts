@@ -130,3 +130,22 @@ test("a replica without checkpoint and founding is missing, one whose log does n
   expect(leader.shard).toBe(null);
   expect(leader.openFailure).toMatch(/^corrupt: /);
 });
+
+test("a leader whose store does not keep up stops taking requests at a bound of log, and goes on when it has caught up", () => {
+  const limits = { checkpointKeys: 1, checkpointQueue: 1, logCacheBytes: 1000, logAheadBytes: 20_000 };
+  const cluster = new ShardCluster({ replicas: 3, limits });
+  const leader = cluster.elect(1);
+  const lane = leader.lane();
+  leader.kv.hold = true;
+  for (let i = 1; i <= 100; i++) lane.send(`XADD s ${i}-0 f ${"v".repeat(1000)}`);
+  // 21 kB of log are some twenty entries of a kilobyte.
+  const { lastIndex, checkpointIndex } = leader.up.status();
+  expect(lastIndex - checkpointIndex).toBeLessThan(25);
+  expect(lastIndex - checkpointIndex).toBeGreaterThan(15);
+  expect(lane.take().length).toBeLessThan(25);
+  leader.kv.release();
+  cluster.pass(50);
+  expect(lane.send("XLEN s")).toContain("101 :100");
+  cluster.pass(50);
+  cluster.assertSame();
+});
