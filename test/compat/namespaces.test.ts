@@ -59,63 +59,67 @@ describe.runIf(canMakeNamespaces())("the deployment files in namespaces", () => 
   test.each([
     ["docker-compose.yml", composeServices],
     ["deploy/k8s", pods],
-  ] as const)("%s: found a cluster, serve through both gateways, survive a killed node", async (what, plan) => {
-    const place = join(folder, what.replaceAll("/", "-"));
-    mkdirSync(place);
-    const before = listing(image.root);
-    const network = new Network(join(place, "network"));
-    const running = new Map<string, NamespaceContainer>();
-    const logs = (): string => [...running.values()].map((each) => `── ${each.name}\n${each.log}`).join("\n");
-    try {
-      const services = plan();
-      for (const service of services) network.join(service.name, service.hostNames);
-      network.join("client", ["client"]);
-      for (const { name, args, environment } of services) {
-        const volume = args[0] === "node" ? join(place, name) : null;
-        running.set(name, network.start(name, image, args, environment, volume));
-      }
-      const giveUpAt = performance.now() + 40_000;
-      for (const service of services) {
-        while (!service.isHealthy(network)) {
-          if (performance.now() > giveUpAt) throw new Error(`${service.name} is not healthy\n${logs()}`);
+  ] as const)(
+    "%s: found a cluster, serve through both gateways, survive a killed node",
+    async (what, plan) => {
+      const place = join(folder, what.replaceAll("/", "-"));
+      mkdirSync(place);
+      const before = listing(image.root);
+      const network = new Network(join(place, "network"));
+      const running = new Map<string, NamespaceContainer>();
+      const logs = (): string => [...running.values()].map((each) => `── ${each.name}\n${each.log}`).join("\n");
+      try {
+        const services = plan();
+        for (const service of services) network.join(service.name, service.hostNames);
+        network.join("client", ["client"]);
+        for (const { name, args, environment } of services) {
+          const volume = args[0] === "node" ? join(place, name) : null;
+          running.set(name, network.start(name, image, args, environment, volume));
         }
+        const giveUpAt = performance.now() + 90_000;
+        for (const service of services) {
+          while (!service.isHealthy(network)) {
+            if (performance.now() > giveUpAt) throw new Error(`${service.name} is not healthy\n${logs()}`);
+          }
+        }
+        const gateways = services.filter((service) => service.args[0] === "gateway");
+        const nodes = services.filter((service) => service.args[0] === "node");
+        const cli = (gateway: Planned, ...words: string[]): string =>
+          network.exec("client", ["redis-cli", "-h", network.addressOf(gateway.hostNames[0]!), ...words]).output.trim();
+        const keys = ["{a}", "{b}", "{c}", "{d}", "{e}", "{f}"];
+        for (const key of keys) {
+          expect(cli(gateways[0]!, "XADD", key, "1-0", "from", "first"), logs()).toBe("1-0");
+          expect(cli(gateways[1]!, "XADD", key, "2-0", "from", "second")).toBe("2-0");
+        }
+        await running.get(nodes[1]!.name)!.stop("SIGKILL");
+        for (const key of keys) {
+          // Of unknown fate if it had left for the killed node: repeated with its explicit id, as the README says.
+          let reply = cli(gateways[1]!, "XADD", key, "3-0", "from", "second");
+          while (reply.startsWith("UNCERTAIN")) reply = cli(gateways[1]!, "XADD", key, "3-0", "from", "second");
+          expect(reply).toMatch(/^3-0$|equal or smaller/);
+          expect(cli(gateways[0]!, "XRANGE", key, "-", "+").split("\n")).toEqual([
+            "1-0",
+            "from",
+            "first",
+            "2-0",
+            "from",
+            "second",
+            "3-0",
+            "from",
+            "second",
+          ]);
+        }
+        for (const [name, container] of running) {
+          if (container.isRunning) expect(await container.stop("SIGTERM"), `${name}\n${container.log}`).toBe(0);
+        }
+        for (const node of nodes)
+          expect(statSync(join(place, node.name, "headrace.json")).uid, "the image's user").toBe(1000);
+        expect(listing(image.root), "nothing is written outside of the volume").toEqual(before);
+      } finally {
+        for (const container of running.values()) await container.stop("SIGKILL");
+        network.close();
       }
-      const gateways = services.filter((service) => service.args[0] === "gateway");
-      const nodes = services.filter((service) => service.args[0] === "node");
-      const cli = (gateway: Planned, ...words: string[]): string =>
-        network.exec("client", ["redis-cli", "-h", network.addressOf(gateway.hostNames[0]!), ...words]).output.trim();
-      const keys = ["{a}", "{b}", "{c}", "{d}", "{e}", "{f}"];
-      for (const key of keys) {
-        expect(cli(gateways[0]!, "XADD", key, "1-0", "from", "first"), logs()).toBe("1-0");
-        expect(cli(gateways[1]!, "XADD", key, "2-0", "from", "second")).toBe("2-0");
-      }
-      await running.get(nodes[1]!.name)!.stop("SIGKILL");
-      for (const key of keys) {
-        // Of unknown fate if it had left for the killed node: repeated with its explicit id, as the README says.
-        let reply = cli(gateways[1]!, "XADD", key, "3-0", "from", "second");
-        while (reply.startsWith("UNCERTAIN")) reply = cli(gateways[1]!, "XADD", key, "3-0", "from", "second");
-        expect(reply).toMatch(/^3-0$|equal or smaller/);
-        expect(cli(gateways[0]!, "XRANGE", key, "-", "+").split("\n")).toEqual([
-          "1-0",
-          "from",
-          "first",
-          "2-0",
-          "from",
-          "second",
-          "3-0",
-          "from",
-          "second",
-        ]);
-      }
-      for (const [name, container] of running) {
-        if (container.isRunning) expect(await container.stop("SIGTERM"), `${name}\n${container.log}`).toBe(0);
-      }
-      for (const node of nodes)
-        expect(statSync(join(place, node.name, "headrace.json")).uid, "the image's user").toBe(1000);
-      expect(listing(image.root), "nothing is written outside of the volume").toEqual(before);
-    } finally {
-      for (const container of running.values()) await container.stop("SIGKILL");
-      network.close();
-    }
-  });
+    },
+    150_000,
+  );
 });

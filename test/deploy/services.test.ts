@@ -33,7 +33,7 @@ async function until(
   condition: () => Promise<boolean> | boolean,
   by: readonly Container[],
 ): Promise<void> {
-  const giveUpAt = performance.now() + 45_000;
+  const giveUpAt = performance.now() + 90_000;
   while (!(await condition())) {
     if (performance.now() > giveUpAt) {
       throw new Error(`waited too long for ${what}\n${by.map((each) => `── ${each.name}\n${each.log}`).join("\n")}`);
@@ -182,7 +182,7 @@ describe.runIf(here)("the deployment files, run", () => {
     } finally {
       for (const each of all) await each.stop("SIGKILL");
     }
-  });
+  }, 150_000);
 
   test("manifests: the pods found one cluster; a pod whose volume was lost joins it under a new id and founds nothing", async () => {
     const manifests = readManifests(join(root, "deploy/k8s"));
@@ -253,5 +253,5 @@ describe.runIf(here)("the deployment files, run", () => {
     } finally {
       for (const each of containers) await each.stop("SIGKILL");
     }
-  });
+  }, 150_000);
 });
