@@ -156,12 +156,15 @@ export class BatchEffects implements Effects {
     writer.patchU32(this.#regionOffset, writer.length - this.#regionOffset - 4);
     writer.u32(columns.count);
     columns.write(writer);
-    const originsOffset = writer.length;
-    this.#origins.write(writer);
+    const origins = this.#origins;
+    origins.write(writer);
     this.#patchBodyBytes();
     columns.clear();
-    this.#origins.clear();
-    this.#applier.applyOrigins(new ByteReader(writer.bytes, originsOffset, writer.length));
+    for (let run = 0; run < origins.runCount; run++) {
+      const session = origins.sessionOf(run);
+      if (session !== null) this.#applier.recordOrigin(session, 0, origins.lastSequenceOf(run));
+    }
+    origins.clear();
   }
 
   #head(type: EffectType): void {

@@ -95,11 +95,11 @@ export class EffectApplier {
     key.stream.entries.tailNode.forget();
     this.#keyspace.meter.bytes += regionBytes + count * ENTRY_COLUMN_BYTES;
     this.#keyspace.touch(key);
-    this.applyOrigins(reader);
+    this.#applyOrigins(reader);
   }
 
-  /** The origin part of an append: the leader runs it alone, when it closes the run. */
-  applyOrigins(reader: ByteReader): void {
+  /** The origin part of an append. */
+  #applyOrigins(reader: ByteReader): void {
     const sessionCount = reader.u16();
     const sessions = reader.skip(sessionCount * SESSION_BYTES);
     const runs = reader.u32();
@@ -110,7 +110,7 @@ export class EffectApplier {
       if (session === NO_SESSION) continue;
       assert(session < sessionCount, "origin names no session");
       const at = sessions + session * SESSION_BYTES;
-      this.#origins.record(this.#sessionAt(reader.bytes, at), firstSequence + count - 1, this.logTimeMs);
+      this.recordOrigin(reader.bytes, at, firstSequence + count - 1);
     }
   }
 
@@ -145,7 +145,12 @@ export class EffectApplier {
 
   #origin(reader: ByteReader): void {
     const at = reader.skip(SESSION_BYTES);
-    this.#origins.record(this.#sessionAt(reader.bytes, at), reader.f64(), this.logTimeMs);
+    this.recordOrigin(reader.bytes, at, reader.f64());
+  }
+
+  /** The session at bytes[at, at + 16) has written up to this sequence. */
+  recordOrigin(bytes: Uint8Array, at: number, lastSequence: number): void {
+    this.#origins.record(this.#sessionAt(bytes, at), lastSequence, this.logTimeMs);
   }
 
   /** The session's 16 bytes as a string: the one made last, if it is the same session as mostly. */

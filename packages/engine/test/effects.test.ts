@@ -271,3 +271,28 @@ test("a counter that a client set to the greatest number stands still alike on l
   expect(streamOf(leader, "k").entriesAdded).toBe(Number.MAX_SAFE_INTEGER);
   expect(follower.stateHash()).toBe(leader.stateHash());
 });
+
+test("entries of many sessions in one run: leader and follower know the same last number of each", () => {
+  const leader = new ShardState();
+  const follower = new ShardState();
+  const fields = bulk("f", "v");
+  // More sessions and more runs than the columns begin with; the second batch meets them in another order.
+  const sessions = Array.from({ length: 40 }, (_, i) => new Uint8Array(16).fill(i));
+  let ms = 0;
+  for (const stride of [7, 11]) {
+    const payload = batch(leader, (effects) => {
+      for (let i = 0; i < 120; i++) {
+        const session = (i * stride) % 41;
+        leader.setOrigin(session === 40 ? null : sessions[session]!, 1000 * stride + i);
+        effects.append("k", id(++ms), 2, fields, 0, fields.length, DEFAULT_BOUNDS);
+      }
+    })!;
+    follower.apply(payload, leader.index);
+    expect(follower.stateHash()).toBe(leader.stateHash());
+  }
+  const last = Math.max(...Array.from({ length: 120 }, (_, i) => i).filter((i) => (i * 11) % 41 === 3));
+  for (const state of [leader, follower]) {
+    expect(state.origins.size).toBe(40);
+    expect(state.origins.lastSequence(String.fromCharCode(3).repeat(16))).toBe(11_000 + last);
+  }
+});

@@ -8,6 +8,7 @@ import { AddIdForm } from "../args.ts";
 import { Flag } from "../command.ts";
 import type { ShardContext } from "../command.ts";
 import { Errors, wrongArity } from "../errors.ts";
+import { keyName } from "../key-name.ts";
 import { defineCommand, keyAt } from "../record.ts";
 import { AddOrTrimOptions, TrimStrategy } from "./add-or-trim-options.ts";
 import { writeId } from "./write-id.ts";
@@ -38,7 +39,7 @@ function execute(context: ShardContext): void {
   const elementCount = request.count - fieldsFrom;
   if (elementCount < 2 || elementCount % 2 === 1) return reply.error(wrongArity("xadd"));
   if (options.idForm === AddIdForm.explicit && options.id.isZero()) return reply.error(Errors.idZero);
-  const key = request.latin1(1);
+  const key = keyName(request, 1);
   const existing = keyspace.find(key);
   if (existing === null && options.noMakeStream) return reply.nullBulk();
   const lastId = existing === null ? MIN_ID : existing.stream.lastId;

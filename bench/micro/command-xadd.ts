@@ -1,0 +1,95 @@
+/**
+ * What one XADD costs a leader before the log: RESP bytes → decoder → command table → handler → effects → seal. 256-byte values, one key and
+ * eight, pipelined in chunks of 64 KiB as a socket delivers them. Run: `node bench/micro/command-xadd.ts`.
+ * Numbers of the last look: bench/results/command-xadd.txt.
+ */
+import { asciiBytes, ByteWriter, concatBytes } from "@headrace/bytes";
+import { Ack, executeShardCommand, findCommand, type ShardContext } from "@headrace/commands";
+import { type Effects, ShardState } from "@headrace/engine";
+import { DecodeResult, ReplyWriter, RequestDecoder } from "@headrace/resp";
+
+const LIMITS = {
+  maxBulkBytes: 16 * 1024 * 1024,
+  maxArguments: 1024 * 1024,
+  maxInlineBytes: 64 * 1024,
+  maxRequestBytes: 64 * 1024 * 1024,
+};
+const BOUNDS = { maxEntries: 100, maxBytes: 4096 };
+const CHUNK_BYTES = 64 * 1024;
+const TURNS = 800;
+/** Old entries go, so that the heap does not grow with the run. */
+const KEPT_TURNS = 50;
+
+class BenchContext implements ShardContext {
+  request;
+  reply;
+  keyspace;
+  effects: Effects;
+  nowMs = 0;
+  nodeBounds = BOUNDS;
+  ack: Ack = Ack.committed;
+  resumed = null;
+  denyBlocking = false;
+
+  constructor(decoder: RequestDecoder, reply: ReplyWriter, state: ShardState, effects: Effects) {
+    this.request = decoder.request;
+    this.reply = reply;
+    this.keyspace = state.keyspace;
+    this.effects = effects;
+  }
+
+  block(): void {
+    throw new Error("XADD does not block");
+  }
+}
+
+function chunks(keyCount: number, valueBytes: number): { readonly bytes: Uint8Array; readonly commands: number } {
+  const value = "x".repeat(valueBytes);
+  const commands: Uint8Array[] = [];
+  for (let bytes = 0, i = 0; bytes < CHUNK_BYTES; i++) {
+    const key = `stream:{${i % keyCount}}`;
+    commands.push(
+      asciiBytes(
+        `*5\r\n$4\r\nXADD\r\n$${key.length}\r\n${key}\r\n$1\r\n*\r\n$1\r\nf\r\n$${valueBytes}\r\n${value}\r\n`,
+      ),
+    );
+    bytes += commands[i]!.length;
+  }
+  return { bytes: concatBytes(commands), commands: commands.length };
+}
+
+function round(keyCount: number, valueBytes: number): string {
+  const { bytes, commands } = chunks(keyCount, valueBytes);
+  const state = new ShardState();
+  const decoder = new RequestDecoder(LIMITS);
+  const reply = new ReplyWriter(new ByteWriter(64 * 1024));
+  const session = new Uint8Array(16);
+  let sequence = 0;
+  let index = 0;
+  let elapsed = 0n;
+  for (let turn = 0; turn < TURNS; turn++) {
+    const startedAt = process.hrtime.bigint();
+    const effects = state.openBatch(++index, 1_800_000_000_000 + turn);
+    const context = new BenchContext(decoder, reply, state, effects);
+    context.nowMs = effects.logTimeMs;
+    reply.writer.clear();
+    decoder.feed(bytes);
+    while (decoder.next() === DecodeResult.request) {
+      state.setOrigin(session, ++sequence);
+      executeShardCommand(findCommand(decoder.request), context);
+    }
+    state.sealBatch();
+    elapsed += process.hrtime.bigint() - startedAt;
+    if (turn % KEPT_TURNS !== KEPT_TURNS - 1) continue;
+    state.openBatch(++index, 1_800_000_000_000 + turn).flush();
+    state.sealBatch();
+  }
+  const perCommand = Number(elapsed) / (TURNS * commands);
+  return `value ${valueBytes} B, ${keyCount} keys: ${perCommand.toFixed(0).padStart(5)} ns/command`;
+}
+
+for (let i = 0; i < 5; i++) {
+  console.log(round(1, 256));
+  console.log(round(8, 256));
+  console.log(round(1, 16));
+}
