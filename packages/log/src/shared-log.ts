@@ -343,9 +343,7 @@ export class SharedLog implements SharedLogApi {
     this.#isBusy = false;
     const segments = this.#segments;
     if (segments.offset * 2 > segments.segmentBytes) segments.createNext();
-    // The segment before the current one stays until the current one's start, which repeats its states, is proven by a block behind it.
-    if (!this.#hasUndurable && segments.blocks >= 2)
-      segments.removeOldest((sequence) => this.#table.liveBytes(sequence) === 0);
+    segments.removeOldest((sequence) => this.#isUnneeded(sequence));
     if (this.#readsAfterWrite.length > 0) {
       const reads = this.#readsAfterWrite;
       this.#readsAfterWrite = [];
@@ -353,6 +351,16 @@ export class SharedLog implements SharedLogApi {
     }
     this.#armSeal(this.#config.sealAfterMs);
     this.#pump();
+  }
+
+  /**
+   * Asked again when a removal is done, which may be in the middle of a write: what frees a segment must be durable, and the table is ahead
+   * of the block in flight. The segment before the current one stays until the current one's start, which repeats its states, is
+   * proven by a block behind it.
+   */
+  #isUnneeded(sequence: number): boolean {
+    if (this.#isBusy || this.#hasUndurable || this.#segments.blocks < 2) return false;
+    return this.#table.liveBytes(sequence) === 0;
   }
 
   #armSync(): void {

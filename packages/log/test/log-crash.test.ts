@@ -297,3 +297,23 @@ describe.each(["always", "everysec", "no"] as const)("a power cut with fsync %s"
     }
   });
 });
+
+test("a segment is removed only when what freed it is durable, also behind another removal", () => {
+  for (let secondAt = 1; secondAt <= 12; secondAt++) {
+    for (let seed = 1; seed <= 4; seed++) {
+      const bench = LogBench.open(new MemoryDisk(), { ...smallConfig, fsync: "everysec" });
+      for (let index = 1; index <= 30; index++) {
+        bench.append(1, [testEntry(index, 1, 700)]);
+        bench.settle();
+      }
+      bench.log.compact(1, 7, 1);
+      bench.log.requestSync();
+      // While the first removal is under way, the next segments lose what lives in them; nobody asks for a sync of that.
+      for (let steps = 0; steps < secondAt; steps++) if (!bench.time.runDue()) bench.disk.step();
+      bench.log.compact(1, 25, 1);
+      bench.settle();
+      const outcome = new LogBench(MemoryDisk.from(bench.disk.crash(seed))).recover();
+      expect(outcome, `second compaction after ${secondAt} steps, seed ${seed}`).toMatchObject({ kind: "recovered" });
+    }
+  }
+});
