@@ -50,7 +50,7 @@ export class SimMachineDisk {
   sortedKeys: string[] | null = null;
   times: DiskTimes = { writeMinMs: 0.05, writeMaxMs: 0.6 };
   /** Writes called and not completed, a queue for each adapter: at a crash a prefix of each queue has happened. */
-  readonly inFlight: Set<(() => void)[]> = new Set();
+  readonly inFlight: Set<((random: SeededRandom) => void)[]> = new Set();
 
   /** The process was killed, the machine goes on: what the operating system had is there. In-flight writes may or may not have arrived. */
   kill(random: SeededRandom): void {
@@ -84,7 +84,7 @@ export class SimMachineDisk {
   #applySome(random: SeededRandom): void {
     for (const queue of this.inFlight) {
       const arrived = random.below(queue.length + 1);
-      for (const apply of queue.slice(0, arrived)) apply();
+      for (const apply of queue.slice(0, arrived)) apply(random);
     }
     this.inFlight.clear();
   }
@@ -105,8 +105,9 @@ class Completions {
   readonly #life: Life;
   readonly #disk: SimMachineDisk;
   readonly #random: SeededRandom;
-  readonly #queue: (() => void)[] = [];
+  readonly #queue: ((random: SeededRandom) => void)[] = [];
   #lastMs = 0;
+  #closed = false;
 
   constructor(loop: EventLoop, life: Life, disk: SimMachineDisk, random: SeededRandom) {
     this.#loop = loop;
@@ -115,13 +116,16 @@ class Completions {
     this.#random = random;
   }
 
-  /** `apply` happens at completion (or perhaps at a crash before it); completions keep the order of calling. */
-  later<T>(label: string, apply: () => Result<T>, done: Done<T>): void {
+  /**
+   * `apply` happens at completion, completions keep the order of calling. At a crash before it `atCrash` may happen, if that is something else.
+   */
+  later<T>(label: string, apply: () => Result<T>, done: Done<T>, atCrash?: (random: SeededRandom) => void): void {
+    if (this.#closed) return this.read(label, apply, done);
     const { writeMinMs, writeMaxMs } = this.#disk.times;
     const delay = writeMinMs + (this.#random.below(1000) / 1000) * (writeMaxMs - writeMinMs);
     const at = Math.max(this.#lastMs, this.#loop.nowMs + delay);
     this.#lastMs = at;
-    const onCrash = (): void => void apply();
+    const onCrash = atCrash ?? ((): void => void apply());
     this.#disk.inFlight.add(this.#queue);
     this.#queue.push(onCrash);
     this.#loop.at(at, "disk", this.#life, label, () => {
@@ -132,7 +136,16 @@ class Completions {
 
   /** For reads: nothing to apply at a crash, and they do not wait for writes. */
   read<T>(label: string, answer: () => Result<T>, done: Done<T>): void {
-    this.#loop.after(this.#disk.times.writeMinMs, "disk", this.#life, label, () => done(answer()));
+    const closed = this.#closed;
+    this.#loop.after(this.#disk.times.writeMinMs, "disk", this.#life, label, () =>
+      done(closed ? { ok: false, reason: "closed", message: `${label} after close` } : answer()),
+    );
+  }
+
+  /** Completes behind everything that was called before; what is called afterwards fails. */
+  close(done: Done<void>): void {
+    this.later("close", () => fine, done);
+    this.#closed = true;
   }
 }
 
@@ -216,18 +229,21 @@ export class SimSegmentDisk implements SegmentDisk {
     // While in flight the bytes may already be on their way to the medium: a power cut may tear them.
     const write: UnsyncedWrite = { offset: offsetBytes, bytes, arrived: false };
     segment.unsynced.push(write);
+    const arrive = (isSynced: boolean): Result<void> => {
+      segment.current.set(bytes, offsetBytes);
+      write.arrived = true;
+      if (isSynced) {
+        segment.durable.set(bytes, offsetBytes);
+        segment.unsynced = segment.unsynced.filter((other) => other !== write);
+      }
+      return fine;
+    };
     this.#completions.later(
       `write ${sequence} ${offsetBytes}+${total}${durable ? " durable" : ""}`,
-      () => {
-        segment.current.set(bytes, offsetBytes);
-        write.arrived = true;
-        if (durable) {
-          segment.durable.set(bytes, offsetBytes);
-          segment.unsynced = segment.unsynced.filter((other) => other !== write);
-        }
-        return fine;
-      },
+      () => arrive(durable),
       done,
+      // A process that dies inside a durable write may leave it with the operating system only: who reads it afterwards can't rely on it.
+      (random) => void arrive(durable && random.chance(1, 2)),
     );
   }
 
@@ -253,15 +269,14 @@ export class SimSegmentDisk implements SegmentDisk {
     this.#completions.later(
       `remove ${sequence}`,
       () => {
-        this.#disk.segments.delete(sequence);
-        return fine;
+        return this.#disk.segments.delete(sequence) ? fine : missing(`segment ${sequence}`);
       },
       done,
     );
   }
 
   close(done: Done<void>): void {
-    this.#completions.read("close", () => fine, done);
+    this.#completions.close(done);
   }
 }
 
@@ -356,7 +371,7 @@ export class SimKvStore implements KvStore {
   }
 
   close(done: Done<void>): void {
-    this.#completions.read("kv close", () => fine, done);
+    this.#completions.close(done);
   }
 }
 

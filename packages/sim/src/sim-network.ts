@@ -147,12 +147,15 @@ export class SimConnection implements ByteConnection {
 
   listen(events: ByteConnectionEvents): void {
     this.#events = events;
-    this.#drain();
+    // What was there before is heard in an event of its own, like everything.
+    if (this.#inbox.length > 0 || this.#closing !== null) {
+      this.#network.loop.after(0, "soon", this.life, "heard", () => this.#drain());
+    }
   }
 
   write(chunk: Uint8Array): boolean {
     const other = this.other;
-    if (this.#closed) return true;
+    if (this.#closed) return false;
     if (other === null) {
       this.#unsent.push(chunk);
       return true;
