@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { V8_FLAGS } from "../../packages/server/src/v8-flags.ts";
 import { ownServices, readCompose } from "./compose.ts";
 import { Container, wipeVolume } from "./container.ts";
 import { followDockerfile, listing, type Image } from "./dockerfile.ts";
@@ -128,7 +129,7 @@ describe.runIf(here)("the deployment files, run", () => {
     expect(image).toMatchObject({
       user: "node",
       volumes: ["/data"],
-      entrypoint: ["node", "packages/server/src/main.ts"],
+      entrypoint: ["node", ...V8_FLAGS, "packages/server/src/main.ts"],
     });
     expect(image.ports).toEqual(expect.arrayContaining([6379, 7400, 7401, 8379]));
   });
