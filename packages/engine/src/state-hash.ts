@@ -1,6 +1,7 @@
 /**
  * A digest of everything that a client or a later effect could see. Entry bytes go in by their CRC-32; everything else word by word into four
- * lanes of multiply-and-rotate mixing (no cryptography: it finds accidents, not attackers). Storage layout (blocks, leaves) stays outside.
+ * lanes of multiply-and-rotate mixing (no cryptography: it finds accidents, not attackers). Layout and numbers of blocks, groups, consumers
+ * and leaves count too: effects alone decide them, and later effects (which block dies whole, which row is written) depend on them.
  */
 import { crc32, slotOfKey } from "@headrace/bytes";
 import { MARK_DEAD, MARK_OPENS } from "./block.ts";
@@ -88,10 +89,12 @@ function hashKey(mixer: Mixer, key: StreamKey): void {
   mixer.text(key.key);
   mixer.word(slotOfKey(key.key));
   mixer.number(key.age);
+  mixer.number(key.lastWriterIndex);
   mixer.id(stream.lastId);
   mixer.id(stream.maxDeletedId);
   mixer.number(stream.entriesAdded);
   hashEntries(mixer, stream.entries);
+  mixer.word(stream.nextGroupNumber);
   mixer.number(stream.groupCount);
   for (const group of stream.groups()) hashGroup(mixer, group);
 }
@@ -99,9 +102,12 @@ function hashKey(mixer: Mixer, key: StreamKey): void {
 /** Dead entries count too: they fill nodes, which decides where later nodes open. */
 function hashEntries(mixer: Mixer, entries: EntryLog): void {
   mixer.number(entries.length);
+  mixer.word(entries.nextBlockNumber);
   let isFirst = true;
   let crc = 0;
   for (const block of entries.blocks) {
+    mixer.word(block.number);
+    mixer.word(block.count);
     for (let entry = 0; entry < block.count; entry++) {
       mixer.id(block.idAt(entry));
       mixer.word((block.marks[entry]! & (MARK_OPENS | MARK_DEAD)) | (isFirst ? MARK_OPENS : 0));
@@ -114,17 +120,23 @@ function hashEntries(mixer: Mixer, entries: EntryLog): void {
 
 function hashGroup(mixer: Mixer, group: Group): void {
   mixer.text(group.name);
+  mixer.word(group.number);
+  mixer.word(group.nextConsumerNumber);
   mixer.id(group.lastDeliveredId);
   mixer.number(group.entriesRead);
   mixer.number(group.consumerCount);
   for (const consumer of group.consumers()) {
     mixer.text(consumer.name);
+    mixer.word(consumer.number);
     mixer.number(consumer.pendingCount);
     mixer.number(consumer.seenTimeMs);
     mixer.number(consumer.activeTimeMs);
   }
   mixer.number(group.pending.count);
+  mixer.word(group.pending.nextLeafNumber);
   for (const leaf of group.pending.leaves) {
+    mixer.word(leaf.number);
+    mixer.word(leaf.count);
     for (let record = 0; record < leaf.count; record++) {
       mixer.id(leaf.idAt(record));
       mixer.text(group.consumerByNumber(leaf.consumerAt(record))!.name);
