@@ -108,6 +108,8 @@ function findReads({ request, keyspace }: ShardContext): GroupRead[] | string {
     if (!isByte(request, i, GREATER)) {
       after = readStrictId(request, i);
       if (after === null) return Errors.invalidStreamId;
+      // Redis writes `>` as the greatest id inside: whoever sends that id gets what `>` gets.
+      if (after.equals(MAX_ID)) after = null;
     }
     reads.push({ keyArgument, found, group, after });
   }
