@@ -17,8 +17,6 @@ export interface Verdict {
   readonly message: string | null;
   readonly seed: string;
   readonly seconds: number;
-  /** All that the child printed, for a child that ended in another way. */
-  readonly output: string;
 }
 
 /** The source with the one edit. Throws when the anchor isn't there exactly once: then the table has to follow the code. */
@@ -31,7 +29,7 @@ export function mutated(mutant: Mutant, source: string): string {
 }
 
 /** A folder in which the simulator runs on its own copy of the sources; links between the rooms lead to the copies. */
-function copyOfSources(mutant: Mutant): string {
+function copyOfSources(): string {
   const folder = mkdtempSync(join(tmpdir(), "headrace-mutant-"));
   const links = join(folder, "node_modules", "@headrace");
   mkdirSync(links, { recursive: true });
@@ -44,21 +42,33 @@ function copyOfSources(mutant: Mutant): string {
     });
     symlinkSync(join("..", "..", "packages", room), join(links, room));
   }
-  const file = join(folder, mutant.file);
-  writeFileSync(file, mutated(mutant, readFileSync(file, "utf8")));
   return folder;
 }
 
-/** Runs seeds until one is found that notices, for at most `seconds`. */
+/**
+ * Runs seeds until one is found that notices, for at most `seconds`. The same seed must then pass without the edit: else it is not the mutant that
+ * was noticed.
+ */
 export async function judge(mutant: Mutant, seconds: number, firstSeed: number): Promise<Verdict> {
-  const folder = copyOfSources(mutant);
+  const folder = copyOfSources();
   const from = performance.now();
   try {
-    const { output, exitCode } = await runSimulator(folder, seconds, firstSeed);
+    const file = join(folder, mutant.file);
+    const original = readFileSync(file, "utf8");
+    writeFileSync(file, mutated(mutant, original));
+    const search = ["--minutes", String(seconds / 60), "--from", String(firstSeed), "--first"];
+    const { output, exitCode } = await runSimulator(folder, search, seconds + 20);
     const took = (performance.now() - from) / 1000;
     const found = /^seed (\d+): VIOLATION (.*)$/m.exec(output);
-    if (found === null && exitCode !== 0) throw new Error(`${mutant.name}: the simulator itself failed\n${output}`);
-    return { mutant, message: found?.[2] ?? null, seed: found?.[1] ?? "", seconds: took, output };
+    if (found === null) {
+      if (exitCode !== 0) throw new Error(`${mutant.name}: the simulator itself failed\n${output}`);
+      return { mutant, message: null, seed: "", seconds: took };
+    }
+    const [, seed, message] = found;
+    writeFileSync(file, original);
+    const control = await runSimulator(folder, ["--seed", seed!], 60);
+    if (control.exitCode !== 0) throw new Error(`seed ${seed} fails without "${mutant.name}" too\n${control.output}`);
+    return { mutant, message: message!, seed: seed!, seconds: took };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -66,23 +76,20 @@ export async function judge(mutant: Mutant, seconds: number, firstSeed: number):
 
 function runSimulator(
   folder: string,
+  options: readonly string[],
   seconds: number,
-  firstSeed: number,
 ): Promise<{ readonly output: string; readonly exitCode: number }> {
   const main = join(folder, "packages", "sim", "src", "main.ts");
-  const args = ["--minutes", String(seconds / 60), "--from", String(firstSeed), "--steps", "20000", "--first"];
+  const args = [...options, "--steps", "20000"];
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [main, ...args], { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
     let output = "";
     // A mutant may also loop for ever: the time is bounded from outside too, and that counts as not noticed.
     let isOver = false;
-    const limit = setTimeout(
-      () => {
-        isOver = true;
-        child.kill("SIGKILL");
-      },
-      (seconds + 20) * 1000,
-    );
+    const limit = setTimeout(() => {
+      isOver = true;
+      child.kill("SIGKILL");
+    }, seconds * 1000);
     const gather = (chunk: Buffer): void => void (output += chunk.toString());
     child.stdout.on("data", gather);
     child.stderr.on("data", gather);

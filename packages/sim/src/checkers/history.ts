@@ -276,6 +276,8 @@ export class History {
         )
         .sort((a, b) => a.completedStep - b.completedStep);
       const begins = operations
+        // A deposed leader may still answer at ack=0 and 1, with ids of its own past: nobody ever sees them.
+        .filter((operation) => isWholeRead(operation) || isCommittedLevel(operation))
         .filter((operation) => highestId(operation) !== null || Array.isArray(operation.reply))
         .sort((a, b) => a.invokedStep - b.invokedStep);
       let highest: { readonly id: string; readonly by: Operation } | null = null;
