@@ -112,6 +112,7 @@ export class ShardLane {
     this.#settle(run, reply.count, bytes, reply.start, reply.end);
     if (run.answered === run.count) {
       this.#sentCount--;
+      if (!run.isBlocking) this.#core.statistics.replies.observe(this.#core.nowMs - run.sinceMs);
       this.#finish(run);
     }
     this.#advance();

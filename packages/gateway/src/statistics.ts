@@ -1,5 +1,5 @@
 /** Plain counters for INFO and metrics. Counting per command is an addition to an array, nothing else. */
-import { latin1 } from "@headrace/bytes";
+import { LatencyHistogram, latin1 } from "@headrace/bytes";
 
 const CODE_MAX = 32;
 const CODES_MAX = 128;
@@ -19,6 +19,8 @@ export class Statistics {
   linkLosses: number = 0;
   protocolErrors: number = 0;
   outputLimitClosed: number = 0;
+  /** From the request to the last reply of its run, calls that may block left out. */
+  readonly replies: LatencyHistogram = new LatencyHistogram();
   /** By command index: see CommandEntry.index. */
   readonly calls: Float64Array;
   readonly rejected: Float64Array;

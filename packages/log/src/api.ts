@@ -3,6 +3,7 @@
  * format). Formats are drawn in wal-format.ts; this is the contract.
  */
 import type { Done } from "@headrace/ports";
+import type { LatencyHistogram } from "@headrace/bytes";
 import type { Entry, HardState } from "@headrace/raft-ts";
 
 /** What recovery found of one group. */
@@ -79,6 +80,8 @@ export interface SharedLogApi {
     readonly bytes: number;
     readonly segments: number;
     readonly lastWriteMs: number;
+    /** Of writes that were durable when they returned. */
+    readonly durableWrites: LatencyHistogram;
   };
   /** Writes the sealing block, then closes. */
   close(done: Done<void>): void;

@@ -3,7 +3,7 @@
  * blocks are written, synced and sealed and when a segment is begun; what a block looks like is the business of wal-format.ts, what a
  * group's log means that of Raft. Any failure ends it for good (I22): a disk that failed once cannot be believed again.
  */
-import { assert, crc32 } from "@headrace/bytes";
+import { assert, crc32, LatencyHistogram } from "@headrace/bytes";
 import type { Clock, Done, Logger, Result, Scheduler, SegmentDisk, Timer } from "@headrace/ports";
 import type { Entry } from "@headrace/raft-ts";
 import type { RecoveryOutcome, SharedLogApi, WalAppend, WalConfig } from "./api.ts";
@@ -55,7 +55,7 @@ export class SharedLog implements SharedLogApi {
   #lastActivityMs = 0;
   #onFounded: (() => void) | null = null;
   #onClosed: Done<void> | null = null;
-  readonly #stats = { writes: 0, bytes: 0, segments: 0, lastWriteMs: 0 };
+  readonly #stats = { writes: 0, bytes: 0, segments: 0, lastWriteMs: 0, durableWrites: new LatencyHistogram() };
   onPoisoned: (message: string) => void = () => {};
 
   constructor(config: WalConfig, disk: SegmentDisk, clock: Clock, scheduler: Scheduler, logger: Logger) {
@@ -287,7 +287,10 @@ export class SharedLog implements SharedLogApi {
       this.#lastActivityMs = this.#clock.monotonicMs();
       this.#stats.lastWriteMs = this.#lastActivityMs - startedMs;
       this.#inFlightOffset = Number.POSITIVE_INFINITY;
-      if (durable) this.#durableSequence = sequence;
+      if (durable) {
+        this.#durableSequence = sequence;
+        this.#stats.durableWrites.observe(this.#stats.lastWriteMs);
+      }
       then();
     });
   }

@@ -283,6 +283,7 @@ export class MemberNode implements ShardHost, MetaGroupHost {
     const shards = [...this.#shards.values()].map((shard) => ({
       ...shard.status(),
       leaderNodeId: this.#groups.leaderOf(shard.groupId).nodeId,
+      leaderChanges: this.#groups.leaderOf(shard.groupId).changes,
     }));
     const peers = this.#state.nodes
       .filter((node) => node.id !== this.nodeId)
@@ -297,7 +298,11 @@ export class MemberNode implements ShardHost, MetaGroupHost {
       metadata:
         this.#meta === null
           ? null
-          : { ...this.#meta.status(), leaderNodeId: this.#groups.leaderOf(META_GROUP_ID).nodeId },
+          : {
+              ...this.#meta.status(),
+              leaderNodeId: this.#groups.leaderOf(META_GROUP_ID).nodeId,
+              leaderChanges: this.#groups.leaderOf(META_GROUP_ID).changes,
+            },
       shards,
       failures: Object.fromEntries(this.#failures),
       peers,

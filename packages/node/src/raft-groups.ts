@@ -40,6 +40,8 @@ export interface GroupLeader {
   readonly term: number;
   /** This node leads and serves. */
   readonly ready: boolean;
+  /** How many leaders were heard of up to this one. */
+  readonly changes: number;
 }
 
 export interface RaftGroupsWorld {
@@ -57,7 +59,7 @@ export interface RaftGroupsHost {
 
 const CAMPAIGN_MIN_MS = 10;
 const CAMPAIGN_SPREAD_MS = 50;
-const NO_LEADER: GroupLeader = { replicaId: 0, nodeId: 0, term: 0, ready: false };
+const NO_LEADER: GroupLeader = { replicaId: 0, nodeId: 0, term: 0, ready: false, changes: 0 };
 
 export class RaftGroups {
   readonly #nodeId: number;
@@ -180,7 +182,9 @@ export class RaftGroups {
 
   onLeaderChange(groupId: number, replicaId: number, term: number, ready: boolean): void {
     const nodeId = this.#nodeByReplica.get(replicaId) ?? 0;
-    const leader = { replicaId, nodeId, term, ready };
+    const known = this.leaderOf(groupId);
+    const isNew = replicaId !== 0 && (term !== known.term || replicaId !== known.replicaId);
+    const leader = { replicaId, nodeId, term, ready, changes: known.changes + (isNew ? 1 : 0) };
     this.#leaders.set(groupId, leader);
     this.#host.onLeader(groupId, leader);
   }

@@ -216,5 +216,8 @@ test("who hears of a new leader in the meantime does not campaign, nor does sile
   bench.groups.onLeaderChange(1, replicaOn(1, 3), 6, false);
   bench.time.run(100);
   expect(bench.group.campaignsAtMs).toEqual([]);
-  expect(bench.leaders.at(-1)).toEqual([1, { replicaId: replicaOn(1, 3), nodeId: 3, term: 6, ready: false }]);
+  expect(bench.leaders.at(-1)).toEqual([
+    1,
+    { replicaId: replicaOn(1, 3), nodeId: 3, term: 6, ready: false, changes: 2 },
+  ]);
 });

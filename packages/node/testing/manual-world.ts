@@ -2,7 +2,7 @@
  * A world for tests of one shard that moves only when the test says so: clock, tasks, a log that can hold back its disk, an ordered store.
  * Much smaller than the simulator's and without faults of its own: a test names each fault.
  */
-import { assert, compareBytes, copyOf } from "@headrace/bytes";
+import { assert, compareBytes, copyOf, LatencyHistogram } from "@headrace/bytes";
 import type { RecoveredGroup, RecoveryOutcome, SharedLogApi, WalAppend } from "@headrace/log";
 import type {
   Clock,
@@ -113,7 +113,7 @@ export class MemoryLog implements SharedLogApi {
   durableWrites = 0;
   maxEntryBytes = 48 * 1024 * 1024;
   onPoisoned: (message: string) => void = () => {};
-  readonly stats = { writes: 0, bytes: 0, segments: 1, lastWriteMs: 0 };
+  readonly stats = { writes: 0, bytes: 0, segments: 1, lastWriteMs: 0, durableWrites: new LatencyHistogram() };
 
   constructor(time: ManualTime, fsync: "always" | "everysec" | "no", disk: Map<number, GroupOnDisk> = new Map()) {
     this.#time = time;

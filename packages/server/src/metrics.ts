@@ -2,6 +2,7 @@
  * THE table of metrics, and the only file that knows prom-client. Hot counters are plain numbers elsewhere; they are read here when somebody scrapes,
  * never pushed.
  */
+import { LatencyHistogram } from "@headrace/bytes";
 import type { Gateway } from "@headrace/gateway";
 import type { Node } from "@headrace/node";
 import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
@@ -46,6 +47,42 @@ function single<Source>(
   return { name, type, help, labels: [], read: (source) => [[[], value(source)]] };
 }
 
+interface HistogramRow<Source> {
+  readonly name: string;
+  readonly help: string;
+  readonly read: (source: Source) => LatencyHistogram | null;
+}
+
+const nodeHistograms: readonly HistogramRow<Node>[] = [
+  {
+    name: "headrace_raft_fsync_seconds",
+    help: "Writes of the shared log that were durable when they returned.",
+    read: (node) => {
+      const wal = node.status()["wal"] as { readonly durableWrites?: LatencyHistogram } | undefined;
+      return wal?.durableWrites ?? null;
+    },
+  },
+];
+
+const gatewayHistograms: readonly HistogramRow<Gateway>[] = [
+  {
+    name: "headrace_command_seconds",
+    help: "From a request to its replies, one observation per run of pipelined requests to one shard; calls that may block left out.",
+    read: (gateway) => gateway.statistics.replies,
+  },
+];
+
+function histogramText({ name, help }: HistogramRow<never>, { counts, count, sumMs }: LatencyHistogram): string {
+  const lines = [`# HELP ${name} ${help}`, `# TYPE ${name} histogram`];
+  let sum = 0;
+  for (const [i, boundMs] of LatencyHistogram.boundsMs.entries()) {
+    sum += counts[i]!;
+    lines.push(`${name}_bucket{le="${boundMs / 1000}"} ${sum}`);
+  }
+  lines.push(`${name}_bucket{le="+Inf"} ${count}`, `${name}_sum ${sumMs / 1000}`, `${name}_count ${count}`);
+  return `${lines.join("\n")}\n`;
+}
+
 function walStat(node: Node, name: string): number {
   const value = (node.status()["wal"] as Readonly<Record<string, unknown>>)[name];
   return typeof value === "number" ? value : 0;
@@ -73,6 +110,22 @@ const nodeRows: readonly MetricRow<Node>[] = [
     "States reloaded because uncommitted effects were replaced.",
     (group) => group.rollbacks,
     "counter",
+  ),
+  perGroup(
+    "headrace_raft_leader_changes_total",
+    "Leaders that this replica has heard of, one after another.",
+    (group) => group.leaderChanges,
+    "counter",
+  ),
+  perGroup(
+    "headrace_raft_follower_lag_entries",
+    "Leader: log entries that the follower furthest behind has still to get; 0 at followers.",
+    (group) => group.followerLag,
+  ),
+  perGroup(
+    "headrace_raft_quorum_ok",
+    "1 when the replica knows a leader; one without a majority steps down within an election timeout.",
+    (group) => (group.leaderNodeId > 0 ? 1 : 0),
   ),
   perGroup("headrace_keys", "Keys of the shard.", (group) => group.keys),
   perGroup("headrace_blocked_calls", "Blocked reads waiting at this replica.", (group) => group.blockedCalls),
@@ -173,14 +226,18 @@ const gatewayRows: readonly MetricRow<Gateway>[] = [
 export type MetricsPage = () => Promise<{ readonly contentType: string; readonly text: string }>;
 
 export function nodeMetrics(node: Node): MetricsPage {
-  return page(nodeRows, node);
+  return page(nodeRows, nodeHistograms, node);
 }
 
 export function gatewayMetrics(gateway: Gateway): MetricsPage {
-  return page(gatewayRows, gateway);
+  return page(gatewayRows, gatewayHistograms, gateway);
 }
 
-function page<Source>(rows: readonly MetricRow<Source>[], source: Source): MetricsPage {
+function page<Source>(
+  rows: readonly MetricRow<Source>[],
+  histograms: readonly HistogramRow<Source>[],
+  source: Source,
+): MetricsPage {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const info = new Gauge({
@@ -194,8 +251,17 @@ function page<Source>(rows: readonly MetricRow<Source>[], source: Source): Metri
   return async () => ({
     contentType: registry.contentType,
     // prom-client's gauges carry the samples; what only grows is declared as what it is.
-    text: declareCounters(await registry.metrics(), rows),
+    text: declareCounters(await registry.metrics(), rows) + histogramTexts(histograms, source),
   });
+}
+
+function histogramTexts<Source>(rows: readonly HistogramRow<Source>[], source: Source): string {
+  return rows
+    .map((row) => {
+      const histogram = row.read(source);
+      return histogram === null ? "" : `\n${histogramText(row, histogram)}`;
+    })
+    .join("");
 }
 
 function register<Source>(registry: Registry, row: MetricRow<Source>, source: Source): void {

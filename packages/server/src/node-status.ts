@@ -15,6 +15,10 @@ export interface GroupRow {
   readonly heldReplies: number;
   readonly rollbacks: number;
   readonly leaderNodeId: number;
+  /** Leaders that this replica has heard of, one after another. */
+  readonly leaderChanges: number;
+  /** Leader: log entries that the follower which is furthest behind has still to get. */
+  readonly followerLag: number;
 }
 
 const roleNames = ["follower", "preCandidate", "candidate", "leader"] as const;
@@ -44,7 +48,15 @@ function groupRow(groupId: number, from: Readonly<Record<string, unknown>>): Gro
     heldReplies: number(from, "heldReplies"),
     rollbacks: number(from, "rollbacks"),
     leaderNodeId: number(from, "leaderNodeId"),
+    leaderChanges: number(from, "leaderChanges"),
+    followerLag: role === 3 ? followerLag(from) : 0,
   };
+}
+
+function followerLag(from: Readonly<Record<string, unknown>>): number {
+  const matches = (from["matches"] as readonly { readonly match: number }[] | undefined) ?? [];
+  const last = number(from, "lastIndex");
+  return matches.reduce((lag, { match }) => Math.max(lag, last - match), 0);
 }
 
 function number(from: Readonly<Record<string, unknown>>, ...names: readonly string[]): number {
