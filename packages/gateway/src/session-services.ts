@@ -113,12 +113,12 @@ export class GatewayServices implements SessionServices {
     return this.#rooms.sessions();
   }
 
-  /** Each name once: what this process can change comes first, then the cluster's, then what is fixed. */
+  /** Each name once: what this process can change comes first, then the cluster's, then what the launcher was told, then what is fixed. */
   settings(): Iterable<readonly [name: string, value: string]> {
     const { router, config } = this.#rooms;
     const found = new Map<string, string>();
     const cluster = router.state === null ? [] : settingPairs(router.state.settings);
-    for (const [name, value] of [...this.#localSettings(), ...cluster, ...FIXED_SETTINGS, ...config.extraSettings]) {
+    for (const [name, value] of [...this.#localSettings(), ...cluster, ...config.extraSettings, ...FIXED_SETTINGS]) {
       if (!found.has(name)) found.set(name, value);
     }
     return found;
@@ -135,7 +135,7 @@ export class GatewayServices implements SessionServices {
       done(this.#setLocal(known, value));
       return;
     }
-    const fixed = [...FIXED_SETTINGS, ...this.#rooms.config.extraSettings].find(([one]) => one === known);
+    const fixed = [...this.#rooms.config.extraSettings, ...FIXED_SETTINGS].find(([one]) => one === known);
     if (fixed === undefined) done(unknownSetting(name));
     else done(fixed[1] === value ? null : settingFailed(name, "can't set immutable config"));
   }
@@ -159,7 +159,7 @@ export class GatewayServices implements SessionServices {
       maxClients: limits.maxClients,
       usedMemoryBytes,
       usedMemoryRssBytes,
-      maxMemoryBytes: 0,
+      maxMemoryBytes: Number(config.extraSettings.find(([name]) => name === "maxmemory")?.[1] ?? 0),
       totalConnections: statistics.totalConnections,
       totalCommands: statistics.totalCommands,
       totalErrorReplies: statistics.totalErrorReplies,

@@ -158,3 +158,12 @@ test("on a node's own port SCAN walks the shards that the node leads, and WAIT a
   cluster.world.run();
   expect(client.take()).toBe(":1|");
 });
+
+test("what the launcher was told is shown, not the fixed answer of the same name", () => {
+  const cluster = new TestCluster({ config: { extraSettings: [["maxmemory", "1048576"]] } });
+  const client = cluster.client();
+  client.send("CONFIG", "GET", "maxmemory");
+  client.send("INFO", "memory");
+  cluster.world.run(200);
+  expect(client.take()).toMatch(/^\*2\|\$9\|maxmemory\|\$7\|1048576\|.*\|maxmemory:1048576\|/);
+});
