@@ -26,15 +26,14 @@ export interface RaftStorageOwner {
 }
 
 class AppendInFlight {
-  readonly lastIndex: number;
-  readonly lastTerm: number;
+  /** Lowered when a later append replaces what this one wrote: until that one is done, the disk holds other entries from there on. */
+  lastIndex: number;
   readonly responses: Message[];
   /** It may stay with the operating system until somebody asks for more. */
   readonly mayLinger: boolean;
 
-  constructor(lastIndex: number, lastTerm: number, responses: Message[], mayLinger: boolean) {
+  constructor(lastIndex: number, responses: Message[], mayLinger: boolean) {
     this.lastIndex = lastIndex;
-    this.lastTerm = lastTerm;
     this.responses = responses;
     this.mayLinger = mayLinger;
   }
@@ -123,11 +122,9 @@ export class RaftStorage {
     }
     if (entries.length > 0) this.#intoLog(entries);
     const lastIndex = this.#raftLog.lastIndex();
-    const term = this.#raftLog.term(lastIndex);
-    assert(typeof term === "number", "the last entry has a term");
     const isOwnBatch = entries.length > 0 && !changed && this.#raft.leader === this.#raft.id;
     const mustSync = !isOwnBatch || this.#owner.mustSync(lastIndex);
-    const append = new AppendInFlight(lastIndex, term, message.responses.slice(), !mustSync);
+    const append = new AppendInFlight(lastIndex, message.responses.slice(), !mustSync);
     this.#inFlight.push(append);
     this.#log.append({
       groupId: this.#groupId,
@@ -144,6 +141,8 @@ export class RaftStorage {
     if (replaced === 0) return;
     this.#writtenIndex = Math.min(this.#writtenIndex, replaced - 1);
     this.#durableIndex = Math.min(this.#durableIndex, replaced - 1);
+    // An index and a term do not say which append brought the entry: one that was replaced may have been put back by a later append.
+    for (const append of this.#inFlight) append.lastIndex = Math.min(append.lastIndex, replaced - 1);
     this.#owner.logReplaced(replaced);
   }
 
@@ -161,7 +160,6 @@ export class RaftStorage {
 
   #written(append: AppendInFlight): void {
     if (this.#stopped || append.lastIndex <= this.#writtenIndex) return;
-    if (!this.#raftLog.has(append.lastTerm, append.lastIndex)) return;
     this.#writtenIndex = append.lastIndex;
     this.#owner.wake();
   }
@@ -170,8 +168,7 @@ export class RaftStorage {
     if (this.#stopped) return;
     const first = this.#inFlight.shift();
     assert(first === append, "appends become durable in the order of writing");
-    // An entry replaced meanwhile was durable for nothing; what replaced it is in a later append.
-    if (append.lastIndex > this.#durableIndex && this.#raftLog.has(append.lastTerm, append.lastIndex)) {
+    if (append.lastIndex > this.#durableIndex) {
       this.#durableIndex = append.lastIndex;
       if (this.#writtenIndex < append.lastIndex) this.#writtenIndex = append.lastIndex;
     }
