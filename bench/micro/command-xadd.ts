@@ -27,6 +27,7 @@ class BenchContext implements ShardContext {
   effects: Effects;
   nowMs = 0;
   nodeBounds = BOUNDS;
+  readonly effectRoomBytes = Number.POSITIVE_INFINITY;
   ack: Ack = Ack.committed;
   resumed = null;
   denyBlocking = false;

@@ -111,6 +111,11 @@ export interface ShardContext {
   /** The log time of the open batch: the only clock. */
   readonly nowMs: number;
   readonly nodeBounds: NodeBounds;
+  /**
+   * Bytes that the effects of this command may take: it never spans two log entries, and an entry has a bound. The request itself fits. A handler
+   * whose effects repeat names or list ids out of the state stops in time, or refuses before its first effect.
+   */
+  readonly effectRoomBytes: number;
   /** Level of the write, resolved from connection and cluster; XADD's `ACK` option overrides it here. */
   ack: Ack;
   /** Not null when the call was woken from a block and runs again. */

@@ -68,6 +68,8 @@ export const Errors = {
   claimIdle: "ERR Invalid IDLE option argument for XCLAIM",
   claimTime: "ERR Invalid TIME option argument for XCLAIM",
   claimRetryCount: "ERR Invalid RETRYCOUNT option argument for XCLAIM",
+  /** Headrace's own: Redis has no bound of this kind. */
+  tooLargeForEntry: "ERR the request is too large for one log entry",
   countNotPositive: "ERR COUNT must be > 0",
 } as const;
 

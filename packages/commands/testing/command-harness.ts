@@ -143,6 +143,7 @@ export class CommandHarness {
       effects,
       nowMs: effects.logTimeMs,
       nodeBounds: this.nodeBounds,
+      effectRoomBytes: Number.POSITIVE_INFINITY,
       ack: client.session.ack ?? Ack.committed,
       resumed,
       denyBlocking: false,

@@ -192,8 +192,8 @@ export interface Effects {
     timeMs: number,
     noAck: boolean,
   ): void;
-  /** The consumer read its own history: count + 1 and this time for each of its pending ids. */
-  redeliver(key: string, group: string, consumer: string, ids: readonly StreamId[], timeMs: number): void;
+  /** The consumer read its own history: count + 1 and this time for each of its pending ids in [from, to] whose entry exists. */
+  redeliver(key: string, group: string, consumer: string, from: StreamId, to: StreamId, timeMs: number): void;
   /** Removes pending entries that exist. */
   acknowledge(key: string, group: string, ids: readonly StreamId[]): void;
   /**

@@ -331,16 +331,15 @@ export class BatchEffects implements Effects {
     this.#end(EffectType.deliver);
   }
 
-  redeliver(key: string, group: string, consumer: string, ids: readonly StreamId[], timeMs: number): void {
-    const found = this.#existingGroup(key, group);
-    found.existing(consumer);
-    for (const id of ids) assert(found.pending.find(id)?.consumer === consumer, "not pending for this consumer");
+  redeliver(key: string, group: string, consumer: string, from: StreamId, to: StreamId, timeMs: number): void {
+    this.#existingGroup(key, group).existing(consumer);
     assertTime(timeMs);
-    const writer = this.#beginForGroup(EffectType.redeliver, key, group);
+    const writer = this.#beginForGroup(EffectType.redeliverRange, key, group);
     writer.string(consumer);
     writer.f64(timeMs);
-    writeIds(writer, ids);
-    this.#end(EffectType.redeliver);
+    from.write(writer);
+    to.write(writer);
+    this.#end(EffectType.redeliverRange);
   }
 
   acknowledge(key: string, group: string, ids: readonly StreamId[]): void {

@@ -246,6 +246,14 @@ export class EffectApplier {
         }
         return;
       }
+      case EffectType.redeliverRange: {
+        const consumer = group.existing(reader.string());
+        const timeMs = reader.f64();
+        const from = StreamId.read(reader);
+        const to = StreamId.read(reader);
+        group.pending.redeliverRange(from, to, consumer.number, (id) => stream.has(id), timeMs);
+        return;
+      }
       case EffectType.claim:
         claim(group, reader);
         return;

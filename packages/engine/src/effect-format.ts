@@ -20,11 +20,13 @@
  *   deleteConsumer string key · string group · string consumer
  *   touchConsumer  string key · string group · string consumer · f64 seenMs · f64 activeMs (< 0: keep)
  *   deliver        string key · string group · string consumer · id upTo · f64 entriesRead · f64 timeMs · u8 noAck
- *   redeliver      string key · string group · string consumer · f64 timeMs · ids
+ *   redeliver      string key · string group · string consumer · f64 timeMs · ids (no longer written: an id each made entries of any size)
  *   acknowledge    string key · string group · ids
  *   claim          string key · string group · string consumer · ids · f64 time each · f64 count each
  *   advanceGroup   string key · string group · id lastDelivered
  *   flush          nothing
+ *   redeliverRange string key · string group · string consumer · f64 timeMs · id from · id to: what the consumer has pending there and what
+ *                  still has a body; pending ids and tombstones are resident, so every replica finds the same
  *
  * The region stands in front of its columns because entries are encoded straight into it while the run is still growing.
  */
@@ -63,7 +65,8 @@ export const EffectType = {
   claim: 17,
   advanceGroup: 18,
   flush: 19,
+  redeliverRange: 20,
 } as const;
 export type EffectType = (typeof EffectType)[keyof typeof EffectType];
 
-export const EFFECT_TYPE_MAX = EffectType.flush;
+export const EFFECT_TYPE_MAX = EffectType.redeliverRange;

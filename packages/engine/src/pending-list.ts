@@ -119,6 +119,28 @@ export class PendingList implements PendingView {
     return true;
   }
 
+  /** Count + 1 and this time for the owner's records in [from, to] that are accepted. */
+  redeliverRange(
+    from: StreamId,
+    to: StreamId,
+    owner: number,
+    accepts: (id: StreamId) => boolean,
+    timeMs: number,
+  ): void {
+    this.#seek(from);
+    let record = this.#recordAt;
+    for (let at = this.#leafAt; at < this.leaves.length; at++, record = 0) {
+      const leaf = this.leaves[at]!;
+      if (!leaf.owns(owner)) continue;
+      for (; record < leaf.count; record++) {
+        if (leaf.compareAt(record, to) > 0) return;
+        if (leaf.consumerAt(record) !== owner || !accepts(leaf.idAt(record))) continue;
+        leaf.assign(record, owner, timeMs, leaf.deliveriesAt(record) + 1);
+        this.markDirty(leaf);
+      }
+    }
+  }
+
   /** Answers the owner, −1 when there is no such record. */
   remove(id: StreamId): number {
     if (!this.#seek(id)) return -1;

@@ -250,15 +250,11 @@ export class Driver {
         picked.forEach(([id], i) => group.pending.set(id, { consumer, timeMs: 2 ** 40 + i, deliveries: 2 ** 33 + i }));
         return;
       case 23: {
-        const mine = picked.filter(([, entry]) => entry.consumer === consumer);
-        effects.redeliver(
-          key,
-          name,
-          consumer,
-          mine.map(([id]) => StreamId.of(id, 0)),
-          9000 + c,
-        );
-        for (const [, entry] of mine) {
+        const [from, to] = [b % 60, (b % 60) + (a % 40)];
+        effects.redeliver(key, name, consumer, StreamId.of(from, 0), StreamId.of(to, 0), 9000 + c);
+        for (const [id, entry] of owned) {
+          if (entry.consumer !== consumer || id < from || id > to) continue;
+          if (!stream.live().some((live) => live.id === id)) continue;
           entry.timeMs = 9000 + c;
           entry.deliveries++;
         }

@@ -8,7 +8,7 @@
  * It is called only while this replica leads, has committed in its term and X = L (I1). It does not know how replies leave.
  */
 import { assert, copyOf, slotOf } from "@headrace/bytes";
-import { Ack, findCommand, findKeys, Flag, gateIndex, refusal } from "@headrace/commands";
+import { Ack, Errors, findCommand, findKeys, Flag, gateIndex, refusal } from "@headrace/commands";
 import type { BlockedCall, CommandRecord } from "@headrace/commands";
 import type { ShardStateApi } from "@headrace/engine";
 import { RefuseReason } from "@headrace/link";
@@ -37,7 +37,6 @@ const DECODER_LIMITS: DecoderLimits = {
 
 const UNBLOCKED_TEXT = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
 const NOT_HERE_TEXT = "ERR this command does not run on a shard";
-const TOO_LARGE_TEXT = "ERR the request is too large for one log entry";
 
 /** What an argument may become in an effect besides its bytes: XCLAIM notes an id, a time and a count for each. */
 const EFFECT_BYTES_PER_ARGUMENT = 32;
@@ -67,6 +66,8 @@ export class Executor {
   readonly #ownsAllSlots: boolean;
   /** A batch that has reached this size is sealed. */
   readonly #batchBytes: number;
+  /** What is left of a log entry for one command behind the largest open batch. */
+  readonly #roomBytes: number;
   #decoder: RequestDecoderApi;
   #resumeDecoder: RequestDecoderApi;
   #state: ShardStateApi;
@@ -91,6 +92,7 @@ export class Executor {
     const [only] = options.slots;
     this.#ownsAllSlots = options.slots.length === 1 && only!.from === 0 && only!.to === 16383;
     this.#batchBytes = Math.min(options.limits.batchBytes, Math.floor(options.maxEntryBytes / 4));
+    this.#roomBytes = options.maxEntryBytes - this.#batchBytes - EFFECT_OVERHEAD_BYTES;
     this.#decoder = new RequestDecoder(DECODER_LIMITS);
     this.#resumeDecoder = new RequestDecoder(DECODER_LIMITS);
     this.#state = state;
@@ -192,7 +194,7 @@ export class Executor {
     }
     // Judged before executing (I2): afterwards the entry would have to be taken, and stop every leader that tries.
     if ((record.flags & Flag.write) !== 0 && this.#isTooLarge(request)) {
-      this.#answerError(progress, laneEpoch, number, TOO_LARGE_TEXT);
+      this.#answerError(progress, laneEpoch, number, Errors.tooLargeForEntry);
       return;
     }
     if (!this.#ownsAllSlots && !this.#ownsKeys(record, request)) {
@@ -209,8 +211,8 @@ export class Executor {
       this.#block(progress, laneEpoch, number, record, request, context.blockedCall, start);
     else this.#require(progress, laneEpoch, number, record, request, start, context.effects.count > effectsBefore);
     if (context.effects.count > effectsBefore) {
+      this.#sealIfFull();
       if (this.#options.blocked.count > 0) this.#serveTouched();
-      if (context.effects.byteLength >= this.#batchBytes) this.#seal();
     }
   }
 
@@ -224,7 +226,7 @@ export class Executor {
   /** Whether its effects, behind those of the open batch, might make a larger entry than the log takes. */
   #isTooLarge(request: Request): boolean {
     const requestBytes = request.rawEnd - request.rawStart + request.count * EFFECT_BYTES_PER_ARGUMENT;
-    return requestBytes + this.#batchBytes + EFFECT_OVERHEAD_BYTES > this.#options.maxEntryBytes;
+    return requestBytes > this.#roomBytes;
   }
 
   #execute(
@@ -326,13 +328,10 @@ export class Executor {
     let context = this.#context;
     if (context === null) {
       const { keyspace } = this.#state;
-      context = new ReusedContext(
-        this.#decoder.request,
-        this.#reply,
-        keyspace,
-        effects,
-        this.#options.settings.nodeBounds,
-      );
+      context = new ReusedContext(this.#decoder.request, this.#reply, keyspace, effects, {
+        nodeBounds: this.#options.settings.nodeBounds,
+        effectRoomBytes: this.#roomBytes,
+      });
       this.#context = context;
     }
     context.effects = effects;
@@ -352,6 +351,11 @@ export class Executor {
     assert(proposed.index === index && proposed.term === this.#raft.term, "an entry did not get the predicted index");
     this.#options.uncommitted.proposed(index, data.length);
     this.#turnBytes += data.length;
+  }
+
+  /** After each command: the next one finds the room that it was judged by. */
+  #sealIfFull(): void {
+    if (this.#openIndex !== 0 && this.#context!.effects.byteLength >= this.#batchBytes) this.#seal();
   }
 
   #turnIsFull(): boolean {
@@ -451,6 +455,7 @@ export class Executor {
     blocked.remove(waiting, this.#state);
     this.#require(progress, laneEpoch, number, record, request, start, context.effects.count > effectsBefore);
     this.#closeSegment();
+    this.#sealIfFull();
     queue.unpark(progress);
     return true;
   }

@@ -6,6 +6,9 @@ import type { Ack, BlockedCall, ShardContext } from "@headrace/commands";
 import type { Effects, Keyspace, NodeBounds } from "@headrace/engine";
 import type { ReplyWriterApi, Request } from "@headrace/resp";
 
+/** What does not depend on the command. */
+export type FixedContext = Pick<ShardContext, "nodeBounds" | "effectRoomBytes">;
+
 export class ReusedContext implements ShardContext {
   request: Request;
   readonly reply: ReplyWriterApi;
@@ -13,19 +16,21 @@ export class ReusedContext implements ShardContext {
   effects: Effects;
   nowMs: number;
   nodeBounds: NodeBounds;
+  readonly effectRoomBytes: number;
   ack: Ack;
   resumed: BlockedCall | null;
   denyBlocking: boolean;
   /** Set by the handler: the call waits. */
   blockedCall: BlockedCall | null;
 
-  constructor(request: Request, reply: ReplyWriterApi, keyspace: Keyspace, effects: Effects, nodeBounds: NodeBounds) {
+  constructor(request: Request, reply: ReplyWriterApi, keyspace: Keyspace, effects: Effects, fixed: FixedContext) {
     this.request = request;
     this.reply = reply;
     this.keyspace = keyspace;
     this.effects = effects;
     this.nowMs = 0;
-    this.nodeBounds = nodeBounds;
+    this.nodeBounds = fixed.nodeBounds;
+    this.effectRoomBytes = fixed.effectRoomBytes;
     this.ack = 2;
     this.resumed = null;
     this.denyBlocking = false;

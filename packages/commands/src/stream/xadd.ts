@@ -11,6 +11,7 @@ import { Errors, wrongArity } from "../errors.ts";
 import { keyName } from "../key-name.ts";
 import { defineCommand, keyAt } from "../record.ts";
 import { AddOrTrimOptions, TrimStrategy } from "./add-or-trim-options.ts";
+import { effectBytes } from "./effect-room.ts";
 import { writeId } from "./write-id.ts";
 
 const options = new AddOrTrimOptions();
@@ -46,6 +47,11 @@ function execute(context: ShardContext): void {
   const id = resolveId(lastId, context.nowMs);
   if (id === null || id.compare(lastId) <= 0) {
     return reply.error(isMax(lastId) ? Errors.idsExhausted : Errors.idNotGreaterThanTop);
+  }
+  // Trimming names the key a second time.
+  if (options.strategy !== TrimStrategy.none) {
+    const bytes = request.rawEnd - request.rawStart + effectBytes(2, key);
+    if (bytes > context.effectRoomBytes) return reply.error(Errors.tooLargeForEntry);
   }
   if (options.ack !== null) context.ack = options.ack;
   effects.append(

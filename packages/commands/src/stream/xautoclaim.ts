@@ -1,6 +1,6 @@
 /**
  * XAUTOCLAIM key group consumer min-idle start [COUNT n] [JUSTID]: looks at no more than ten times COUNT pending entries in id order; an entry
- * whose body is gone is dropped, reported, and uses up one of COUNT. Source: t_stream.c xautoclaimCommand.
+ * whose body is gone is dropped, reported, and uses up one of COUNT. It also ends, with a cursor, where a log entry has no room for more. Source: t_stream.c xautoclaimCommand.
  */
 import { MAX_ID, MIN_ID } from "@headrace/engine";
 import type { GroupView, StreamId, StreamView } from "@headrace/engine";
@@ -11,6 +11,7 @@ import type { ShardContext } from "../command.ts";
 import { Errors, noKeyOrGroup } from "../errors.ts";
 import { defineCommand, keyAt } from "../record.ts";
 import { ClaimBatch } from "./claim-batch.ts";
+import { CLAIM_BYTES, effectBytes, ID_BYTES } from "./effect-room.ts";
 import { writeEntriesOrIds } from "./write-entries.ts";
 import { writeId } from "./write-id.ts";
 
@@ -19,6 +20,8 @@ const ATTEMPTS_FACTOR = 10;
 /** Redis' LONG_MAX / 16, the size of an id. */
 const COUNT_MAX = (2 ** 63 - 1) / 16;
 const KEEP = -1;
+/** The consumer is created and touched, entries are dropped and claimed. */
+const EFFECTS_MAX = 4;
 
 export const xautoclaim = defineCommand({
   name: "xautoclaim",
@@ -44,7 +47,7 @@ interface AutoClaimOptions {
   justIds: boolean;
 }
 
-function execute({ request, reply, keyspace, effects, nowMs }: ShardContext): void {
+function execute({ request, reply, keyspace, effects, nowMs, effectRoomBytes }: ShardContext): void {
   const options = readOptions(request);
   if (typeof options === "string") return reply.error(options);
   const key = request.latin1(1);
@@ -53,10 +56,12 @@ function execute({ request, reply, keyspace, effects, nowMs }: ShardContext): vo
   const group = found === null ? null : found.stream.group(groupName);
   if (found === null || group === null) return reply.error(noKeyOrGroup(key, groupName));
   const consumer = request.latin1(3);
+  const roomBytes = effectRoomBytes - effectBytes(EFFECTS_MAX, key, groupName, consumer);
+  if (roomBytes < CLAIM_BYTES) return reply.error(Errors.tooLargeForEntry);
   const isKnown = group.consumer(consumer) !== null;
   if (!isKnown) effects.createConsumer(key, groupName, consumer, nowMs);
   const batch = new ClaimBatch(effects, key, groupName, consumer);
-  const cursor = collect(batch, found.stream, group, options, nowMs);
+  const cursor = collect(batch, found.stream, group, options, nowMs, roomBytes);
   batch.flush();
   if (batch.claimed.length > 0) effects.touchConsumer(key, groupName, consumer, nowMs, nowMs);
   else if (isKnown) effects.touchConsumer(key, groupName, consumer, nowMs, KEEP);
@@ -74,23 +79,27 @@ function collect(
   group: GroupView,
   options: AutoClaimOptions,
   nowMs: number,
+  roomBytes: number,
 ): StreamId {
+  let room = roomBytes;
   let attempts = options.count * ATTEMPTS_FACTOR;
   let count = options.count;
   let cursor = MIN_ID;
   group.pending.visit(options.start, MAX_ID, null, (entry) => {
-    if (attempts === 0 || count === 0) {
+    if (attempts === 0 || count === 0 || room < CLAIM_BYTES) {
       cursor = entry.id;
       return false;
     }
     attempts--;
     if (!stream.has(entry.id)) {
       batch.drop(entry.id);
+      room -= ID_BYTES;
       count--;
       return true;
     }
     if (options.minIdleMs > 0 && nowMs - entry.deliveryTimeMs < options.minIdleMs) return true;
     batch.claim(entry.id, nowMs, options.justIds ? entry.deliveryCount : entry.deliveryCount + 1);
+    room -= CLAIM_BYTES;
     count--;
     return true;
   });

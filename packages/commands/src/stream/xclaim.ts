@@ -13,6 +13,7 @@ import type { ShardContext } from "../command.ts";
 import { Errors, noKeyOrGroup, unrecognizedClaimOption } from "../errors.ts";
 import { defineCommand, keyAt } from "../record.ts";
 import { ClaimBatch } from "./claim-batch.ts";
+import { CLAIM_BYTES, effectBytes } from "./effect-room.ts";
 import { writeEntriesOrIds } from "./write-entries.ts";
 
 /** A pending entry that FORCE makes begins like one just delivered. */
@@ -57,6 +58,9 @@ function execute(context: ShardContext): void {
   const options = readOptions(request, nowMs);
   if (typeof options === "string") return reply.error(options);
   const consumer = request.latin1(3);
+  if (effectBytesMax(options.ids, key, groupName, consumer) > context.effectRoomBytes) {
+    return reply.error(Errors.tooLargeForEntry);
+  }
   if (options.lastId.compare(group.lastDeliveredId) > 0) effects.advanceGroup(key, groupName, options.lastId);
   const isKnown = group.consumer(consumer) !== null;
   if (!isKnown) effects.createConsumer(key, groupName, consumer, nowMs);
@@ -65,6 +69,13 @@ function execute(context: ShardContext): void {
   if (batch.claimed.length > 0) effects.touchConsumer(key, groupName, consumer, nowMs, nowMs);
   else if (isKnown) effects.touchConsumer(key, groupName, consumer, nowMs, NOT_GIVEN);
   writeEntriesOrIds(reply, found.stream, batch.claimed, options.justIds);
+}
+
+/** The group's position, the consumer created or touched; and for each ascending run of ids those that are dropped and claimed. */
+function effectBytesMax(ids: readonly StreamId[], key: string, groupName: string, consumer: string): number {
+  let runs = 1;
+  for (let i = 1; i < ids.length; i++) if (ids[i - 1]!.compare(ids[i]!) >= 0) runs++;
+  return effectBytes(3 + 2 * runs, key, groupName, consumer) + ids.length * CLAIM_BYTES;
 }
 
 function claimAll(

@@ -11,6 +11,7 @@ import type { CommandRecord, ShardContext } from "../command.ts";
 import { Errors, noGroup, subcommandSyntax } from "../errors.ts";
 import { helpCommand } from "../help.ts";
 import { defineCommand, keyAt } from "../record.ts";
+import { effectBytes } from "./effect-room.ts";
 
 const DOLLAR = 36;
 const ENTRIES_READ_UNKNOWN = -1;
@@ -69,7 +70,7 @@ const create = sub("create", "RW insert", {
   flags: Flag.write | Flag.denyoom,
   summary: "Create a consumer group.",
   syntax: "key group id | $ [MKSTREAM] [ENTRIESREAD entries-read]",
-  execute({ request, reply, keyspace, effects }) {
+  execute({ request, reply, keyspace, effects, effectRoomBytes }) {
     const options = readGroupOptions(request, true);
     if (typeof options === "string") return reply.error(options);
     const key = request.latin1(2);
@@ -82,6 +83,7 @@ const create = sub("create", "RW insert", {
     if (id === null) return reply.error(Errors.invalidStreamId);
     const name = request.latin1(3);
     if (found !== null && found.stream.group(name) !== null) return reply.error(Errors.busyGroup);
+    if (effectBytes(2, key, name) > effectRoomBytes) return reply.error(Errors.tooLargeForEntry);
     if (found === null) effects.createStream(key);
     const entriesAdded = found === null ? 0 : found.stream.entriesAdded;
     effects.createGroup(key, name, id, capEntriesRead(options.entriesRead, entriesAdded));

@@ -15,6 +15,7 @@ import type { ShardContext } from "../command.ts";
 import { Errors, noKeyOrGroupInRead } from "../errors.ts";
 import { findStreamsKeys } from "../keys.ts";
 import { defineCommand } from "../record.ts";
+import { effectBytes } from "./effect-room.ts";
 import { insertStreamsHeader, ReadOptions, writeStreamKey } from "./read-options.ts";
 import { writeId } from "./write-id.ts";
 
@@ -30,6 +31,9 @@ const OPTION_VALUES: ReadonlyMap<string, number> = new Map([
   ["MAXSIZE", 1],
   ["NOACK", 0],
 ]);
+
+/** Of a stream: the consumer is created or touched, gets entries, is touched. */
+const EFFECTS_MAX = 3;
 
 const options = new ReadOptions();
 
@@ -74,6 +78,9 @@ function execute(context: ShardContext): void {
   const reads = findReads(context);
   if (typeof reads === "string") return reply.error(reads);
   const consumer = request.latin1(options.groupArgument + 1);
+  let effectBytesMax = 0;
+  for (const { found, group } of reads) effectBytesMax += effectBytes(EFFECTS_MAX, found.key, group.name, consumer);
+  if (effectBytesMax > context.effectRoomBytes) return reply.error(Errors.tooLargeForEntry);
   const from = reply.writer.length;
   let streams = 0;
   for (const read of reads) {
@@ -153,21 +160,24 @@ function serveHistory(context: ShardContext, read: GroupRead, consumer: string):
       return pending.length < options.count;
     });
   }
-  const existing: StreamId[] = [];
+  let existing = 0;
   writeStreamKey(reply, request, read.keyArgument);
   reply.array(pending.length);
   for (const id of pending) {
     const range = found.stream.range(id, id, 1, false);
     if (range.count === 1) {
       range.writeTo(reply.writer);
-      existing.push(id);
+      existing++;
     } else {
       reply.array(2);
       writeId(reply, id);
       reply.nullArray();
     }
   }
-  if (existing.length > 0) effects.redeliver(found.key, group.name, consumer, existing, nowMs);
+  // The range, not the ids: they may be millions, and a log entry has a bound.
+  if (existing > 0) {
+    effects.redeliver(found.key, group.name, consumer, pending[0]!, pending[pending.length - 1]!, nowMs);
+  }
   effects.touchConsumer(found.key, group.name, consumer, nowMs, nowMs);
   return true;
 }
