@@ -263,6 +263,11 @@ export class Executor {
       this.#answered(progress, laneEpoch, number, start, 0, gate, this.#readNumber(), 0);
       return;
     }
+    // A read that logs what it found (an expiry) is still a read: no ack level lets it out early, and it is no write to WAIT for.
+    if ((record.flags & Flag.readonly) !== 0) {
+      this.#answered(progress, laneEpoch, number, start, 0, index, this.#readNumber(), 0);
+      return;
+    }
     const ack = record.handsOutData ? Ack.committed : context.ack;
     if (ack === Ack.committed) this.#answered(progress, laneEpoch, number, start, 0, index, 0, index);
     else if (ack === Ack.persisted) this.#answered(progress, laneEpoch, number, start, index, 0, 0, index);

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { Ack } from "@headrace/commands";
+import { Ack, findCommandByName } from "@headrace/commands";
+import type { ShardContext } from "@headrace/commands";
 import { ShardCluster } from "../testing/shard-cluster.ts";
 
 test("a single replica elects itself and answers writes and reads", () => {
@@ -250,4 +251,31 @@ test("reads whose replies cannot leave yet stop at a bound of bytes and go on wh
   cluster.pass(50);
   expect(lane.take()).toHaveLength(300);
   expect(leader.up.status().heldBytes).toBe(0);
+});
+
+test("a read that logs an effect waits for its commit and for the proof of leadership at every ack level", () => {
+  const record = findCommandByName("xlen") as { execute: ((context: ShardContext) => void) | null };
+  const { execute } = record;
+  // No command does so yet; an expiry that a read finds will.
+  record.execute = ({ request, reply, effects }) => {
+    effects.deleteKey(request.latin1(1));
+    reply.integer(0);
+  };
+  try {
+    const cluster = new ShardCluster({ replicas: 3 });
+    const lane = cluster.elect().lane();
+    lane.send("XADD s 1-0 f v");
+    const { writeIndex } = lane;
+    lane.take();
+    lane.ack = Ack.executed;
+    cluster.isolate(1);
+    expect(lane.send("XLEN s")).toEqual([]);
+    cluster.heal();
+    cluster.pass(50);
+    expect(lane.take()).toEqual(["2 :0"]);
+    expect(lane.writeIndex).toBe(writeIndex);
+    cluster.assertSame();
+  } finally {
+    record.execute = execute;
+  }
 });
