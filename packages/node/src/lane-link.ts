@@ -45,6 +45,8 @@ export interface LaneShard {
   cancel(lane: Lane, number: number, how: CancelHow): void;
   /** The client is gone: its blocked calls go, its writes go on. */
   laneClosed(lane: Lane): void;
+  /** A sink that said it was full has room again. */
+  sinkDrained(): void;
   wait(query: WaitQuery): void;
   /** After that the query is not answered. */
   cancelWait(query: WaitQuery): void;
@@ -93,6 +95,8 @@ export class LaneLink implements LaneSink, ByteConnectionEvents {
   /** Counts the calls of `giveBackOld`. */
   #age: number;
   #flushRequested: boolean;
+  /** Shards that wait until the gateway has taken what is buffered for it. */
+  readonly #waitingShards: Set<number>;
 
   constructor(connection: ByteConnection, host: LaneLinkHost, handshake: NodeHandshake, limits: LaneLinkLimits) {
     this.#connection = connection;
@@ -115,6 +119,7 @@ export class LaneLink implements LaneSink, ByteConnectionEvents {
     this.#owedBytes = 0;
     this.#age = 0;
     this.#flushRequested = false;
+    this.#waitingShards = new Set();
     connection.listen(this);
   }
 
@@ -245,6 +250,12 @@ export class LaneLink implements LaneSink, ByteConnectionEvents {
     const own = lane as LinkLane;
     if (!own.closed) writeLost(this.#writer, shardId, own.wireId, { laneEpoch, count, firstNumber });
     this.#settle(own, shardId, laneEpoch, firstNumber, firstNumber + count);
+  }
+
+  isFull(shardId: number): boolean {
+    if (!this.#isOverfull()) return false;
+    this.#waitingShards.add(shardId);
+    return true;
   }
 
   // ── frames ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -428,13 +439,23 @@ export class LaneLink implements LaneSink, ByteConnectionEvents {
   #holdReading(): void {
     if (this.#closed) return;
     const limits = this.#limits;
-    const hold =
-      this.#unansweredBytes > limits.linkCreditBytes + limits.maxRequestBytes ||
-      this.#connection.bufferedBytes() + this.#writer.length > limits.maxBufferedBytes;
+    const hold = this.#unansweredBytes > limits.linkCreditBytes + limits.maxRequestBytes || this.#isOverfull();
+    if (this.#waitingShards.size > 0 && !this.#isOverfull()) this.#tellDrained();
     if (hold === this.#paused) return;
     this.#paused = hold;
     if (hold) this.#connection.pause();
     else this.#connection.resume();
+  }
+
+  #isOverfull(): boolean {
+    if (this.#closed) return false;
+    return this.#connection.bufferedBytes() + this.#writer.length > this.#limits.maxBufferedBytes;
+  }
+
+  #tellDrained(): void {
+    const waiting = [...this.#waitingShards];
+    this.#waitingShards.clear();
+    for (const shardId of waiting) this.#host.shard(shardId)?.sinkDrained();
   }
 
   #written(): void {
@@ -469,6 +490,7 @@ export class LaneLink implements LaneSink, ByteConnectionEvents {
     this.#waits.clear();
     for (const lane of this.#lanes.values()) this.#closeLane(lane);
     this.#lanes.clear();
+    this.#waitingShards.clear();
     this.#host.onClosed(this, reason);
   }
 }

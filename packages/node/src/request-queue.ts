@@ -27,6 +27,8 @@ export class RequestQueue {
   #head: number;
   #bytes: number;
   #closed: LaneProgress[];
+  /** Lanes whose frames are parked because their sink is full. */
+  readonly #stalled: Set<LaneProgress>;
 
   constructor(shardId: number, maxBytes: number, hint: LeaderHint) {
     this.#shardId = shardId;
@@ -37,6 +39,7 @@ export class RequestQueue {
     this.#head = 0;
     this.#bytes = 0;
     this.#closed = [];
+    this.#stalled = new Set();
   }
 
   /** Bytes queued, parked ones behind blocked calls included. */
@@ -89,7 +92,8 @@ export class RequestQueue {
     this.#bytes += batch.bytes.length;
   }
 
-  /** The next frame to execute; frames that a refusal covers and those behind a blocked call are put away on the way. */
+  /** The next frame to execute; frames that a refusal covers, those behind a blocked call and those whose sink is full are
+   * put away on the way. */
   first(): QueuedRequests | null {
     while (this.#head < this.#items.length) {
       const item = this.#items[this.#head]!;
@@ -97,11 +101,30 @@ export class RequestQueue {
         this.done(item);
         continue;
       }
-      if (item.progress.blocked === null) return item;
+      if (item.progress.blocked === null && !this.#mustStall(item.progress)) return item;
       this.#takeFirst(item);
       item.progress.parked.push(item);
     }
     return null;
+  }
+
+  /** Whether its replies find no room; what comes behind a parked frame is parked too. */
+  #mustStall(progress: LaneProgress): boolean {
+    const { lane } = progress;
+    if (!this.#stalled.has(progress)) {
+      if (lane.closed || !lane.sink.isFull(this.#shardId)) return false;
+      this.#stalled.add(progress);
+    }
+    return true;
+  }
+
+  /** Sinks have taken what they held: frames that waited for it are queued again, in their lane's order. */
+  unstall(): void {
+    for (const progress of this.#stalled) {
+      if (!progress.lane.closed && progress.lane.sink.isFull(this.#shardId)) continue;
+      this.#stalled.delete(progress);
+      this.unpark(progress);
+    }
   }
 
   /** The first frame is executed, or what is left of it is void. */
@@ -136,8 +159,10 @@ export class RequestQueue {
       }
       progress.parked = [];
     }
-    for (let item = this.first(); item !== null; item = this.first()) {
-      this.refuse(item.progress, item.number, reason);
+    this.#stalled.clear();
+    while (!this.isEmpty) {
+      const item = this.#items[this.#head]!;
+      if (!item.isVoid) this.refuse(item.progress, item.number, reason);
       this.done(item);
     }
     assert(this.#bytes === 0, "bytes of an empty queue");
@@ -146,7 +171,9 @@ export class RequestQueue {
   /** The lane is gone; forgotten when nothing of it is left. */
   laneClosed(lane: Lane): void {
     const progress = this.#lanes.get(lane);
-    if (progress !== undefined) this.#closed.push(progress);
+    if (progress === undefined) return;
+    this.#closed.push(progress);
+    if (this.#stalled.delete(progress)) this.unpark(progress);
   }
 
   /** Forgets closed lanes of which nothing is left; once a turn. */

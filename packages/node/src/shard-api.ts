@@ -60,6 +60,8 @@ export interface LaneSink {
     term: number,
   ): void;
   lost(lane: Lane, shardId: number, laneEpoch: number, firstNumber: number, count: number): void;
+  /** True: it holds as much as it may, requests of its lanes wait. The shard that was told so is told when there is room again (`sinkDrained`). */
+  isFull(shardId: number): boolean;
 }
 
 export interface WaitQuery {

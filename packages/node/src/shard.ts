@@ -230,6 +230,12 @@ export class ShardReplica {
     this.#host.requestTurn(this.groupId);
   }
 
+  /** A sink that was full has room again. */
+  sinkDrained(): void {
+    this.#queue.unstall();
+    this.#host.requestTurn(this.groupId);
+  }
+
   /** WAIT, WAITAOF on this shard. Answered in a turn, exactly once, unless cancelled. */
   wait(query: WaitQuery): void {
     this.#waits.add(query);

@@ -49,6 +49,10 @@ class FakeShard implements LaneShard {
   laneClosed(lane: Lane): void {
     this.closed.push(lane);
   }
+  drained = 0;
+  sinkDrained(): void {
+    this.drained++;
+  }
   wait(query: WaitQuery): void {
     this.waits.push(query);
   }
@@ -448,6 +452,28 @@ test("a link that does not take its replies is not read from until it does", () 
   bench.time.run(5);
   expect(nodeEnd.paused).toBe(false);
   expect(bench.shard.batches).toHaveLength(1);
+});
+
+test("a link that does not take its replies is full for the shards, which hear once when it has", () => {
+  const bench = new Bench();
+  const gateway = bench.link();
+  const nodeEnd = gateway.connection.other!;
+  gateway.open(1);
+  gateway.request(1, 1, "x");
+  gateway.send();
+  bench.time.run(5);
+  const { sink } = bench.shard.batches[0]!.lane;
+  expect(sink.isFull(7)).toBe(false);
+  nodeEnd.stuck = true;
+  bench.shard.answerAll(() => "y".repeat(limits.maxBufferedBytes + 1));
+  expect(sink.isFull(7)).toBe(true);
+  bench.time.run(5);
+  expect(sink.isFull(7)).toBe(true);
+  expect(bench.shard.drained).toBe(0);
+  nodeEnd.unstick();
+  bench.time.run(5);
+  expect(sink.isFull(7)).toBe(false);
+  expect(bench.shard.drained).toBe(1);
 });
 
 test("a gateway that goes on without credit is not read from until its requests are answered", () => {

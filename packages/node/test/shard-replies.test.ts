@@ -279,3 +279,50 @@ test("a read that logs an effect waits for its commit and for the proof of leade
     record.execute = execute;
   }
 });
+
+test("a client link that takes no replies stops the execution of its requests at a bound, not that of others, and gets all in order later", () => {
+  const limits = { heldBytes: 20_000, turnBytes: 10_000 };
+  const cluster = new ShardCluster({ replicas: 1, limits });
+  const leader = cluster.elect();
+  const other = leader.lane();
+  other.send(...Array.from({ length: 50 }, (_, i) => `XADD s ${i + 1}-0 f v`));
+  const slow = leader.lane();
+  slow.maxBufferedBytes = 50_000;
+  const requests = 10_000;
+  for (let sent = 0; sent < requests; sent += 500) slow.queue(...Array.from({ length: 500 }, () => "XRANGE s - +"));
+  cluster.settle();
+  cluster.pass(100);
+  // 50 entries are less than 2000 bytes of reply.
+  const bound = slow.maxBufferedBytes + limits.heldBytes + limits.turnBytes + 2000;
+  expect(slow.bufferedBytes).toBeGreaterThan(slow.maxBufferedBytes);
+  expect(slow.bufferedBytes).toBeLessThan(bound);
+  expect(other.send("XLEN s")).toEqual(["51 :50"]);
+  for (let round = 0; slow.events.length < requests && round < requests; round++) {
+    slow.bufferedBytes = 0;
+    leader.up.sinkDrained();
+    cluster.settle();
+    expect(slow.bufferedBytes).toBeLessThan(bound);
+  }
+  expect(slow.events.map((event) => Number.parseInt(event, 10))).toEqual(
+    Array.from({ length: requests }, (_, i) => i + 1),
+  );
+});
+
+test("requests that wait for a full link are refused with a lost leadership and forgotten with their lane", () => {
+  const cluster = new ShardCluster({ replicas: 3 });
+  const leader = cluster.elect();
+  const [slow, gone] = [leader.lane(), leader.lane()];
+  for (const lane of [slow, gone]) {
+    lane.send("XADD s * f v");
+    lane.take();
+    lane.maxBufferedBytes = 0;
+    expect(lane.send("XLEN s", "XLEN s")).toEqual([]);
+  }
+  gone.closed = true;
+  leader.up.laneClosed(gone);
+  cluster.isolate(1);
+  cluster.pass(1000);
+  expect(leader.up.isLeader).toBe(false);
+  expect(slow.take().join()).toMatch(/^2 refused \d leader/);
+  expect(leader.up.status().queuedBytes).toBe(0);
+});

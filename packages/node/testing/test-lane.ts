@@ -33,6 +33,9 @@ export class TestLane implements Lane, LaneSink {
   writeTerm = 0;
   writeIndex = 0;
   replyFrames = 0;
+  /** Reply bytes that were not taken away, and how many of them are too many. */
+  bufferedBytes = 0;
+  maxBufferedBytes = Number.POSITIVE_INFINITY;
 
   constructor(target: LaneTarget) {
     this.id = ++lastLaneId;
@@ -79,6 +82,7 @@ export class TestLane implements Lane, LaneSink {
   ): void {
     if (shardId !== GROUP || laneEpoch > this.epoch) throw new Error("a reply for another shard or epoch");
     this.replyFrames++;
+    this.bufferedBytes += bytes.length;
     if (writeIndex > 0) {
       this.writeTerm = writeTerm;
       this.writeIndex = writeIndex;
@@ -97,6 +101,10 @@ export class TestLane implements Lane, LaneSink {
     leaderNodeId: number,
   ): void {
     this.events.push(`${firstNumber} refused ${reason} leader ${leaderNodeId}`);
+  }
+
+  isFull(): boolean {
+    return this.bufferedBytes > this.maxBufferedBytes;
   }
 
   lost(_lane: Lane, _shard: number, _epoch: number, firstNumber: number, count: number): void {
