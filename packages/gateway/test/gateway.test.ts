@@ -249,6 +249,21 @@ describe("without a leader", () => {
     expect(cluster.nodes[1]!.asked).toHaveLength(1);
   });
 
+  test("a candidate's term that was lost with its power does not hide the leader of a lower one", () => {
+    const cluster = new TestCluster();
+    const key = cluster.keyOf(1);
+    // Node 1 leads in term 1. It steps down and campaigns: nobody leads in its term 9, which never becomes durable.
+    cluster.nodes[0]!.leader(1, 0, 9);
+    cluster.nodes[1]!.leader(1, 0, 9);
+    cluster.world.run();
+    cluster.nodes[1]!.leader(1, 2, 3);
+    cluster.world.run();
+    const client = cluster.client();
+    client.send("XLEN", key);
+    cluster.world.run();
+    expect(names(cluster.nodes[1]!.asked)).toEqual([`XLEN ${key}`]);
+  });
+
   test("a node that stops answering holds nobody up once the shard has another leader", () => {
     const cluster = new TestCluster({ limits: { pingTimeoutMs: 60_000, pingIntervalMs: 100, suspectMs: 300 } });
     const key = cluster.keyOf(1);
