@@ -250,6 +250,9 @@ describe.runIf(here)("the deployment files, run", () => {
       expect(after.clusterId, "of the cluster that was there").toBe(before[0]!.clusterId);
       expect(after.nodeId, "never an id that was used before").toBeGreaterThan(3);
       expect(after.groups, "no replica, so no vote under the id that is lost").toEqual([]);
+      expect(await readyReasons(lost), "a rolling restart must not go on").toContain(
+        "no replica is placed on this node",
+      );
       expect(listing(image.root), "nothing is written outside of the volume").toEqual(written);
     } finally {
       for (const each of containers) await each.stop("SIGKILL");

@@ -263,6 +263,9 @@ export class MemberNode implements ShardHost, MetaGroupHost {
     if (!this.#running) return ["opening its groups"];
     const reasons: string[] = [];
     for (const [groupId, message] of this.#failures) reasons.push(`group ${groupId} failed: ${message}`);
+    // A node whose disk was replaced comes back empty under a new id. Were it ready, a rolling restart would go on to the next node and take a second copy
+    // of its former shards away.
+    if (this.#shards.size === 0 && reasons.length === 0) reasons.push("no replica is placed on this node");
     for (const group of this.#groups.all()) {
       if (!group.isHealthy) continue;
       const leader = this.#groups.leaderOf(group.groupId);

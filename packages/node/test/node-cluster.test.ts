@@ -309,7 +309,7 @@ describe("the metadata group", () => {
     cluster.start(3);
     expect(cluster.time.runUntil(() => cluster.nodes[3]!.nodeId === 4, 10_000)).toBe(true);
     cluster.time.run(500);
-    expect(cluster.nodes[3]!.readiness()).toEqual({ ready: true, reasons: [] });
+    expect(cluster.nodes[3]!.readiness()).toEqual({ ready: false, reasons: ["no replica is placed on this node"] });
     cluster.ask(3, MetaAsk.setSetting, { name: "ack", value: "1" });
     expect(cluster.time.runUntil(() => cluster.nodes[3]!.clusterState!.settings.ack === 1, 5000)).toBe(true);
     cluster.kill(3);
