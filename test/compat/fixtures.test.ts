@@ -23,12 +23,19 @@ afterAll(async () => {
   await redis.stop();
 });
 
-describe.each(readdirSync(folder).toSorted())("%s", (file) => {
-  const path = join(folder, file);
-  const cases = parseTranscript(readFileSync(path, "latin1"));
-  const judged = cases.filter((each) => !each.marks.has("8.x") && !each.marks.has("ours"));
+/** Files without a case that 7.0.15 knows have nothing to be judged; the pure handlers run them in packages/commands/test. */
+const fixtures = readdirSync(folder)
+  .toSorted()
+  .map((file) => {
+    const cases = parseTranscript(readFileSync(join(folder, file), "latin1"));
+    return { file, cases, judged: cases.filter((each) => !each.marks.has("8.x") && !each.marks.has("ours")) };
+  })
+  .filter(({ judged }) => judged.length > 0);
 
-  test.runIf(judged.length > 0)(`${judged.length} cases as redis-server answers them`, async () => {
+describe.each(fixtures)("$file", ({ file, cases, judged }) => {
+  const path = join(folder, file);
+
+  test(`${judged.length} cases as redis-server answers them`, async () => {
     const answers = new Map<TranscriptCase, string>();
     for (const each of judged) answers.set(each, await typeInto(redis, each));
     if (writing) {
