@@ -189,6 +189,13 @@ describe("house rules", () => {
     expect(broken).toEqual([]);
   });
 
+  test("npm start replaces its shell by the program, so that a signal to npm reaches it", () => {
+    const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
+      scripts: Record<string, string>;
+    };
+    for (const name of ["start", "headrace"]) expect(manifest.scripts[name], name).toMatch(/^exec node /);
+  });
+
   test("no default exports and no barrels inside rooms", () => {
     const broken: string[] = [];
     for (const file of roomSources) {
