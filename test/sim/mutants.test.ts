@@ -12,12 +12,14 @@ import { mutants } from "./mutants.ts";
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 /** Ten times what is usually needed, for a machine that is busy. */
 const SECONDS = 60;
+/** Where the search begins: fixed, so that a tree on which a mutant is found finds it every time. `npm run sim:mutants` begins anywhere. */
+const FIRST_SEED = 20_261_121;
 
 describe("the simulator", () => {
   test.each(mutants.filter(({ tier }) => tier === "test"))(
     "notices $name ($invariant)",
     async (mutant) => {
-      const verdict = await judge(mutant, SECONDS, Math.floor(Math.random() * 0x7fffffff));
+      const verdict = await judge(mutant, SECONDS, FIRST_SEED);
       console.log(lineOf(verdict));
       expect(verdict.message, `survived ${SECONDS} s`).not.toBe(null);
     },

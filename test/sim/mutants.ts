@@ -111,7 +111,7 @@ export const mutants: readonly Mutant[] = [
     find: "const isGranted = canVote && this.log.isUpToDate(m.logTerm, m.index);",
     replace: "const isGranted = canVote;",
     invariant: "vote",
-    tier: "test",
+    tier: "long",
   },
   {
     name: "WAL writes called durable without a sync",
