@@ -5,8 +5,11 @@
  *   checkpoint row   u32 0xffffffff · u8 1 · u16 group
  *
  *   value of the checkpoint row
- *   u8 version = 1 · u8 0 · u16 last sequence · f64 index · f64 term · f64 logTimeMs · configuration (peer-codec.ts)
+ *   u8 version = 1 · u8 flags (1 = put, see below) · u16 last sequence · f64 index · f64 term · f64 logTimeMs · configuration (peer-codec.ts)
  *   u32 ranges × { u16 from · u16 to · u32 generation } · u32 header bytes · header · u32 CRC-32 of all before
+ *
+ * A row is PUT when it did not grow out of this replica's own log: at founding, and when a snapshot was installed. The log is told of it right
+ * after the row is synced; until the next checkpoint a log that does not reach up to the row is therefore no damage.
  *
  * A generation is unique on the node, because its upper half is the group that made it and a node has one replica of a group. FLUSHALL begins a
  * new one; older ones are swept in the background (the store has no range delete).
@@ -19,6 +22,7 @@ import { readConfState, writeConfState } from "./peer-codec.ts";
 const VERSION = 1;
 const CHECKPOINT_PREFIX = 0xffffffff;
 const CHECKPOINT_KIND = 1;
+const FLAG_PUT = 1;
 const SEQUENCES = 0x10000;
 /** Group 65535 would make generations that look like the prefix. */
 export const GROUP_ID_MAX = 0xfffe;
@@ -40,7 +44,12 @@ export interface CheckpointRow {
   readonly sequence: number;
   /** The engine's part; empty for a group that was just founded. */
   readonly header: Uint8Array;
+  readonly isPut: boolean;
 }
+
+/** Where a new group begins: as if a snapshot had been installed here. A replica that is added later has nothing at 0 and so gets one first. */
+export const FOUNDING_INDEX = 1;
+export const FOUNDING_TERM = 1;
 
 export function checkpointKey(groupId: number): Uint8Array {
   assert(groupId > 0 && groupId <= GROUP_ID_MAX, "group ids have 16 bits");
@@ -80,7 +89,7 @@ export const STATE_KEY_PREFIX_BYTES = 6;
 export function encodeCheckpointRow(row: CheckpointRow): Uint8Array {
   const writer = new ByteWriter(256 + row.header.length);
   writer.u8(VERSION);
-  writer.u8(0);
+  writer.u8(row.isPut ? FLAG_PUT : 0);
   writer.u16(row.sequence % SEQUENCES);
   writer.f64(row.index);
   writer.f64(row.term);
@@ -107,7 +116,7 @@ export function decodeCheckpointRow(value: Uint8Array): CheckpointRow {
   const reader = new ByteReader(value, 0, end);
   const version = reader.u8();
   if (version !== VERSION) throw new DamagedRowError(`a checkpoint row of version ${version}`);
-  reader.skip(1);
+  const isPut = (reader.u8() & FLAG_PUT) !== 0;
   const sequence = reader.u16();
   const index = reader.f64();
   const term = reader.f64();
@@ -118,7 +127,7 @@ export function decodeCheckpointRow(value: Uint8Array): CheckpointRow {
     ranges.push({ from: reader.u16(), to: reader.u16(), generation: reader.u32() });
   }
   const header = reader.raw(reader.u32());
-  return { index, term, logTimeMs, confState, ranges, sequence, header };
+  return { index, term, logTimeMs, confState, ranges, sequence, header, isPut };
 }
 
 function writeU32(key: Uint8Array, offset: number, value: number): void {

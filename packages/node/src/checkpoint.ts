@@ -195,7 +195,16 @@ export class Checkpointer {
       if (configuration.index <= capture.index) confState = configuration.confState;
     }
     const { term, logTimeMs } = queued;
-    return { index: capture.index, term, logTimeMs, confState, ranges, sequence, header: capture.header.bytes };
+    return {
+      index: capture.index,
+      term,
+      logTimeMs,
+      confState,
+      ranges,
+      sequence,
+      header: capture.header.bytes,
+      isPut: false,
+    };
   }
 
   #written(queued: QueuedCapture, row: CheckpointRow, result: Result<void>): void {

@@ -19,6 +19,7 @@ import type {
   PeerLoss,
   PeerNetworkEvents,
 } from "@headrace/ports";
+import { FOUNDING_INDEX, FOUNDING_TERM } from "./checkpoint-row.ts";
 import { Founding, randomHex } from "./founding.ts";
 import type { Membership } from "./founding.ts";
 import { contradiction, loadIdentity, storeIdentity } from "./identity.ts";
@@ -274,7 +275,9 @@ export class Node implements PeerNetworkEvents {
   #onMember(membership: Membership, stored: () => void): void {
     const { state, nodeId, founded } = membership;
     const voters = state.metaReplicas.map((replica) => replica.replicaId);
-    const position = { index: 0, term: 0, confState: votersOnly(founded ? voters : []) };
+    const position = founded
+      ? { index: FOUNDING_INDEX, term: FOUNDING_TERM, confState: votersOnly(voters) }
+      : { index: 0, term: 0, confState: votersOnly([]) };
     const identity: Identity = {
       clusterId: state.clusterId,
       nodeId,

@@ -8,6 +8,7 @@ import { META_GROUP_ID } from "@headrace/meta";
 import type { ClusterState } from "@headrace/meta";
 import type { RecoveredGroup, SharedLogApi } from "@headrace/log";
 import type { NodeWorld } from "@headrace/ports";
+import { FOUNDING_INDEX, FOUNDING_TERM } from "./checkpoint-row.ts";
 import { MetaGroup, votersOnly } from "./meta-group.ts";
 import type { MetaGroupHost, MetaPosition } from "./meta-group.ts";
 import type { NodeConfig } from "./node-config.ts";
@@ -46,7 +47,7 @@ export function openGroups(options: OpenGroupsOptions, done: (opened: OpenedGrou
 }
 
 /**
- * Puts the first hard state of each new group into the log, durably. From then on a log that holds nothing of a group has been lost, and a
+ * Puts the first hard state of each new group into the log, and where it begins, durably. From then on a log that holds nothing of a group has been lost, and a
  * node that lost its log must not vote.
  */
 function markInLog(options: OpenGroupsOptions, placed: readonly Placed[], then: () => void): void {
@@ -57,9 +58,10 @@ function markInLog(options: OpenGroupsOptions, placed: readonly Placed[], then: 
     return;
   }
   for (const { groupId } of missing) {
+    options.log.compact(groupId, FOUNDING_INDEX, FOUNDING_TERM);
     options.log.append({
       groupId,
-      hardState: { term: 1, vote: 0, commit: 0 },
+      hardState: { term: FOUNDING_TERM, vote: 0, commit: 0 },
       entries: [],
       mustSync: true,
       onWritten: null,
@@ -80,15 +82,17 @@ function openPlaced(options: OpenGroupsOptions, placed: readonly Placed[], done:
   };
   for (const group of placed) {
     // While founding the log holds marks only: no group has run yet.
-    const recovered = options.founding ? null : (options.recovered.get(group.groupId) ?? null);
-    if (recovered === null && !options.founding) {
+    const { founding } = options;
+    const recovered = founding ? null : (options.recovered.get(group.groupId) ?? null);
+    const isMeta = group.groupId === META_GROUP_ID;
+    if (recovered === null && !founding) {
       failures.set(group.groupId, "the log holds nothing of it: the log's files were lost");
-    } else if (group.groupId === META_GROUP_ID && endOf(recovered) < options.meta.position.index) {
+    } else if (isMeta && !founding && endOf(recovered) < options.meta.position.index) {
       failures.set(
         group.groupId,
         `the log ends at ${endOf(recovered)}, the metadata at ${options.meta.position.index}`,
       );
-    } else if (group.groupId === META_GROUP_ID) {
+    } else if (isMeta) {
       meta = openMeta(options, group.replicaId, recovered);
     } else {
       open++;

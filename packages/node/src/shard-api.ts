@@ -175,7 +175,8 @@ export interface ShardOpening {
   readonly recovered: RecoveredGroup | null;
   /**
    * First members and slots of a new group: written once, when the store holds no checkpoint of the group (idempotent, so a node that died
-   * while founding opens again with the same). Null: the group must exist, else the opening fails with "missing".
+   * while founding opens again with the same). Without members: a replica that is added to a running group; it is empty until its leader has sent it
+   * a snapshot, which brings the members. Null: the group must exist, else the opening fails with "missing".
    */
   readonly founding: { readonly members: ConfState; readonly slots: readonly SlotRange[] } | null;
 }

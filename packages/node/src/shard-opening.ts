@@ -1,12 +1,22 @@
 /**
  * From what the disk holds to a replica's parts: checkpoint row, state at the checkpoint, log behind it, and the check that the two meet (I23).
  * A new group's first row is written here. Entries behind the checkpoint are applied by the first turns, as Raft finds them committed.
+ *
+ * A row that was put (founding, an installed snapshot) may be found with a log that has not heard of it: the process died between the two. The log
+ * then begins anew behind the row. What it promised stays promised: its term and vote are kept (I21, I24).
  */
 import { assert } from "@headrace/bytes";
 import type { ShardStateApi } from "@headrace/engine";
 import type { RecoveredGroup } from "@headrace/log";
 import type { Done } from "@headrace/ports";
-import { checkpointKey, encodeCheckpointRow, generationOf, GROUP_ID_MAX } from "./checkpoint-row.ts";
+import {
+  checkpointKey,
+  encodeCheckpointRow,
+  FOUNDING_INDEX,
+  FOUNDING_TERM,
+  generationOf,
+  GROUP_ID_MAX,
+} from "./checkpoint-row.ts";
 import type { CheckpointRow } from "./checkpoint-row.ts";
 import type { ShardOpening } from "./shard-api.ts";
 import { loadState, readCheckpointRow } from "./state-loading.ts";
@@ -14,19 +24,24 @@ import { loadState, readCheckpointRow } from "./state-loading.ts";
 export interface LoadedShard {
   readonly row: CheckpointRow;
   readonly state: ShardStateApi;
+  /** The log that follows the row. */
+  readonly recovered: RecoveredGroup | null;
 }
 
 export function loadShard(opening: ShardOpening, done: Done<LoadedShard>): void {
   const { config, world } = opening;
   assert(config.groupId > 0 && config.groupId <= GROUP_ID_MAX, "group ids have 16 bits");
   const withRow = (row: CheckpointRow): void => {
-    const gap = gapBetween(row, opening.recovered);
-    if (gap !== null) {
+    const found = opening.recovered;
+    const gap = gapBetween(row, found);
+    if (gap !== null && !isUntoldOf(row, found)) {
       done({ ok: false, reason: "corrupt", message: gap });
       return;
     }
+    if (gap !== null) world.log.compact(config.groupId, row.index, row.term);
+    const recovered = gap === null ? found : emptyLogAt(config.groupId, row, found);
     loadState(world.kvStore, row, config.limits, (result) => {
-      done(result.ok ? { ok: true, value: { row, state: result.value } } : result);
+      done(result.ok ? { ok: true, value: { row, state: result.value, recovered } } : result);
     });
   };
   readCheckpointRow(world.kvStore, config.groupId, (result) => {
@@ -49,14 +64,16 @@ function found(opening: ShardOpening, withRow: (row: CheckpointRow) => void, don
     return;
   }
   const generation = generationOf(config.groupId, 1);
+  const isMember = founding.members.voters.length > 0;
   const row: CheckpointRow = {
-    index: 0,
-    term: 0,
+    index: isMember ? FOUNDING_INDEX : 0,
+    term: isMember ? FOUNDING_TERM : 0,
     logTimeMs: 0,
     confState: founding.members,
     ranges: founding.slots.map((range) => ({ from: range.from, to: range.to, generation })),
     sequence: 1,
     header: new Uint8Array(0),
+    isPut: true,
   };
   const change = { key: checkpointKey(config.groupId), value: encodeCheckpointRow(row) };
   world.kvStore.write([change], (result) => {
@@ -81,4 +98,16 @@ function gapBetween(row: CheckpointRow, recovered: RecoveredGroup | null): strin
     return `entry ${row.index} has term ${atCheckpoint.term} in the log and ${row.term} in the checkpoint`;
   }
   return null;
+}
+
+/** Whether the log just has not heard of the row yet. */
+function isUntoldOf(row: CheckpointRow, recovered: RecoveredGroup | null): boolean {
+  return row.isPut && (recovered === null || recovered.compactedIndex < row.index);
+}
+
+function emptyLogAt(groupId: number, row: CheckpointRow, recovered: RecoveredGroup | null): RecoveredGroup {
+  const { term, vote } = recovered?.hardState ?? { term: 0, vote: 0 };
+  // A vote belongs to its term alone.
+  const hardState = { term: Math.max(term, row.term), vote: term >= row.term ? vote : 0, commit: row.index };
+  return { groupId, hardState, entries: [], compactedIndex: row.index, compactedTerm: row.term };
 }

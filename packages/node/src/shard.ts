@@ -72,7 +72,7 @@ export class ShardReplica {
   private constructor(opening: ShardOpening, loaded: LoadedShard) {
     const { config, world, host } = opening;
     const { groupId } = config;
-    const { row } = loaded;
+    const { row, recovered } = loaded;
     const wake = (): void => host.requestTurn(groupId);
     const onFailed = (message: string): void => this.#failHere(message);
     const raftLog = new RaftLog(
@@ -84,7 +84,7 @@ export class ShardReplica {
         onFailed,
       },
       world.log,
-      opening.recovered,
+      recovered,
       row,
     );
     const raft = new RaftNode(raftConfig(config, world.random, row.index), raftLog);

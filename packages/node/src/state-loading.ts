@@ -35,7 +35,7 @@ export function readCheckpointRow(kvStore: KvStore, groupId: number, done: Done<
 export function loadState(kvStore: KvStore, row: CheckpointRow, limits: ShardLimits, done: Done<ShardStateApi>): void {
   if (row.header.length === 0) {
     kvStore.get(slotKey(row.ranges[0]!.generation, 0), null, (result) => {
-      done(result.ok ? { ok: true, value: new ShardState() } : result);
+      done(result.ok ? { ok: true, value: ShardState.startingAt(row.index) } : result);
     });
     return;
   }
