@@ -1,6 +1,6 @@
 /**
- * One durable write after another to a preallocated segment: through the thread pool, and on the calling thread. And what the whole log makes
- * of it. Run: node bench/micro/wal-write.ts [directory]. The directory should be on the disk that counts.
+ * A segment's whole life, created and written front to back, past the page cache and through it. One durable write after another to a
+ * preallocated segment: through the thread pool, and on the calling thread. And what the whole log makes of it. Run: node bench/micro/wal-write.ts [directory]. The directory should be on the disk that counts.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -37,6 +37,28 @@ async function rawWrites(disk: SegmentDisk, sequence: number, bytes: number, cou
   timesMs.sort();
   const cpuUs = ((used.user + used.system) / count).toFixed(0);
   return `p50 ${percentile(timesMs, 0.5)} ms  p99 ${percentile(timesMs, 0.99)} ms  CPU ${cpuUs} µs a write`;
+}
+
+/** What creating segments and filling them with appends costs this process, kernel included. */
+async function segmentLives(directory: string, direct: boolean, appendBytes: number): Promise<string> {
+  const disk = await asked<SegmentDisk>((done) => openSegmentDisk(directory, { direct }, done));
+  const chunks = [new Uint8Array(appendBytes).fill(7)];
+  const cpu = process.cpuUsage();
+  const startedMs = performance.now();
+  const segments = 3;
+  for (let sequence = 1; sequence <= segments; sequence++) {
+    await asked<void>((done) => disk.create(sequence, SEGMENT_BYTES, done));
+    for (let at = 0; at + appendBytes <= SEGMENT_BYTES; at += appendBytes) {
+      await asked<void>((done) => disk.write(sequence, at, chunks, true, done));
+    }
+  }
+  const used = process.cpuUsage(cpu);
+  const mib = (segments * SEGMENT_BYTES) / 1024 / 1024;
+  const wallMs = performance.now() - startedMs;
+  for (let sequence = 1; sequence <= segments; sequence++) await asked<void>((done) => disk.remove(sequence, done));
+  await asked<void>((done) => disk.close(done));
+  const perMib = (value: number): string => (value / mib).toFixed(2);
+  return `user ${perMib(used.user / 1000)}  system ${perMib(used.system / 1000)}  wall ${perMib(wallMs)} ms a MiB`;
 }
 
 /** Appends of one group in a row, each as soon as the one before is durable (`inFlight` of them at once). */
@@ -104,6 +126,12 @@ async function wholeLog(directory: string): Promise<void> {
 
 const directory = await mkdtemp(join(process.argv[2] ?? tmpdir(), "headrace-wal-write-"));
 try {
+  for (let run = 1; run <= 5; run++) {
+    for (const direct of [true, false]) {
+      const name = direct ? "past the page cache   " : "through the page cache";
+      console.log(`${name} 140000 B: ${await segmentLives(join(directory, "lives"), direct, 140_000)}`);
+    }
+  }
   for (const [name, blockingWriteBytesMax] of [
     ["pool    ", 0],
     ["blocking", 1024 * 1024],

@@ -24,7 +24,8 @@ export interface SegmentDisk {
   read(sequence: number, offsetBytes: number, lengthBytes: number, done: Done<Uint8Array>): void;
   /**
    * Writes the chunks one after another at `offsetBytes`. With `durable` the bytes are on the medium when it completes (O_DSYNC);
-   * without it they are only with the operating system. The chunks must not change until then.
+   * without it they are only with the operating system. The chunks must not change until then. What lies behind an append, a write
+   * that begins where the one before ended, is zero: up to the end of its page it may be written as zeros again.
    */
   write(sequence: number, offsetBytes: number, chunks: readonly Uint8Array[], durable: boolean, done: Done<void>): void;
   /** Makes everything written to the segment durable. */

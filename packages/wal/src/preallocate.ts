@@ -6,7 +6,6 @@ import { close, constants, fdatasync, fsync, open, rename, unlink, write } from 
 import type { Done, Result } from "@headrace/ports";
 import { failureOf } from "./file-failure.ts";
 
-const PIECE_BYTES = 1024 * 1024;
 const DONE: Result<void> = { ok: true, value: undefined };
 
 export interface NewFile {
@@ -14,14 +13,18 @@ export interface NewFile {
   readonly temporaryPath: string;
   readonly path: string;
   readonly sizeBytes: number;
+  /** Past the page cache, of which a new segment would fill and clear 64 MiB; the size is a multiple of the page. */
+  readonly isDirect: boolean;
+  /** What it is filled from, piece by piece; page-aligned if `isDirect`. */
+  readonly zeros: Uint8Array;
 }
 
 export function preallocate(file: NewFile, done: Done<void>): void {
-  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC;
+  const direct = file.isDirect ? constants.O_DIRECT : 0;
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | direct;
   open(file.temporaryPath, flags, 0o640, (error, fd) => {
     if (error !== null) return done(failureOf(error));
-    const zeros = new Uint8Array(Math.min(PIECE_BYTES, file.sizeBytes));
-    fill(fd, zeros, 0, file.sizeBytes, (filled) => {
+    fill(fd, file.zeros, 0, file.sizeBytes, (filled) => {
       close(fd, (closeError) => {
         const outcome: Result<void> = filled.ok && closeError ? failureOf(closeError) : filled;
         if (!outcome.ok) return unlink(file.temporaryPath, () => done(outcome));

@@ -5,6 +5,7 @@
 import { close, constants, mkdir, open, read, readdir, stat, unlink } from "node:fs";
 import { join } from "node:path";
 import type { Done, Failure, Result, SegmentDisk, SegmentInfo } from "@headrace/ports";
+import { canWriteDirectly, DirectStaging, PAGE_BYTES, pageAligned } from "./direct-staging.ts";
 import { failureOf } from "./file-failure.ts";
 import { preallocate, syncDirectory } from "./preallocate.ts";
 import { SegmentFile } from "./segment-file.ts";
@@ -15,10 +16,14 @@ export interface SegmentDiskOptions {
    * what it gives and takes.
    */
   readonly blockingWriteBytesMax?: number;
+  /** False: through the page cache even where it could be avoided. */
+  readonly direct?: boolean;
 }
 
 const NAME = /^wal-(\d{16})\.seg$/;
 const TEMPORARY_NAME = /^wal-\d{16}\.tmp$/;
+/** A new segment is filled in pieces of this size. */
+const ZEROS_BYTES = 1024 * 1024;
 const CLOSED: Failure = { ok: false, reason: "closed", message: "the segment disk is closed" };
 const DONE: Result<void> = { ok: true, value: undefined };
 
@@ -31,7 +36,10 @@ export function openSegmentDisk(directory: string, options: SegmentDiskOptions, 
       const unfinished = names.filter((name) => TEMPORARY_NAME.test(name)).map((name) => join(directory, name));
       unlinkAll(unfinished, (unlinked) => {
         if (!unlinked.ok) return done(unlinked);
-        done({ ok: true, value: new FileSegmentDisk(directory, options) });
+        const opened = (isDirect: boolean): void =>
+          done({ ok: true, value: new FileSegmentDisk(directory, options, isDirect) });
+        if (options.direct === false) opened(false);
+        else canWriteDirectly(directory, opened);
       });
     });
   });
@@ -40,12 +48,15 @@ export function openSegmentDisk(directory: string, options: SegmentDiskOptions, 
 class FileSegmentDisk implements SegmentDisk {
   readonly #directory: string;
   readonly #blockingWriteBytesMax: number;
+  readonly #staging: DirectStaging | null;
+  readonly #zeros: Uint8Array = pageAligned(ZEROS_BYTES);
   /** Segments that have been written to: at most the current one and the one before. */
   readonly #files: Map<number, SegmentFile> = new Map();
   #isClosed = false;
 
-  constructor(directory: string, options: SegmentDiskOptions) {
+  constructor(directory: string, options: SegmentDiskOptions, isDirect: boolean) {
     this.#directory = directory;
+    this.#staging = isDirect ? new DirectStaging() : null;
     this.#blockingWriteBytesMax = options.blockingWriteBytesMax ?? 0;
   }
 
@@ -63,7 +74,8 @@ class FileSegmentDisk implements SegmentDisk {
     if (this.#refuses(done)) return;
     const path = this.#path(sequence);
     const temporaryPath = path.replace(/\.seg$/, ".tmp");
-    preallocate({ directory: this.#directory, path, temporaryPath, sizeBytes }, done);
+    const isDirect = this.#staging !== null && sizeBytes % PAGE_BYTES === 0;
+    preallocate({ directory: this.#directory, path, temporaryPath, sizeBytes, isDirect, zeros: this.#zeros }, done);
   }
 
   read(sequence: number, offsetBytes: number, lengthBytes: number, done: Done<Uint8Array>): void {
@@ -126,7 +138,7 @@ class FileSegmentDisk implements SegmentDisk {
         // A failure to close a file whose content was synced through it has nobody to tell and nothing to lose.
         if (older < sequence) this.#closeFile(older, () => {});
       }
-      file = new SegmentFile(this.#path(sequence), this.#blockingWriteBytesMax);
+      file = new SegmentFile(this.#path(sequence), this.#blockingWriteBytesMax, this.#staging);
       this.#files.set(sequence, file);
     }
     return file;

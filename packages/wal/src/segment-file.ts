@@ -1,10 +1,12 @@
 /**
  * One segment file that is being written: two descriptors, one with O_DSYNC for writes that are durable when they return, one without.
- * Writes and syncs go one after the other in the order of calling. Preallocation made the file's size final, so a durable write updates no
+ * Durable writes go past the page cache where the file system can (direct-staging.ts); the others are left with the operating system, which is
+ * the page cache. Writes and syncs go one after the other in the order of calling. Preallocation made the file's size final, so a durable write updates no
  * metadata: that is what made O_DSYNC twice as fast as append and fdatasync in the prototype.
  */
-import { close, constants, fdatasync, open, writev, writevSync } from "node:fs";
+import { close, constants, fdatasync, fstat, open, writev, writevSync } from "node:fs";
 import type { Done, Result } from "@headrace/ports";
+import { type DirectStaging, PAGE_BYTES } from "./direct-staging.ts";
 import { failureOf } from "./file-failure.ts";
 
 /** Not everywhere: without it a durable write is a write and a sync. */
@@ -20,14 +22,18 @@ const DONE: Result<void> = { ok: true, value: undefined };
 export class SegmentFile {
   readonly #path: string;
   readonly #blockingWriteBytesMax: number;
+  /** Null where files cannot be written directly. */
+  readonly #staging: DirectStaging | null;
   #plainFd = -1;
   #durableFd = -1;
+  #isDirect = false;
   #tasks: Task[] = [];
   #isBusy = false;
 
-  constructor(path: string, blockingWriteBytesMax: number) {
+  constructor(path: string, blockingWriteBytesMax: number, staging: DirectStaging | null) {
     this.#path = path;
     this.#blockingWriteBytesMax = blockingWriteBytesMax;
+    this.#staging = staging;
   }
 
   write(offsetBytes: number, chunks: readonly Uint8Array[], durable: boolean, done: Done<void>): void {
@@ -42,6 +48,7 @@ export class SegmentFile {
   close(done: Done<void>): void {
     this.#enqueue((finish) => {
       const { fds } = this;
+      this.#staging?.forget(this.#durableFd);
       this.#plainFd = -1;
       this.#durableFd = -1;
       closeAll(fds, finish);
@@ -79,7 +86,14 @@ export class SegmentFile {
       if (result.ok && durable && O_DSYNC === undefined) this.#sync(done);
       else done(result);
     };
-    if (totalBytes <= this.#blockingWriteBytesMax) writeBlocking(fd, chunks, totalBytes, offsetBytes, written);
+    const isBlocking = totalBytes <= this.#blockingWriteBytesMax;
+    if (durable && this.#isDirect) {
+      this.#staging!.write({ fd, offsetBytes, chunks, totalBytes, isBlocking, done: written });
+      return;
+    }
+    // What the staging keeps of the last page may be outdated by this.
+    this.#staging?.forget(this.#durableFd);
+    if (isBlocking) writeBlocking(fd, chunks, totalBytes, offsetBytes, written);
     else writeAll(fd, chunks, totalBytes, offsetBytes, written);
   }
 
@@ -96,13 +110,24 @@ export class SegmentFile {
         this.#durableFd = plainFd;
         return done(DONE);
       }
-      open(this.#path, constants.O_WRONLY | O_DSYNC, (durableError, durableFd) => {
-        if (durableError === null) {
-          this.#durableFd = durableFd;
-          return done(DONE);
-        }
+      this.#openDurable(plainFd, O_DSYNC, (opened) => {
+        if (opened.ok) return done(opened);
         this.#plainFd = -1;
-        close(plainFd, () => done(failureOf(durableError)));
+        close(plainFd, () => done(opened));
+      });
+    });
+  }
+
+  #openDurable(plainFd: number, durableFlag: number, done: Done<void>): void {
+    fstat(plainFd, (statError, stats) => {
+      if (statError !== null) return done(failureOf(statError));
+      // Only whole pages can be written directly; a segment of another size is not one that this program founds by default.
+      this.#isDirect = this.#staging !== null && stats.isFile() && stats.size % PAGE_BYTES === 0;
+      const flags = this.#isDirect ? constants.O_RDWR | constants.O_DIRECT : constants.O_WRONLY;
+      open(this.#path, flags | durableFlag, (durableError, durableFd) => {
+        if (durableError !== null) return done(failureOf(durableError));
+        this.#durableFd = durableFd;
+        done(DONE);
       });
     });
   }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { SegmentDisk } from "@headrace/ports";
 import { segmentDiskConformance } from "@headrace/testkit/conformance/segment-disk.ts";
 import { settleByWaiting, valueOf } from "@headrace/testkit/conformance/settle.ts";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { openSegmentDisk, type SegmentDiskOptions } from "../src/index.ts";
 
@@ -21,13 +22,14 @@ async function inDirectory(body: (directory: string) => Promise<void>): Promise<
   }
 }
 
-for (const blockingWriteBytesMax of [0, 4096]) {
-  segmentDiskConformance(`the disk of files (blocking up to ${blockingWriteBytesMax})`, async () => {
+const variants: readonly SegmentDiskOptions[] = [{}, { direct: false }, { blockingWriteBytesMax: 4096 }];
+for (const options of variants) {
+  segmentDiskConformance(`the disk of files ${JSON.stringify(options)}`, async () => {
     const directory = await mkdtemp(join(tmpdir(), "headrace-wal-"));
     return {
-      disk: await open(directory, { blockingWriteBytesMax }),
+      disk: await open(directory, options),
       settle: settleByWaiting,
-      reopen: () => open(directory, { blockingWriteBytesMax }),
+      reopen: () => open(directory, options),
       cleanUp: () => rm(directory, { recursive: true }),
     };
   });
@@ -45,6 +47,53 @@ async function descriptorFlags(path: string): Promise<number[]> {
   }
   return flags;
 }
+
+describe("appends of any length, durable or not, and writes in between", () => {
+  const SIZE_BYTES = 6 * 1024 * 1024;
+  const step = fc.record({
+    lengths: fc.array(fc.oneof(fc.nat(300), fc.nat(9000), fc.constantFrom(4096, 8192, 2_500_000)), { maxLength: 5 }),
+    durable: fc.boolean(),
+    reopens: fc.boolean(),
+    /** Written again somewhere in what is there already, as recovery does with zeros. */
+    again: fc.option(fc.nat(SIZE_BYTES), { freq: 4 }),
+  });
+
+  for (const options of variants) {
+    test(`leave exactly these bytes and zeros behind them ${JSON.stringify(options)}`, async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { maxLength: 12 }), (steps) =>
+          inDirectory(async (directory) => {
+            const expected = new Uint8Array(SIZE_BYTES);
+            let disk = await open(directory, options);
+            valueOf(await settleByWaiting<void>((done) => disk.create(1, SIZE_BYTES, done)));
+            let at = 0;
+            let fill = 0;
+            for (const { lengths, durable, reopens, again } of steps) {
+              if (reopens) {
+                valueOf(await settleByWaiting<void>((done) => disk.close(done)));
+                disk = await open(directory, options);
+              }
+              const chunks = lengths.map((length) => new Uint8Array(length).fill((fill++ % 255) + 1));
+              const bytes = Buffer.concat(chunks);
+              if (at + bytes.length > SIZE_BYTES) break;
+              expected.set(bytes, at);
+              valueOf(await settleByWaiting<void>((done) => disk.write(1, at, chunks, durable, done)));
+              at += bytes.length;
+              if (again === null || again + 5000 > at) continue;
+              expected.fill(0, again, again + 5000);
+              const zeros = [new Uint8Array(5000)];
+              valueOf(await settleByWaiting<void>((done) => disk.write(1, again, zeros, durable, done)));
+            }
+            const read = valueOf(await settleByWaiting<Uint8Array>((done) => disk.read(1, 0, SIZE_BYTES, done)));
+            expect(Buffer.compare(read, expected)).toBe(0);
+            valueOf(await settleByWaiting<void>((done) => disk.close(done)));
+          }),
+        ),
+        { numRuns: 15 },
+      );
+    });
+  }
+});
 
 describe("the segment files", () => {
   test.skipIf(process.platform !== "linux")("hold the open segment with O_DSYNC, and no longer the ones before", () =>
