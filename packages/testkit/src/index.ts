@@ -1,1 +1,2 @@
+export * from "./group-status.ts";
 export * from "./local-cluster.ts";
