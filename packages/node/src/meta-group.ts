@@ -156,6 +156,10 @@ export class MetaGroup implements RaftStorageOwner {
     return this.#failed === null;
   }
 
+  get isLeaderOverdue(): boolean {
+    return this.#failed === null && this.#raft.isLeaderOverdue;
+  }
+
   get isLeader(): boolean {
     return this.#failed === null && this.#raft.role === Role.leader;
   }

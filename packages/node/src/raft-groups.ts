@@ -6,15 +6,17 @@
  * arrives in the meantime shares the next turn.
  *
  * A peer whose process is gone shows as a refused or reset connection at once. Its groups then forget their leader (so that they vote
- * again) and campaign after 10–60 ms, drawn by chance so that one of them wins. A death without such a sign is found by the election
- * timeout.
+ * again) and campaign, one replica after another. A death without such a sign is found by the election timeout of one group, and then by all
+ * (leader-losses.ts).
  *
  * Must not know: what the groups' logs hold, lanes, founding.
  */
 import { TruncatedError } from "@headrace/bytes";
+import { META_GROUP_ID } from "@headrace/meta";
 import type { ClusterState } from "@headrace/meta";
 import type { Logger, PeerLoss, PeerNetwork, Random, Scheduler, Timer } from "@headrace/ports";
 import type { Message } from "@headrace/raft-ts";
+import { LeaderLosses } from "./leader-losses.ts";
 import { decodeFrame, PeerCodecError } from "./peer-codec.ts";
 import { PeerOutbox } from "./peer-outbox.ts";
 
@@ -23,6 +25,8 @@ export interface RaftGroup {
   readonly groupId: number;
   readonly replicaId: number;
   readonly isHealthy: boolean;
+  /** Follows a leader of which nothing was heard for a whole election timeout. */
+  readonly isLeaderOverdue: boolean;
   tick(): void;
   receive(message: Message): void;
   reportUnreachable(replicaId: number): void;
@@ -57,8 +61,6 @@ export interface RaftGroupsHost {
   onTurnEnd(): void;
 }
 
-const CAMPAIGN_MIN_MS = 10;
-const CAMPAIGN_SPREAD_MS = 50;
 const NO_LEADER: GroupLeader = { replicaId: 0, nodeId: 0, term: 0, ready: false, changes: 0 };
 
 export class RaftGroups {
@@ -72,6 +74,7 @@ export class RaftGroups {
   readonly #nodeByReplica: Map<number, number>;
   readonly #preferred: Map<number, number>;
   readonly #leaders: Map<number, GroupLeader>;
+  readonly #losses: LeaderLosses;
   readonly #queued: Set<number>;
   #turnScheduled: boolean;
   #inTurn: boolean;
@@ -94,6 +97,7 @@ export class RaftGroups {
     this.#nodeByReplica = new Map();
     this.#preferred = new Map();
     this.#leaders = new Map();
+    this.#losses = new LeaderLosses(world.random);
     this.#queued = new Set();
     this.#turnScheduled = false;
     this.#inTurn = false;
@@ -136,6 +140,7 @@ export class RaftGroups {
       for (const replica of replicas) this.#nodeByReplica.set(replica.replicaId, replica.nodeId);
     }
     for (const shard of state.shards) this.#preferred.set(shard.id, shard.preferredReplicaId);
+    this.#losses.place(META_GROUP_ID, state);
   }
 
   /** Starts the clock. Until then groups may be added, but nothing moves. */
@@ -154,7 +159,7 @@ export class RaftGroups {
     for (const group of this.#groups.values()) {
       const preferred = this.#preferred.get(group.groupId) ?? 0;
       // The metadata group has no preferred leader: its first member goes ahead.
-      if (preferred === 0 || preferred === group.replicaId) this.#campaignSoon(group);
+      if (preferred === 0 || preferred === group.replicaId) this.#campaignSoon(group, 0);
     }
   }
 
@@ -186,6 +191,7 @@ export class RaftGroups {
     const isNew = replicaId !== 0 && (term !== known.term || replicaId !== known.replicaId);
     const leader = { replicaId, nodeId, term, ready, changes: known.changes + (isNew ? 1 : 0) };
     this.#leaders.set(groupId, leader);
+    if (nodeId !== 0) this.#losses.onLeader(groupId, nodeId);
     this.#host.onLeader(groupId, leader);
   }
 
@@ -198,6 +204,7 @@ export class RaftGroups {
 
   onFrame(fromNodeId: number, frame: Uint8Array): void {
     if (this.#stopped) return;
+    this.#losses.onHeard(fromNodeId);
     try {
       decodeFrame(frame, (groupId, message) => this.#route(fromNodeId, groupId, message));
     } catch (error) {
@@ -217,7 +224,7 @@ export class RaftGroups {
       const leader = this.leaderOf(group.groupId);
       if (leader.replicaId === 0 || leader.nodeId !== nodeId || !group.isHealthy) continue;
       group.forgetLeader();
-      this.#campaignSoon(group);
+      this.#campaignSoon(group, nodeId);
     }
   }
 
@@ -231,9 +238,19 @@ export class RaftGroups {
     group.receive(message);
   }
 
-  /** The draw keeps two replicas from splitting the vote; who hears of a leader meanwhile stays quiet. */
-  #campaignSoon(group: RaftGroup): void {
-    const delayMs = CAMPAIGN_MIN_MS + this.#world.random.below(CAMPAIGN_SPREAD_MS);
+  /** The groups of suspects that have waited long enough. Only once each: to the group its leader is unknown then. */
+  #campaignWhereOverdue(): void {
+    for (const group of this.#groups.values()) {
+      const { nodeId } = this.leaderOf(group.groupId);
+      if (!this.#losses.isSuspect(nodeId) || !group.isHealthy || !group.isLeaderOverdue) continue;
+      group.forgetLeader();
+      this.#campaignSoon(group, nodeId);
+    }
+  }
+
+  /** Who hears of a leader meanwhile stays quiet. */
+  #campaignSoon(group: RaftGroup, lostNodeId: number): void {
+    const delayMs = this.#losses.delayMs(group.groupId, group.replicaId, lostNodeId);
     this.#world.scheduler.after(delayMs, () => {
       if (this.#stopped || !group.isHealthy || this.leaderOf(group.groupId).replicaId !== 0) return;
       group.campaign();
@@ -248,6 +265,7 @@ export class RaftGroups {
     for (const group of this.#groups.values()) {
       if (group.isHealthy) group.tick();
     }
+    if (this.#losses.hasSuspects) this.#campaignWhereOverdue();
   }
 
   #scheduleTurn(): void {

@@ -153,6 +153,10 @@ export class ShardReplica {
     return this.#failed === null;
   }
 
+  get isLeaderOverdue(): boolean {
+    return this.#failed === null && this.#raft.isLeaderOverdue;
+  }
+
   get isLeader(): boolean {
     return this.#failed === null && this.#raft.role === Role.leader;
   }

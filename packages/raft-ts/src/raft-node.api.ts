@@ -61,6 +61,8 @@ export interface RaftNodeApi {
   readonly confirmedRead: number;
   /** Replica the leadership is being handed to, 0 if none. */
   readonly transferee: number;
+  /** Follows a leader of which nothing was heard for `electionTicks`: it would grant a vote by now. */
+  readonly isLeaderOverdue: boolean;
 
   tick(): void;
   /** Campaigns now, as if the election timeout had passed (pre-vote included). */

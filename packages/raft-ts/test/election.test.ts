@@ -307,3 +307,20 @@ test("proposals are refused by whoever does not lead, without a trace", () => {
   expect(cluster.node(2).propose(bytes("x"))).toEqual({ ok: false, reason: "notLeader" });
   expect(cluster.node(2).hasMessages()).toBe(false);
 });
+
+test("a leader is overdue when nothing came of it for an election timeout, and not a tick before", () => {
+  const cluster = new Cluster(3);
+  cluster.tick(1, 10);
+  cluster.stabilize();
+  const follower = cluster.node(2);
+  for (let i = 0; i < 9; i++) follower.tick();
+  expect([follower.role, follower.isLeaderOverdue]).toEqual([Role.follower, false]);
+  cluster.tick(1, 1);
+  cluster.stabilize();
+  for (let i = 0; i < 9; i++) follower.tick();
+  expect(follower.isLeaderOverdue).toBe(false);
+  follower.tick();
+  // Ten ticks and no more: from here on it may campaign on its own.
+  expect(follower.isLeaderOverdue).toBe(follower.role === Role.follower);
+  expect(cluster.node(1).isLeaderOverdue).toBe(false);
+});
