@@ -29,6 +29,7 @@ import { MemberNode } from "./member-node.ts";
 import { loadMetaPosition, storeMetaPosition, votersOnly } from "./meta-group.ts";
 import type { MetaPosition } from "./meta-group.ts";
 import { MetaService } from "./meta-service.ts";
+import { PatientRecords } from "./patient-records.ts";
 import { defaultReplicas, defaultShards } from "./node-config.ts";
 import type { NodeConfig } from "./node-config.ts";
 
@@ -62,7 +63,8 @@ export class Node implements PeerNetworkEvents {
   constructor(config: NodeConfig, world: NodeOuterWorld) {
     const { clock, scheduler, logger } = world;
     this.#config = config;
-    this.#world = world;
+    // A full disk stops nothing that can wait.
+    this.#world = { ...world, recordStore: new PatientRecords(world.recordStore, scheduler, logger) };
     const walConfig = {
       segmentBytes: config.walSegmentBytes,
       maxWriteBytes: 1024 * 1024,
@@ -91,7 +93,7 @@ export class Node implements PeerNetworkEvents {
         replicas: config.replicas ?? defaultReplicas,
         settings: config.settings,
       },
-      world,
+      this.#world,
       {
         onMember: (membership, stored) => this.#onMember(membership, stored),
         onFailed: (message) => this.#break(message),
