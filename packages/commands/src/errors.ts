@@ -70,6 +70,9 @@ export const Errors = {
   claimRetryCount: "ERR Invalid RETRYCOUNT option argument for XCLAIM",
   /** Headrace's own: Redis has no bound of this kind. */
   tooLargeForEntry: "ERR the request is too large for one log entry",
+  /** Headrace's own, in the style of Redis' MISCONF texts. Nothing has happened. */
+  noSpace:
+    "MISCONF Headrace keeps a reserve of disk space, and this shard's leader is below it. Commands that may grow the data set are refused until there is space again. Please check the Headrace logs for details.",
   countNotPositive: "ERR COUNT must be > 0",
 } as const;
 

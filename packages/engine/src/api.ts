@@ -286,6 +286,11 @@ export class UnknownEffectError extends Error {
   override name: string = "UnknownEffectError";
 }
 
+/** A stored value is whole, but of a form that this program does not know: the replica must stop, and nothing is thrown away. */
+export class UnknownRowError extends Error {
+  override name: string = "UnknownRowError";
+}
+
 /** A stored value does not match its checksum or its form. */
 export class DamagedRowError extends Error {
   override name: string = "DamagedRowError";

@@ -3,7 +3,7 @@
  * the parts together and checks that nothing is missing and nothing is left over. Row values are kept until then and must not change.
  */
 import { ByteReader, crc32, latin1, TruncatedError } from "@headrace/bytes";
-import { DamagedRowError, type ShardHeader, type ShardLoaderApi } from "./api.ts";
+import { DamagedRowError, UnknownRowError, type ShardHeader, type ShardLoaderApi } from "./api.ts";
 import { StreamKey } from "./keyspace-state.ts";
 import { buildStream, KeyParts } from "./key-parts.ts";
 import type { DirtyMeter } from "./dirty-meter.ts";
@@ -24,7 +24,7 @@ export class ShardLoader implements ShardLoaderApi {
     if (view.getUint32(end, true) !== rowChecksum(slot, subkey, value.subarray(0, end))) {
       throw new DamagedRowError("row does not match its checksum");
     }
-    if (value[0] !== ROW_VERSION) throw new DamagedRowError(`row version ${value[0]}`);
+    if (value[0] !== ROW_VERSION) throw new UnknownRowError(`row version ${value[0]}`);
     const keyView = new DataView(subkey.buffer, subkey.byteOffset, subkey.length);
     const kind = keyView.getUint8(6);
     const numbers = subkeyNumbers(kind);
@@ -55,7 +55,7 @@ export class ShardLoader implements ShardLoaderApi {
     if (view.getUint32(end, true) !== crc32(bytes.subarray(0, end))) {
       throw new DamagedRowError("shard header does not match its checksum");
     }
-    if (bytes[0] !== ROW_VERSION) throw new DamagedRowError(`shard header version ${bytes[0]}`);
+    if (bytes[0] !== ROW_VERSION) throw new UnknownRowError(`shard header version ${bytes[0]}`);
     const reader = new ByteReader(bytes, 1, end);
     if (reader.f64() !== index) throw new DamagedRowError("shard header is of another index");
     const state = ShardState.startingAt(index, reader.f64());

@@ -25,7 +25,9 @@ export type RecoveryOutcome =
       readonly tornBytes: number;
     }
   /** Damage before the last block (I23): the node must serve nothing. */
-  | { readonly kind: "damaged"; readonly message: string };
+  | { readonly kind: "damaged"; readonly message: string }
+  /** Whole, but written by a program that knows more than this one: nothing may be skipped, and nothing is thrown away. */
+  | { readonly kind: "unknown"; readonly message: string };
 
 export interface WalConfig {
   readonly segmentBytes: number;
@@ -74,6 +76,8 @@ export interface SharedLogApi {
   readonly maxEntryBytes: number;
   /** Any write or sync error: called once; nothing is retried, the node's groups stop (I22). */
   onPoisoned: (message: string) => void;
+  /** A record that was read back later is not what had been written (I23). Whoever asked for it gets a `corrupt` failure as well. */
+  onDamage: (message: string) => void;
   /** For metrics. */
   readonly stats: {
     readonly writes: number;

@@ -69,7 +69,7 @@ export class BlockBuilder {
     const at = this.#record(kind, groupId, entry.term, entry.index);
     this.#arena[at + 1] = entry.type;
     this.#view.setUint32(at + 4, data.length, true);
-    this.#view.setUint32(at + 8, crc32(data), true);
+    this.#view.setUint32(at + 8, crc32(data, entry.type), true);
     this.#payloadBytes += recordBytes(data.length);
     if (data.length <= COPIED_DATA_BYTES_MAX) {
       const room = paddedTo8(data.length);

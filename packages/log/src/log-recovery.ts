@@ -7,6 +7,7 @@
 import { assert } from "@headrace/bytes";
 import type { Done, Failure, SegmentDisk, SegmentInfo } from "@headrace/ports";
 import { LogReplay } from "./log-replay.ts";
+import type { ReplayProblem } from "./log-replay.ts";
 import {
   BLOCK_HEADER_BYTES,
   BLOCK_MAGIC,
@@ -42,7 +43,8 @@ export interface LogEnd {
 
 export type ScanOutcome =
   | { readonly kind: "end"; readonly end: LogEnd }
-  | { readonly kind: "damaged"; readonly message: string };
+  | { readonly kind: "damaged"; readonly message: string }
+  | { readonly kind: "unknown"; readonly message: string };
 
 export class LogRecovery {
   readonly #disk: SegmentDisk;
@@ -112,7 +114,7 @@ export class LogRecovery {
       }
       if (!blockIsIntact(this.#window, at, header)) return this.#chainEnds();
       const problem = this.#take(header, at);
-      if (problem !== null) return this.#damaged(this.#here(problem));
+      if (problem !== null) return this.#refuse(problem);
       if (this.#offset + BLOCK_HEADER_BYTES > this.#segmentBytes) return this.#chainEnds();
       if (this.#offset + BLOCK_HEADER_BYTES > this.#windowStart + this.#window.length) {
         this.#load(() => this.#walk());
@@ -134,16 +136,21 @@ export class LogRecovery {
   }
 
   /** Replays an intact block that continues the chain. */
-  #take(header: BlockHeader, at: number): string | null {
-    if (header.version !== FORMAT_VERSION) return `format version ${header.version} is not known`;
+  #take(header: BlockHeader, at: number): ReplayProblem | null {
+    if (header.version !== FORMAT_VERSION) {
+      return { kind: "unknown", message: `format version ${header.version} is not known` };
+    }
     const start = at + BLOCK_HEADER_BYTES;
     const end = at + header.totalBytes;
     const { sequence } = this.#segments[this.#position]!;
     const first = new RecordCursor(this.#window, start, end);
     const startsSegment = first.next() && first.kind === RecordKind.segmentStart;
-    if (startsSegment !== (this.#offset === 0)) return "segment start record is not where the segment starts";
+    if (startsSegment !== (this.#offset === 0)) {
+      return { kind: "damaged", message: "segment start record is not where the segment starts" };
+    }
     if (startsSegment && (first.index !== sequence || first.term !== this.#segmentBytes)) {
-      return `segment start record names segment ${first.index} with ${first.term} bytes`;
+      const message = `segment start record names segment ${first.index} with ${first.term} bytes`;
+      return { kind: "damaged", message };
     }
     const problem = this.#replay.takeRecords(new RecordCursor(this.#window, start, end), sequence, this.#windowStart);
     if (problem !== null) return problem;
@@ -246,8 +253,10 @@ export class LogRecovery {
     });
   }
 
-  #here(problem: string): string {
-    return `segment ${this.#segments[this.#position]!.sequence} is damaged at offset ${this.#offset}: ${problem}`;
+  #refuse({ kind, message }: ReplayProblem): void {
+    const place = `segment ${this.#segments[this.#position]!.sequence}`;
+    if (kind === "damaged") return this.#damaged(`${place} is damaged at offset ${this.#offset}: ${message}`);
+    this.#done({ ok: true, value: { kind, message: `${place} at offset ${this.#offset}: ${message}` } });
   }
 
   #damaged(message: string): void {

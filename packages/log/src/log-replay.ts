@@ -45,16 +45,23 @@ class ReplayedGroup {
   }
 }
 
+/** Why the records of an intact block can't be taken. */
+export interface ReplayProblem {
+  readonly kind: "damaged" | "unknown";
+  readonly message: string;
+}
+
 export class LogReplay {
   readonly #groups: Map<number, ReplayedGroup> = new Map();
 
-  /** Takes all records of one intact block. `base` turns offsets in the cursor's bytes into offsets in the segment. A text tells damage. */
-  takeRecords(cursor: RecordCursor, segment: number, base: number): string | null {
+  /** Takes all records of one intact block. `base` turns offsets in the cursor's bytes into offsets in the segment. */
+  takeRecords(cursor: RecordCursor, segment: number, base: number): ReplayProblem | null {
     while (cursor.next()) {
-      const problem = this.#take(cursor, segment, base);
-      if (problem !== null) return problem;
+      if (!this.#take(cursor, segment, base)) {
+        return { kind: "unknown", message: `record kind ${cursor.kind} is not known` };
+      }
     }
-    return cursor.atEnd ? null : "records do not fill the block";
+    return cursor.atEnd ? null : { kind: "damaged", message: "records do not fill the block" };
   }
 
   /** Puts everything into the table and hands out the groups, or says which group's log has a hole. */
@@ -83,27 +90,28 @@ export class LogReplay {
     return recovered;
   }
 
-  #take(cursor: RecordCursor, segment: number, base: number): string | null {
+  /** False: a kind that this program does not know. */
+  #take(cursor: RecordCursor, segment: number, base: number): boolean {
     switch (cursor.kind) {
       case RecordKind.entry:
         this.#group(cursor).put(entryAt(cursor, segment, base));
-        return null;
+        return true;
       case RecordKind.copiedEntry:
         this.#group(cursor).putCopy(entryAt(cursor, segment, base));
-        return null;
+        return true;
       case RecordKind.hardState:
         this.#group(cursor).hardState = { term: cursor.term, vote: cursor.vote(), commit: cursor.index };
-        return null;
+        return true;
       case RecordKind.compaction:
         this.#group(cursor).compact(cursor.index, cursor.term, cursor.entryType === 1);
-        return null;
+        return true;
       case RecordKind.forgotten:
         this.#groups.delete(cursor.groupId);
-        return null;
+        return true;
       case RecordKind.segmentStart:
-        return null;
+        return true;
       default:
-        return `unknown record kind ${cursor.kind}`;
+        return false;
     }
   }
 
@@ -126,7 +134,7 @@ export function readEntry(cursor: RecordCursor): Entry {
   return { term: cursor.term, index: cursor.index, type: cursor.entryType as EntryType, data: cursor.data() };
 }
 
-/** For single records read back later, when the block's CRC is not at hand. */
+/** For single records read back later, when the block's CRC is not at hand. The rest of the header is compared with what memory knows. */
 export function dataIsIntact(cursor: RecordCursor): boolean {
-  return crc32(cursor.data()) === cursor.dataCrc;
+  return crc32(cursor.data(), cursor.entryType) === cursor.dataCrc;
 }

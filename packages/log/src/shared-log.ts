@@ -57,6 +57,7 @@ export class SharedLog implements SharedLogApi {
   #onClosed: Done<void> | null = null;
   readonly #stats = { writes: 0, bytes: 0, segments: 0, lastWriteMs: 0, durableWrites: new LatencyHistogram() };
   onPoisoned: (message: string) => void = () => {};
+  onDamage: (message: string) => void = () => {};
 
   constructor(config: WalConfig, disk: SegmentDisk, clock: Clock, scheduler: Scheduler, logger: Logger) {
     assert(
@@ -70,7 +71,7 @@ export class SharedLog implements SharedLogApi {
     this.#logger = logger;
     this.#builder = new BlockBuilder(Math.min(config.maxWriteBytes, 256 * 1024));
     this.#gatherer = new BlockGatherer(this.#table, this.#builder, config.maxWriteBytes);
-    this.#reader = new EntryReader(disk);
+    this.#reader = new EntryReader(disk, (message) => this.onDamage(message));
     this.#segments = new SegmentSet(disk, scheduler, logger, {
       onReady: () => this.#pump(),
       onFailure: (message) => this.#poison(message),
@@ -103,7 +104,7 @@ export class SharedLog implements SharedLogApi {
     new LogRecovery(this.#disk, this.#config.segmentBytes, (scanned) => {
       if (!scanned.ok) return done(scanned);
       const outcome = scanned.value;
-      if (outcome.kind === "damaged") {
+      if (outcome.kind !== "end") {
         this.#state = "ended";
         return done({ ok: true, value: outcome });
       }

@@ -10,8 +10,9 @@
  *           36 u32 CRC-32 over bytes 0…35 and the payload, seeded with the previous block's: the chain
  *           40 payload: records
  *
- *   record   0 u8 kind    1 u8 entry type    2 u16 0    4 u32 data bytes    8 u32 CRC-32 of the data    12 u32 group
+ *   record   0 u8 kind    1 u8 entry type    2 u16 0    4 u32 data bytes    8 u32 CRC of the data       12 u32 group
  *           16 f64 term  24 f64 index       32 data, zero-padded to 8
+ *           (the data's CRC-32 is seeded with the entry type)
  *
  *   kind     entry          term, index, type, data; replaces everything of the group from `index` on
  *            copied entry   the same, moved out of an old segment; replaces nothing
@@ -117,7 +118,8 @@ export class RecordCursor {
     if (at + RECORD_HEADER_BYTES > this.#end) return false;
     const view = this.#view;
     const dataBytes = view.getUint32(at + 4, true);
-    if (at + recordBytes(dataBytes) > this.#end) return false;
+    // First without the padding, whose arithmetic has 32 bits: a broken length may be anything.
+    if (dataBytes > this.#end - at || at + recordBytes(dataBytes) > this.#end) return false;
     this.offset = at;
     this.kind = view.getUint8(at);
     this.entryType = view.getUint8(at + 1);

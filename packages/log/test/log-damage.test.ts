@@ -1,3 +1,4 @@
+import { crc32 } from "@headrace/bytes";
 import { describe, expect, test } from "vitest";
 import type { RecoveryOutcome } from "../src/api.ts";
 import { LogBench, smallConfig, testEntry } from "../testing/log-bench.ts";
@@ -26,6 +27,7 @@ function judge(outcome: RecoveryOutcome, sealed: boolean, place: string): "damag
     expect(outcome.message, place).toMatch(/segments? \d+.*offset \d+/);
     return "damaged";
   }
+  if (outcome.kind === "unknown") throw new Error(`${place}: ${outcome.message}`);
   const indexes = outcome.groups.get(1)?.entries.map((entry) => entry.index) ?? [];
   const all = [1, 2, 3, 4, 5, 6];
   if (indexes.length === 6) {
@@ -167,4 +169,82 @@ test("a segment's start is proven by a block behind it before the segments that 
     }
   }
   expect(bench.disk.log).toContain("remove");
+});
+
+describe("a block that is whole but of a newer program", () => {
+  const content = smallLog(false);
+  /** The first block behind a segment's start, in the last segment that has one; its checksum made right again after the change. */
+  function changed(change: (bytes: Uint8Array, at: number) => void): RecoveryOutcome {
+    const [sequence, bytes] = [...content].findLast(([, each]) => each.some((byte) => byte !== 0))!;
+    const next = bytes.slice();
+    const view = new DataView(next.buffer);
+    const at = 40 + view.getUint32(8, true);
+    change(next, at);
+    const end = at + 40 + view.getUint32(at + 8, true);
+    const covered = crc32(next.subarray(at, at + 36), view.getUint32(at + 32, true));
+    view.setUint32(at + 36, crc32(next.subarray(at + 40, end), covered), true);
+    return recovered(new Map(content).set(sequence, next));
+  }
+
+  test("by its format version stops recovery with that reason, which is not damage", () => {
+    const outcome = changed((bytes, at) => (bytes[at + 4] = 9));
+    expect(outcome.kind).toBe("unknown");
+    expect(outcome.kind === "unknown" && outcome.message).toMatch(
+      /^segment \d+ at offset \d+: format version 9 is not known$/,
+    );
+  });
+
+  test("by the kind of a record stops recovery with that reason, which is not damage", () => {
+    const outcome = changed((bytes, at) => (bytes[at + 40] = 77));
+    expect(outcome.kind === "unknown" && outcome.message).toMatch(
+      /^segment \d+ at offset \d+: record kind 77 is not known$/,
+    );
+  });
+});
+
+test("a flipped bit anywhere in a record that is read back later is told, and never handed out", () => {
+  const bench = LogBench.open(new MemoryDisk());
+  const written = testEntry(2, 1, 40);
+  bench.append(1, [testEntry(1, 1), { ...written, type: 1 }, testEntry(3, 1)]);
+  bench.settle();
+  const bytes = bench.disk.content().get(1)!;
+  const start = Buffer.from(bytes).indexOf(written.data) - 32;
+  let told = 0;
+  // Bytes 2 and 3 of a record mean nothing, and neither do those behind the data.
+  const meaningful = Array.from({ length: 32 + 40 }, (_, i) => i).filter((i) => i !== 2 && i !== 3);
+  for (const offset of meaningful) {
+    for (let bit = 0; bit < 8; bit++) {
+      bench.disk.write(1, start + offset, [new Uint8Array([bytes[start + offset]! ^ (1 << bit)])], true, () => {});
+      bench.settle();
+      const read = bench.read(1, 2, 3, 1e6);
+      expect(read, `byte ${offset} bit ${bit}`).toMatch(
+        /^corrupt: segment 1 is damaged at offset \d+: not log entry 2 of group 1$/,
+      );
+      told++;
+      bench.disk.write(1, start + offset, [bytes.slice(start + offset, start + offset + 1)], true, () => {});
+      bench.settle();
+    }
+  }
+  expect(bench.damages).toHaveLength(told);
+  expect(bench.read(1, 1, 4, 1e6)).toHaveLength(3);
+});
+
+test("an entry that is compacted while it is read is missing, not damaged", () => {
+  const bench = LogBench.open(new MemoryDisk());
+  for (let index = 1; index <= 20; index++) {
+    bench.append(1, [testEntry(index, 1, 700)], { hardState: { term: 1, vote: 1, commit: index } });
+    bench.settle();
+  }
+  const answers: string[] = [];
+  bench.log.compact(1, 19, 1);
+  // The segments go one by one while the questions are under way.
+  for (let index = 1; index <= 19; index++) {
+    bench.log.readEntries(1, index, index + 1, 1e6, (result) => answers.push(result.ok ? "read" : result.reason));
+    if (!bench.time.runDue()) bench.disk.step();
+  }
+  bench.settle();
+  expect(answers).toHaveLength(19);
+  expect(answers).toContain("missing");
+  expect(answers).not.toContain("corrupt");
+  expect(bench.damages).toEqual([]);
 });

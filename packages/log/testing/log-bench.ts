@@ -53,11 +53,13 @@ export class LogBench {
   readonly written: string[] = [];
   readonly durable: string[] = [];
   readonly poisonings: string[] = [];
+  readonly damages: string[] = [];
 
   constructor(disk: MemoryDisk, config: WalConfig = smallConfig) {
     this.disk = disk;
     this.log = new SharedLog(config, disk, this.time, this.time, silentLogger);
     this.log.onPoisoned = (message) => this.poisonings.push(message);
+    this.log.onDamage = (message) => this.damages.push(message);
   }
 
   /** A log that has recovered. */

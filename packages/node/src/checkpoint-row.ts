@@ -15,7 +15,7 @@
  * new one; older ones are swept in the background (the store has no range delete).
  */
 import { allocate, assert, ByteReader, ByteWriter, crc32 } from "@headrace/bytes";
-import { DamagedRowError } from "@headrace/engine";
+import { DamagedRowError, UnknownRowError } from "@headrace/engine";
 import type { ConfState } from "@headrace/raft-ts";
 import { readConfState, writeConfState } from "./peer-codec.ts";
 
@@ -107,7 +107,7 @@ export function encodeCheckpointRow(row: CheckpointRow): Uint8Array {
   return writer.take(0);
 }
 
-/** Throws DamagedRowError. */
+/** Throws DamagedRowError or UnknownRowError. */
 export function decodeCheckpointRow(value: Uint8Array): CheckpointRow {
   const end = value.length - 4;
   if (end < 0 || new ByteReader(value, end).u32() !== crc32(value.subarray(0, end))) {
@@ -115,7 +115,7 @@ export function decodeCheckpointRow(value: Uint8Array): CheckpointRow {
   }
   const reader = new ByteReader(value, 0, end);
   const version = reader.u8();
-  if (version !== VERSION) throw new DamagedRowError(`a checkpoint row of version ${version}`);
+  if (version !== VERSION) throw new UnknownRowError(`a checkpoint row of version ${version}`);
   const isPut = (reader.u8() & FLAG_PUT) !== 0;
   const sequence = reader.u16();
   const index = reader.f64();

@@ -42,8 +42,10 @@ export interface CheckpointerOptions {
   readonly row: CheckpointRow;
   /** Monotonic time: the first interval counts from here. */
   readonly nowMs: number;
-  /** A batch has returned synced, or failed for space: look again in the next turn. */
+  /** A batch has returned synced: look again in the next turn. */
   readonly wake: () => void;
+  /** The store had no space; it is tried again. */
+  readonly onNoSpace: () => void;
   readonly onFailed: (message: string) => void;
 }
 
@@ -211,11 +213,11 @@ export class Checkpointer {
     this.#inFlight = false;
     if (!result.ok && result.reason === "space" && !this.#stopped) {
       this.#options.logger.error("checkpoint_no_space", { group: this.#options.groupId, message: result.message });
+      this.#options.onNoSpace();
+      // Nobody knows whether a batch that failed is in the store. Until the very same one has succeeded nothing may be loaded, and no other may follow.
       this.#inFlight = true;
       this.#options.scheduler.after(SPACE_RETRY_MS, () => {
-        this.#inFlight = false;
-        this.#becameIdle();
-        this.#options.wake();
+        if (!this.#stopped) this.#write(queued);
       });
       return;
     }

@@ -12,7 +12,7 @@ import { Ack, Errors, findCommand, findKeys, Flag, gateIndex, refusal } from "@h
 import type { BlockedCall, CommandRecord } from "@headrace/commands";
 import type { ShardStateApi } from "@headrace/engine";
 import { RefuseReason } from "@headrace/link";
-import type { Clock, Logger } from "@headrace/ports";
+import type { Logger } from "@headrace/ports";
 import type { RaftNodeApi } from "@headrace/raft-ts";
 import { DecodeResult, ReplyWriter, RequestDecoder } from "@headrace/resp";
 import type { DecoderLimits, Request, RequestDecoderApi } from "@headrace/resp";
@@ -50,7 +50,8 @@ export interface ExecutorOptions {
   readonly slots: readonly SlotRange[];
   readonly raft: RaftNodeApi;
   readonly raftLog: Pick<RaftLog, "memoryBytes">;
-  readonly clock: Clock;
+  /** What the leader may stamp now (I4). */
+  readonly stampMs: () => number;
   readonly logger: Logger;
   readonly queue: RequestQueue;
   readonly held: HeldReplies;
@@ -83,6 +84,7 @@ export class Executor {
   #turnReplies: number;
   #durabilityWanted: number;
   #executed: number;
+  #refusedForSpace: number;
 
   constructor(options: ExecutorOptions, state: ShardStateApi) {
     this.#options = options;
@@ -105,11 +107,17 @@ export class Executor {
     this.#turnReplies = 0;
     this.#durabilityWanted = 0;
     this.#executed = 0;
+    this.#refusedForSpace = 0;
   }
 
   /** Requests executed since the start. */
   get executed(): number {
     return this.#executed;
+  }
+
+  /** Writes that were refused because the disk is below its reserve. */
+  get refusedForSpace(): number {
+    return this.#refusedForSpace;
   }
 
   /** The highest index that a held reply needs durable, not only written. */
@@ -195,6 +203,11 @@ export class Executor {
     // Judged before executing (I2): afterwards the entry would have to be taken, and stop every leader that tries.
     if ((record.flags & Flag.write) !== 0 && this.#isTooLarge(request)) {
       this.#answerError(progress, laneEpoch, number, Errors.tooLargeForEntry);
+      return;
+    }
+    if (this.#options.settings.refuseGrowth && (record.flags & Flag.denyoom) !== 0) {
+      this.#refusedForSpace++;
+      this.#answerError(progress, laneEpoch, number, Errors.noSpace);
       return;
     }
     if (!this.#ownsAllSlots && !this.#ownsKeys(record, request)) {
@@ -328,7 +341,7 @@ export class Executor {
     const raft = this.#raft;
     const index = raft.lastIndex + 1;
     assert(this.#state.index === index - 1, "the leader's state is at the end of its log (I1)");
-    const effects = this.#state.openBatch(index, this.#options.clock.wallMs());
+    const effects = this.#state.openBatch(index, this.#options.stampMs());
     this.#openIndex = index;
     let context = this.#context;
     if (context === null) {

@@ -10,15 +10,15 @@ import type { Clock } from "@headrace/ports";
 /** One group that this node leads, as the balancer sees it. */
 export interface LedGroup {
   readonly groupId: number;
-  readonly preferredReplicaId: number;
-  /** The preferred replica's node. */
-  readonly preferredNodeId: number;
-  /** Log entries that the preferred replica does not have yet. */
+  readonly toReplicaId: number;
+  /** The node of the replica that should lead it. */
+  readonly toNodeId: number;
+  /** Log entries that that replica does not have yet. */
   readonly behind: number;
 }
 
 export interface LeaderBalanceHost {
-  /** Groups led by this node, ready, whose preferred replica is another one. */
+  /** Groups led by this node, ready, that another one should lead; a group may be named with several of those. */
   misplaced(): readonly LedGroup[];
   /** When contact with the node was made, null when there is none. */
   upSinceMs(nodeId: number): number | null;
@@ -50,11 +50,11 @@ export class LeaderBalance {
     if (this.#moving) return;
     const nowMs = this.#clock.monotonicMs();
     for (const group of this.#host.misplaced()) {
-      const upSinceMs = this.#host.upSinceMs(group.preferredNodeId);
+      const upSinceMs = this.#host.upSinceMs(group.toNodeId);
       if (upSinceMs === null || nowMs - upSinceMs < this.#stableMs || group.behind > BEHIND_MAX) continue;
       if (nowMs < (this.#notBeforeMs.get(group.groupId) ?? 0)) continue;
       this.#moving = true;
-      this.#host.handOver(group.groupId, group.preferredReplicaId, (moved) => {
+      this.#host.handOver(group.groupId, group.toReplicaId, (moved) => {
         this.#moving = false;
         if (!moved) this.#notBeforeMs.set(group.groupId, this.#clock.monotonicMs() + RETRY_AFTER_MS);
       });

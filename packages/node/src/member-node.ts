@@ -9,6 +9,7 @@ import type { ClusterState } from "@headrace/meta";
 import type { RecoveredGroup, SharedLogApi } from "@headrace/log";
 import type { NodeWorld, PeerLoss, Timer } from "@headrace/ports";
 import type { Message } from "@headrace/raft-ts";
+import type { DamageReports } from "./damage.ts";
 import type { LaneFront } from "./lane-front.ts";
 import { LeaderBalance } from "./leader-balance.ts";
 import type { LedGroup } from "./leader-balance.ts";
@@ -17,10 +18,12 @@ import type { MetaGroup, MetaGroupHost, MetaPosition } from "./meta-group.ts";
 import type { NodeConfig } from "./node-config.ts";
 import { openGroups } from "./open-groups.ts";
 import type { OpenedGroups } from "./open-groups.ts";
+import { PeerNotes } from "./peer-notes.ts";
 import { RaftGroups } from "./raft-groups.ts";
 import type { GroupLeader } from "./raft-groups.ts";
 import type { ShardHost, ShardSettings } from "./shard-api.ts";
 import type { ShardReplica } from "./shard.ts";
+import { SpaceWatch } from "./space-watch.ts";
 
 const BALANCE_CHECK_MS = 1000;
 const HAND_OVER_CHECK_MS = 5;
@@ -31,6 +34,7 @@ export interface MemberNodeOptions {
   readonly world: NodeWorld;
   readonly log: SharedLogApi;
   readonly front: LaneFront;
+  readonly damage: DamageReports;
 }
 
 export class MemberNode implements ShardHost, MetaGroupHost {
@@ -42,9 +46,12 @@ export class MemberNode implements ShardHost, MetaGroupHost {
   readonly #groups: RaftGroups;
   readonly #settings: ShardSettings;
   readonly #balance: LeaderBalance;
+  readonly #notes: PeerNotes;
+  readonly #space: SpaceWatch;
   readonly #peersUpSinceMs: Map<number, number>;
   /** Groups that should be here and can't serve, with the reason. */
   readonly #failures: Map<number, string>;
+  readonly #damage: DamageReports;
   #shards: ReadonlyMap<number, ShardReplica>;
   #meta: MetaGroup | null;
   #state: ClusterState;
@@ -59,10 +66,15 @@ export class MemberNode implements ShardHost, MetaGroupHost {
     this.#world = world;
     this.#log = options.log;
     this.#front = options.front;
-    this.#settings = { ack: 2, nodeBounds: { maxEntries: 0, maxBytes: 0 } };
+    this.#damage = options.damage;
+    this.#settings = { ack: 2, nodeBounds: { maxEntries: 0, maxBytes: 0 }, refuseGrowth: false };
+    this.#notes = new PeerNotes(this.nodeId, world.clock);
+    this.#space = new SpaceWatch(world, config.diskReserveBytes, (isLow) => (this.#settings.refuseGrowth = isLow));
     this.#groups = new RaftGroups(this.nodeId, config.heartbeatMs, world, {
       onLeader: (groupId, leader) => this.#onLeader(groupId, leader),
       onTurnEnd: () => this.#front.flush(),
+      ownNote: () => ({ wallMs: world.clock.wallMs(), isLowOnSpace: this.#space.isLow }),
+      onNote: (nodeId, note) => this.#notes.heard(nodeId, note),
     });
     this.#balance = new LeaderBalance(world.clock, config.balanceAfterMs, {
       misplaced: () => this.#misplaced(),
@@ -124,6 +136,7 @@ export class MemberNode implements ShardHost, MetaGroupHost {
   /** Takes part from here on. */
   run(): void {
     this.#running = true;
+    this.#space.start();
     this.#groups.start();
     this.#announce(this.#state);
     this.#groups.campaignWhereLeaderless();
@@ -146,6 +159,11 @@ export class MemberNode implements ShardHost, MetaGroupHost {
   /** No replica serves, votes or writes any more: the log can't be believed (I22). */
   failAll(message: string): void {
     for (const group of this.#groups.all()) group.fail(message);
+  }
+
+  #stopAll(message: string): void {
+    for (const group of this.#groups.all()) this.onReplicaFailed(group.groupId, message, false);
+    this.failAll(message);
   }
 
   // ── stopping ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -205,6 +223,7 @@ export class MemberNode implements ShardHost, MetaGroupHost {
     }
     this.#front.flush();
     this.#groups.stop();
+    this.#space.stop();
     this.#running = false;
     for (const group of this.#groups.all()) group.fail("the node is stopping");
   }
@@ -223,18 +242,29 @@ export class MemberNode implements ShardHost, MetaGroupHost {
     return this.#groups.nodeOfReplica(groupId, replicaId);
   }
 
+  stampLimitMs(groupId: number): number {
+    return this.#notes.stampLimitMs(this.#groups.nodesOf(groupId));
+  }
+
+  onNoSpace(): void {
+    this.#space.noteFull();
+  }
+
   onLeaderChange(groupId: number, leaderReplicaId: number, term: number, ready: boolean): void {
     this.#groups.onLeaderChange(groupId, leaderReplicaId, term, ready);
   }
 
-  onReplicaFailed(groupId: number, message: string): void {
+  onReplicaFailed(groupId: number, message: string, damaged: boolean): void {
     if (this.#stopping) return;
+    if (damaged) this.#damage.report("state", `group ${groupId}: ${message}`);
     this.#failures.set(groupId, message);
     this.#front.setLeader(groupId, 0, this.#groups.leaderOf(groupId).term);
     this.#world.logger.error("replica_failed", { group: groupId, message });
   }
 
   onClusterState(state: ClusterState): void {
+    const unknown = unknownLevel(state, this.#config.featureLevel);
+    if (unknown !== null) return this.#stopAll(unknown);
     this.#follow(state);
     if (this.#running) this.#announce(state);
   }
@@ -249,6 +279,7 @@ export class MemberNode implements ShardHost, MetaGroupHost {
 
   onPeerDown(nodeId: number, loss: PeerLoss): void {
     this.#peersUpSinceMs.delete(nodeId);
+    this.#notes.forget(nodeId);
     if (this.#running && !this.#stopping) this.#groups.onPeerDown(nodeId, loss);
   }
 
@@ -312,9 +343,14 @@ export class MemberNode implements ShardHost, MetaGroupHost {
       frames: {
         sent: this.#groups.framesSent,
         lost: this.#groups.framesLost,
-        malformed: this.#groups.framesMalformed,
-        misroutedMessages: this.#groups.messagesMisrouted,
       },
+      refused: this.#groups.refusals.counts,
+      space: {
+        freeBytes: this.#space.freeBytes,
+        reserveBytes: this.#space.reserveBytes,
+        isLow: this.#space.isLow,
+      },
+      clockAheadMs: this.#notes.aheadMs(this.#state.nodes.map((node) => node.id)),
       turns: this.#groups.turns,
     };
   }
@@ -329,7 +365,7 @@ export class MemberNode implements ShardHost, MetaGroupHost {
       this.#state = opened.meta.state;
     }
     for (const shard of opened.shards.values()) this.#groups.add(shard);
-    for (const [groupId, message] of opened.failures) this.onReplicaFailed(groupId, message);
+    for (const [groupId, { message, damaged }] of opened.failures) this.onReplicaFailed(groupId, message, damaged);
   }
 
   #follow(state: ClusterState): void {
@@ -357,20 +393,29 @@ export class MemberNode implements ShardHost, MetaGroupHost {
     this.#front.setLeader(groupId, known, leader.term);
   }
 
+  /** What this node leads and another one should: where the plan says so, or because this node's disk or clock is not fit for it. */
   #misplaced(): LedGroup[] {
     const found: LedGroup[] = [];
     for (const placed of this.#state.shards) {
       const shard = this.shard(placed.id);
-      const preferred = placed.replicas.find((replica) => replica.replicaId === placed.preferredReplicaId);
-      if (shard === null || preferred === undefined || preferred.nodeId === this.nodeId || !shard.isReady) continue;
+      if (shard === null || !shard.isReady) continue;
+      const nodes = this.#groups.nodesOf(placed.id);
       const { lastIndex, matches } = shard.status();
-      const match = matches.find((each) => each.replica === preferred.replicaId)?.match ?? 0;
-      found.push({
-        groupId: placed.id,
-        preferredReplicaId: preferred.replicaId,
-        preferredNodeId: preferred.nodeId,
-        behind: lastIndex - match,
+      const isUnfit = this.#space.isLow || this.#notes.isClockOff(nodes);
+      const others = placed.replicas.filter((replica) => {
+        const isWanted = isUnfit || replica.replicaId === placed.preferredReplicaId;
+        return isWanted && replica.nodeId !== this.nodeId && this.#notes.isFit(replica.nodeId, nodes);
       });
+      const led = others.flatMap(({ replicaId, nodeId }): LedGroup[] => {
+        const view = matches.find((each) => each.replica === replicaId);
+        if (view === undefined || view.isLearner) return [];
+        return [{ groupId: placed.id, toReplicaId: replicaId, toNodeId: nodeId, behind: lastIndex - view.match }];
+      });
+      const isPreferred = placed.replicas.some(
+        ({ replicaId, nodeId }) => replicaId === placed.preferredReplicaId && nodeId === this.nodeId,
+      );
+      if (isPreferred && !isUnfit) continue;
+      found.push(...led);
     }
     return found;
   }
@@ -389,4 +434,10 @@ export class MemberNode implements ShardHost, MetaGroupHost {
     const successor = this.#state.metaReplicas.find((replica) => this.#peersUpSinceMs.has(replica.nodeId));
     if (successor !== undefined) meta.handOver(successor.replicaId);
   }
+}
+
+/** Why this program must not run in a cluster with this state (a feature level is raised when every node knows it); null when it may. */
+export function unknownLevel(state: ClusterState, knownLevel: number): string | null {
+  if (state.featureLevel <= knownLevel) return null;
+  return `the cluster runs at feature level ${state.featureLevel}, this program knows ${knownLevel}: it is too old`;
 }

@@ -37,6 +37,8 @@ const MIB = 1024 * 1024;
 /** Log kept for members that were away: there are no snapshots of the metadata group yet. */
 const RETAINED_LOG_BYTES = 4 * MIB;
 const PROPOSAL_TIMEOUT_MS = 5000;
+/** After the disk had no space for the record. */
+const SPACE_RETRY_MS = 1000;
 
 export interface MetaPosition {
   readonly position: CheckpointPosition;
@@ -63,7 +65,7 @@ export interface MetaGroupHost {
   sendRaft(message: Message, groupId: number): void;
   requestTurn(groupId: number): void;
   onLeaderChange(groupId: number, leaderReplicaId: number, term: number, ready: boolean): void;
-  onReplicaFailed(groupId: number, message: string): void;
+  onReplicaFailed(groupId: number, message: string, damaged: boolean): void;
   /** The state has changed; it must not be kept across turns, only read. */
   onClusterState(state: ClusterState): void;
 }
@@ -238,7 +240,7 @@ export class MetaGroup implements RaftStorageOwner {
     const proposals = this.#proposals;
     this.#proposals = [];
     for (const proposal of proposals) proposal.done({ kind: "uncertain" });
-    this.#host.onReplicaFailed(META_GROUP_ID, message);
+    this.#host.onReplicaFailed(META_GROUP_ID, message, false);
   }
 
   status(): Record<string, unknown> {
@@ -323,6 +325,15 @@ export class MetaGroup implements RaftStorageOwner {
     const index = this.#appliedIndex;
     const position = { index, term: this.#appliedTerm, confState: this.#members };
     this.#world.recordStore.write(METADATA_RECORD, encodeMetaPosition({ position, state: this.#state }), (result) => {
+      if (!result.ok && result.reason === "space" && this.#failed === null) {
+        // The old record is whole, and the log has what it lacks: the group goes on, its log is cut later.
+        this.#world.logger.error("metadata_no_space", { message: result.message });
+        this.#world.scheduler.after(SPACE_RETRY_MS, () => {
+          this.#storing = false;
+          this.#store();
+        });
+        return;
+      }
       this.#storing = false;
       if (!result.ok) return this.fail(`record ${METADATA_RECORD} can't be written: ${result.message}`);
       this.#storedIndex = index;

@@ -26,6 +26,8 @@ export interface NodeConfig {
   readonly heartbeatMs: number;
   readonly fsync: "always" | "everysec" | "no";
   readonly walSegmentBytes: number;
+  /** With less than this free on the data directory's file system what may grow the data is refused. */
+  readonly diskReserveBytes: number;
   /** HEADRACE_CLUSTER_SECRET; null: none, then only loopback is bound (the launcher sees to it). */
   readonly secret: Uint8Array | null;
   readonly featureLevel: number;
@@ -51,6 +53,7 @@ export const defaultNodeConfig: Omit<NodeConfig, "addresses" | "dataBindAddress"
   heartbeatMs: 50,
   fsync: "always",
   walSegmentBytes: 64 * MIB,
+  diskReserveBytes: 512 * MIB,
   secret: null,
   featureLevel: 1,
   shardLimits: defaultShardLimits,

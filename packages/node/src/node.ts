@@ -20,16 +20,16 @@ import type {
   PeerNetworkEvents,
 } from "@headrace/ports";
 import { FOUNDING_INDEX, FOUNDING_TERM } from "./checkpoint-row.ts";
+import { DamageReports } from "./damage.ts";
 import { Founding, randomHex } from "./founding.ts";
 import type { Membership } from "./founding.ts";
 import { contradiction, loadIdentity, storeIdentity } from "./identity.ts";
 import type { FoundedWith, Identity, StartFailure } from "./identity.ts";
 import { LaneFront } from "./lane-front.ts";
-import { MemberNode } from "./member-node.ts";
+import { MemberNode, unknownLevel } from "./member-node.ts";
 import { loadMetaPosition, storeMetaPosition, votersOnly } from "./meta-group.ts";
 import type { MetaPosition } from "./meta-group.ts";
 import { MetaService } from "./meta-service.ts";
-import { PatientRecords } from "./patient-records.ts";
 import { defaultReplicas, defaultShards } from "./node-config.ts";
 import type { NodeConfig } from "./node-config.ts";
 
@@ -46,6 +46,8 @@ export interface Readiness {
   readonly reasons: readonly string[];
 }
 
+const SPACE_RETRY_MS = 1000;
+
 export class Node implements PeerNetworkEvents {
   readonly #config: NodeConfig;
   readonly #world: NodeOuterWorld;
@@ -58,21 +60,27 @@ export class Node implements PeerNetworkEvents {
   #member: MemberNode | null;
   /** Why this node can't serve although its process runs: a damaged log, a disk that failed. */
   #broken: string | null;
+  /** Of a node that serves nothing: what it knows of its cluster, for those who ask and for itself. */
+  #lastState: ClusterState | null;
+  readonly #damage: DamageReports;
+  /** A record can't be written for lack of space; it is tried again. */
+  #waitsForSpace: boolean;
   #stopping: boolean;
 
   constructor(config: NodeConfig, world: NodeOuterWorld) {
     const { clock, scheduler, logger } = world;
     this.#config = config;
-    // A full disk stops nothing that can wait.
-    this.#world = { ...world, recordStore: new PatientRecords(world.recordStore, scheduler, logger) };
+    this.#world = world;
     const walConfig = {
       segmentBytes: config.walSegmentBytes,
       maxWriteBytes: 1024 * 1024,
       sealAfterMs: 10,
       fsync: config.fsync,
     };
+    this.#damage = new DamageReports(logger);
     this.#log = new SharedLog(walConfig, world.segmentDisk, clock, scheduler, logger);
     this.#log.onPoisoned = (message) => this.#break(`the log's disk failed: ${message}`);
+    this.#log.onDamage = (message) => this.#logIsDamaged(message);
     const onRespConnection = world.onRespConnection ?? ((connection: ByteConnection) => connection.destroy());
     this.#front = new LaneFront(
       config.laneLimits,
@@ -93,7 +101,7 @@ export class Node implements PeerNetworkEvents {
         replicas: config.replicas ?? defaultReplicas,
         settings: config.settings,
       },
-      this.#world,
+      world,
       {
         onMember: (membership, stored) => this.#onMember(membership, stored),
         onFailed: (message) => this.#break(message),
@@ -101,14 +109,19 @@ export class Node implements PeerNetworkEvents {
     );
     this.#service = new MetaService(config.addresses, world, {
       metaGroup: () => this.#member?.metaGroup ?? null,
-      state: () => this.#member?.state ?? null,
-      adopt: (state) => this.#member?.adopt(state),
+      state: () => this.#member?.state ?? this.#lastState,
+      adopt: (state) => {
+        if (this.#member === null) this.#lastState = state;
+        else this.#member.adopt(state);
+      },
       status: () => this.status(),
     });
     this.#recovered = new Map();
     this.#identity = null;
     this.#member = null;
     this.#broken = null;
+    this.#lastState = null;
+    this.#waitsForSpace = false;
     this.#stopping = false;
   }
 
@@ -158,6 +171,7 @@ export class Node implements PeerNetworkEvents {
     const reasons: string[] = [];
     if (this.#stopping) reasons.push("stopping");
     if (this.#broken !== null) reasons.push(this.#broken);
+    else if (this.#waitsForSpace) reasons.push("the disk is full: its records can't be written");
     else if (this.#member === null) reasons.push(`not part of a cluster: waiting for ${this.#founding.waitingFor}`);
     else reasons.push(...this.#member.unreadyReasons());
     return { ready: reasons.length === 0, reasons };
@@ -186,6 +200,7 @@ export class Node implements PeerNetworkEvents {
       ...this.readiness(),
       ...this.#member?.status(),
       wal: { ...this.#log.stats },
+      damage: this.#damage.counts,
       lanes: this.#front.status(),
     };
   }
@@ -227,9 +242,13 @@ export class Node implements PeerNetworkEvents {
     this.#log.recover((result) => {
       if (!result.ok) return done({ reason: "io", message: `the log can't be read: ${result.message}` });
       const outcome = result.value;
+      if (outcome.kind === "unknown") {
+        const message = `the log was written by a newer headrace: ${outcome.message}`;
+        return done({ reason: "newer", message });
+      }
       if (outcome.kind === "damaged") {
-        // The process stays up and says so: an operator has to look, and a restart would not help (I23).
-        this.#break(`the log is damaged: ${outcome.message}`);
+        // The process stays up and says so: a restart would not help (I23).
+        this.#logIsDamaged(outcome.message);
         return done(null);
       }
       if (identity === null && outcome.groups.size > 0) {
@@ -256,6 +275,7 @@ export class Node implements PeerNetworkEvents {
     if (identity !== null) {
       this.#founding.alreadyMember(identity.clusterId);
       if (this.#broken === null) this.#resume(identity);
+      else this.#stayOut(identity);
     } else if (this.#broken === null) {
       this.#founding.start();
     }
@@ -264,12 +284,28 @@ export class Node implements PeerNetworkEvents {
   /** The data directory says who this node is. Every start is a new incarnation, and durable before anyone hears of it. */
   #resume(identity: Identity): void {
     loadMetaPosition(this.#world.recordStore, (loaded) => {
-      if (!loaded.ok) return this.#break(loaded.failure.message);
-      if (loaded.value === null)
-        return this.#break("the data directory has an identity but no metadata: it is not whole");
+      if (!loaded.ok || loaded.value === null) {
+        const message = loaded.ok
+          ? "the data directory has an identity but no metadata: it is not whole"
+          : loaded.failure.message;
+        if (loaded.ok || loaded.failure.reason === "damaged") this.#damage.report("records", message);
+        this.#break(message);
+        return this.#stayOut(identity);
+      }
       const meta = loaded.value;
       const next = { ...identity, incarnation: identity.incarnation + 1 };
       this.#storeIdentity(next, () => this.#openMember(next, meta));
+    });
+  }
+
+  /** Takes part in nothing, but says who it is and why, and follows what becomes of the cluster. */
+  #stayOut(identity: Identity): void {
+    this.#identity = identity;
+    loadMetaPosition(this.#world.recordStore, (loaded) => {
+      if (this.#stopping) return;
+      if (!loaded.ok) this.#world.logger.error("metadata_unknown", { message: loaded.failure.message });
+      this.#lastState = loaded.ok ? (loaded.value?.state ?? null) : null;
+      this.#service.start(identity.nodeId);
     });
   }
 
@@ -302,11 +338,23 @@ export class Node implements PeerNetworkEvents {
 
   #openMember(identity: Identity, meta: MetaPosition): void {
     if (this.#stopping) return;
+    const unknown = unknownLevel(meta.state, this.#config.featureLevel);
+    if (unknown !== null) {
+      this.#break(unknown);
+      return this.#stayOut(identity);
+    }
     const { clusterId, nodeId, incarnation } = identity;
     this.#identity = identity;
     this.#world.peerNetwork.identify({ clusterId, nodeId, incarnation });
     const member = new MemberNode(
-      { nodeId, config: this.#config, world: this.#world, log: this.#log, front: this.#front },
+      {
+        nodeId,
+        config: this.#config,
+        world: this.#world,
+        log: this.#log,
+        front: this.#front,
+        damage: this.#damage,
+      },
       meta.state,
     );
     this.#member = member;
@@ -325,10 +373,24 @@ export class Node implements PeerNetworkEvents {
 
   #storeIdentity(identity: Identity, then: () => void): void {
     storeIdentity(this.#world.recordStore, identity, (result) => {
+      this.#waitsForSpace = !result.ok && result.reason === "space";
+      if (this.#waitsForSpace) {
+        this.#world.logger.error("identity_no_space", { message: result.ok ? "" : result.message });
+        this.#world.scheduler.after(SPACE_RETRY_MS, () => {
+          if (!this.#stopping) this.#storeIdentity(identity, then);
+        });
+        return;
+      }
       if (!result.ok) return this.#break(`the identity can't be written: ${result.message}`);
       this.#identity = identity;
       then();
     });
+  }
+
+  /** A log that is damaged anywhere can't be believed anywhere: no replica that lives in it may serve or vote (I23). */
+  #logIsDamaged(message: string): void {
+    this.#damage.report("wal", message);
+    this.#break(`the log is damaged: ${message}`);
   }
 
   // ── the rest ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────

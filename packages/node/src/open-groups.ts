@@ -32,7 +32,13 @@ export interface OpenedGroups {
   readonly meta: MetaGroup | null;
   readonly shards: ReadonlyMap<number, ShardReplica>;
   /** Why a group that should be here is not. */
-  readonly failures: ReadonlyMap<number, string>;
+  readonly failures: ReadonlyMap<number, OpeningFailure>;
+}
+
+export interface OpeningFailure {
+  readonly message: string;
+  /** What its disk holds is not what was written, or not all of it. */
+  readonly damaged: boolean;
 }
 
 interface Placed {
@@ -74,7 +80,7 @@ function markInLog(options: OpenGroupsOptions, placed: readonly Placed[], then: 
 
 function openPlaced(options: OpenGroupsOptions, placed: readonly Placed[], done: (opened: OpenedGroups) => void): void {
   const shards = new Map<number, ShardReplica>();
-  const failures = new Map<number, string>();
+  const failures = new Map<number, OpeningFailure>();
   let meta: MetaGroup | null = null;
   let open = 1;
   const finish = (): void => {
@@ -86,19 +92,18 @@ function openPlaced(options: OpenGroupsOptions, placed: readonly Placed[], done:
     const recovered = founding ? null : (options.recovered.get(group.groupId) ?? null);
     const isMeta = group.groupId === META_GROUP_ID;
     if (recovered === null && !founding) {
-      failures.set(group.groupId, "the log holds nothing of it: the log's files were lost");
+      const message = "the log holds nothing of it: the log's files were lost";
+      failures.set(group.groupId, { message, damaged: true });
     } else if (isMeta && !founding && endOf(recovered) < options.meta.position.index) {
-      failures.set(
-        group.groupId,
-        `the log ends at ${endOf(recovered)}, the metadata at ${options.meta.position.index}`,
-      );
+      const message = `the log ends at ${endOf(recovered)}, the metadata at ${options.meta.position.index}`;
+      failures.set(group.groupId, { message, damaged: true });
     } else if (isMeta) {
       meta = openMeta(options, group.replicaId, recovered);
     } else {
       open++;
       openShard(options, group, recovered, (replica, failure) => {
         if (replica !== null) shards.set(group.groupId, replica);
-        else failures.set(group.groupId, failure);
+        else failures.set(group.groupId, failure!);
         finish();
       });
     }
@@ -134,7 +139,7 @@ function openShard(
   options: OpenGroupsOptions,
   group: Placed,
   recovered: RecoveredGroup | null,
-  done: (replica: ShardReplica | null, failure: string) => void,
+  done: (replica: ShardReplica | null, failure: OpeningFailure | null) => void,
 ): void {
   const { config, world } = options;
   const { clock, scheduler, random, kvStore } = world;
@@ -155,7 +160,11 @@ function openShard(
       recovered,
       founding: options.founding ? foundingOf(options.meta.state, group.groupId) : null,
     },
-    (result) => (result.ok ? done(result.value, "") : done(null, `${result.reason}: ${result.message}`)),
+    (result) => {
+      if (result.ok) return done(result.value, null);
+      const damaged = result.reason === "corrupt" || result.reason === "missing";
+      done(null, { message: `${result.reason}: ${result.message}`, damaged });
+    },
   );
 }
 

@@ -1,7 +1,7 @@
 /**
  * Raft messages as bytes between two nodes: many messages of many groups in one frame, entry data by reference. Little-endian:
  *
- *   frame    u8 version = 1 · u8 0 · u16 0 · message…                      (until the end of the frame)
+ *   frame    u8 version = 2 · u8 flags (1 low on space) · u16 0 · f64 wall clock of the sender, ms · message…   (until the end of the frame)
  *   message  u16 group · u8 type · u8 flags (1 reject, 2 force, 4 snapshot) · u32 entries
  *            f64 to · from · term · logTerm · index · commit · vote · rejectHint · readNumber          (80 bytes)
  *            [snapshot  f64 index · f64 term · f64 handle · configuration]
@@ -14,8 +14,11 @@
 import { assert, ByteReader, ByteWriter } from "@headrace/bytes";
 import { message as newMessage, MessageType } from "@headrace/raft-ts";
 import type { ConfState, Entry, EntryType, Message, Snapshot } from "@headrace/raft-ts";
+import type { NodeNote } from "./peer-notes.ts";
 
-export const PEER_CODEC_VERSION = 1;
+export const PEER_CODEC_VERSION = 2;
+
+const FRAME_FLAG_LOW_ON_SPACE = 1;
 
 const FLAG_REJECT = 1;
 const FLAG_FORCE = 2;
@@ -25,13 +28,19 @@ const INLINE_DATA_BYTES = 1024;
 const WRITER_BYTES = 16 * 1024;
 const ENTRY_TYPE_MAX = 2;
 
-/** A frame that this program cannot read: another version, or damage. */
+/** A frame that this program cannot read. */
 export class PeerCodecError extends Error {
   override name: string = "PeerCodecError";
 }
 
+/** A frame of another version of this format. */
+export class PeerVersionError extends PeerCodecError {
+  override name: string = "PeerVersionError";
+}
+
 /** Gathers the messages of one turn for one peer and channel. */
 export class FrameBuilder {
+  readonly #note: () => NodeNote;
   /** Shared by many frames: what was cut is never written again, only what lies behind it. An allocation per frame costs about 1 µs. */
   #writer: ByteWriter;
   /** Up to here the writer's bytes are in chunks. */
@@ -40,7 +49,9 @@ export class FrameBuilder {
   #byteLength: number;
   #messages: number;
 
-  constructor() {
+  /** `note`: what the sender says of itself in the head of each frame. */
+  constructor(note: () => NodeNote) {
+    this.#note = note;
     this.#writer = new ByteWriter(WRITER_BYTES);
     this.#cutAt = 0;
     this.#chunks = [];
@@ -60,7 +71,7 @@ export class FrameBuilder {
   /** The entries' data is kept by reference and must not change. */
   add(groupId: number, message: Message): void {
     const writer = this.#writer;
-    if (this.#messages === 0) writer.u32(PEER_CODEC_VERSION);
+    if (this.#messages === 0) writeHead(writer, this.#note());
     this.#messages++;
     writeHeader(writer, groupId, message);
     if (message.snapshot !== null) writeSnapshot(writer, message.snapshot);
@@ -107,15 +118,30 @@ export class FrameBuilder {
   }
 }
 
-/** Calls `visit` for each message of the frame. Throws PeerCodecError or TruncatedError: the connection is to be dropped. */
-export function decodeFrame(frame: Uint8Array, visit: (groupId: number, message: Message) => void): void {
+/**
+ * Calls `visit` for each message of the frame, and answers what its sender says of itself. Throws PeerVersionError, PeerCodecError or TruncatedError: the
+ * rest of the frame is lost.
+ */
+export function decodeFrame(frame: Uint8Array, visit: (groupId: number, message: Message) => void): NodeNote {
   const reader = new ByteReader(frame);
-  const version = reader.u32();
-  if (version !== PEER_CODEC_VERSION) throw new PeerCodecError(`peer frame version ${version}`);
+  const version = reader.u8();
+  if (version !== PEER_CODEC_VERSION) throw new PeerVersionError(`peer frame version ${version}`);
+  const flags = reader.u8();
+  reader.skip(2);
+  const wallMs = reader.f64();
+  if (!Number.isFinite(wallMs)) throw new PeerCodecError("a frame without a wall clock");
   while (reader.remaining > 0) {
     const groupId = reader.u16();
     visit(groupId, readMessage(reader));
   }
+  return { wallMs, isLowOnSpace: (flags & FRAME_FLAG_LOW_ON_SPACE) !== 0 };
+}
+
+function writeHead(writer: ByteWriter, note: NodeNote): void {
+  writer.u8(PEER_CODEC_VERSION);
+  writer.u8(note.isLowOnSpace ? FRAME_FLAG_LOW_ON_SPACE : 0);
+  writer.u16(0);
+  writer.f64(note.wallMs);
 }
 
 function writeHeader(writer: ByteWriter, groupId: number, message: Message): void {

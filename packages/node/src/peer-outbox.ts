@@ -10,6 +10,7 @@ import { PeerChannel } from "@headrace/ports";
 import { MessageType } from "@headrace/raft-ts";
 import type { Message } from "@headrace/raft-ts";
 import { FrameBuilder } from "./peer-codec.ts";
+import type { NodeNote } from "./peer-notes.ts";
 
 /** What one frame may hold; a single larger log entry makes a larger one. */
 const MAX_FRAME_BYTES = 1024 * 1024;
@@ -22,10 +23,10 @@ class PeerBox {
   readonly addressees: number[];
   queued: boolean;
 
-  constructor(nodeId: number, channel: PeerChannel) {
+  constructor(nodeId: number, channel: PeerChannel, note: () => NodeNote) {
     this.nodeId = nodeId;
     this.channel = channel;
-    this.builder = new FrameBuilder();
+    this.builder = new FrameBuilder(note);
     this.addressees = [];
     this.queued = false;
   }
@@ -34,14 +35,23 @@ class PeerBox {
 export class PeerOutbox {
   readonly #network: Pick<PeerNetwork, "send">;
   readonly #onLost: (groupId: number, replicaId: number) => void;
+  readonly #note: () => NodeNote;
   readonly #boxes: Map<number, PeerBox>;
   #queued: PeerBox[];
   framesSent: number;
   framesLost: number;
 
-  /** `onLost`: a message to that replica was dropped; called once per group and replica of the frame, inside `add` or `flush`. */
-  constructor(network: Pick<PeerNetwork, "send">, onLost: (groupId: number, replicaId: number) => void) {
+  /**
+   * `note`: what this node says of itself in each frame. `onLost`: a message to that replica was dropped; called once per group and replica of the
+   * frame, inside `add` or `flush`.
+   */
+  constructor(
+    network: Pick<PeerNetwork, "send">,
+    note: () => NodeNote,
+    onLost: (groupId: number, replicaId: number) => void,
+  ) {
     this.#network = network;
+    this.#note = note;
     this.#onLost = onLost;
     this.#boxes = new Map();
     this.#queued = [];
@@ -98,7 +108,7 @@ export class PeerOutbox {
     const key = nodeId * 4 + channel;
     let box = this.#boxes.get(key);
     if (box === undefined) {
-      box = new PeerBox(nodeId, channel);
+      box = new PeerBox(nodeId, channel, this.#note);
       this.#boxes.set(key, box);
     }
     return box;

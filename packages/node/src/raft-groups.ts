@@ -17,7 +17,10 @@ import type { ClusterState } from "@headrace/meta";
 import type { Logger, PeerLoss, PeerNetwork, Random, Scheduler, Timer } from "@headrace/ports";
 import type { Message } from "@headrace/raft-ts";
 import { LeaderLosses } from "./leader-losses.ts";
-import { decodeFrame, PeerCodecError } from "./peer-codec.ts";
+import { MessageRefusals } from "./message-refusals.ts";
+import type { RefusalReason } from "./message-refusals.ts";
+import { decodeFrame, PeerCodecError, PeerVersionError } from "./peer-codec.ts";
+import type { NodeNote } from "./peer-notes.ts";
 import { PeerOutbox } from "./peer-outbox.ts";
 
 /** What a group has to be able to do; shards and the metadata group do. */
@@ -59,6 +62,9 @@ export interface RaftGroupsHost {
   onLeader(groupId: number, leader: GroupLeader): void;
   /** At the end of every turn, when the groups have been driven. */
   onTurnEnd(): void;
+  /** What this node says of itself to the others. */
+  ownNote(): NodeNote;
+  onNote(fromNodeId: number, note: NodeNote): void;
 }
 
 const NO_LEADER: GroupLeader = { replicaId: 0, nodeId: 0, term: 0, ready: false, changes: 0 };
@@ -72,6 +78,7 @@ export class RaftGroups {
   readonly #outbox: PeerOutbox;
   /** Replica ids are unique in the whole cluster. */
   readonly #nodeByReplica: Map<number, number>;
+  readonly #nodesByGroup: Map<number, readonly number[]>;
   readonly #preferred: Map<number, number>;
   readonly #leaders: Map<number, GroupLeader>;
   readonly #losses: LeaderLosses;
@@ -81,9 +88,8 @@ export class RaftGroups {
   #tickTimer: Timer | null;
   #stopped: boolean;
   turns: number;
-  /** Messages for a group or replica that is not here, or from one that is not where it claims to be. */
-  messagesMisrouted: number;
-  framesMalformed: number;
+  /** What was not taken in, by reason. */
+  readonly refusals: MessageRefusals;
 
   constructor(nodeId: number, tickMs: number, world: RaftGroupsWorld, host: RaftGroupsHost) {
     this.#nodeId = nodeId;
@@ -91,10 +97,11 @@ export class RaftGroups {
     this.#world = world;
     this.#host = host;
     this.#groups = new Map();
-    this.#outbox = new PeerOutbox(world.peerNetwork, (groupId, replicaId) => {
+    const reportLost = (groupId: number, replicaId: number): void =>
       this.#groups.get(groupId)?.reportUnreachable(replicaId);
-    });
+    this.#outbox = new PeerOutbox(world.peerNetwork, () => host.ownNote(), reportLost);
     this.#nodeByReplica = new Map();
+    this.#nodesByGroup = new Map();
     this.#preferred = new Map();
     this.#leaders = new Map();
     this.#losses = new LeaderLosses(world.random);
@@ -104,8 +111,7 @@ export class RaftGroups {
     this.#tickTimer = null;
     this.#stopped = false;
     this.turns = 0;
-    this.messagesMisrouted = 0;
-    this.framesMalformed = 0;
+    this.refusals = new MessageRefusals(world.logger);
   }
 
   get framesSent(): number {
@@ -139,7 +145,11 @@ export class RaftGroups {
     for (const replicas of groups) {
       for (const replica of replicas) this.#nodeByReplica.set(replica.replicaId, replica.nodeId);
     }
-    for (const shard of state.shards) this.#preferred.set(shard.id, shard.preferredReplicaId);
+    for (const shard of state.shards) {
+      this.#preferred.set(shard.id, shard.preferredReplicaId);
+      const nodes = shard.replicas.map((replica) => replica.nodeId);
+      this.#nodesByGroup.set(shard.id, nodes);
+    }
     this.#losses.place(META_GROUP_ID, state);
   }
 
@@ -168,7 +178,7 @@ export class RaftGroups {
   sendRaft(message: Message, groupId: number): void {
     const nodeId = this.#nodeByReplica.get(message.to) ?? 0;
     if (nodeId === 0 || nodeId === this.#nodeId) {
-      this.messagesMisrouted++;
+      this.refusals.refuse("unknownAddressee", this.#nodeId, groupId, message);
       return;
     }
     this.#outbox.add(nodeId, groupId, message);
@@ -179,6 +189,11 @@ export class RaftGroups {
   requestTurn(groupId: number): void {
     this.#queued.add(groupId);
     this.#scheduleTurn();
+  }
+
+  /** The nodes that the group's replicas live on. To be read, not kept. */
+  nodesOf(groupId: number): readonly number[] {
+    return this.#nodesByGroup.get(groupId) ?? [];
   }
 
   nodeOfReplica(_groupId: number, replicaId: number): number {
@@ -206,11 +221,12 @@ export class RaftGroups {
     if (this.#stopped) return;
     this.#losses.onHeard(fromNodeId);
     try {
-      decodeFrame(frame, (groupId, message) => this.#route(fromNodeId, groupId, message));
+      const note = decodeFrame(frame, (groupId, message) => this.#route(fromNodeId, groupId, message));
+      this.#host.onNote(fromNodeId, note);
     } catch (error) {
       if (!(error instanceof PeerCodecError || error instanceof TruncatedError)) throw error;
-      this.framesMalformed++;
-      this.#world.logger.warn("peer_frame_malformed", { from: fromNodeId, message: error.message });
+      const reason = error instanceof PeerVersionError ? "unknownVersion" : "malformed";
+      this.refusals.refuseFrame(reason, fromNodeId, error.message);
     }
   }
 
@@ -230,12 +246,17 @@ export class RaftGroups {
 
   #route(fromNodeId: number, groupId: number, message: Message): void {
     const group = this.#groups.get(groupId);
-    const livesElsewhere = this.nodeOfReplica(groupId, message.from) !== fromNodeId;
-    if (group === undefined || group.replicaId !== message.to || livesElsewhere || !group.isHealthy) {
-      this.messagesMisrouted++;
-      return;
-    }
-    group.receive(message);
+    const reason = this.#objection(fromNodeId, group, message);
+    if (reason !== null) return this.refusals.refuse(reason, fromNodeId, groupId, message);
+    group!.receive(message);
+  }
+
+  #objection(fromNodeId: number, group: RaftGroup | undefined, message: Message): RefusalReason | null {
+    if (group === undefined) return "unknownGroup";
+    // Replica ids are never used again: another id is another incarnation of the replica, which may have voted otherwise.
+    if (group.replicaId !== message.to) return "unknownReplica";
+    if (this.nodeOfReplica(group.groupId, message.from) !== fromNodeId) return "unknownSender";
+    return group.isHealthy ? null : "replicaFailed";
   }
 
   /** The groups of suspects that have waited long enough. Only once each: to the group its leader is unknown then. */

@@ -88,10 +88,17 @@ export interface ShardHost {
   requestTurn(groupId: number): void;
   /** Node that a replica of this group lives on, 0 when unknown: the hint in a Refuse. */
   nodeOfReplica(groupId: number, replicaId: number): number;
+  /** The wall clock's upper bound for stamps of this group's leader (I4); Infinity when there is none. */
+  stampLimitMs(groupId: number): number;
+  /** The store had no space for a checkpoint. */
+  onNoSpace(): void;
   /** `leaderReplicaId` 0: none known. `ready`: this replica is the leader and serves (I1). */
   onLeaderChange(groupId: number, leaderReplicaId: number, term: number, ready: boolean): void;
-  /** The replica can't go on (unknown effect, damage): it serves nothing any more; the node says why and stops routing to it. */
-  onReplicaFailed(groupId: number, message: string): void;
+  /**
+   * The replica can't go on (unknown effect, damage): it serves nothing any more; the node says why and stops routing to it. `damaged`: what its disk
+   * holds is not what was written; it can only be replaced.
+   */
+  onReplicaFailed(groupId: number, message: string, damaged: boolean): void;
 }
 
 /** The world as far as a replica touches it. `log` is shared by all groups of the node. */
@@ -164,6 +171,8 @@ export interface ShardConfig {
 export interface ShardSettings {
   ack: Ack;
   nodeBounds: NodeBounds;
+  /** The node's disk is below its reserve: what may grow the data is refused. */
+  refuseGrowth: boolean;
 }
 
 export interface ShardOpening {
@@ -216,6 +225,11 @@ export interface ShardStatus {
   readonly keys: number;
   readonly executed: number;
   readonly rollbacks: number;
+  /** Writes refused because the node's disk is below its reserve. */
+  readonly refusedForSpace: number;
+  /** Appends of the leader that were not taken because the log is too far ahead of the checkpoint. */
+  readonly refusedAppends: number;
+  readonly appendsPaused: boolean;
   readonly members: ConfState;
   readonly slots: readonly SlotRange[];
   /** Of the leader: match index of each other replica. */

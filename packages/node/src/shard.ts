@@ -14,6 +14,7 @@ import { RefuseReason } from "@headrace/link";
 import type { Done } from "@headrace/ports";
 import { EntryType, RaftNode, Role } from "@headrace/raft-ts";
 import type { ConfState, Entry, Message, Proposed, RaftNodeApi } from "@headrace/raft-ts";
+import { AppendIntake } from "./append-intake.ts";
 import { BlockedReads } from "./blocked-reads.ts";
 import { Checkpointer } from "./checkpoint.ts";
 import { Executor } from "./executor.ts";
@@ -53,6 +54,7 @@ export class ShardReplica {
   readonly #executor: Executor;
   readonly #checkpointer: Checkpointer;
   readonly #rollback: Rollback;
+  readonly #intake: AppendIntake;
   #state: ShardStateApi;
   /** Entries up to here were handed over as committed. */
   #applied: number;
@@ -118,7 +120,7 @@ export class ShardReplica {
         slots: this.#slots,
         raft,
         raftLog,
-        clock: world.clock,
+        stampMs: () => Math.min(world.clock.wallMs(), host.stampLimitMs(groupId)),
         logger: world.logger,
         queue: this.#queue,
         held: this.#held,
@@ -130,8 +132,20 @@ export class ShardReplica {
     const { limits } = config;
     const { kvStore, scheduler, logger } = world;
     const nowMs = world.clock.monotonicMs();
-    this.#checkpointer = new Checkpointer({ groupId, limits, kvStore, scheduler, logger, row, nowMs, wake, onFailed });
+    this.#checkpointer = new Checkpointer({
+      groupId,
+      limits,
+      kvStore,
+      scheduler,
+      logger,
+      row,
+      nowMs,
+      wake,
+      onNoSpace: () => host.onNoSpace(),
+      onFailed,
+    });
     this.#rollback = new Rollback({ groupId, limits, kvStore, logger, checkpointer: this.#checkpointer });
+    this.#intake = new AppendIntake(limits.logCacheBytes + limits.logAheadBytes, logger);
     this.#applied = row.index;
     this.#compactedFor = row.index;
     raftLog.evict(row.index);
@@ -353,6 +367,9 @@ export class ShardReplica {
       keys: this.#state.keyspace.size,
       executed: this.#executor.executed,
       rollbacks: this.#rollback.count,
+      refusedForSpace: this.#executor.refusedForSpace,
+      refusedAppends: this.#intake.refusedAppends,
+      appendsPaused: this.#intake.isPaused,
       members: raft.confState,
       slots: this.#slots,
       matches: others.map((view) => ({ replica: view.id, match: view.match, isLearner: view.isLearner })),
@@ -388,7 +405,9 @@ export class ShardReplica {
     if (this.#received.length === 0) return;
     const received = this.#received;
     this.#received = [];
-    for (const message of received) this.#raft.step(message);
+    for (const message of received) {
+      if (this.#intake.takes(message, this.#raftLog.memoryBytes, this.#checkpointer.index)) this.#raft.step(message);
+    }
   }
 
   /** Committed entries. On the leader, and where the entries are still its own, they are in memory already: only the cursor moves. */
@@ -427,7 +446,7 @@ export class ShardReplica {
     this.#rollback.start(this.#state.index, (result) => {
       if (this.#failed !== null) return;
       if (!result.ok) {
-        this.#failHere(`the state cannot be loaded again: ${result.message}`);
+        this.#failHere(`the state cannot be loaded again: ${result.message}`, result.reason === "corrupt");
         return;
       }
       const state = result.value;
@@ -561,10 +580,9 @@ export class ShardReplica {
     return this.#failed !== null;
   }
 
-  #failHere(message: string): void {
+  #failHere(message: string, damaged: boolean = false): void {
     if (this.#failed !== null) return;
-    this.#world.logger.error("replica_failed", { group: this.groupId, message });
     this.fail(message);
-    this.#host.onReplicaFailed(this.groupId, message);
+    this.#host.onReplicaFailed(this.groupId, message, damaged);
   }
 }

@@ -2,7 +2,7 @@
  * A shard's state from the ordered store, as its checkpoint row describes it: at opening, and again when a lost leadership left effects in memory
  * that the log no longer has (I9). Reads in bounded steps; answers in a later event.
  */
-import { DamagedRowError, ShardLoader, ShardState } from "@headrace/engine";
+import { DamagedRowError, ShardLoader, ShardState, UnknownRowError } from "@headrace/engine";
 import type { ShardLoaderApi, ShardStateApi } from "@headrace/engine";
 import type { Done, Failure, KvRow, KvStore } from "@headrace/ports";
 import {
@@ -77,8 +77,23 @@ export function keyBehind(key: Uint8Array): Uint8Array {
   return behind;
 }
 
+function hex(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += byte.toString(16).padStart(2, "0");
+  return text;
+}
+
 function takeRows(loader: ShardLoaderApi, rows: readonly KvRow[]): null {
-  for (const row of rows) loader.row(slotOfStateKey(row.key), row.key.subarray(STATE_KEY_PREFIX_BYTES), row.value);
+  for (const row of rows) {
+    const slot = slotOfStateKey(row.key);
+    try {
+      loader.row(slot, row.key.subarray(STATE_KEY_PREFIX_BYTES), row.value);
+    } catch (error) {
+      // Whoever looks into it has to find it.
+      if (error instanceof DamagedRowError) error.message += ` (slot ${slot}, key ${hex(row.key)})`;
+      throw error;
+    }
+  }
   return null;
 }
 
@@ -88,6 +103,7 @@ function guarded<T>(read: () => T): T | Failure {
     return read();
   } catch (error) {
     if (error instanceof DamagedRowError) return { ok: false, reason: "corrupt", message: error.message };
+    if (error instanceof UnknownRowError) return { ok: false, reason: "unsupported", message: error.message };
     throw error;
   }
 }

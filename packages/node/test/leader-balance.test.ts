@@ -19,7 +19,7 @@ class Bench {
 }
 
 function group(groupId: number, behind: number = 0): LedGroup {
-  return { groupId, preferredReplicaId: groupId * 10, preferredNodeId: 2, behind };
+  return { groupId, toReplicaId: groupId * 10, toNodeId: 2, behind };
 }
 
 test("leadership goes back one group at a time", () => {

@@ -28,6 +28,7 @@ import type {
   Scheduler,
   SegmentDisk,
   SegmentInfo,
+  SpaceProbe,
   Timer,
 } from "@headrace/ports";
 
@@ -137,6 +138,7 @@ export const testDigest: Digest = {
 
 /** What outlives a process. */
 export class MemoryDisks {
+  freeBytes = 1e12;
   readonly records: Map<string, Uint8Array> = new Map();
   readonly segments: Map<number, Uint8Array> = new Map();
   rows: KvRow[] = [];
@@ -563,11 +565,14 @@ export class MemoryByteNetwork implements ByteNetwork {
 export class MemoryProcess {
   readonly life: Life;
   readonly clock: Clock;
+  /** How wrong its wall clock is. */
+  skewMs = 0;
   readonly scheduler: Scheduler;
   readonly random: TestRandom;
   readonly digest: Digest = testDigest;
   readonly logger: Logger = silentLogger;
   readonly recordStore: MemoryRecordStore;
+  readonly spaceProbe: SpaceProbe;
   readonly segmentDisk: MemorySegmentDisk;
   readonly kvStore: MemoryKvStore;
   readonly peerNetwork: MemoryPeerNetwork;
@@ -577,13 +582,19 @@ export class MemoryProcess {
     const { time } = network;
     const life = new Life(name);
     this.life = life;
-    this.clock = { wallMs: () => 1_700_000_000_000 + Math.floor(time.nowMs), monotonicMs: () => time.nowMs };
+    this.clock = {
+      wallMs: () => 1_700_000_000_000 + Math.floor(time.nowMs) + this.skewMs,
+      monotonicMs: () => time.nowMs,
+    };
     this.scheduler = {
       soon: (task) => void time.after(0, life, task),
       after: (delayMs, task) => time.after(delayMs, life, task),
     };
     this.random = new TestRandom(seed);
     this.recordStore = new MemoryRecordStore(time, life, disks);
+    this.spaceProbe = {
+      freeBytes: (done) => void time.after(0.1, life, () => done({ ok: true, value: disks.freeBytes })),
+    };
     this.segmentDisk = new MemorySegmentDisk(time, life, disks);
     this.kvStore = new MemoryKvStore(time, life, disks);
     this.peerNetwork = new MemoryPeerNetwork(network, life, peerAddress);

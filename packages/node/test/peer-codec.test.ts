@@ -49,17 +49,19 @@ function plain(value: Message): unknown {
   return { ...value, entries: value.entries.map((each) => ({ ...each, data: [...each.data] })) };
 }
 
+const note = { wallMs: 1_700_000_000_123.5, isLowOnSpace: true };
+
 describe("frames between nodes", () => {
   test("messages of several groups come out as they went in", () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.nat(65_534), peerMessage), { minLength: 1, maxLength: 6 }), (messages) => {
-        const builder = new FrameBuilder();
+        const builder = new FrameBuilder(() => note);
         for (const [group, each] of messages) builder.add(group, each);
         const expectedBytes = builder.byteLength;
         const frame = concatBytes(builder.take());
         expect(frame.length).toBe(expectedBytes);
         const decoded: unknown[] = [];
-        decodeFrame(frame, (group, each) => decoded.push([group, plain(each)]));
+        expect(decodeFrame(frame, (group, each) => decoded.push([group, plain(each)]))).toEqual(note);
         expect(decoded).toEqual(messages.map(([group, each]) => [group, plain(each)]));
         expect(builder.take()).toEqual([]);
       }),
@@ -71,13 +73,13 @@ describe("frames between nodes", () => {
     const data = new Uint8Array(5000).fill(7);
     const append = message(MessageType.App, 2, 1);
     append.entries = [{ term: 1, index: 1, type: 0, data }];
-    const builder = new FrameBuilder();
+    const builder = new FrameBuilder(() => note);
     builder.add(1, append);
     expect(builder.take().some((chunk) => chunk === data)).toBe(true);
   });
 
   test("another version, a cut frame and a forged local message are refused with an error of their own", () => {
-    const builder = new FrameBuilder();
+    const builder = new FrameBuilder(() => note);
     builder.add(1, message(MessageType.Heartbeat, 2, 1));
     const frame = concatBytes(builder.take());
     const ignore = (): void => {};
@@ -86,10 +88,10 @@ describe("frames between nodes", () => {
     expect(() => decodeFrame(otherVersion, ignore)).toThrow("version 9");
     expect(() => decodeFrame(frame.subarray(0, frame.length - 1), ignore)).toThrow("bytes wanted");
     const forged = copyOf(frame, 0, frame.length);
-    forged[6] = MessageType.StorageAppendResp;
+    forged[14] = MessageType.StorageAppendResp;
     expect(() => decodeFrame(forged, ignore)).toThrow("message type 20");
     const huge = copyOf(frame, 0, frame.length);
-    huge.set([0xff, 0xff, 0xff, 0x0f], 8);
+    huge.set([0xff, 0xff, 0xff, 0x0f], 16);
     expect(() => decodeFrame(huge, ignore)).toThrow("entry table longer than the frame");
   });
 });

@@ -13,6 +13,8 @@ interface Sent {
   readonly bytes: number;
 }
 
+const note = { wallMs: 0, isLowOnSpace: false };
+
 function outbox(takes: (nodeId: number) => boolean = () => true): {
   box: PeerOutbox;
   sent: Sent[];
@@ -29,7 +31,15 @@ function outbox(takes: (nodeId: number) => boolean = () => true): {
       return takes(nodeId);
     },
   };
-  return { box: new PeerOutbox(network, (groupId, replicaId) => lost.push([groupId, replicaId])), sent, lost };
+  return {
+    box: new PeerOutbox(
+      network,
+      () => note,
+      (groupId, replicaId) => lost.push([groupId, replicaId]),
+    ),
+    sent,
+    lost,
+  };
 }
 
 function append(to: number, dataBytes: number): Message {

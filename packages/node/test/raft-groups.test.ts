@@ -6,6 +6,7 @@ import type { Message } from "@headrace/raft-ts";
 import { expect, test } from "vitest";
 import { FrameBuilder } from "../src/peer-codec.ts";
 import { LeaderLosses } from "../src/leader-losses.ts";
+import type { NodeNote } from "../src/peer-notes.ts";
 import { RaftGroups } from "../src/raft-groups.ts";
 import type { GroupLeader, RaftGroup } from "../src/raft-groups.ts";
 import { Life, silentLogger, TestRandom, VirtualTime } from "./memory-world.ts";
@@ -75,6 +76,8 @@ function replicaOn(groupId: number, nodeId: number): number {
 }
 
 class Bench {
+  readonly notes: [number, NodeNote][] = [];
+  readonly logged: [string, unknown][] = [];
   readonly time: VirtualTime = new VirtualTime();
   readonly sent: [nodeId: number, channel: PeerChannel][] = [];
   readonly leaders: [groupId: number, leader: GroupLeader][] = [];
@@ -92,7 +95,10 @@ class Bench {
         after: (delayMs: number, task: () => void) => this.time.after(delayMs, life, task),
       },
       random: new TestRandom(1),
-      logger: silentLogger,
+      logger: {
+        ...silentLogger,
+        warn: (event: string, fields?: Record<string, unknown>) => void this.logged.push([event, fields]),
+      },
       peerNetwork: {
         send: (nodeId: number, channel: PeerChannel) => {
           this.sent.push([nodeId, channel]);
@@ -103,6 +109,8 @@ class Bench {
     this.groups = new RaftGroups(1, 50, world, {
       onLeader: (groupId, leader) => this.leaders.push([groupId, leader]),
       onTurnEnd: () => this.turnEnds++,
+      ownNote: () => ({ wallMs: this.time.nowMs, isLowOnSpace: false }),
+      onNote: (nodeId, note) => this.notes.push([nodeId, note]),
     });
     this.groups.place(state);
     this.group = new FakeGroup(this.time, 1, replicaOn(1, 1));
@@ -113,7 +121,7 @@ class Bench {
 }
 
 function frameOf(...messages: [groupId: number, message: Message][]): Uint8Array {
-  const builder = new FrameBuilder();
+  const builder = new FrameBuilder(() => ({ wallMs: 1234.5, isLowOnSpace: true }));
   for (const [groupId, each] of messages) builder.add(groupId, each);
   return concatBytes(builder.take());
 }
@@ -171,16 +179,35 @@ test("messages reach only the replica that they name, and only from where their 
   bench.groups.onFrame(2, frame);
   expect(bench.group.received).toHaveLength(1);
   expect(bench.other.received).toHaveLength(0);
-  expect(bench.groups.messagesMisrouted).toBe(5);
+  expect(bench.groups.refusals.counts).toEqual({ unknownReplica: 3, unknownSender: 1, unknownGroup: 1 });
 });
 
-test("a malformed frame is counted and dropped", () => {
+test("a message for a replica that has stopped is refused and counted as that", () => {
+  const bench = new Bench();
+  bench.group.isHealthy = false;
+  bench.groups.onFrame(2, frameOf([1, message(MessageType.Heartbeat, bench.group.replicaId, replicaOn(1, 2))]));
+  expect(bench.group.received).toHaveLength(0);
+  expect(bench.groups.refusals.counts).toEqual({ replicaFailed: 1 });
+});
+
+test("what a node says of itself arrives with its frames", () => {
+  const bench = new Bench();
+  bench.groups.onFrame(2, frameOf([1, message(MessageType.Heartbeat, bench.group.replicaId, replicaOn(1, 2))]));
+  expect(bench.notes).toEqual([[2, { wallMs: 1234.5, isLowOnSpace: true }]]);
+});
+
+test("a frame that is none, or of another version, is refused, counted as that and named in the log", () => {
   const bench = new Bench();
   const frame = frameOf([1, message(MessageType.Heartbeat, bench.group.replicaId, replicaOn(1, 2))]);
   bench.groups.onFrame(2, frame.subarray(0, frame.length - 3));
   bench.groups.onFrame(2, new Uint8Array(0));
   bench.groups.onFrame(2, new Uint8Array([9, 9, 9, 9]));
-  expect(bench.groups.framesMalformed).toBe(3);
+  expect(bench.groups.refusals.counts).toEqual({ malformed: 2, unknownVersion: 1 });
+  expect(bench.groups.refusals.count("unknownVersion")).toBe(1);
+  expect(bench.logged).toContainEqual([
+    "frame_refused",
+    { reason: "unknownVersion", count: 1, node: 2, message: "peer frame version 9" },
+  ]);
 });
 
 test("a frame that the network did not take is told to the groups in it", () => {

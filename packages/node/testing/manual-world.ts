@@ -7,6 +7,7 @@ import type { RecoveredGroup, RecoveryOutcome, SharedLogApi, WalAppend } from "@
 import type {
   Clock,
   Done,
+  FailureReason,
   KvChange,
   KvRow,
   KvSnapshot,
@@ -113,6 +114,7 @@ export class MemoryLog implements SharedLogApi {
   durableWrites = 0;
   maxEntryBytes = 48 * 1024 * 1024;
   onPoisoned: (message: string) => void = () => {};
+  onDamage: (message: string) => void = () => {};
   readonly stats = { writes: 0, bytes: 0, segments: 1, lastWriteMs: 0, durableWrites: new LatencyHistogram() };
 
   constructor(time: ManualTime, fsync: "always" | "everysec" | "no", disk: Map<number, GroupOnDisk> = new Map()) {
@@ -219,6 +221,8 @@ export class MemoryKv implements KvStore {
   #held: (() => void)[] = [];
   #isDead = false;
   hold = false;
+  /** Batches fail for this reason. */
+  refusal: FailureReason | null = null;
   batches = 0;
 
   constructor(time: ManualTime, rows: KvRow[] = []) {
@@ -238,6 +242,7 @@ export class MemoryKv implements KvStore {
   write(changes: readonly KvChange[], done: Done<void>): void {
     const apply = (): void => {
       if (this.#isDead) return;
+      if (this.refusal !== null) return done({ ok: false, reason: this.refusal, message: "as the test wants it" });
       for (const change of changes) this.#put(change);
       this.batches++;
       done({ ok: true, value: undefined });

@@ -32,6 +32,7 @@ export class TestReplica implements ShardHost {
   shard: ShardReplica | null = null;
   failure: string | null = null;
   openFailure: string | null = null;
+  noSpace = 0;
   #wantsTurn = false;
   #isOpening = false;
 
@@ -119,9 +120,17 @@ export class TestReplica implements ShardHost {
     return replicaId + 100;
   }
 
+  stampLimitMs(): number {
+    return this.cluster.stampLimitMs;
+  }
+
+  onNoSpace(): void {
+    this.noSpace++;
+  }
+
   onLeaderChange(): void {}
 
-  onReplicaFailed(_groupId: number, message: string): void {
+  onReplicaFailed(_groupId: number, message: string, _damaged: boolean): void {
     this.failure = message;
   }
 
@@ -135,6 +144,7 @@ export class ShardCluster {
   readonly fsync: "always" | "everysec" | "no";
   readonly limits: ShardLimits;
   readonly settings: ShardSettings;
+  stampLimitMs: number = Number.POSITIVE_INFINITY;
   readonly slots: readonly { readonly from: number; readonly to: number }[];
   readonly replicas: TestReplica[];
   restarts = 0;
@@ -144,7 +154,7 @@ export class ShardCluster {
     this.time = new ManualTime();
     this.fsync = options.fsync ?? "always";
     this.limits = { ...defaultShardLimits, ...options.limits };
-    this.settings = { ack: Ack.committed, nodeBounds: { maxEntries: 100, maxBytes: 4096 } };
+    this.settings = { ack: Ack.committed, nodeBounds: { maxEntries: 100, maxBytes: 4096 }, refuseGrowth: false };
     this.slots = options.slots ?? [{ from: 0, to: 16383 }];
     this.replicas = [];
     this.#cut = new Set();
@@ -178,7 +188,7 @@ export class ShardCluster {
   send(from: number, message: Message, groupId: number): void {
     const to = message.to;
     if (this.#cut.has(`${from}-${to}`)) return;
-    const builder = new FrameBuilder();
+    const builder = new FrameBuilder(() => ({ wallMs: this.time.wallMs(), isLowOnSpace: false }));
     builder.add(groupId, message);
     const joined = concatBytes(builder.take());
     const frame = copyOf(joined, 0, joined.length);

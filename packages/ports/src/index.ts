@@ -1,6 +1,7 @@
 export type * from "./result.ts";
 export type * from "./clock.ts";
 export type * from "./segment-disk.ts";
+export type * from "./space-probe.ts";
 export type * from "./kv-store.ts";
 export type * from "./byte-connection.ts";
 export { PeerChannel } from "./peer-network.ts";

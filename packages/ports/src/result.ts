@@ -9,8 +9,11 @@ export type Failure = {
 };
 export type Result<T> = { readonly ok: true; readonly value: T } | Failure;
 
-/** `io`: EIO and everything unknown; `space`: ENOSPC or a quota; `missing`: the thing does not exist; `closed`: the port was shut. */
-export type FailureReason = "io" | "space" | "missing" | "closed" | "corrupt";
+/**
+ * `io`: EIO and everything unknown; `space`: ENOSPC or a quota; `missing`: the thing does not exist; `closed`: the port was shut; `corrupt`:
+ * it is not what was written; `unsupported`: it is whole, but of a newer program.
+ */
+export type FailureReason = "io" | "space" | "missing" | "closed" | "corrupt" | "unsupported";
 
 /** A completion. Called exactly once, always in a later event, never inside the call that asked for it. */
 export type Done<T> = (result: Result<T>) => void;

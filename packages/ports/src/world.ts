@@ -4,6 +4,7 @@ import type { KvStore } from "./kv-store.ts";
 import type { Logger, RecordStore } from "./observe.ts";
 import type { MetaClient, PeerNetwork } from "./peer-network.ts";
 import type { SegmentDisk } from "./segment-disk.ts";
+import type { SpaceProbe } from "./space-probe.ts";
 
 /** Everything a storage node touches. Two wirings build it: `server` for real, `sim` from one seed. */
 export interface NodeWorld {
@@ -14,6 +15,7 @@ export interface NodeWorld {
   readonly segmentDisk: SegmentDisk;
   readonly kvStore: KvStore;
   readonly recordStore: RecordStore;
+  readonly spaceProbe: SpaceProbe;
   readonly peerNetwork: PeerNetwork;
   readonly logger: Logger;
 }

@@ -83,6 +83,14 @@ function histogramText({ name, help }: HistogramRow<never>, { counts, count, sum
   return `${lines.join("\n")}\n`;
 }
 
+function numbers(counts: unknown): readonly Sample[] {
+  return Object.entries((counts ?? {}) as Readonly<Record<string, number>>).map(([name, count]) => [[name], count]);
+}
+
+function space(node: Node): { readonly freeBytes?: number; readonly isLow?: boolean } {
+  return (node.status()["space"] ?? {}) as { readonly freeBytes?: number; readonly isLow?: boolean };
+}
+
 function walStat(node: Node, name: string): number {
   const value = (node.status()["wal"] as Readonly<Record<string, unknown>>)[name];
   return typeof value === "number" ? value : 0;
@@ -138,6 +146,45 @@ const nodeRows: readonly MetricRow<Node>[] = [
     "headrace_wal_last_write_seconds",
     "How long the log's last write took.",
     (node) => walStat(node, "lastWriteMs") / 1000,
+  ),
+  perGroup(
+    "headrace_writes_refused_for_space_total",
+    "Writes answered with -MISCONF because the disk is below its reserve.",
+    (group) => group.refusedForSpace,
+    "counter",
+  ),
+  perGroup(
+    "headrace_raft_refused_appends_total",
+    "Appends of a leader not taken because the log is too far ahead of the checkpoint.",
+    (group) => group.refusedAppends,
+    "counter",
+  ),
+  {
+    name: "headrace_damage_total",
+    type: "counter",
+    help: "Damage found on this node's disk since its start: wal, state or records.",
+    labels: ["place"],
+    read: (node) => numbers(node.status()["damage"]),
+  },
+  {
+    name: "headrace_messages_refused_total",
+    type: "counter",
+    help: "Messages and frames of other nodes that were not taken in, by reason.",
+    labels: ["reason"],
+    read: (node) => numbers(node.status()["refused"]),
+  },
+  single(
+    "gauge",
+    "headrace_disk_free_bytes",
+    "Free bytes of the data's file system; -1: not known.",
+    (node) => space(node).freeBytes ?? -1,
+  ),
+  single("gauge", "headrace_disk_low", "1 when the disk is below its reserve.", (node) => (space(node).isLow ? 1 : 0)),
+  single(
+    "gauge",
+    "headrace_clock_ahead_seconds",
+    "How far this node's wall clock is ahead of the median of the nodes'.",
+    (node) => Number(node.status()["clockAheadMs"] ?? 0) / 1000,
   ),
   single("gauge", "headrace_ready", "1 when the node serves.", (node) => (node.readiness().ready ? 1 : 0)),
 ];

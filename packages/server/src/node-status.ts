@@ -14,6 +14,8 @@ export interface GroupRow {
   readonly blockedCalls: number;
   readonly heldReplies: number;
   readonly rollbacks: number;
+  readonly refusedForSpace: number;
+  readonly refusedAppends: number;
   readonly leaderNodeId: number;
   /** Leaders that this replica has heard of, one after another. */
   readonly leaderChanges: number;
@@ -47,6 +49,8 @@ function groupRow(groupId: number, from: Readonly<Record<string, unknown>>): Gro
     blockedCalls: number(from, "blockedCalls"),
     heldReplies: number(from, "heldReplies"),
     rollbacks: number(from, "rollbacks"),
+    refusedForSpace: number(from, "refusedForSpace"),
+    refusedAppends: number(from, "refusedAppends"),
     leaderNodeId: number(from, "leaderNodeId"),
     leaderChanges: number(from, "leaderChanges"),
     followerLag: role === 3 ? followerLag(from) : 0,

@@ -6,7 +6,7 @@ import { utf8Bytes } from "@headrace/bytes";
 import { Gateway } from "@headrace/gateway";
 import { defaultNodeConfig, Node, type NodeConfig, type NodeOuterWorld } from "@headrace/node";
 import type { ByteConnection, ByteNetwork, KvStore, Logger, RecordStore, SegmentDisk } from "@headrace/ports";
-import { openLevelStore, openRecordStore } from "@headrace/store";
+import { openLevelStore, openRecordStore, openSpaceProbe } from "@headrace/store";
 import { createGrpcPeerNetwork, createMetaClient } from "@headrace/transport";
 import { openSegmentDisk } from "@headrace/wal";
 import { serveAdmin, type AdminHttp } from "./admin-http.ts";
@@ -55,6 +55,7 @@ export async function startNode(settings: Settings, network: ByteNetwork, logger
     segmentDisk,
     kvStore,
     recordStore,
+    spaceProbe: openSpaceProbe(directory),
     peerNetwork,
     logger,
     network,
@@ -116,6 +117,7 @@ function nodeConfig(
     heartbeatMs: settings["heartbeat-ms"] as number,
     fsync: settings["fsync"] as NodeConfig["fsync"],
     walSegmentBytes: settings["wal-segment-bytes"] as number,
+    diskReserveBytes: settings["disk-reserve"] as number,
     secret: secret === null ? null : utf8Bytes(secret),
   };
 }

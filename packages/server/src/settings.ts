@@ -289,6 +289,18 @@ export const settingRows: readonly SettingRow[] = [
     minimum: 1024 * 1024,
     maximum: 1024 * 1024 * 1024,
   }),
+  row(
+    "disk-reserve",
+    "bytes",
+    "bytes",
+    512 * 1024 * 1024,
+    storage,
+    "With less than this free on the data's file system, writes that may grow the data get -MISCONF, and leadership moves. 0 = only when it is full.",
+    {
+      minimum: 0,
+      maximum: 1024 * 1024 * 1024 * 1024,
+    },
+  ),
   row("loglevel", "choice", "", "info", all, "Least level that is logged.", {
     choices: ["debug", "info", "warn", "error"],
     configName: "loglevel",

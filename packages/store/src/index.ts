@@ -1,3 +1,4 @@
 export { openLevelStore } from "./level-store.ts";
 export type { LevelStoreOptions } from "./level-store.ts";
 export { openRecordStore } from "./record-store.ts";
+export { openSpaceProbe } from "./space-probe.ts";
