@@ -35,7 +35,7 @@ export function nodePlaces(settings: Settings): NodePlaces {
     httpPort: settings["http-port"] as number,
     announceHost,
     announceDataPort: (settings["announce-port"] as number | null) ?? dataPort,
-    peerAddress: formatHostPort(announceHost, grpcPort),
+    peerAddress: formatHostPort(announceHost, (settings["announce-grpc-port"] as number | null) ?? grpcPort),
   };
 }
 

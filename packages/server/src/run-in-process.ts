@@ -33,6 +33,7 @@ export async function runInProcess(given: Settings): Promise<number> {
         "http-port": layout.httpPort,
         "announce-host": null,
         "announce-port": null,
+        "announce-grpc-port": null,
         seeds,
         "bootstrap-expect": layouts.length,
       };

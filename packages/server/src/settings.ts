@@ -209,6 +209,19 @@ export const settingRows: readonly SettingRow[] = [
     },
   ),
   row(
+    "announce-grpc-port",
+    "integer",
+    "port",
+    null,
+    ["node"],
+    "Port that other nodes and gateways reach this node's grpc-port by (a port that is mapped); default: grpc-port.",
+    {
+      minimum: 1,
+      maximum: 65535,
+      configName: "cluster-announce-bus-port",
+    },
+  ),
+  row(
     "seeds",
     "addresses",
     "",

@@ -2,3 +2,8 @@ export { simulate, Violation, type SimulationOptions, type SimulationResult } fr
 export { EventLoop, Life } from "./event-loop.ts";
 export { SeededRandom } from "./seeded-random.ts";
 export { SimKvStore, SimMachineDisk, SimSegmentDisk } from "./sim-disk.ts";
+// The workload and the judge of what clients saw, for runs on real processes.
+export { ClientWork, GROUP } from "./workload.ts";
+export { History, type FinalView } from "./checkers/history.ts";
+export { ErrorReply, replyValue, type ReplyValue } from "./reply-value.ts";
+export type { AckLevel, Operation } from "./sim-client.ts";

@@ -1,2 +1,4 @@
+export * from "./faulty-network.ts";
 export * from "./group-status.ts";
 export * from "./local-cluster.ts";
+export * from "./proxied-cluster.ts";

@@ -191,7 +191,7 @@ export async function processGone(pid: number): Promise<void> {
 }
 
 /** First port of a range of 60 that is free now, away from the ephemeral ports. */
-async function freePortRange(): Promise<number> {
+export async function freePortRange(): Promise<number> {
   for (let attempt = 0; attempt < 200; attempt++) {
     const first = 10_000 + Math.floor(Math.random() * 200) * 100;
     const checks = [first, first + 1, ...Array.from({ length: 40 }, (_, i) => first + 10 + i)];
