@@ -30,6 +30,7 @@ import { MemberNode, unknownLevel } from "./member-node.ts";
 import { loadMetaPosition, storeMetaPosition, votersOnly } from "./meta-group.ts";
 import type { MetaPosition } from "./meta-group.ts";
 import { MetaService } from "./meta-service.ts";
+import { PatientRecords } from "./patient-records.ts";
 import { defaultReplicas, defaultShards } from "./node-config.ts";
 import type { NodeConfig } from "./node-config.ts";
 
@@ -70,7 +71,8 @@ export class Node implements PeerNetworkEvents {
   constructor(config: NodeConfig, world: NodeOuterWorld) {
     const { clock, scheduler, logger } = world;
     this.#config = config;
-    this.#world = world;
+    // A full disk stops nothing that can wait.
+    this.#world = { ...world, recordStore: new PatientRecords(world.recordStore, scheduler, logger) };
     const walConfig = {
       segmentBytes: config.walSegmentBytes,
       maxWriteBytes: 1024 * 1024,
@@ -101,7 +103,7 @@ export class Node implements PeerNetworkEvents {
         replicas: config.replicas ?? defaultReplicas,
         settings: config.settings,
       },
-      world,
+      this.#world,
       {
         onMember: (membership, stored) => this.#onMember(membership, stored),
         onFailed: (message) => this.#break(message),

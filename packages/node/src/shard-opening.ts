@@ -21,6 +21,9 @@ import type { CheckpointRow } from "./checkpoint-row.ts";
 import type { ShardOpening } from "./shard-api.ts";
 import { loadState, readCheckpointRow } from "./state-loading.ts";
 
+/** A full disk delays a new group, and nothing else. */
+const SPACE_RETRY_MS = 1000;
+
 export interface LoadedShard {
   readonly row: CheckpointRow;
   readonly state: ShardStateApi;
@@ -76,10 +79,13 @@ function found(opening: ShardOpening, withRow: (row: CheckpointRow) => void, don
     isPut: true,
   };
   const change = { key: checkpointKey(config.groupId), value: encodeCheckpointRow(row) };
-  world.kvStore.write([change], (result) => {
-    if (result.ok) withRow(row);
-    else done(result);
-  });
+  const write = (): void =>
+    world.kvStore.write([change], (result) => {
+      if (result.ok) withRow(row);
+      else if (result.reason === "space") world.scheduler.after(SPACE_RETRY_MS, write);
+      else done(result);
+    });
+  write();
 }
 
 /** Why log and checkpoint do not fit together; null when they do. */

@@ -18,8 +18,8 @@ export interface KvSnapshot {
 }
 
 /**
- * Ordered keys (bytewise), atomic batches, snapshots. The real one is LevelDB. Values carry their own checksums (the store does not
- * tell about damage): that is the caller's business.
+ * Ordered keys (bytewise), atomic batches, snapshots. The real one is LevelDB with large values in files beside it. A value that the store finds
+ * damaged or missing is a failure `corrupt`, never absent; but it does not find all damage: values carry their own checksums.
  */
 export interface KvStore {
   /** Applies all changes or none; durable (synced) when it completes. Batches complete in the order of calling. */

@@ -35,6 +35,8 @@ interface Event {
 export class EventLoop {
   nowMs = 0;
   steps = 0;
+  /** Whose event ran last; null: the world's. */
+  lastLife: Life | null = null;
   readonly counts: Map<string, number> = new Map();
   /** Called with every step's line when set: `--trace`. */
   onTrace: ((line: string) => void) | null = null;
@@ -110,6 +112,7 @@ export class EventLoop {
       }
       this.nowMs = event.timeMs;
       this.steps++;
+      this.lastLife = event.life;
       this.note(`${event.kind} ${event.life?.name ?? "world"} ${event.label}`);
       run();
       return true;

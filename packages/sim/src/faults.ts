@@ -1,50 +1,61 @@
-/** Which bad things happen in a run, and when. Each seed draws its own subset, so that faults also meet alone. */
+/**
+ * When bad things happen in a run, and how they end. What they are is the table in fault-table.ts; each seed draws its own subset of it, so that faults
+ * also meet alone. Each single fault has a number and draws from a source of its own: leaving one out changes nothing in the others, which is what makes
+ * a failure small enough to read.
+ */
 import type { SeededRandom } from "./seeded-random.ts";
+import { SeededRandom as Seeded } from "./seeded-random.ts";
+import { faultTable, usualDiskTimes, type FaultRow, type FaultWorld } from "./fault-table.ts";
 import type { Machine, SimulatedCluster } from "./simulated-cluster.ts";
-
-const kinds = [
-  "kill",
-  "powerCut",
-  "allDown",
-  "partition",
-  "oneWay",
-  "split",
-  "loss",
-  "reorder",
-  "pause",
-  "skew",
-  "gateway",
-  "slowDisk",
-  "blackout",
-] as const;
-export type FaultKind = (typeof kinds)[number];
 
 /** Mean times between two faults, simulated milliseconds: one is drawn for a run. In a storm nothing is ever elected, in a calm nothing is lost. */
 const MEAN_GAPS_MS = [150, 300, 800];
+/** What a supervisor of processes does: looks, and starts again what has stopped for a reason. */
+const SUPERVISOR_MS = 100;
 
-const USUAL_DISK_TIMES = { writeMinMs: 0.05, writeMaxMs: 0.6 };
+/** Which faults of a run to leave out: nothing else changes. */
+export interface FaultChoice {
+  /** Kinds that never happen. */
+  readonly without?: readonly string[];
+  /** Only the faults with these numbers happen. */
+  readonly only?: readonly number[];
+}
 
 export class Faults {
-  readonly enabled: readonly FaultKind[];
+  readonly enabled: readonly FaultRow[];
+  /** Numbers of the faults that happened. */
+  readonly happened: number[] = [];
   readonly #random: SeededRandom;
+  readonly #seed: number;
   readonly #cluster: SimulatedCluster;
+  readonly #choice: FaultChoice;
+  readonly #only: ReadonlySet<number> | null;
   readonly #meanGapMs: number;
   #active = true;
   #openCuts = 0;
+  #number = 0;
 
-  constructor(random: SeededRandom, cluster: SimulatedCluster) {
+  constructor(random: SeededRandom, cluster: SimulatedCluster, choice: FaultChoice) {
     this.#random = random;
+    this.#seed = random.u32();
     this.#cluster = cluster;
-    const chosen = kinds.filter(() => random.chance(1, 2));
+    this.#choice = choice;
+    this.#only = choice.only === undefined ? null : new Set(choice.only);
+    const chosen = faultTable.filter((row) => random.chance(row.chanceOf10, 10));
     this.#meanGapMs = random.pick(MEAN_GAPS_MS);
-    this.enabled = chosen.length === 0 ? ["kill"] : chosen;
+    this.enabled = chosen.length === 0 ? [faultTable[0]!] : chosen;
+  }
+
+  get kinds(): readonly string[] {
+    return this.enabled.map(({ kind }) => kind).filter((kind) => this.#choice.without?.includes(kind) !== true);
   }
 
   start(): void {
     this.#schedule();
+    this.#supervise();
   }
 
-  /** Ends all faults: what is cut is joined, what is down comes up. */
+  /** Ends all faults: what is cut is joined, what is down comes up. Changed bits stay changed: that machine is out. */
   heal(): void {
     this.#active = false;
     const { network, machines, loop } = this.#cluster;
@@ -56,123 +67,79 @@ export class Faults {
       minDelayMs: 0.05,
       maxDelayMs: 0.5,
     });
+    for (const { life } of this.#cluster.gateways()) if (life.paused) loop.resume(life);
     for (const machine of machines) {
-      machine.disk.times = USUAL_DISK_TIMES;
+      machine.disk.times = usualDiskTimes;
       if (machine.life !== null) machine.life.timerFactor = 1;
       if (machine.life?.paused === true) loop.resume(machine.life);
+      const isGoing = machine.isStopping || machine.disk.faults.hasErred;
+      if (isGoing && machine.isUp) this.#cluster.crashNode(machine, false);
+      machine.disk.faults.heal();
       if (!machine.isUp) this.#cluster.startNode(machine);
     }
   }
 
   #schedule(): void {
     const { loop } = this.#cluster;
-    loop.after(this.#random.between(50, 2 * this.#meanGapMs), "fault", null, "", () => {
+    const random = this.#random;
+    loop.after(random.between(50, 2 * this.#meanGapMs), "fault", null, "", () => {
       if (!this.#active) return;
-      this.#inject(this.#random.pick(this.enabled));
+      const row = random.pick(this.enabled);
+      const number = this.#number++;
+      const isLeftOut =
+        this.#choice.without?.includes(row.kind) === true || (this.#only !== null && !this.#only.has(number));
+      if (!isLeftOut) this.#inject(row, number);
       this.#schedule();
     });
   }
 
-  #inject(kind: FaultKind): void {
-    const { network, machines, loop } = this.#cluster;
-    const random = this.#random;
+  #inject(row: FaultRow, number: number): void {
+    const { loop } = this.#cluster;
     // Cuts upon cuts leave no majority anywhere.
-    const isCut = kind === "partition" || kind === "oneWay" || kind === "split";
-    if (isCut && this.#openCuts > 0 && !random.chance(1, 10)) return;
-    const machine = this.#target(kind === "split");
-    loop.count(`fault ${kind}`);
-    loop.note(`fault ${kind} ${machine.name}`);
-    const later = (run: () => void, minMs: number, maxMs: number): void => {
-      loop.after(random.between(minMs, maxMs), "fault", null, `end of ${kind}`, () => {
-        if (this.#active) run();
-      });
+    const random = new Seeded(this.#seed ^ Math.imul(number + 1, 0x9e3779b1));
+    if (row.isCut === true && this.#openCuts > 0 && !random.chance(1, 10)) return;
+    const machine = this.#target(random, row.mustLead === true);
+    this.happened.push(number);
+    loop.note(`fault ${number} ${row.kind} ${machine.name}`);
+    const world: FaultWorld = {
+      cluster: this.#cluster,
+      random,
+      machine,
+      later: (run, minMs, maxMs) => {
+        loop.after(random.between(minMs, maxMs), "fault", null, `end of ${row.kind}`, () => {
+          if (this.#active) run();
+        });
+      },
+      cut: (paths) => this.#cut(paths),
+      restart: (down) => {
+        if (!down.isUp) this.#cluster.startNode(down);
+      },
     };
-    switch (kind) {
-      case "kill":
-      case "powerCut":
-        if (!machine.isUp) return;
-        this.#cluster.crashNode(machine, kind === "powerCut");
-        later(() => this.#restart(machine), 20, 1500);
-        return;
-      case "allDown":
-        this.#allDown(() => random.chance(1, 2));
-        return;
-      case "blackout":
-        // What was shown or acknowledged meanwhile and is on no disk is gone for good.
-        for (const each of machines) each.disk.times = { writeMinMs: 30, writeMaxMs: 300 };
-        later(
-          () => {
-            for (const each of machines) each.disk.times = USUAL_DISK_TIMES;
-            this.#allDown(() => true);
-          },
-          20,
-          400,
-        );
-        return;
-      case "partition":
-      case "oneWay":
-        later(this.#cut(this.#pathsAround(machine.name, kind === "partition")), 100, 2500);
-        return;
-      case "split": {
-        const life = machine.life;
-        const join = this.#cut(this.#pathsBetweenSides(machine.name));
-        // A slow one finds out late that it is alone.
-        if (life !== null && random.chance(1, 2)) life.timerFactor = random.between(2, 5);
-        later(
-          () => {
-            join();
-            if (life !== null) life.timerFactor = 1;
-          },
-          300,
-          4000,
-        );
-        return;
-      }
-      case "loss":
-        network.faults.lossPerMille = random.between(10, 250);
-        network.faults.duplicatePerMille = random.between(0, 100);
-        later(() => Object.assign(network.faults, { lossPerMille: 0, duplicatePerMille: 0 }), 200, 2000);
-        return;
-      case "reorder":
-        network.faults.reorderMaxMs = random.between(1, 60);
-        network.faults.maxDelayMs = random.between(1, 20);
-        later(() => Object.assign(network.faults, { reorderMaxMs: 0, maxDelayMs: 0.5 }), 200, 2000);
-        return;
-      case "pause": {
-        const life = machine.life;
-        if (life === null || life.paused) return;
-        life.paused = true;
-        later(() => loop.resume(life), 50, 2500);
-        return;
-      }
-      case "skew":
-        machine.skewMs = random.between(-180_000, 180_000);
-        if (machine.clock !== null) machine.clock.skewMs = machine.skewMs;
-        return;
-      case "gateway":
-        this.#cluster.restartGateway(random.below(this.#cluster.gatewayAddresses.length));
-        return;
-      case "slowDisk":
-        machine.disk.times = { writeMinMs: 2, writeMaxMs: random.between(10, 400) };
-        later(() => (machine.disk.times = USUAL_DISK_TIMES), 200, 2000);
-        return;
-      default:
-        kind satisfies never;
-    }
+    if (row.inject(world)) loop.count(`fault ${row.kind}`);
   }
 
-  #allDown(losesPower: () => boolean): void {
-    for (const machine of this.#cluster.machines) {
-      if (machine.isUp) this.#cluster.crashNode(machine, losesPower());
-      this.#cluster.loop.after(this.#random.between(20, 600), "fault", null, "restart", () => {
-        if (this.#active) this.#restart(machine);
-      });
-    }
+  /** A process that stopped itself because its disk failed is started again on a good disk, sooner or later. */
+  #supervise(): void {
+    const { loop, machines } = this.#cluster;
+    loop.after(SUPERVISOR_MS, "fault", null, "supervisor", () => {
+      if (!this.#active) return;
+      for (const machine of machines) {
+        if (machine.broken === null || !machine.disk.faults.hasErred || machine.restartIsDue) continue;
+        machine.restartIsDue = true;
+        loop.after(this.#random.between(10, 1500), "fault", null, "restart after a disk error", () => {
+          machine.restartIsDue = false;
+          if (!this.#active || (machine.isUp && machine.broken === null)) return;
+          if (machine.isUp) this.#cluster.crashNode(machine, false);
+          machine.disk.faults.heal();
+          this.#cluster.startNode(machine);
+        });
+      }
+      this.#supervise();
+    });
   }
 
   /** Leaders are where it hurts. */
-  #target(mustLead: boolean): Machine {
-    const random = this.#random;
+  #target(random: SeededRandom, mustLead: boolean): Machine {
     const leaders = [...this.#cluster.replicas()].filter(({ shard }) => shard.isLeader);
     if (leaders.length > 0 && (mustLead || random.chance(1, 2))) return random.pick(leaders).machine;
     return random.pick(this.#cluster.machines);
@@ -185,35 +152,5 @@ export class Faults {
       this.#openCuts--;
       join();
     };
-  }
-
-  /** Its ways to the other nodes, or also theirs to it; gateways may be on either side. */
-  #pathsAround(name: string, bothWays: boolean): [string, string][] {
-    const { machines, gatewayAddresses } = this.#cluster;
-    const paths: [string, string][] = [];
-    for (const other of machines) {
-      if (other.name === name) continue;
-      paths.push([name, other.name]);
-      if (bothWays) paths.push([other.name, name]);
-    }
-    if (this.#random.chance(1, 2)) {
-      for (let i = 1; i <= gatewayAddresses.length; i++) paths.push([name, `gateway-${i}`], [`gateway-${i}`, name]);
-    }
-    return paths;
-  }
-
-  /** Two sides with gateways on each: clients of one side go on talking to a leader that the other side has replaced. */
-  #pathsBetweenSides(alone: string): [string, string][] {
-    const { machines, gatewayAddresses } = this.#cluster;
-    const withIt = this.#random.below(gatewayAddresses.length);
-    const names = [...machines.map(({ name }) => name), ...gatewayAddresses.map((_, index) => `gateway-${index + 1}`)];
-    const inside = new Set([alone, `gateway-${withIt + 1}`]);
-    return names.flatMap((from) =>
-      names.filter((to) => inside.has(from) !== inside.has(to)).map((to): [string, string] => [from, to]),
-    );
-  }
-
-  #restart(machine: Machine): void {
-    if (!machine.isUp) this.#cluster.startNode(machine);
   }
 }

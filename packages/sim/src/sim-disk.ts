@@ -17,6 +17,7 @@ import type {
   SegmentInfo,
   SpaceProbe,
 } from "@headrace/ports";
+import { DiskFaults } from "./disk-faults.ts";
 import type { EventLoop, Life } from "./event-loop.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 
@@ -50,6 +51,7 @@ export class SimMachineDisk {
   rows: Map<string, Uint8Array> = new Map();
   sortedKeys: string[] | null = null;
   times: DiskTimes = { writeMinMs: 0.05, writeMaxMs: 0.6 };
+  readonly faults: DiskFaults = new DiskFaults();
   /** What the file system says is left. */
   freeBytes: number = 1e12;
   /** Writes called and not completed, a queue for each adapter: at a crash a prefix of each queue has happened. */
@@ -92,8 +94,35 @@ export class SimMachineDisk {
     this.inFlight.clear();
   }
 
+  /** One bit of a block of the log changes at rest. False: there is none that must be noticed. */
+  flipLogBit(random: SeededRandom): boolean {
+    const block = this.faults.provenBlock(random, (segment) => this.segments.has(segment));
+    if (block === null) return false;
+    const segment = this.segments.get(block.segment)!;
+    const at = block.offset + random.below(block.lengthBytes);
+    const bit = 1 << random.below(8);
+    for (const image of [segment.durable, segment.current]) image[at]! ^= bit;
+    this.faults.flips++;
+    return true;
+  }
+
+  /** One bit of a value of the store changes at rest. */
+  flipRowBit(random: SeededRandom): boolean {
+    const names = [...this.rows.keys()].sort().filter((name) => this.rows.get(name)!.length > 0);
+    if (names.length === 0) return false;
+    const name = random.pick(names);
+    const value = this.rows.get(name)!.slice();
+    value[random.below(value.length)]! ^= 1 << random.below(8);
+    this.rows.set(name, value);
+    this.faults.flips++;
+    return true;
+  }
+
   /** Everything is gone: a new disk in the machine. */
   wipe(): void {
+    this.faults.heal();
+    this.faults.flips = 0;
+    this.faults.forgetBlocks();
     this.segments.clear();
     this.records.clear();
     this.rows.clear();
@@ -132,16 +161,51 @@ class Completions {
     this.#disk.inFlight.add(this.#queue);
     this.#queue.push(onCrash);
     this.#loop.at(at, "disk", this.#life, label, () => {
+      const fate = this.#disk.faults.next();
+      if (fate === "crashBefore") return this.#crash(label, "before");
       this.#queue.splice(this.#queue.indexOf(onCrash), 1);
-      done(apply());
+      if (fate === "io") {
+        // Nobody knows how much of it has happened.
+        if (this.#random.chance(1, 2)) onCrash(this.#random);
+        return done(this.#failed(label));
+      }
+      const result = apply();
+      if (fate === "crashAfter") this.#crash(label, "after");
+      else done(result);
     });
+  }
+
+  #crash(label: string, when: string): void {
+    this.#loop.count(`crash ${when} ${label.split(" ", 1)[0]}`);
+    this.#disk.faults.onCrash();
+  }
+
+  #failed(label: string): Result<never> {
+    this.#loop.count(`EIO at ${label.split(" ", 1)[0]}`);
+    return { ok: false, reason: "io", message: `${label}: EIO` };
   }
 
   /** For reads: nothing to apply at a crash, and they do not wait for writes. */
   read<T>(label: string, answer: () => Result<T>, done: Done<T>): void {
     const closed = this.#closed;
-    this.#loop.after(this.#disk.times.writeMinMs, "disk", this.#life, label, () =>
-      done(closed ? { ok: false, reason: "closed", message: `${label} after close` } : answer()),
+    this.#loop.after(this.#disk.times.writeMinMs, "disk", this.#life, label, () => {
+      if (closed) return done({ ok: false, reason: "closed", message: `${label} after close` });
+      const fate = this.#disk.faults.next();
+      if (fate === "crashBefore" || fate === "crashAfter") this.#crash(label, "at");
+      else done(fate === "io" ? this.#failed(label) : answer());
+    });
+  }
+
+  /** For what makes files grow: refused, with nothing done, while the disk is full. */
+  growing<T>(label: string, apply: () => Result<T>, done: Done<T>): void {
+    if (!this.#disk.faults.isFull) return this.later(label, apply, done);
+    this.#loop.count(`ENOSPC at ${label.split(" ", 1)[0]}`);
+    const refused: Result<never> = { ok: false, reason: "space", message: `${label}: ENOSPC` };
+    this.later(
+      label,
+      () => refused,
+      done,
+      () => undefined,
     );
   }
 
@@ -178,7 +242,7 @@ export class SimSegmentDisk implements SegmentDisk {
   }
 
   create(sequence: number, sizeBytes: number, done: Done<void>): void {
-    this.#completions.later(
+    this.#completions.growing(
       `create ${sequence}`,
       () => {
         if (!this.#disk.segments.has(sequence)) {
@@ -238,6 +302,8 @@ export class SimSegmentDisk implements SegmentDisk {
       if (isSynced) {
         segment.durable.set(bytes, offsetBytes);
         segment.unsynced = segment.unsynced.filter((other) => other !== write);
+        // Recovery also writes zeros over a torn tail: they prove nothing.
+        if (bytes[0] !== 0) this.#disk.faults.wrote({ segment: sequence, offset: offsetBytes, lengthBytes: total });
       }
       return fine;
     };
@@ -299,8 +365,8 @@ export class SimKvStore implements KvStore {
       key: latin1(change.key, 0, change.key.length),
       value: change.value === null ? null : change.value.slice(),
     }));
-    this.#completions.later(
-      `kv write ${changes.length}`,
+    this.#completions.growing(
+      `store-write ${changes.length}`,
       () => {
         for (const { key, value } of copies) {
           if (value === null) this.#disk.rows.delete(key);
@@ -316,7 +382,7 @@ export class SimKvStore implements KvStore {
   get(key: Uint8Array, snapshot: KvSnapshot | null, done: Done<Uint8Array | null>): void {
     const name = latin1(key, 0, key.length);
     this.#completions.read(
-      "kv get",
+      "store-get",
       () => ({ ok: true, value: this.#rows(snapshot).get(name)?.slice() ?? null }),
       done,
     );
@@ -331,7 +397,7 @@ export class SimKvStore implements KvStore {
     done: Done<readonly KvRow[]>,
   ): void {
     this.#completions.read(
-      "kv scan",
+      "store-scan",
       () => {
         const rows = this.#rows(snapshot);
         const low = latin1(from, 0, from.length);
@@ -397,7 +463,7 @@ export class SimRecordStore implements RecordStore {
 
   write(name: string, content: Uint8Array, done: Done<void>): void {
     const copy = content.slice();
-    this.#completions.later(
+    this.#completions.growing(
       `record ${name}`,
       () => {
         this.#disk.records.set(name, copy);

@@ -38,6 +38,9 @@ const digest: Digest = {
   hmacSha256: (key, data) => createHmac("sha256", key).update(data).digest(),
 };
 
+/** What the program logs when it, or one of its replicas, stops taking part. */
+const BROKEN_EVENTS = ["node_broken", "replica_failed", "wal_poisoned"];
+
 /** One machine: its disk outlives the processes that run on it. */
 export class Machine {
   readonly index: number;
@@ -49,6 +52,10 @@ export class Machine {
   clock: SimClock | null = null;
   /** Kept over restarts: a clock that runs wrong goes on doing so. */
   skewMs = 0;
+  /** Why the program says that it can't go on; null: it has not. */
+  broken: string | null = null;
+  restartIsDue = false;
+  isStopping = false;
 
   constructor(index: number) {
     this.index = index;
@@ -57,6 +64,17 @@ export class Machine {
 
   get isUp(): boolean {
     return this.node !== null;
+  }
+
+  /** Part of the cluster and not on its way out: founding does not have to survive a bad disk. */
+  get isServing(): boolean {
+    const member = this.node === null ? null : this.node.member;
+    return member !== null && this.broken === null && !this.isStopping;
+  }
+
+  /** The design allows it to stand aside: its disk failed, or holds changed bits. */
+  get mayBeOut(): boolean {
+    return this.disk.faults.hasErred || this.disk.faults.flips > 0;
   }
 }
 
@@ -125,7 +143,7 @@ export class SimulatedCluster {
         recordStore: new SimRecordStore(loop, life, machine.disk, random.fork()),
         spaceProbe: new SimSpaceProbe(loop, life, machine.disk),
         peerNetwork: peers,
-        logger: this.#logger(machine.name),
+        logger: this.#logger(machine.name, (message) => this.#broke(machine, life, message)),
         network: new SimByteNetwork(this.network, life),
       },
     );
@@ -133,12 +151,40 @@ export class SimulatedCluster {
     machine.node = node;
     machine.peers = peers;
     machine.clock = clock;
+    machine.broken = null;
+    machine.isStopping = false;
     loop.count("node started");
     loop.after(0, "soon", life, "start", () =>
       node.start((failure) => {
-        if (failure !== null) throw new Error(`${machine.name} cannot start: ${failure.message}`);
+        if (failure === null) return;
+        this.#broke(machine, life, `cannot start: ${failure.message}`);
+        this.crashNode(machine, false);
       }),
     );
+  }
+
+  /** Whoever gives up must have a reason: a disk that failed or lied. A full one is none. */
+  #broke(machine: Machine, life: Life, message: string): void {
+    if (machine.life !== life) return;
+    if (!machine.mayBeOut) throw new Error(`${machine.name} gave up without need: ${message}`);
+    machine.broken = message;
+    this.loop.count(machine.disk.faults.flips > 0 ? "damage noticed" : "node gave up its disk");
+  }
+
+  /** Asks the process to end in good order; it is gone some time later. */
+  stopNode(machine: Machine): void {
+    const { node, life } = machine;
+    if (node === null) return;
+    machine.isStopping = true;
+    node.stop(() => {
+      if (machine.life !== life) return;
+      this.crashNode(machine, false);
+      this.loop.count("node stopped in good order");
+    });
+  }
+
+  *gateways(): Iterable<{ readonly gateway: Gateway; readonly life: Life }> {
+    for (const running of this.#gateways.values()) yield running;
   }
 
   startGateway(index: number): void {
@@ -190,6 +236,7 @@ export class SimulatedCluster {
     life.alive = false;
     machine.node = null;
     machine.life = null;
+    machine.disk.faults.crashIn = 0;
     peers?.died();
     this.network.processDied(life);
     if (powerCut) machine.disk.powerCut(this.#random);
@@ -220,13 +267,14 @@ export class SimulatedCluster {
   }
 
   /** What the program logs also tells which states a run has reached. */
-  #logger(name: string): Logger {
+  #logger(name: string, onBroken: (message: string) => void = () => undefined): Logger {
     const write = (level: string, event: string, fields?: Record<string, unknown>): void => {
       if (level !== "debug") this.loop.count(`log ${event}`);
       if (Number(fields?.["tornBytes"] ?? 0) > 0) this.loop.count("torn tail");
       this.#onLog(
         `${this.loop.nowMs.toFixed(1)} ${name} ${level} ${event} ${fields === undefined ? "" : JSON.stringify(fields)}`,
       );
+      if (BROKEN_EVENTS.includes(event)) onBroken(`${event} ${String(fields?.["message"])}`);
     };
     const logger: Logger = {
       debug: (event, fields) => write("debug", event, fields),

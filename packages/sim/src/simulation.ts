@@ -7,7 +7,7 @@ import { SeededRandom } from "./seeded-random.ts";
 import { SimByteNetwork } from "./sim-network.ts";
 import { SimClient, type AckLevel, type Operation } from "./sim-client.ts";
 import { defaultClusterOptions, SimulatedCluster, type ClusterOptions } from "./simulated-cluster.ts";
-import { Faults } from "./faults.ts";
+import { Faults, type FaultChoice } from "./faults.ts";
 import { ClientWork, GROUP } from "./workload.ts";
 import { History, type FinalView } from "./checkers/history.ts";
 import { ReplicaChecker } from "./checkers/replicas.ts";
@@ -18,6 +18,8 @@ export interface SimulationOptions {
   /** Steps with faults; healing and the final look come on top. */
   readonly steps: number;
   readonly clients?: number;
+  /** Leaves faults out, to find those that matter. */
+  readonly choice?: FaultChoice;
   readonly cluster?: Partial<ClusterOptions>;
   readonly onTrace?: (line: string) => void;
   readonly onLog?: (line: string) => void;
@@ -101,7 +103,7 @@ class Run {
       options.onLog ?? (() => undefined),
     );
     this.#replicas = new ReplicaChecker(this.#cluster);
-    this.#faults = new Faults(this.#random.fork(), this.#cluster);
+    this.#faults = new Faults(this.#random.fork(), this.#cluster, options.choice ?? {});
     this.#onStep = options.onStep ?? null;
   }
 
@@ -123,7 +125,7 @@ class Run {
       steps: this.#loop.steps,
       simulatedMs: this.#loop.nowMs,
       traceHash: this.#loop.traceHash,
-      faults: this.#faults.enabled,
+      faults: this.#faults.kinds,
       counts: this.#loop.counts,
       replies: this.#history.classes,
       statesCompared: this.#replicas.compared,
@@ -244,22 +246,45 @@ class Run {
     return { entries, pending };
   }
 
+  #whereReplicasAre(): string {
+    const lines = [...this.#cluster.replicas()].map(({ machine, shard }) => {
+      const {
+        role,
+        term,
+        lastIndex,
+        stateIndex,
+        durableIndex,
+        commitIndex,
+        checkpointIndex,
+        dirty,
+        reloading,
+        failed,
+      } = shard.status();
+      const place = `${machine.name} shard ${shard.groupId}`;
+      return `${place} ${JSON.stringify({ role, term, lastIndex, stateIndex, durableIndex, commitIndex, checkpointIndex, dirty, reloading, failed })}`;
+    });
+    return lines.join(", ");
+  }
+
   #awaitEqualReplicas(): void {
     const deadline = this.#loop.nowMs + LIVENESS_MS;
     for (;;) {
       const byGroup = new Map<number, Set<number>>();
       let replicas = 0;
-      for (const { shard } of this.#cluster.replicas()) {
+      for (const { machine, shard } of this.#cluster.replicas()) {
+        if (machine.broken !== null) continue;
         const { stateIndex, dirty, reloading } = shard.status();
         const indexes = byGroup.get(shard.groupId) ?? new Set();
         indexes.add(dirty || reloading ? -1 : stateIndex);
         byGroup.set(shard.groupId, indexes);
         replicas++;
       }
-      const expected = byGroup.size * Math.min(3, this.#cluster.machines.length);
+      const whole = this.#cluster.machines.filter(({ broken }) => broken === null).length;
+      const expected = byGroup.size * Math.min(3, whole);
       const equal = [...byGroup.values()].every((indexes) => indexes.size === 1 && !indexes.has(-1));
       if (byGroup.size > 0 && equal && replicas === expected) return;
-      if (this.#loop.nowMs > deadline) throw new Error("the replicas did not come to the same index after healing");
+      if (this.#loop.nowMs > deadline)
+        throw new Error(`the replicas did not come to the same index after healing: ${this.#whereReplicasAre()}`);
       if (!this.#step()) throw new Error("nothing happens any more, and the replicas differ");
     }
   }

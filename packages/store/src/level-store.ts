@@ -1,13 +1,22 @@
 /**
- * The KvStore port on LevelDB. Adds to it what it lacks: an order between batches, few operations at a time (each blocks a thread of the
- * pool, and the log needs some), and typed failures. Promises of `level` end here.
+ * The KvStore port on LevelDB and value files. Adds to LevelDB what it lacks: an order between batches, few operations at a time (each
+ * blocks a thread of the pool, and the log needs some), typed failures, and large values outside of it, since it writes each value several
+ * times (`docs/decisions/0003-large-values-in-files-of-their-own.md`). Promises of `level` and `fs` end here.
+ *
+ *   write ──► plan ──► value file (O_DSYNC) ──► LevelDB batch (synced) ──► done      one at a time, and one step of the collector between two
+ *   read  ──► LevelDB ──► pointers ──► value files ──► checksums ──► done             beside it, under a hold
  */
-import type { Done, Failure, KvChange, KvRow, KvSnapshot, KvStore } from "@headrace/ports";
-import { Level } from "level";
+import { join } from "node:path";
+import type { Done, KvChange, KvRow, KvSnapshot, KvStore } from "@headrace/ports";
+import { checkFormat, type Database, newDatabase, readCounts, type Snapshot, VIEW } from "./database.ts";
+import { settle } from "./failure.ts";
+import type { Hold } from "./file-holds.ts";
 import { OperationQueue } from "./operation-queue.ts";
-
-type Database = Level<Uint8Array, Uint8Array>;
-type Snapshot = ReturnType<Database["snapshot"]>;
+import { RowWriter } from "./row-writer.ts";
+import { ValueCollector } from "./value-collector.ts";
+import { ValueFiles } from "./value-files.ts";
+import { decodeRow, keyOfRow, rowKey, type ValuePointer } from "./value-row.ts";
+import { planWrite } from "./write-plan.ts";
 
 export interface LevelStoreOptions {
   /** Operations inside LevelDB at once. Default: two below the thread pool's size, 1 at least. */
@@ -16,75 +25,93 @@ export interface LevelStoreOptions {
   readonly writeBufferBytes?: number;
   /** Default 8 MiB. The store's readers have a cache of their own. */
   readonly cacheBytes?: number;
+  /** Values from this size on go into value files. Default 4 KiB (bench/results/store-write.txt); Infinity: none. */
+  readonly valueFileBytesMin?: number;
+  /** Size at which a value file is sealed. Default 32 MiB. */
+  readonly valueFileBytes?: number;
+  /** Free value files that are kept to be written again. Default 4. */
+  readonly freeValueFilesMax?: number;
 }
 
 const MIB = 1024 * 1024;
 /** Batches that wait together are written together up to here: one sync for all. */
 const MERGED_BATCH_BYTES_MAX = 4 * MIB;
-/** Copied into a batch between two turns of the event loop: 4 MiB at once hold the process up for 15 ms and more. */
-const SLICE_BYTES = 256 * 1024;
-const VIEW = { keyEncoding: "view", valueEncoding: "view" } as const;
+/** Rows asked of LevelDB at once: with pointers in them, most of the bytes are not seen there. */
+const SCAN_ROWS = 128;
 
 interface PendingBatch {
   readonly changes: readonly KvChange[];
   readonly done: Done<void>;
 }
 
-/** Opens, or creates, the database in the directory. */
-export function openLevelStore(directory: string, options: LevelStoreOptions, done: Done<KvStore>): void {
-  const database: Database = new Level(directory, {
-    ...VIEW,
-    writeBufferSize: options.writeBufferBytes ?? 64 * MIB,
-    cacheSize: options.cacheBytes ?? 8 * MIB,
-    maxFileSize: 32 * MIB,
-  });
-  const threads = Number(process.env["UV_THREADPOOL_SIZE"] ?? 4);
-  const operationsMax = options.operationsMax ?? Math.max(1, threads - 2);
-  settle(
-    database.open().then(() => new LevelStore(database, operationsMax)),
-    done,
-  );
+interface OpenSnapshot {
+  readonly view: Snapshot;
+  readonly hold: Hold;
+  /** The one who asked for it, and each read in it. */
+  users: number;
 }
 
-function nextTurn(): Promise<void> {
-  return new Promise((resume) => {
-    setImmediate(resume);
+/** Opens, or creates, the store in the directory: LevelDB's files, and `values/`. */
+export function openLevelStore(directory: string, options: LevelStoreOptions, done: Done<KvStore>): void {
+  settle(opened(directory, options), done);
+}
+
+async function opened(directory: string, options: LevelStoreOptions): Promise<KvStore> {
+  const database = newDatabase(directory, {
+    writeBufferBytes: options.writeBufferBytes ?? 64 * MIB,
+    cacheBytes: options.cacheBytes ?? 8 * MIB,
   });
+  await database.open();
+  try {
+    const files = new ValueFiles(join(directory, "values"), {
+      fileBytes: options.valueFileBytes ?? 32 * MIB,
+      freeFilesMax: options.freeValueFilesMax ?? 4,
+    });
+    const numbers = await files.list();
+    await checkFormat(database, numbers.length > 0);
+    await files.load(numbers, await readCounts(database));
+    return new LevelStore(database, files, options);
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
 }
 
 class LevelStore implements KvStore {
   readonly #database: Database;
+  readonly #files: ValueFiles;
+  readonly #writer: RowWriter;
+  readonly #collector: ValueCollector;
+  readonly #largeBytesMin: number;
   readonly #operations: OperationQueue;
-  readonly #snapshots: Map<number, Snapshot> = new Map();
+  readonly #snapshots: Map<number, OpenSnapshot> = new Map();
   #lastSnapshotId = 0;
   #batches: PendingBatch[] = [];
-  #isWriting = false;
+  /** A write or a step of the collector. */
+  #isBusy = false;
+  #isCollectorsTurn = true;
   #isClosed = false;
 
-  constructor(database: Database, operationsMax: number) {
+  constructor(database: Database, files: ValueFiles, options: LevelStoreOptions) {
+    const threads = Number(process.env["UV_THREADPOOL_SIZE"] ?? 4);
     this.#database = database;
-    this.#operations = new OperationQueue(operationsMax);
+    this.#files = files;
+    this.#writer = new RowWriter(database, files);
+    this.#collector = new ValueCollector(database, files, this.#writer);
+    this.#largeBytesMin = options.valueFileBytesMin ?? 4096;
+    this.#operations = new OperationQueue(options.operationsMax ?? Math.max(1, threads - 2));
+    this.#proceed();
   }
 
   write(changes: readonly KvChange[], done: Done<void>): void {
     if (this.#refuses(done)) return;
     this.#batches.push({ changes, done });
-    if (!this.#isWriting) this.#writeNext();
+    this.#proceed();
   }
 
   get(key: Uint8Array, snapshot: KvSnapshot | null, done: Done<Uint8Array | null>): void {
     if (this.#refuses(done)) return;
-    const view = this.#viewOf(snapshot);
-    this.#operations.run((finish) => {
-      const value = view === null ? this.#database.get(key) : this.#database.get(key, { ...VIEW, snapshot: view });
-      settle(
-        value.then((found) => found ?? null),
-        (result) => {
-          finish();
-          done(result);
-        },
-      );
-    });
+    this.#read(snapshot, (view) => this.#readValue(rowKey(key), view), done);
   }
 
   scan(
@@ -96,52 +123,71 @@ class LevelStore implements KvStore {
     done: Done<readonly KvRow[]>,
   ): void {
     if (this.#refuses(done)) return;
-    const view = this.#viewOf(snapshot);
-    this.#operations.run((finish) => {
-      settle(this.#readRows(from, to, limitRows, limitBytes, view), (result) => {
-        finish();
-        done(result);
-      });
-    });
+    this.#read(snapshot, (view) => this.#readRows(rowKey(from), rowKey(to), limitRows, limitBytes, view), done);
   }
 
   snapshot(): KvSnapshot {
     const id = ++this.#lastSnapshotId;
-    this.#snapshots.set(id, this.#database.snapshot());
+    this.#snapshots.set(id, { hold: this.#files.hold(), view: this.#database.snapshot(), users: 1 });
     return { id };
   }
 
   release(snapshot: KvSnapshot): void {
-    const view = this.#viewOf(snapshot);
+    const released = this.#viewOf(snapshot);
     this.#snapshots.delete(snapshot.id);
-    // Closing waits for the reads that still use it and cannot fail otherwise.
-    if (view !== null) settle(view.close(), () => {});
+    this.#leave(released);
   }
 
   close(done: Done<void>): void {
     if (this.#refuses(done)) return;
     this.#isClosed = true;
     this.#operations.whenIdle(() => {
-      for (const view of this.#snapshots.values()) settle(view.close(), () => {});
+      for (const { view } of this.#snapshots.values()) settle(view.close(), () => {});
       this.#snapshots.clear();
-      settle(this.#database.close(), done);
+      settle(this.#closeAll(), done);
     });
+  }
+
+  /** The next write, or a step of the collector: in turns while both have work. */
+  #proceed(): void {
+    if (this.#isBusy) return;
+    const canCollect = !this.#isClosed && this.#collector.hasWork;
+    if (canCollect && (this.#isCollectorsTurn || this.#batches.length === 0)) this.#collect();
+    else if (this.#batches.length > 0) this.#writeNext();
   }
 
   /** Everything that waits, as one batch, in the order of calling: each is applied wholly or not at all, and all share one sync. */
   #writeNext(): void {
-    if (this.#batches.length === 0) return;
-    this.#isWriting = true;
+    this.#isBusy = true;
     this.#operations.runFirst((finish) => {
       const taken = this.#takeBatches();
-      settle(this.#writeAll(taken), (result) => {
-        this.#isWriting = false;
-        // Before `finish`: a store that is closing waits for all batches.
-        this.#writeNext();
-        finish();
+      const plan = planWrite(
+        taken.map((batch) => batch.changes),
+        this.#largeBytesMin,
+      );
+      settle(plan.isEmpty ? Promise.resolve() : this.#writer.write(plan), (result) => {
+        this.#isCollectorsTurn = true;
+        this.#wentOn(finish);
         for (const batch of taken) batch.done(result);
       });
     });
+  }
+
+  #collect(): void {
+    this.#isBusy = true;
+    this.#operations.runFirst((finish) => {
+      settle(this.#collector.step(), () => {
+        this.#isCollectorsTurn = false;
+        this.#wentOn(finish);
+      });
+    });
+  }
+
+  #wentOn(finish: () => void): void {
+    this.#isBusy = false;
+    // Before `finish`: a store that is closing waits for all batches.
+    this.#proceed();
+    finish();
   }
 
   #takeBatches(): readonly PendingBatch[] {
@@ -154,22 +200,35 @@ class LevelStore implements KvStore {
     return this.#batches.splice(0, count);
   }
 
-  /** The chained form: 0.6 µs of the main thread a change, the array form takes 6 on Node 20. */
-  async #writeAll(batches: readonly PendingBatch[]): Promise<void> {
-    const chained = this.#database.batch();
-    let sliceBytes = 0;
-    for (const { changes } of batches) {
-      for (const { key, value } of changes) {
-        if (value === null) chained.del(key);
-        else chained.put(key, value);
-        sliceBytes += key.length + (value?.length ?? 0);
-        if (sliceBytes < SLICE_BYTES) continue;
-        sliceBytes = 0;
-        await nextTurn();
-      }
-    }
-    if (chained.length === 0) await chained.close();
-    else await chained.write({ sync: true });
+  /** Nothing that it finds pointed at is written over before it has been read, also if its snapshot is released meanwhile. */
+  #read<T>(snapshot: KvSnapshot | null, body: (view: Snapshot | null) => Promise<T>, done: Done<T>): void {
+    const frozen = snapshot === null ? null : this.#viewOf(snapshot);
+    const hold = frozen === null ? this.#files.hold() : null;
+    if (frozen !== null) frozen.users++;
+    this.#operations.run((finish) => {
+      settle(body(frozen === null ? null : frozen.view), (result) => {
+        if (hold !== null) this.#files.release(hold);
+        if (frozen !== null) this.#leave(frozen);
+        finish();
+        done(result);
+      });
+    });
+  }
+
+  #leave(snapshot: OpenSnapshot): void {
+    if (--snapshot.users > 0) return;
+    // Nobody uses it: closing it cannot fail.
+    settle(snapshot.view.close(), () => {});
+    this.#files.release(snapshot.hold);
+  }
+
+  async #readValue(key: Uint8Array, view: Snapshot | null): Promise<Uint8Array | null> {
+    const row = await (view === null ? this.#database.get(key) : this.#database.get(key, { ...VIEW, snapshot: view }));
+    if (row === undefined) return null;
+    const found = decodeRow(row);
+    if (found instanceof Uint8Array) return found;
+    const [value] = await this.#files.read([found]);
+    return value!;
   }
 
   async #readRows(
@@ -181,28 +240,51 @@ class LevelStore implements KvStore {
   ): Promise<readonly KvRow[]> {
     const range = { gte: from, lt: to, limit: limitRows, highWaterMarkBytes: limitBytes, fillCache: false };
     const iterator = this.#database.iterator(view === null ? range : { ...range, snapshot: view });
-    const rows: KvRow[] = [];
+    const keys: Uint8Array[] = [];
+    const found: (Uint8Array | ValuePointer)[] = [];
     let bytes = 0;
     try {
-      while (rows.length < limitRows && (rows.length === 0 || bytes < limitBytes)) {
-        const found = await iterator.nextv(limitRows - rows.length);
-        if (found.length === 0) break;
-        for (const [key, value] of found) {
-          rows.push({ key, value });
+      while (keys.length < limitRows && (keys.length === 0 || bytes < limitBytes)) {
+        const rows = await iterator.nextv(Math.min(SCAN_ROWS, limitRows - keys.length));
+        if (rows.length === 0) break;
+        for (const [key, row] of rows) {
+          if (keys.length > 0 && bytes >= limitBytes) break;
+          const value = decodeRow(row);
+          keys.push(keyOfRow(key));
+          found.push(value);
           bytes += key.length + value.length;
         }
       }
     } finally {
       await iterator.close();
     }
-    return rows;
+    return this.#resolved(keys, found);
   }
 
-  #viewOf(snapshot: KvSnapshot | null): Snapshot | null {
-    if (snapshot === null) return null;
-    const view = this.#snapshots.get(snapshot.id);
-    if (view === undefined) throw new Error(`snapshot ${snapshot.id} was released`);
-    return view;
+  async #resolved(
+    keys: readonly Uint8Array[],
+    found: readonly (Uint8Array | ValuePointer)[],
+  ): Promise<readonly KvRow[]> {
+    const values = await this.#files.read(found.filter(isPointer));
+    let next = 0;
+    return keys.map((key, i) => {
+      const value = found[i]!;
+      return { key, value: value instanceof Uint8Array ? value : values[next++]! };
+    });
+  }
+
+  async #closeAll(): Promise<void> {
+    try {
+      await this.#files.close();
+    } finally {
+      await this.#database.close();
+    }
+  }
+
+  #viewOf(snapshot: KvSnapshot): OpenSnapshot {
+    const open = this.#snapshots.get(snapshot.id);
+    if (open === undefined) throw new Error(`snapshot ${snapshot.id} was released`);
+    return open;
   }
 
   #refuses<T>(done: Done<T>): boolean {
@@ -211,25 +293,6 @@ class LevelStore implements KvStore {
   }
 }
 
-/** Hands the promise's outcome on, outside of any promise: what `done` throws must end the process, not become a rejection. */
-function settle<T>(promise: Promise<T>, done: Done<T>): void {
-  promise.then(
-    (value) => setImmediate(done, { ok: true, value }),
-    (error: unknown) => setImmediate(done, failureOf(error)),
-  );
-}
-
-function failureOf(error: unknown): Failure {
-  const { code, message, cause } = error as {
-    code?: string;
-    message: string;
-    cause?: { code?: string; message: string };
-  };
-  const text = cause === undefined ? message : `${message}: ${cause.message}`;
-  // A failed opening comes as LEVEL_DATABASE_NOT_OPEN around the cause that counts.
-  const decisive = cause?.code ?? code;
-  if (decisive === "LEVEL_CORRUPTION") return { ok: false, reason: "corrupt", message: text };
-  if (/no space left|quota/i.test(text)) return { ok: false, reason: "space", message: text };
-  if (decisive === "LEVEL_DATABASE_NOT_OPEN") return { ok: false, reason: "closed", message: text };
-  return { ok: false, reason: "io", message: text };
+function isPointer(found: Uint8Array | ValuePointer): found is ValuePointer {
+  return !(found instanceof Uint8Array);
 }

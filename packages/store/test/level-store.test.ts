@@ -5,21 +5,27 @@ import type { KvStore } from "@headrace/ports";
 import { kvStoreConformance } from "@headrace/testkit/conformance/kv-store.ts";
 import { settleByWaiting, valueOf } from "@headrace/testkit/conformance/settle.ts";
 import { expect, test } from "vitest";
-import { openLevelStore } from "../src/index.ts";
+import { type LevelStoreOptions, openLevelStore } from "../src/index.ts";
 
-async function open(directory: string): Promise<KvStore> {
-  return valueOf(await settleByWaiting<KvStore>((done) => openLevelStore(directory, {}, done)));
+async function open(directory: string, options: LevelStoreOptions = {}): Promise<KvStore> {
+  return valueOf(await settleByWaiting<KvStore>((done) => openLevelStore(directory, options, done)));
 }
 
-kvStoreConformance("the LevelDB store", async () => {
-  const directory = await mkdtemp(join(tmpdir(), "headrace-store-"));
-  return {
-    store: await open(directory),
-    settle: settleByWaiting,
-    reopen: () => open(directory),
-    cleanUp: () => rm(directory, { recursive: true }),
-  };
-});
+// As it runs; and with every value that has a byte in a value file, a few of them in each.
+for (const [name, options] of [
+  ["the LevelDB store", {}],
+  ["the LevelDB store with all values in files", { valueFileBytesMin: 1, valueFileBytes: 50 }],
+] as const) {
+  kvStoreConformance(name, async () => {
+    const directory = await mkdtemp(join(tmpdir(), "headrace-store-"));
+    return {
+      store: await open(directory, options),
+      settle: settleByWaiting,
+      reopen: () => open(directory, options),
+      cleanUp: () => rm(directory, { recursive: true }),
+    };
+  });
+}
 
 test("a second store on the same directory is refused with a reason", async () => {
   const directory = await mkdtemp(join(tmpdir(), "headrace-store-"));

@@ -1,0 +1,118 @@
+/**
+ * The one way into the store: large values into a value file, durably; then one synced LevelDB batch with the small values, the pointers, the places
+ * and the counts of all files whose live bytes change. A crash between the two leaves bytes that nothing names. One write at a time.
+ */
+import { crc32 } from "@headrace/bytes";
+import type { Database } from "./database.ts";
+import type { ValueFiles } from "./value-files.ts";
+import {
+  countsKey,
+  countsRow,
+  type FileCounts,
+  inlineRow,
+  placesKey,
+  placesRow,
+  pointerOf,
+  pointerRow,
+} from "./value-row.ts";
+import type { WritePlan } from "./write-plan.ts";
+
+/** Copied into a batch between two turns of the event loop: 4 MiB at once hold the process up for 15 ms and more. */
+const SLICE_BYTES = 256 * 1024;
+/** Values that one row of places tells about: the collector takes it as a whole. */
+const PLACES_BYTES = 1024 * 1024;
+
+/** A file whose places have all been looked at goes with the batch. */
+export interface Collected {
+  readonly placesKeys: readonly Uint8Array[];
+  readonly endedFile: number | null;
+}
+
+const NOTHING_COLLECTED: Collected = { placesKeys: [], endedFile: null };
+
+export class RowWriter {
+  readonly #database: Database;
+  readonly #files: ValueFiles;
+
+  constructor(database: Database, files: ValueFiles) {
+    this.#database = database;
+    this.#files = files;
+  }
+
+  /** Durable when it resolves. If it rejects, nothing was written, or (LevelDB's batch failed) all of it may have been. */
+  async write(plan: WritePlan, collected: Collected = NOTHING_COLLECTED): Promise<void> {
+    const changes = new Map<number, number>();
+    await this.#countReplaced(plan.smallKeys, changes);
+    await this.#countReplaced(plan.largeKeys, changes);
+    const batch = this.#database.batch();
+    try {
+      if (plan.largeKeys.length > 0) await this.#putLarge(batch, plan, changes);
+      await putSmall(batch, plan);
+      for (const key of collected.placesKeys) batch.del(key);
+      if (collected.endedFile !== null) batch.del(countsKey(collected.endedFile));
+      const counts = this.#countsWith(changes, collected.endedFile);
+      for (const { file, usedBytes, liveBytes } of counts) batch.put(countsKey(file), countsRow(usedBytes, liveBytes));
+      await batch.write({ sync: true });
+      for (const count of counts) this.#files.count(count);
+    } catch (error) {
+      await batch.close();
+      throw error;
+    }
+  }
+
+  /** Pointers that these keys have now will be gone. */
+  async #countReplaced(keys: Uint8Array[], changes: Map<number, number>): Promise<void> {
+    if (keys.length === 0) return;
+    for (const row of await this.#database.getMany(keys)) {
+      const pointer = row === undefined ? null : pointerOf(row);
+      if (pointer !== null) changes.set(pointer.file, (changes.get(pointer.file) ?? 0) - pointer.length);
+    }
+  }
+
+  async #putLarge(batch: Batch, plan: WritePlan, changes: Map<number, number>): Promise<void> {
+    const { largeKeys: keys, largeValues: values, largeBytes } = plan;
+    const { file, offset } = await this.#files.append(values, largeBytes);
+    changes.set(file, (changes.get(file) ?? 0) + largeBytes);
+    let at = offset;
+    let first = 0;
+    let firstAt = offset;
+    for (let i = 0; i < keys.length; i++) {
+      const value = values[i]!;
+      batch.put(keys[i]!, pointerRow(file, at, value.length, crc32(value)));
+      at += value.length;
+      if (at - firstAt < PLACES_BYTES && i + 1 < keys.length) continue;
+      batch.put(placesKey(file, firstAt), placesRow(keys, values, first, i + 1));
+      first = i + 1;
+      firstAt = at;
+    }
+  }
+
+  #countsWith(changes: ReadonlyMap<number, number>, endedFile: number | null): readonly FileCounts[] {
+    const counts: FileCounts[] = [];
+    for (const [file, change] of changes) {
+      const count = file === endedFile ? null : this.#files.countsWith(file, change);
+      if (count !== null) counts.push(count);
+    }
+    return counts;
+  }
+}
+
+type Batch = ReturnType<Database["batch"]>;
+
+/** The chained form: 0.6 µs of the main thread a change, the array form takes 6 on Node 20. */
+async function putSmall(batch: Batch, plan: WritePlan): Promise<void> {
+  const { smallKeys, smallValues } = plan;
+  let sliceBytes = 0;
+  for (let i = 0; i < smallKeys.length; i++) {
+    const key = smallKeys[i]!;
+    const value = smallValues[i]!;
+    if (value === null) batch.del(key);
+    else batch.put(key, inlineRow(value));
+    sliceBytes += key.length + (value?.length ?? 0);
+    if (sliceBytes < SLICE_BYTES) continue;
+    sliceBytes = 0;
+    await new Promise((resume) => {
+      setImmediate(resume);
+    });
+  }
+}

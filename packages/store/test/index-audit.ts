@@ -1,0 +1,49 @@
+/** Reads the rows of a closed store and says what does not agree: pointers, places and counts, and files that nobody counts. */
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { Level } from "level";
+import { valueFileName } from "../src/value-file.ts";
+import { decodeCounts, decodePlaces, decodeRow, type FileCounts, type ValuePointer } from "../src/value-row.ts";
+
+export interface IndexAudit {
+  readonly problems: readonly string[];
+  readonly pointers: number;
+}
+
+export async function auditIndex(directory: string): Promise<IndexAudit> {
+  const level = new Level<Uint8Array, Uint8Array>(directory, { keyEncoding: "view", valueEncoding: "view" });
+  const rows = await level.iterator().all();
+  await level.close();
+  const pointers = new Map<string, ValuePointer>();
+  const placed = new Set<string>();
+  const counts = new Map<number, FileCounts>();
+  for (const [key, row] of rows) {
+    const kind = key[0]!;
+    if (kind === 0) {
+      const found = decodeRow(row);
+      if (!(found instanceof Uint8Array)) pointers.set(Buffer.from(key).toString("hex"), found);
+    } else if (kind === 1) {
+      const file = Buffer.from(key).readUInt32BE(1);
+      for (const { offset, length, rowKey } of decodePlaces(key, row)) {
+        placed.add(`${Buffer.from(rowKey).toString("hex")} ${file} ${offset} ${length}`);
+      }
+    } else if (kind === 2) {
+      const count = decodeCounts(key, row);
+      counts.set(count.file, count);
+    }
+  }
+  const problems: string[] = [];
+  const live = new Map<number, number>();
+  for (const [key, { file, offset, length }] of pointers) {
+    live.set(file, (live.get(file) ?? 0) + length);
+    if (!placed.has(`${key} ${file} ${offset} ${length}`)) problems.push(`${key} at ${file}:${offset} has no place`);
+    if (offset + length > (counts.get(file)?.usedBytes ?? 0)) problems.push(`${key} is behind what ${file} has used`);
+  }
+  for (const { file, usedBytes, liveBytes } of counts.values()) {
+    if (liveBytes !== (live.get(file) ?? 0))
+      problems.push(`file ${file} counts ${liveBytes}, has ${live.get(file) ?? 0}`);
+    const { size } = await stat(join(directory, "values", valueFileName(file)));
+    if (size < usedBytes) problems.push(`file ${file} has ${size} bytes of ${usedBytes}`);
+  }
+  return { problems, pointers: pointers.size };
+}

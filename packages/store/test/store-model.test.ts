@@ -1,0 +1,106 @@
+/** The store beside a plain map: overwrites, deletes, snapshots, reopening, with files so small that the collector always has work. */
+import type { KvSnapshot, KvStore } from "@headrace/ports";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { auditIndex } from "./index-audit.ts";
+import { all, close, get, inDirectory, open, valueOfLength, write } from "./open-store.ts";
+
+type Model = Map<string, string>;
+
+type Action =
+  | { readonly kind: "write"; readonly pairs: readonly (readonly [string, number | null])[] }
+  | { readonly kind: "together"; readonly pairs: readonly (readonly [string, number | null])[] }
+  | { readonly kind: "snapshot" | "release" | "reopen" | "scan" };
+
+const key = fc.integer({ min: 0, max: 14 }).map((n) => `k${n}`);
+// Both sides of the threshold, and values as large as half a file.
+const length = fc.oneof(
+  { weight: 2, arbitrary: fc.integer({ min: 0, max: 40 }) },
+  { weight: 5, arbitrary: fc.integer({ min: 32, max: 300 }) },
+  { weight: 1, arbitrary: fc.integer({ min: 300, max: 3000 }) },
+);
+const pairs = fc.array(fc.tuple(key, fc.option(length, { freq: 4 })), { maxLength: 8 });
+const action: fc.Arbitrary<Action> = fc.oneof(
+  { weight: 10, arbitrary: fc.record({ kind: fc.constant("write" as const), pairs }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant("together" as const), pairs }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constantFrom("snapshot" as const, "release" as const, "scan" as const) }),
+  },
+  { weight: 1, arbitrary: fc.constant({ kind: "reopen" as const }) },
+);
+
+class Subject {
+  readonly #directory: string;
+  store: KvStore;
+  readonly model: Model = new Map();
+  readonly snapshots: { readonly snapshot: KvSnapshot; readonly model: Model }[] = [];
+  #seed = 0;
+
+  constructor(directory: string, store: KvStore) {
+    this.#directory = directory;
+    this.store = store;
+  }
+
+  async run(taken: Action): Promise<void> {
+    if (taken.kind === "write") await this.#write(taken.pairs);
+    // Each change a batch of its own, none waited for: the store writes them together.
+    else if (taken.kind === "together") await Promise.all(taken.pairs.map((pair) => this.#write([pair])));
+    else if (taken.kind === "snapshot") {
+      this.snapshots.push({ snapshot: this.store.snapshot(), model: new Map(this.model) });
+    } else if (taken.kind === "release") {
+      const first = this.snapshots.shift();
+      if (first === undefined) return;
+      const read = all(this.store, first.snapshot);
+      this.store.release(first.snapshot);
+      expect(await read).toEqual(sorted(first.model));
+    } else if (taken.kind === "scan") await this.check();
+    else await this.#reopen();
+  }
+
+  async check(): Promise<void> {
+    expect(await all(this.store)).toEqual(sorted(this.model));
+    for (const { snapshot, model } of this.snapshots) {
+      expect(await all(this.store, snapshot)).toEqual(sorted(model));
+      expect(await get(this.store, "k3", snapshot)).toBe(model.get("k3") ?? null);
+    }
+  }
+
+  async #reopen(): Promise<void> {
+    this.snapshots.length = 0;
+    await close(this.store);
+    expect((await auditIndex(this.#directory)).problems).toEqual([]);
+    this.store = await open(this.#directory);
+  }
+
+  async #write(changes: readonly (readonly [string, number | null])[]): Promise<void> {
+    const written = changes.map(
+      ([changed, bytes]) => [changed, bytes === null ? null : valueOfLength(bytes, this.#seed++)] as const,
+    );
+    for (const [changed, value] of written) {
+      if (value === null) this.model.delete(changed);
+      else this.model.set(changed, value);
+    }
+    await write(this.store, written);
+  }
+}
+
+function sorted(model: Model): readonly [string, string][] {
+  return [...model].sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+}
+
+test("the store is a sorted map under random work with its collector running, and its index always agrees with itself", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(action, { minLength: 20, maxLength: 120 }), (actions) =>
+      inDirectory(async (directory) => {
+        const subject = new Subject(directory, await open(directory));
+        for (const taken of actions) await subject.run(taken);
+        await subject.check();
+        await subject.run({ kind: "reopen" });
+        await subject.check();
+        await close(subject.store);
+      }),
+    ),
+    { numRuns: 25 },
+  );
+}, 60_000);

@@ -1,0 +1,133 @@
+import { expect, test } from "vitest";
+import type { KvRow, KvStore } from "@headrace/ports";
+import { settleByWaiting, valueOf } from "@headrace/testkit/conformance/settle.ts";
+import {
+  all,
+  close,
+  get,
+  inDirectory,
+  open,
+  smallFiles,
+  valueFileBytesIn,
+  valueFilesIn,
+  valueOfLength,
+  write,
+} from "./open-store.ts";
+
+const VALUES = 200;
+const LENGTH = 250;
+
+async function fill(store: KvStore, of: string): Promise<[string, string][]> {
+  const rows: [string, string][] = [];
+  for (let i = 0; i < VALUES; i++) rows.push([`key${String(i).padStart(3, "0")}`, valueOfLength(LENGTH, of + i)]);
+  for (let i = 0; i < VALUES; i += 10) await write(store, rows.slice(i, i + 10));
+  return rows;
+}
+
+/** One step of the collector goes between two writes: so many writes are more steps than there can be work. */
+async function letCollect(store: KvStore): Promise<void> {
+  for (let i = 0; i < 100; i++) await write(store, [["small", String(i)]]);
+}
+
+test("the space of deleted values is given back, but for the files that are kept to be written again", () =>
+  inDirectory(async (directory) => {
+    const store = await open(directory);
+    const rows = await fill(store, "v");
+    expect(await valueFileBytesIn(directory)).toBeGreaterThanOrEqual(VALUES * LENGTH);
+    await write(
+      store,
+      rows.map(([key]) => [key, null]),
+    );
+    await letCollect(store);
+    await close(store);
+    // One is the current file, two are free.
+    expect((await valueFilesIn(directory)).length).toBeLessThanOrEqual(3);
+  }));
+
+test("values that are left in mostly dead files are moved together, and stay what they are", () =>
+  inDirectory(async (directory) => {
+    const store = await open(directory);
+    const rows = await fill(store, "v");
+    const left = rows.filter((_, i) => i % 8 === 3);
+    await write(
+      store,
+      rows.filter((_, i) => i % 8 !== 3).map(([key]) => [key, null]),
+    );
+    await letCollect(store);
+    expect(await all(store)).toEqual([...left, ["small", "99"]]);
+    await close(store);
+    // Files with less than a third live are moved, so what is there is at most three times what lives, and the current and two free files.
+    expect(await valueFileBytesIn(directory)).toBeLessThan(
+      left.length * LENGTH * 3 + 3 * 2 * smallFiles.valueFileBytes!,
+    );
+    const again = await open(directory);
+    expect(await all(again)).toEqual([...left, ["small", "99"]]);
+    await close(again);
+  }));
+
+test("space is also given back when the values died in the life of another process", () =>
+  inDirectory(async (directory) => {
+    const store = await open(directory);
+    const rows = await fill(store, "v");
+    await close(store);
+    const second = await open(directory);
+    // The close leaves no time to collect.
+    const deleted = write(
+      second,
+      rows.map(([key]) => [key, null]),
+    );
+    const closed = close(second);
+    await deleted;
+    await closed;
+    const third = await open(directory);
+    await letCollect(third);
+    await close(third);
+    expect((await valueFilesIn(directory)).length).toBeLessThanOrEqual(3);
+  }));
+
+test("values overwritten for long take a bounded number of files", () =>
+  inDirectory(async (directory) => {
+    const store = await open(directory);
+    let rows: [string, string][] = [];
+    for (let round = 0; round < 20; round++) rows = await fill(store, `round${round}-`);
+    await letCollect(store);
+    expect(await all(store)).toEqual([...rows, ["small", "99"]]);
+    expect(await valueFileBytesIn(directory)).toBeLessThan(VALUES * LENGTH * 4);
+    await close(store);
+  }));
+
+test("a snapshot reads what it saw although all of it was replaced and collected, and its files go with it", () =>
+  inDirectory(async (directory) => {
+    const store = await open(directory);
+    const rows = await fill(store, "old");
+    const snapshot = store.snapshot();
+    await fill(store, "new");
+    await fill(store, "newer");
+    await letCollect(store);
+    expect(await all(store, snapshot)).toEqual(rows);
+    expect(await get(store, "key007", snapshot)).toBe(rows[7]![1]);
+    // Released while a read in it is under way.
+    const read = all(store, snapshot);
+    store.release(snapshot);
+    const later = fill(store, "later");
+    expect(await read).toEqual(rows);
+    await later;
+    const last = await fill(store, "last");
+    await letCollect(store);
+    expect(await all(store)).toEqual([...last, ["small", "99"]]);
+    await close(store);
+    expect(await valueFileBytesIn(directory)).toBeLessThan(VALUES * LENGTH * 4);
+  }));
+
+test("a scan stops at about its limit of bytes although LevelDB has only places", () =>
+  inDirectory(async (directory) => {
+    const store = await open(directory);
+    await fill(store, "v");
+    const rows = valueOf(
+      await settleByWaiting<readonly KvRow[]>((done) =>
+        store.scan(Uint8Array.of(0), Uint8Array.of(255), 1000, LENGTH * 5, null, done),
+      ),
+    );
+    expect(rows.length).toBe(5);
+    await close(store);
+  }));
