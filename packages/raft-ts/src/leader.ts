@@ -4,7 +4,7 @@
  */
 import { decodeConfChange } from "./conf-change-codec.ts";
 import { assert } from "./invariants.ts";
-import { changeMembership } from "./membership.ts";
+import { changeMembership, isJoint } from "./membership.ts";
 import { EntryType, message, MessageType } from "./message.ts";
 import type { Message } from "./message.ts";
 import type { Progress } from "./progress.ts";
@@ -65,7 +65,12 @@ export function propose(raft: Raft, type: EntryType, data: Uint8Array): Proposed
 /** Why a proposed change would have no effect now, or null. */
 export function confChangeObstacle(raft: Raft, data: Uint8Array, isV2: boolean): string | null {
   if (raft.pendingConfIndex > raft.log.applied) return "possible unapplied conf change";
-  const changed = changeMembership(raft.tracker.membership, decodeConfChange(data, isV2));
+  const change = decodeConfChange(data, isV2);
+  // A joint phase that changes nothing would be entered for nothing.
+  if (change.changes.length === 0 && !isJoint(raft.tracker.membership)) {
+    return "not in joint state; refusing empty conf change";
+  }
+  const changed = changeMembership(raft.tracker.membership, change);
   return "error" in changed ? changed.error : null;
 }
 
