@@ -1,6 +1,6 @@
 /**
  * What a checkpoint's batch costs the store: sixty values of 64 KiB and five small rows, 4 MiB a batch, with all values inside LevelDB (as it was)
- * and with large ones in value files. Two loads: only new keys (files grow), and the same keys again and again (files die and are written over).
+ * and with large ones in value files, written through and past the page cache. Two loads: only new keys (files grow), and the same keys again and again (files die and are written over).
  * CPU is the process's own, pool threads and kernel included; a run counts until the store is closed. Variants alternate; medians of the runs.
  * Run: node bench/micro/store-write.ts [directory on the disk that counts] [runs] [batches]
  */
@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import type { Done, KvChange, KvStore, Result } from "@headrace/ports";
-import { openLevelStore } from "@headrace/store";
+import { type LevelStoreOptions, openLevelStore } from "@headrace/store";
 
 const MIB = 1024 * 1024;
 const LARGE_ROWS = 60;
@@ -22,16 +22,18 @@ const batches = Number(process.argv[4] ?? 64);
 
 interface Variant {
   readonly name: string;
-  readonly valueFileBytesMin: number;
+  readonly options: LevelStoreOptions;
   readonly repeats: boolean;
 }
 
-const variants: readonly Variant[] = [
-  { name: "new keys,  LevelDB    ", valueFileBytesMin: Infinity, repeats: false },
-  { name: "new keys,  value files", valueFileBytesMin: 4096, repeats: false },
-  { name: "same keys, LevelDB    ", valueFileBytesMin: Infinity, repeats: true },
-  { name: "same keys, value files", valueFileBytesMin: 4096, repeats: true },
-];
+const kinds = [
+  ["LevelDB                ", { valueFileBytesMin: Infinity }],
+  ["files, page cache      ", { directWriteBytesMin: Infinity }],
+  ["files, past page cache ", {}],
+] as const;
+const variants = [false, true].flatMap((repeats) =>
+  kinds.map(([name, options]): Variant => ({ name: `${repeats ? "same" : "new "} keys, ${name}`, options, repeats })),
+);
 
 interface Sample {
   readonly userMs: number;
@@ -56,8 +58,7 @@ function key(batch: number, row: number): Uint8Array {
 async function run(variant: Variant, values: readonly Uint8Array[]): Promise<Sample> {
   const directory = await mkdtemp(join(process.argv[2] ?? tmpdir(), "headrace-store-write-"));
   try {
-    const { valueFileBytesMin } = variant;
-    const store = await asked<KvStore>((done) => openLevelStore(directory, { valueFileBytesMin }, done));
+    const store = await asked<KvStore>((done) => openLevelStore(directory, variant.options, done));
     const small = new Uint8Array(200).fill(7);
     const cpu = process.cpuUsage();
     const startedMs = performance.now();

@@ -3,7 +3,7 @@
  * blocks a thread of the pool, and the log needs some), typed failures, and large values outside of it, since it writes each value several
  * times (`docs/decisions/0003-large-values-in-files-of-their-own.md`). Promises of `level` and `fs` end here.
  *
- *   write ──► plan ──► value file (O_DSYNC) ──► LevelDB batch (synced) ──► done      one at a time, and one step of the collector between two
+ *   write ──► plan ──► value file (durable) ──► LevelDB batch (synced) ──► done      one at a time, and one step of the collector between two
  *   read  ──► LevelDB ──► pointers ──► value files ──► checksums ──► done             beside it, under a hold
  */
 import { join } from "node:path";
@@ -31,6 +31,8 @@ export interface LevelStoreOptions {
   readonly valueFileBytes?: number;
   /** Free value files that are kept to be written again. Default 4. */
   readonly freeValueFilesMax?: number;
+  /** Values written together go past the page cache from this size on, where the file system can. Default 64 KiB; Infinity: never. */
+  readonly directWriteBytesMin?: number;
 }
 
 const MIB = 1024 * 1024;
@@ -66,6 +68,7 @@ async function opened(directory: string, options: LevelStoreOptions): Promise<Kv
     const files = new ValueFiles(join(directory, "values"), {
       fileBytes: options.valueFileBytes ?? 32 * MIB,
       freeFilesMax: options.freeValueFilesMax ?? 4,
+      directBytesMin: options.directWriteBytesMin ?? 64 * 1024,
     });
     const numbers = await files.list();
     await checkFormat(database, numbers.length > 0);

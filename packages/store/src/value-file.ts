@@ -1,6 +1,9 @@
 /**
- * One file of values: bytes one behind the other and nothing between them; what they mean is said in LevelDB. A write is one writev through a
- * descriptor with O_DSYNC, always behind what is used. Bytes behind that are of a write that failed, or of the file's life before.
+ * One file of values: bytes one behind the other; what they mean is said in LevelDB. A write is durable when it returns, and always behind what is
+ * used. Bytes there are of a write that failed, or of the file's life before. Small writes are one writev through a descriptor with O_DSYNC,
+ * right behind the last; large ones go past the page cache and begin in a page of their own, so the two never meet in a page:
+ *
+ *   │ small │ small │ (rest of the page) │ large ………………………… │ small │ …
  */
 import { Buffer } from "node:buffer";
 import { close, constants, fdatasync, ftruncate, open, readv, writev } from "node:fs";
@@ -9,6 +12,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { crc32 } from "@headrace/bytes";
 import type { Failure } from "@headrace/ports";
+import { type DirectWriter, wholePages } from "./direct-writer.ts";
 import type { ValuePointer } from "./value-row.ts";
 
 /** A value is not as it was written. */
@@ -50,6 +54,8 @@ export class ValueFile {
   /** Nothing is written to it any more. */
   isSealed: boolean;
   #descriptor: Promise<number> | null;
+  /** While it is written; -1 when there is none. */
+  #directFd: number;
   #readers: number;
 
   constructor(directory: string, file: number, sizeBytes: number) {
@@ -60,6 +66,7 @@ export class ValueFile {
     this.liveBytes = 0;
     this.isSealed = true;
     this.#descriptor = null;
+    this.#directFd = -1;
     this.#readers = 0;
   }
 
@@ -82,8 +89,14 @@ export class ValueFile {
     this.isSealed = false;
   }
 
-  /** Durable when it resolves. After a failure what is used is as before. */
-  async append(values: readonly Uint8Array[], totalBytes: number): Promise<void> {
+  /** Answers the offset of the first; durable when it resolves. After a failure what is used is as before. */
+  async append(values: readonly Uint8Array[], totalBytes: number, direct: DirectWriter | null): Promise<number> {
+    const isDirect = direct !== null && (await this.#appendDirectly(values, totalBytes, direct));
+    if (!isDirect) await this.#append(values, totalBytes);
+    return this.usedBytes - totalBytes;
+  }
+
+  async #append(values: readonly Uint8Array[], totalBytes: number): Promise<void> {
     const fd = await this.#opened();
     const end = this.usedBytes + totalBytes;
     let rest = values;
@@ -96,6 +109,30 @@ export class ValueFile {
     if (O_DSYNC === undefined) await syncData(fd);
     this.usedBytes = end;
     this.sizeBytes = Math.max(this.sizeBytes, end);
+  }
+
+  /** False if the file system does not allow it. */
+  async #appendDirectly(values: readonly Uint8Array[], totalBytes: number, direct: DirectWriter): Promise<boolean> {
+    const start = wholePages(this.usedBytes);
+    try {
+      if (this.#directFd < 0) this.#directFd = await openFile(this.path, constants.O_RDWR | constants.O_DIRECT);
+      await direct.write(this.#directFd, values, start);
+    } catch (error) {
+      if (direct.isRefusal(error)) return false;
+      throw error;
+    }
+    await syncData(this.#directFd);
+    this.usedBytes = start + totalBytes;
+    this.sizeBytes = Math.max(this.sizeBytes, wholePages(this.usedBytes));
+    return true;
+  }
+
+  /** Nothing is written to it any more. */
+  async seal(): Promise<void> {
+    this.isSealed = true;
+    const fd = this.#directFd;
+    this.#directFd = -1;
+    if (fd >= 0) await closeFile(fd);
   }
 
   /** Gives back the space that a failed append took beyond the file's former end. */
@@ -125,6 +162,7 @@ export class ValueFile {
   }
 
   async close(): Promise<void> {
+    await this.seal();
     const opening = this.#descriptor;
     this.#descriptor = null;
     if (opening === null) return;

@@ -125,19 +125,22 @@ test("value files without the rows that name them are refused, not overwritten",
     expect(await readFile(path)).toEqual(bytes);
   }));
 
-test("a full disk is a failure for space, and the same place is tried again", () =>
-  inDirectory(async (directory) => {
-    // Linux' own full disk: every write to it fails with ENOSPC.
-    await symlink("/dev/full", join(directory, valueFileName(1)));
-    const files = new ValueFiles(directory, { fileBytes: 2000, freeFilesMax: 2 });
-    await files.load([1], [{ file: 1, usedBytes: 0, liveBytes: 1 }]);
-    for (let attempt = 0; attempt < 2; attempt++) {
-      const error: unknown = await files.append([new Uint8Array(10)], 10).catch((reason: unknown) => reason);
-      expect(failureOf(error)).toMatchObject({ ok: false, reason: "space" });
-      expect(files.countsWith(1, 0)).toMatchObject({ usedBytes: 0 });
-    }
-    await files.close();
-  }));
+test.each([Infinity, 1])(
+  "a full disk is a failure for space, and the same place is tried again (direct from %d)",
+  (directBytesMin) =>
+    inDirectory(async (directory) => {
+      // Linux' own full disk: every write to it fails with ENOSPC. It can't be written directly.
+      await symlink("/dev/full", join(directory, valueFileName(1)));
+      const files = new ValueFiles(directory, { fileBytes: 2000, freeFilesMax: 2, directBytesMin });
+      await files.load([1], [{ file: 1, usedBytes: 0, liveBytes: 1 }]);
+      for (let attempt = 0; attempt < 2; attempt++) {
+        const error: unknown = await files.append([new Uint8Array(10)], 10).catch((reason: unknown) => reason);
+        expect(failureOf(error)).toMatchObject({ ok: false, reason: "space" });
+        expect(files.countsWith(1, 0)).toMatchObject({ usedBytes: 0 });
+      }
+      await files.close();
+    }),
+);
 
 test("all rows are there again when a damaged file is put back", () =>
   inDirectory(async (directory) => {
