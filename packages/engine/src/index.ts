@@ -4,3 +4,4 @@ export { ENTRIES_READ_UNKNOWN, entriesReadAfterDelivery, estimateEntriesRead, la
 export { scanCursor, scanCursorAge, scanCursorSlot } from "./scan.ts";
 export { ShardLoader } from "./shard-loader.ts";
 export { ShardState } from "./shard-state.ts";
+export { rowIsIntact } from "./row-check.ts";

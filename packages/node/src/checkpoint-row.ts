@@ -80,11 +80,20 @@ export function stateKey(generation: number, slot: number, subkey: Uint8Array): 
   return key;
 }
 
+/** Slot and subkey behind a generation: the whole key. */
+export function generationKey(generation: number, slotAndSubkey: Uint8Array): Uint8Array {
+  const key = allocate(GENERATION_BYTES + slotAndSubkey.length);
+  writeU32(key, 0, generation);
+  key.set(slotAndSubkey, GENERATION_BYTES);
+  return key;
+}
+
 export function slotOfStateKey(key: Uint8Array): number {
   return key[4]! * 256 + key[5]!;
 }
 
 export const STATE_KEY_PREFIX_BYTES = 6;
+export const GENERATION_BYTES = 4;
 
 export function encodeCheckpointRow(row: CheckpointRow): Uint8Array {
   const writer = new ByteWriter(256 + row.header.length);

@@ -69,6 +69,11 @@ export class Checkpointer {
   #configurations: { readonly index: number; readonly confState: ConfState }[];
   #waiters: { readonly index: number; readonly done: Done<void> }[];
   #idleWaiters: (() => void)[];
+  /** Of the generation that was numbered last, used or not: no number is given twice in a process' life. */
+  #lastSequence: number;
+  /** The generation that a snapshot is being written to; 0: none. */
+  #incoming: number;
+  #isWaitingForSweep: boolean;
 
   constructor(options: CheckpointerOptions) {
     this.#options = options;
@@ -80,8 +85,11 @@ export class Checkpointer {
     this.#configurations = [{ index: options.row.index, confState: options.row.confState }];
     this.#waiters = [];
     this.#idleWaiters = [];
+    this.#lastSequence = options.row.sequence;
+    this.#incoming = 0;
+    this.#isWaitingForSweep = false;
     this.#sweeper = new GenerationSweeper(options.groupId, options.kvStore, options.logger);
-    this.#sweeper.start(options.row.ranges);
+    this.#sweeper.start(options.row.ranges, 0);
   }
 
   /** What the store holds, synced. */
@@ -127,7 +135,8 @@ export class Checkpointer {
     if (index > cursors.durable) return index;
     // Configurations are known as far as entries were handed over.
     if (index > cursors.applied) return 0;
-    this.#write(first);
+    if (first.capture.cleared && !this.#sweeper.isSwept) this.#waitForSweep();
+    else this.#write(first);
     return 0;
   }
 
@@ -142,6 +151,48 @@ export class Checkpointer {
   /** Drops all captures that are not in flight: the state that they came from is given up, and will be captured anew. */
   dropQueued(): void {
     this.#queue.length = this.#inFlight ? 1 : 0;
+  }
+
+  /** A new, empty generation for a snapshot that arrives. One at a time; what was written to the former one is swept. */
+  reserveGeneration(done: Done<number>): void {
+    this.#sweeper.whenSwept((result) => {
+      if (!result.ok) return done(result);
+      this.#lastSequence++;
+      this.#incoming = generationOf(this.#options.groupId, this.#lastSequence);
+      this.#sweeper.keep(this.#incoming);
+      done({ ok: true, value: this.#incoming });
+    });
+  }
+
+  /** The snapshot will not be installed. */
+  dropGeneration(): void {
+    this.#incoming = 0;
+    if (!this.#stopped) this.#sweeper.start(this.#row.ranges, 0);
+  }
+
+  /**
+   * From now on the store's row is that of an installed snapshot, all of it in the reserved generation; in one synced batch. No batch may be in flight,
+   * and nothing may be captured before the state has been loaded from it.
+   */
+  install(head: CheckpointRow, done: Done<CheckpointRow>): void {
+    assert(!this.#inFlight && this.#queue.length === 0, "a snapshot is installed when nothing else is written");
+    assert(head.index > this.#row.index && this.#incoming !== 0, "an installed snapshot is newer than the checkpoint");
+    const generation = this.#incoming;
+    const ranges = head.ranges.map((range) => ({ from: range.from, to: range.to, generation }));
+    const row = { ...head, ranges, sequence: this.#lastSequence, isPut: true };
+    const { groupId, kvStore } = this.#options;
+    this.#inFlight = true;
+    kvStore.write([{ key: checkpointKey(groupId), value: encodeCheckpointRow(row) }], (result) => {
+      this.#inFlight = false;
+      if (!result.ok) return done(result);
+      this.#row = row;
+      this.#incoming = 0;
+      this.#configurations = [{ index: row.index, confState: row.confState }];
+      if (!this.#stopped) this.#sweeper.start(row.ranges, 0);
+      done({ ok: true, value: row });
+      this.#becameIdle();
+      this.#answerWaiters();
+    });
   }
 
   /** Calls back when no batch is in flight, at once if so. */
@@ -186,10 +237,10 @@ export class Checkpointer {
 
   #rowOf(queued: QueuedCapture): CheckpointRow {
     const { capture } = queued;
-    let { ranges, sequence } = this.#row;
+    let { ranges } = this.#row;
     if (capture.cleared) {
-      sequence++;
-      const generation = generationOf(this.#options.groupId, sequence);
+      this.#lastSequence++;
+      const generation = generationOf(this.#options.groupId, this.#lastSequence);
       ranges = ranges.map((range) => ({ from: range.from, to: range.to, generation }));
     }
     let confState = this.#row.confState;
@@ -197,6 +248,7 @@ export class Checkpointer {
       if (configuration.index <= capture.index) confState = configuration.confState;
     }
     const { term, logTimeMs } = queued;
+    const sequence = this.#lastSequence;
     return {
       index: capture.index,
       term,
@@ -229,11 +281,20 @@ export class Checkpointer {
     this.#queue.shift();
     const moved = row.ranges !== this.#row.ranges;
     this.#row = row;
-    if (moved) this.#sweeper.start(row.ranges);
+    if (moved) this.#sweeper.start(row.ranges, this.#incoming);
     while (this.#configurations.length > 1 && this.#configurations[1]!.index <= row.index) this.#configurations.shift();
     this.#becameIdle();
     this.#answerWaiters();
     this.#options.wake();
+  }
+
+  #waitForSweep(): void {
+    if (this.#isWaitingForSweep) return;
+    this.#isWaitingForSweep = true;
+    this.#sweeper.whenSwept(() => {
+      this.#isWaitingForSweep = false;
+      this.#options.wake();
+    });
   }
 
   #becameIdle(): void {

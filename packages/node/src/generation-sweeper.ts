@@ -2,7 +2,7 @@
  * Deletes the rows of generations that a group no longer uses, in the background and in small batches: the store has no range delete. Runs at
  * opening (a crash may have left some) and after each change of generation.
  */
-import type { KvStore, Logger } from "@headrace/ports";
+import type { Done, Failure, KvStore, Logger } from "@headrace/ports";
 import { generationOf, slotKey } from "./checkpoint-row.ts";
 import type { GenerationRange } from "./checkpoint-row.ts";
 import { keyBehind } from "./state-loading.ts";
@@ -18,6 +18,9 @@ export class GenerationSweeper {
   #isRunning: boolean;
   #again: boolean;
   #stopped: boolean;
+  /** One sweep has gone through: nothing is left of what a former process did not finish. */
+  #isSwept: boolean;
+  #waiters: Done<void>[];
 
   constructor(groupId: number, kvStore: KvStore, logger: Logger) {
     this.#groupId = groupId;
@@ -27,17 +30,46 @@ export class GenerationSweeper {
     this.#isRunning = false;
     this.#again = false;
     this.#stopped = false;
+    this.#isSwept = false;
+    this.#waiters = [];
   }
 
-  /** Keeps the generations of the table, which is synced, and deletes all others of this group. */
-  start(ranges: readonly GenerationRange[]): void {
-    this.#kept = new Set(ranges.map((range) => range.generation));
+  get isSwept(): boolean {
+    return this.#isSwept;
+  }
+
+  /**
+   * Answers when nothing is left of what a former process did not finish: then new generations are empty. Not always in a later event. When the sweep
+   * has failed: the next question starts it again.
+   */
+  whenSwept(done: Done<void>): void {
+    if (this.#isSwept) {
+      done({ ok: true, value: undefined });
+      return;
+    }
+    this.#waiters.push(done);
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    this.#step(slotKey(generationOf(this.#groupId, 0), 0));
+  }
+
+  /**
+   * Keeps the generations of the table, which is synced, and the one that a snapshot is being written to (0: none), and deletes all others of this
+   * group.
+   */
+  start(ranges: readonly GenerationRange[], incoming: number): void {
+    this.#kept = new Set([incoming, ...ranges.map((range) => range.generation)]);
     if (this.#isRunning) {
       this.#again = true;
       return;
     }
     this.#isRunning = true;
     this.#step(slotKey(generationOf(this.#groupId, 0), 0));
+  }
+
+  /** From now on a snapshot is written to this generation. */
+  keep(generation: number): void {
+    this.#kept = new Set([...this.#kept, generation]);
   }
 
   stop(): void {
@@ -49,8 +81,7 @@ export class GenerationSweeper {
     this.#kvStore.scan(from, end, ROWS_PER_STEP, BYTES_PER_STEP, null, (result) => {
       if (this.#stopped) return;
       if (!result.ok) {
-        this.#logger.warn("generation_sweep_failed", { group: this.#groupId, message: result.message });
-        this.#isRunning = false;
+        this.#failed(result);
         return;
       }
       const last = result.value[result.value.length - 1];
@@ -73,14 +104,25 @@ export class GenerationSweeper {
           this.#step(next);
           return;
         }
-        this.#logger.warn("generation_sweep_failed", { group: this.#groupId, message: written.message });
-        this.#isRunning = false;
+        this.#failed(written);
       });
     });
   }
 
+  #failed(failure: Failure): void {
+    this.#logger.warn("generation_sweep_failed", { group: this.#groupId, message: failure.message });
+    this.#isRunning = false;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const done of waiters) done(failure);
+  }
+
   #finished(): void {
     this.#isRunning = false;
+    this.#isSwept = true;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const done of waiters) done({ ok: true, value: undefined });
     if (!this.#again) return;
     this.#again = false;
     this.#isRunning = true;

@@ -1,6 +1,8 @@
 export * from "./shard-api.ts";
 export * from "./shard-limits.ts";
 export * from "./shard.ts";
+export * from "./snapshot-ends.ts";
+export * from "./snapshot-traffic.ts";
 export * from "./founding.ts";
 export * from "./identity.ts";
 export * from "./lane-front.ts";
@@ -8,6 +10,7 @@ export * from "./lane-link.ts";
 export * from "./leader-balance.ts";
 export * from "./member-node.ts";
 export * from "./meta-group.ts";
+export * from "./meta-position.ts";
 export * from "./meta-service.ts";
 export * from "./node-config.ts";
 export * from "./node.ts";

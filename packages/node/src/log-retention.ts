@@ -1,6 +1,7 @@
 /**
  * How much log is kept behind a checkpoint. A replica that lags further than the log can only be helped by a snapshot, so entries are kept for it up
- * to a limit: the leader knows how far the others are, a follower (which may lead next) keeps as much as the limit allows.
+ * to a limit: the leader knows how far the others are, a follower (which may lead next) keeps as much as the limit allows. Behind a snapshot that is
+ * being sent more is kept, or its receiver would need the next one as soon as it has this one.
  */
 import type { Logger } from "@headrace/ports";
 import { Role } from "@headrace/raft-ts";
@@ -11,6 +12,14 @@ export interface Retention {
   readonly groupId: number;
   readonly retainBytes: number;
   readonly logger: Logger;
+  readonly snapshots: SnapshotHold;
+}
+
+export interface SnapshotHold {
+  /** Infinity: nobody needs more than the others. */
+  holdIndex(): number;
+  readonly holdBytes: number;
+  giveUp(reason: string): void;
 }
 
 /** Cuts the log behind the synced checkpoint at `checkpointIndex`. */
@@ -26,6 +35,14 @@ export function compactLog(raftLog: RaftLog, raft: RaftNodeApi, checkpointIndex:
     cut = Math.max(limited, slowest);
     if (slowest < limited)
       retention.logger.warn("log_cut_before_slow_replica", { group: retention.groupId, slowest, cut });
+    cut = Math.min(cut, heldBy(raftLog, retention.snapshots));
   }
   raftLog.compact(cut);
+}
+
+function heldBy(raftLog: RaftLog, snapshots: SnapshotHold): number {
+  const held = snapshots.holdIndex();
+  if (held === Infinity || held >= raftLog.indexWithTail(snapshots.holdBytes)) return held;
+  snapshots.giveUp(`more than ${snapshots.holdBytes} bytes of log stand behind it`);
+  return Infinity;
 }

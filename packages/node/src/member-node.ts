@@ -7,14 +7,16 @@
 import { clusterStateToJson, META_GROUP_ID } from "@headrace/meta";
 import type { ClusterState } from "@headrace/meta";
 import type { RecoveredGroup, SharedLogApi } from "@headrace/log";
+import { PeerChannel } from "@headrace/ports";
 import type { NodeWorld, PeerLoss, Timer } from "@headrace/ports";
 import type { Message } from "@headrace/raft-ts";
 import type { DamageReports } from "./damage.ts";
 import type { LaneFront } from "./lane-front.ts";
 import { LeaderBalance } from "./leader-balance.ts";
 import type { LedGroup } from "./leader-balance.ts";
-import { storeMetaPosition, votersOnly } from "./meta-group.ts";
-import type { MetaGroup, MetaGroupHost, MetaPosition } from "./meta-group.ts";
+import type { MetaGroup, MetaGroupHost } from "./meta-group.ts";
+import { storeMetaPosition, votersOnly } from "./meta-position.ts";
+import type { MetaPosition } from "./meta-position.ts";
 import type { NodeConfig } from "./node-config.ts";
 import { openGroups } from "./open-groups.ts";
 import type { OpenedGroups } from "./open-groups.ts";
@@ -22,6 +24,7 @@ import { PeerNotes } from "./peer-notes.ts";
 import { RaftGroups } from "./raft-groups.ts";
 import type { GroupLeader } from "./raft-groups.ts";
 import type { ShardHost, ShardSettings } from "./shard-api.ts";
+import { SnapshotTraffic } from "./snapshot-traffic.ts";
 import type { ShardReplica } from "./shard.ts";
 import { SpaceWatch } from "./space-watch.ts";
 
@@ -44,6 +47,7 @@ export class MemberNode implements ShardHost, MetaGroupHost {
   readonly #log: SharedLogApi;
   readonly #front: LaneFront;
   readonly #groups: RaftGroups;
+  readonly #snapshots: SnapshotTraffic;
   readonly #settings: ShardSettings;
   readonly #balance: LeaderBalance;
   readonly #notes: PeerNotes;
@@ -70,7 +74,10 @@ export class MemberNode implements ShardHost, MetaGroupHost {
     this.#settings = { ack: 2, nodeBounds: { maxEntries: 0, maxBytes: 0 }, refuseGrowth: false };
     this.#notes = new PeerNotes(this.nodeId, world.clock);
     this.#space = new SpaceWatch(world, config.diskReserveBytes, (isLow) => (this.#settings.refuseGrowth = isLow));
-    this.#groups = new RaftGroups(this.nodeId, config.heartbeatMs, world, {
+    this.#snapshots = new SnapshotTraffic(world.clock, config.snapshotBytesPerSecond);
+    const { scheduler, random, peerNetwork, logger } = world;
+    const groupsWorld = { scheduler, random, peerNetwork, logger, snapshots: this.#snapshots };
+    this.#groups = new RaftGroups(this.nodeId, config.heartbeatMs, groupsWorld, {
       onLeader: (groupId, leader) => this.#onLeader(groupId, leader),
       onTurnEnd: () => this.#front.flush(),
       ownNote: () => ({ wallMs: world.clock.wallMs(), isLowOnSpace: this.#space.isLow }),
@@ -121,6 +128,7 @@ export class MemberNode implements ShardHost, MetaGroupHost {
       config: this.#config,
       world: this.#world,
       log: this.#log,
+      snapshots: this.#snapshots,
       recovered,
       settings: this.#settings,
       meta,
@@ -150,7 +158,7 @@ export class MemberNode implements ShardHost, MetaGroupHost {
     // A replica that stays out because its log lacks entries must find the same at the next start: the record has its position.
     if (this.#failures.has(META_GROUP_ID)) return;
     const position = { index: 0, term: 0, confState: votersOnly([]) };
-    storeMetaPosition(this.#world.recordStore, { position, state }, (result) => {
+    storeMetaPosition(this.#world.recordStore, { position, state, isPut: true }, (result) => {
       // It only shortens the next start: the state is asked for again anyway.
       if (!result.ok) this.#world.logger.warn("metadata_not_stored", { message: result.message });
     });
@@ -234,6 +242,10 @@ export class MemberNode implements ShardHost, MetaGroupHost {
     this.#groups.sendRaft(message, groupId);
   }
 
+  sendSnapshot(frame: Uint8Array, toReplicaId: number, groupId: number): boolean {
+    return this.#groups.sendSnapshot(frame, toReplicaId, groupId);
+  }
+
   requestTurn(groupId: number): void {
     this.#groups.requestTurn(groupId);
   }
@@ -265,6 +277,7 @@ export class MemberNode implements ShardHost, MetaGroupHost {
   onClusterState(state: ClusterState): void {
     const unknown = unknownLevel(state, this.#config.featureLevel);
     if (unknown !== null) return this.#stopAll(unknown);
+    this.#state = state;
     this.#follow(state);
     if (this.#running) this.#announce(state);
   }
@@ -283,8 +296,10 @@ export class MemberNode implements ShardHost, MetaGroupHost {
     if (this.#running && !this.#stopping) this.#groups.onPeerDown(nodeId, loss);
   }
 
-  onFrame(fromNodeId: number, frame: Uint8Array): void {
-    if (this.#running) this.#groups.onFrame(fromNodeId, frame);
+  onFrame(fromNodeId: number, channel: PeerChannel, frame: Uint8Array): void {
+    if (!this.#running) return;
+    if (channel === PeerChannel.snapshot) this.#groups.onSnapshotFrame(fromNodeId, frame);
+    else this.#groups.onFrame(fromNodeId, frame);
   }
 
   // ── how it is doing ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -352,6 +367,7 @@ export class MemberNode implements ShardHost, MetaGroupHost {
       },
       clockAheadMs: this.#notes.aheadMs(this.#state.nodes.map((node) => node.id)),
       turns: this.#groups.turns,
+      snapshots: this.#snapshots.status(),
     };
   }
 

@@ -1,16 +1,13 @@
 /**
  * This node's replica of the metadata group: a Raft group whose state machine is the cluster state. Commands are few and small, so it does
  * the simple thing: commands are applied once committed, and after each apply the whole state is stored as the record "metadata".
- *
- *   {"formatVersion":1,"index":9,"term":2,"members":{…},"state":{…},"crc32":"…"}
+ * (meta-position.ts). Members that were away for too long get it as a snapshot.
  *
  * Commands can be repeated without harm, so a proposer whose leader is lost asks again.
  *
  * Must not know: founding, links, what the shards do with the state.
  */
 import {
-  clusterStateFromJson,
-  clusterStateToJson,
   decodeMetaCommand,
   encodeMetaCommand,
   META_GROUP_ID,
@@ -19,31 +16,27 @@ import {
 } from "@headrace/meta";
 import type { ClusterState, MetaCommand, MetaOutcome } from "@headrace/meta";
 import type { RecoveredGroup, SharedLogApi } from "@headrace/log";
-import type { Done, Logger, Random, RecordStore, Scheduler } from "@headrace/ports";
+import type { Clock, Logger, Random, RecordStore, Scheduler } from "@headrace/ports";
 import { EntryType, RaftNode, Role } from "@headrace/raft-ts";
-import type { ConfState, Entry, Message, RaftNodeApi } from "@headrace/raft-ts";
+import type { ConfState, Entry, Message, RaftNodeApi, Snapshot } from "@headrace/raft-ts";
 import { assert } from "@headrace/bytes";
+import { meet } from "./log-meeting.ts";
+import { encodeMetaPosition, METADATA_RECORD } from "./meta-position.ts";
+import type { MetaPosition } from "./meta-position.ts";
+import { MetaSnapshots } from "./meta-snapshots.ts";
 import { RaftLog } from "./raft-log.ts";
-import type { CheckpointPosition } from "./raft-log.ts";
 import { RaftStorage } from "./raft-storage.ts";
 import type { RaftStorageOwner } from "./raft-storage.ts";
-import { decodeRecord, encodeRecord } from "./record-json.ts";
-import type { Loaded } from "./identity.ts";
-
-export const METADATA_RECORD = "metadata";
+import type { SnapshotEnds } from "./snapshot-ends.ts";
+import type { SnapshotTraffic } from "./snapshot-traffic.ts";
 
 const KIB = 1024;
 const MIB = 1024 * 1024;
-/** Log kept for members that were away: there are no snapshots of the metadata group yet. */
+/** Log kept for members that were away. */
 const RETAINED_LOG_BYTES = 4 * MIB;
 const PROPOSAL_TIMEOUT_MS = 5000;
 /** After the disk had no space for the record. */
 const SPACE_RETRY_MS = 1000;
-
-export interface MetaPosition {
-  readonly position: CheckpointPosition;
-  readonly state: ClusterState;
-}
 
 export interface MetaGroupOpening {
   readonly replicaId: number;
@@ -52,17 +45,20 @@ export interface MetaGroupOpening {
   readonly start: MetaPosition;
   readonly recovered: RecoveredGroup | null;
   readonly world: {
+    readonly clock: Clock;
     readonly scheduler: Scheduler;
     readonly random: Random;
     readonly recordStore: RecordStore;
     readonly log: SharedLogApi;
     readonly logger: Logger;
+    readonly snapshots: SnapshotTraffic;
   };
   readonly host: MetaGroupHost;
 }
 
 export interface MetaGroupHost {
   sendRaft(message: Message, groupId: number): void;
+  sendSnapshot(frame: Uint8Array, toReplicaId: number, groupId: number): boolean;
   requestTurn(groupId: number): void;
   onLeaderChange(groupId: number, leaderReplicaId: number, term: number, ready: boolean): void;
   onReplicaFailed(groupId: number, message: string, damaged: boolean): void;
@@ -90,7 +86,8 @@ export class MetaGroup implements RaftStorageOwner {
   readonly #raftLog: RaftLog;
   readonly #raft: RaftNodeApi;
   readonly #storage: RaftStorage;
-  readonly #state: ClusterState;
+  readonly #snapshots: MetaSnapshots;
+  #state: ClusterState;
   #appliedIndex: number;
   #appliedTerm: number;
   #members: ConfState;
@@ -127,8 +124,13 @@ export class MetaGroup implements RaftStorageOwner {
       fetchBytes: MIB,
       onFetched: () => this.wake(),
       onFailed: (message: string) => this.fail(message),
+      snapshot: () => this.#snapshots.ends.offer(),
     };
-    this.#raftLog = new RaftLog(logConfig, world.log, opening.recovered, start.position);
+    const { index, term } = start.position;
+    // A log that ends too early for a record that was not put has been found out before.
+    const meeting = meet(META_GROUP_ID, { index, term, isPut: start.isPut }, opening.recovered, world.log);
+    const recovered = meeting.ok ? meeting.recovered : opening.recovered;
+    this.#raftLog = new RaftLog(logConfig, world.log, recovered, start.position);
     this.#raft = new RaftNode(
       {
         id: replicaId,
@@ -148,10 +150,26 @@ export class MetaGroup implements RaftStorageOwner {
       this.#raftLog,
     );
     this.#storage = new RaftStorage(META_GROUP_ID, this.#raft, this.#raftLog, world.log, this);
+    this.#snapshots = new MetaSnapshots({
+      groupId: META_GROUP_ID,
+      raft: this.#raft,
+      raftLog: this.#raftLog,
+      retainBytes: RETAINED_LOG_BYTES,
+      world,
+      host: opening.host,
+      current: () => this.#position(),
+      isStoring: () => this.#storing,
+      installed: (meta) => this.#installed(meta),
+      onFailed: (message) => this.fail(message),
+    });
   }
 
   get state(): ClusterState {
     return this.#state;
+  }
+
+  get snapshots(): SnapshotEnds {
+    return this.#snapshots.ends;
   }
 
   get isHealthy(): boolean {
@@ -226,10 +244,14 @@ export class MetaGroup implements RaftStorageOwner {
   drive(): void {
     if (this.#failed !== null) return;
     this.#storage.stepArrived();
+    const { ends } = this.#snapshots;
+    const complete = ends.takeComplete();
+    if (complete !== null) this.#raft.step(complete);
     const received = this.#received;
     this.#received = [];
-    for (const message of received) this.#raft.step(message);
+    for (const message of received) if (ends.isForRaftNow(message)) this.#raft.step(message);
     this.#storage.pump();
+    ends.letGoIfUnused();
     this.#noticeLeader();
   }
 
@@ -237,6 +259,7 @@ export class MetaGroup implements RaftStorageOwner {
     if (this.#failed !== null) return;
     this.#failed = message;
     this.#storage.stop();
+    this.#snapshots.stop();
     const proposals = this.#proposals;
     this.#proposals = [];
     for (const proposal of proposals) proposal.done({ kind: "uncertain" });
@@ -280,6 +303,10 @@ export class MetaGroup implements RaftStorageOwner {
     this.#store();
   }
 
+  installSnapshot(snapshot: Snapshot, done: () => void): void {
+    this.#snapshots.install(snapshot, done);
+  }
+
   logReplaced(): void {
     // Nothing is applied before it is committed: there is nothing to take back.
   }
@@ -289,6 +316,7 @@ export class MetaGroup implements RaftStorageOwner {
   }
 
   send(message: Message): void {
+    this.#snapshots.ends.onSend(message);
     this.#host.sendRaft(message, META_GROUP_ID);
   }
 
@@ -320,11 +348,11 @@ export class MetaGroup implements RaftStorageOwner {
 
   /** One write at a time; what is applied meanwhile goes with the next. */
   #store(): void {
-    if (this.#storing || this.#storedIndex === this.#appliedIndex || this.#failed !== null) return;
+    const { isInstalling } = this.#snapshots;
+    if (this.#storing || this.#storedIndex === this.#appliedIndex || this.#failed !== null || isInstalling) return;
     this.#storing = true;
     const index = this.#appliedIndex;
-    const position = { index, term: this.#appliedTerm, confState: this.#members };
-    this.#world.recordStore.write(METADATA_RECORD, encodeMetaPosition({ position, state: this.#state }), (result) => {
+    this.#world.recordStore.write(METADATA_RECORD, encodeMetaPosition(this.#position()), (result) => {
       if (!result.ok && result.reason === "space" && this.#failed === null) {
         // The old record is whole, and the log has what it lacks: the group goes on, its log is cut later.
         this.#world.logger.error("metadata_no_space", { message: result.message });
@@ -338,9 +366,30 @@ export class MetaGroup implements RaftStorageOwner {
       if (!result.ok) return this.fail(`record ${METADATA_RECORD} can't be written: ${result.message}`);
       this.#storedIndex = index;
       if (this.#failed !== null) return;
-      this.#raftLog.compact(Math.min(index, this.#raftLog.indexWithTail(RETAINED_LOG_BYTES)));
+      const held = this.#snapshots.ends.holdIndex();
+      this.#raftLog.compact(Math.min(index, held, this.#raftLog.indexWithTail(RETAINED_LOG_BYTES)));
+      this.#snapshots.proceed();
       this.#store();
     });
+  }
+
+  #position(): MetaPosition {
+    const position = { index: this.#appliedIndex, term: this.#appliedTerm, confState: this.#members };
+    return { position, state: this.#state, isPut: false };
+  }
+
+  #installed(meta: MetaPosition): void {
+    const { index, term, confState } = meta.position;
+    this.#state = meta.state;
+    this.#appliedIndex = index;
+    this.#appliedTerm = term;
+    this.#members = confState;
+    this.#storedIndex = index;
+    const settled = this.#proposals.filter((proposal) => proposal.index <= index);
+    this.#proposals = this.#proposals.filter((proposal) => proposal.index > index);
+    // Perhaps they are in it, perhaps not.
+    for (const proposal of settled) proposal.done({ kind: "uncertain" });
+    this.#host.onClusterState(this.#state);
   }
 
   #noticeLeader(): void {
@@ -352,62 +401,4 @@ export class MetaGroup implements RaftStorageOwner {
     this.#seenReady = ready;
     this.#host.onLeaderChange(META_GROUP_ID, leader, term, ready);
   }
-}
-
-export function encodeMetaPosition(meta: MetaPosition): Uint8Array {
-  return encodeRecord({
-    index: meta.position.index,
-    term: meta.position.term,
-    members: meta.position.confState,
-    state: clusterStateToJson(meta.state),
-  });
-}
-
-/** What the record "metadata" holds, null when there is none. Nodes that are no members store what they have heard as index 0. */
-export function loadMetaPosition(records: RecordStore, done: (loaded: Loaded<MetaPosition | null>) => void): void {
-  const fail = (reason: "io" | "damaged" | "newer", message: string): void =>
-    done({ ok: false, failure: { reason, message: `record ${METADATA_RECORD} ${message}` } });
-  records.read(METADATA_RECORD, (result) => {
-    if (!result.ok) return fail("io", `can't be read: ${result.message}`);
-    if (result.value === null) return done({ ok: true, value: null });
-    const decoded = decodeRecord(result.value);
-    if (decoded.kind === "newer") return fail("newer", `has format ${decoded.formatVersion}, of a newer headrace`);
-    if (decoded.kind === "damaged") return fail("damaged", decoded.message);
-    const { index, term, members, state } = decoded.fields;
-    if (typeof index !== "number" || typeof term !== "number") return fail("damaged", "has no position");
-    try {
-      const parsed = clusterStateFromJson(state);
-      const confState = confStateOf(members);
-      done({ ok: true, value: { position: { index, term, confState }, state: parsed } });
-    } catch (error) {
-      if (!(error instanceof MetaFormatError)) throw error;
-      fail("damaged", error.message);
-    }
-  });
-}
-
-/** Stores the state for the next start; for founding and for nodes that only watch. */
-export function storeMetaPosition(records: RecordStore, meta: MetaPosition, done: Done<void>): void {
-  records.write(METADATA_RECORD, encodeMetaPosition(meta), done);
-}
-
-export function votersOnly(replicaIds: readonly number[]): ConfState {
-  return { voters: replicaIds, votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
-}
-
-function confStateOf(value: unknown): ConfState {
-  const fields = value as Partial<Record<keyof ConfState, unknown>> | null;
-  const list = (name: "voters" | "votersOutgoing" | "learners" | "learnersNext"): number[] => {
-    const ids = fields?.[name];
-    if (!Array.isArray(ids) || !ids.every((id) => typeof id === "number"))
-      throw new MetaFormatError(`${name} is no list`);
-    return ids;
-  };
-  return {
-    voters: list("voters"),
-    votersOutgoing: list("votersOutgoing"),
-    learners: list("learners"),
-    learnersNext: list("learnersNext"),
-    autoLeave: fields?.autoLeave === true,
-  };
 }

@@ -33,6 +33,8 @@ export interface NodeConfig {
   readonly featureLevel: number;
   readonly shardLimits: ShardLimits;
   readonly laneLimits: LaneLinkLimits;
+  /** Snapshots to other nodes go no faster, all together. */
+  readonly snapshotBytesPerSecond: number;
   /** How long `stop` waits for leadership to move. */
   readonly handOverMs: number;
   /** A healthy preferred replica must have been in contact this long before leadership goes back to it. */
@@ -64,6 +66,7 @@ export const defaultNodeConfig: Omit<NodeConfig, "addresses" | "dataBindAddress"
     maxBufferedBytes: 16 * MIB,
     maxLanes: 1_048_576,
   },
+  snapshotBytesPerSecond: 64 * MIB,
   handOverMs: 2000,
   balanceAfterMs: 5000,
 };

@@ -27,8 +27,8 @@ import { contradiction, loadIdentity, storeIdentity } from "./identity.ts";
 import type { FoundedWith, Identity, StartFailure } from "./identity.ts";
 import { LaneFront } from "./lane-front.ts";
 import { MemberNode, unknownLevel } from "./member-node.ts";
-import { loadMetaPosition, storeMetaPosition, votersOnly } from "./meta-group.ts";
-import type { MetaPosition } from "./meta-group.ts";
+import { loadMetaPosition, storeMetaPosition, votersOnly } from "./meta-position.ts";
+import type { MetaPosition } from "./meta-position.ts";
 import { MetaService } from "./meta-service.ts";
 import { PatientRecords } from "./patient-records.ts";
 import { defaultReplicas, defaultShards } from "./node-config.ts";
@@ -214,8 +214,8 @@ export class Node implements PeerNetworkEvents {
 
   // ── what the peers do ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  onFrame(fromNodeId: number, _channel: PeerChannel, frame: Uint8Array): void {
-    this.#member?.onFrame(fromNodeId, frame);
+  onFrame(fromNodeId: number, channel: PeerChannel, frame: Uint8Array): void {
+    this.#member?.onFrame(fromNodeId, channel, frame);
   }
 
   onPeerUp(nodeId: number): void {
@@ -229,7 +229,7 @@ export class Node implements PeerNetworkEvents {
   }
 
   onWritable(): void {
-    // Raft was told of what was lost and probes by itself.
+    // Raft was told of what was lost and probes by itself; a snapshot's receiver asks again.
   }
 
   onMetaRequest(request: MetaRequest, answer: (response: MetaResponse) => void): void {
@@ -325,7 +325,7 @@ export class Node implements PeerNetworkEvents {
       opened: !founded,
       foundedWith: founded ? foundedWithOf(state) : null,
     };
-    storeMetaPosition(this.#world.recordStore, { position, state }, (result) => {
+    storeMetaPosition(this.#world.recordStore, { position, state, isPut: true }, (result) => {
       if (!result.ok) return this.#break(`the metadata can't be written: ${result.message}`);
       this.#storeIdentity(identity, () => {
         this.#world.logger.info(founded ? "cluster_founded" : "cluster_joined", {
@@ -333,7 +333,7 @@ export class Node implements PeerNetworkEvents {
           node: nodeId,
         });
         stored();
-        this.#openMember(identity, { position, state });
+        this.#openMember(identity, { position, state, isPut: true });
       });
     });
   }

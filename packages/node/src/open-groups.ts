@@ -9,17 +9,21 @@ import type { ClusterState } from "@headrace/meta";
 import type { RecoveredGroup, SharedLogApi } from "@headrace/log";
 import type { NodeWorld } from "@headrace/ports";
 import { FOUNDING_INDEX, FOUNDING_TERM } from "./checkpoint-row.ts";
-import { MetaGroup, votersOnly } from "./meta-group.ts";
-import type { MetaGroupHost, MetaPosition } from "./meta-group.ts";
+import { MetaGroup } from "./meta-group.ts";
+import type { MetaGroupHost } from "./meta-group.ts";
+import { votersOnly } from "./meta-position.ts";
+import type { MetaPosition } from "./meta-position.ts";
 import type { NodeConfig } from "./node-config.ts";
 import type { ShardHost, ShardSettings } from "./shard-api.ts";
 import { ShardReplica } from "./shard.ts";
+import type { SnapshotTraffic } from "./snapshot-traffic.ts";
 
 export interface OpenGroupsOptions {
   readonly nodeId: number;
   readonly config: NodeConfig;
   readonly world: NodeWorld;
   readonly log: SharedLogApi;
+  readonly snapshots: SnapshotTraffic;
   readonly recovered: ReadonlyMap<number, RecoveredGroup>;
   readonly settings: ShardSettings;
   readonly meta: MetaPosition;
@@ -94,7 +98,7 @@ function openPlaced(options: OpenGroupsOptions, placed: readonly Placed[], done:
     if (recovered === null && !founding) {
       const message = "the log holds nothing of it: the log's files were lost";
       failures.set(group.groupId, { message, damaged: true });
-    } else if (isMeta && !founding && endOf(recovered) < options.meta.position.index) {
+    } else if (isMeta && !founding && !options.meta.isPut && endOf(recovered) < options.meta.position.index) {
       const message = `the log ends at ${endOf(recovered)}, the metadata at ${options.meta.position.index}`;
       failures.set(group.groupId, { message, damaged: true });
     } else if (isMeta) {
@@ -124,13 +128,14 @@ function ticksOf(config: NodeConfig): { electionTicks: number; heartbeatTicks: n
 }
 
 function openMeta(options: OpenGroupsOptions, replicaId: number, recovered: RecoveredGroup | null): MetaGroup {
-  const { scheduler, random, recordStore, logger } = options.world;
+  const { clock, scheduler, random, recordStore, logger } = options.world;
+  const { log, snapshots } = options;
   return new MetaGroup({
     replicaId,
     ...ticksOf(options.config),
     start: options.meta,
     recovered,
-    world: { scheduler, random, recordStore, logger, log: options.log },
+    world: { clock, scheduler, random, recordStore, logger, log, snapshots },
     host: options.host,
   });
 }
@@ -155,7 +160,7 @@ function openShard(
         limits: config.shardLimits,
       },
       settings: options.settings,
-      world: { clock, scheduler, random, kvStore, log: options.log, logger },
+      world: { clock, scheduler, random, kvStore, log: options.log, logger, snapshots: options.snapshots },
       host: options.host,
       recovered,
       founding: options.founding ? foundingOf(options.meta.state, group.groupId) : null,

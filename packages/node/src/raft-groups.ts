@@ -22,6 +22,9 @@ import type { RefusalReason } from "./message-refusals.ts";
 import { decodeFrame, PeerCodecError, PeerVersionError } from "./peer-codec.ts";
 import type { NodeNote } from "./peer-notes.ts";
 import { PeerOutbox } from "./peer-outbox.ts";
+import { SnapshotRoutes } from "./snapshot-routes.ts";
+import type { RoutedEnds } from "./snapshot-routes.ts";
+import type { SnapshotTraffic } from "./snapshot-traffic.ts";
 
 /** What a group has to be able to do; shards and the metadata group do. */
 export interface RaftGroup {
@@ -30,6 +33,7 @@ export interface RaftGroup {
   readonly isHealthy: boolean;
   /** Follows a leader of which nothing was heard for a whole election timeout. */
   readonly isLeaderOverdue: boolean;
+  readonly snapshots: RoutedEnds;
   tick(): void;
   receive(message: Message): void;
   reportUnreachable(replicaId: number): void;
@@ -56,6 +60,7 @@ export interface RaftGroupsWorld {
   readonly random: Random;
   readonly peerNetwork: Pick<PeerNetwork, "send">;
   readonly logger: Logger;
+  readonly snapshots: SnapshotTraffic;
 }
 
 export interface RaftGroupsHost {
@@ -76,6 +81,7 @@ export class RaftGroups {
   readonly #host: RaftGroupsHost;
   readonly #groups: Map<number, RaftGroup>;
   readonly #outbox: PeerOutbox;
+  readonly #snapshotRoutes: SnapshotRoutes;
   /** Replica ids are unique in the whole cluster. */
   readonly #nodeByReplica: Map<number, number>;
   readonly #nodesByGroup: Map<number, readonly number[]>;
@@ -100,6 +106,12 @@ export class RaftGroups {
     const reportLost = (groupId: number, replicaId: number): void =>
       this.#groups.get(groupId)?.reportUnreachable(replicaId);
     this.#outbox = new PeerOutbox(world.peerNetwork, () => host.ownNote(), reportLost);
+    this.#snapshotRoutes = new SnapshotRoutes(nodeId, world, {
+      nodeOfReplica: (groupId, replicaId) => this.nodeOfReplica(groupId, replicaId),
+      objectionTo: (fromNodeId, frame) => this.#objection(fromNodeId, this.#groups.get(frame.groupId), frame),
+      endsOf: (groupId) => this.#groups.get(groupId)!.snapshots,
+      allEnds: () => this.#allEnds(),
+    });
     this.#nodeByReplica = new Map();
     this.#nodesByGroup = new Map();
     this.#preferred = new Map();
@@ -186,6 +198,10 @@ export class RaftGroups {
     if (!this.#inTurn) this.#scheduleTurn();
   }
 
+  sendSnapshot(frame: Uint8Array, toReplicaId: number, groupId: number): boolean {
+    return !this.#stopped && this.#snapshotRoutes.send(frame, toReplicaId, groupId);
+  }
+
   requestTurn(groupId: number): void {
     this.#queued.add(groupId);
     this.#scheduleTurn();
@@ -230,6 +246,10 @@ export class RaftGroups {
     }
   }
 
+  onSnapshotFrame(fromNodeId: number, bytes: Uint8Array): void {
+    if (!this.#stopped) this.#snapshotRoutes.receive(fromNodeId, bytes);
+  }
+
   onPeerUp(): void {
     if (!this.#stopped) this.campaignWhereLeaderless();
   }
@@ -251,12 +271,20 @@ export class RaftGroups {
     group!.receive(message);
   }
 
-  #objection(fromNodeId: number, group: RaftGroup | undefined, message: Message): RefusalReason | null {
+  #objection(
+    fromNodeId: number,
+    group: RaftGroup | undefined,
+    message: { readonly from: number; readonly to: number },
+  ): RefusalReason | null {
     if (group === undefined) return "unknownGroup";
     // Replica ids are never used again: another id is another incarnation of the replica, which may have voted otherwise.
     if (group.replicaId !== message.to) return "unknownReplica";
     if (this.nodeOfReplica(group.groupId, message.from) !== fromNodeId) return "unknownSender";
     return group.isHealthy ? null : "replicaFailed";
+  }
+
+  *#allEnds(): Iterable<readonly [number, RoutedEnds]> {
+    for (const group of this.#groups.values()) if (group.isHealthy) yield [group.groupId, group.snapshots];
   }
 
   /** The groups of suspects that have waited long enough. Only once each: to the group its leader is unknown then. */

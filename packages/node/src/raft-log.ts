@@ -29,6 +29,8 @@ export interface RaftLogConfig {
   readonly onFetched: () => void;
   /** Entries that must be there cannot be read. */
   readonly onFailed: (message: string) => void;
+  /** A follower needs what the log no longer has. */
+  readonly snapshot: () => Snapshot | "unavailable";
 }
 
 export class RaftLog implements LogReader {
@@ -133,7 +135,7 @@ export class RaftLog implements LogReader {
   }
 
   snapshot(): Snapshot | "unavailable" {
-    return "unavailable";
+    return this.#config.snapshot();
   }
 
   /** The entry, which must be in memory: everything behind the checkpoint is. */
@@ -187,6 +189,23 @@ export class RaftLog implements LogReader {
     let gone = 0;
     while (gone + 1 < this.#marks.length && this.#marks[gone + 1]!.index <= index) gone++;
     if (gone > 0) this.#marks.splice(0, gone);
+    this.#log.compact(this.#config.groupId, index, term);
+  }
+
+  /** A snapshot has taken the place of everything up to `index`, and what stood behind it is not its continuation; tells the shared log. */
+  reset(index: number, term: number): void {
+    assert(index > this.#compactedIndex, "a snapshot is newer than what is compacted");
+    this.#compactedIndex = index;
+    this.#last = index;
+    this.#evicted = index;
+    this.#slots = [];
+    this.#slotIndex = index + 1;
+    this.#memoryBytes = 0;
+    this.#runStarts = [index];
+    this.#runTerms = [term];
+    this.#totalBytes = 0;
+    this.#marks = [];
+    this.#window = [];
     this.#log.compact(this.#config.groupId, index, term);
   }
 

@@ -5,17 +5,21 @@
  * A StorageAppend that brings only a new commit index is not written by itself: the index rides along with the next append (it may be lost
  * without harm), and its responses wait for the appends before it. Otherwise every commit would cost one more write.
  *
+ * A StorageAppend that brings a snapshot takes its time: what comes behind it waits, so that the order holds.
+ *
  * It knows no commands, no replies and no state.
  */
 import { assert } from "@headrace/bytes";
 import type { SharedLogApi } from "@headrace/log";
 import { LocalAppendThread, LocalApplyThread, MessageType } from "@headrace/raft-ts";
-import type { Entry, HardState, Message, RaftNodeApi } from "@headrace/raft-ts";
+import type { Entry, HardState, Message, RaftNodeApi, Snapshot } from "@headrace/raft-ts";
 import type { RaftLog } from "./raft-log.ts";
 
 export interface RaftStorageOwner {
   /** Committed entries, in order, each exactly once. */
   applyCommitted(entries: readonly Entry[]): void;
+  /** Puts the snapshot in the place of the state, durably; then `done`, in a later event. The log follows. */
+  installSnapshot(snapshot: Snapshot, done: () => void): void;
   /** Log entries from `index` on were replaced by others (I9). */
   logReplaced(index: number): void;
   /** Whether somebody waits for the durability of the own entries up to `lastIndex`. Asked only while leader. */
@@ -48,6 +52,9 @@ export class RaftStorage {
   /** Own responses whose work is done, to be stepped in the next turn. */
   #arrived: Message[];
   #inFlight: AppendInFlight[];
+  #isInstalling: boolean;
+  /** StorageAppends behind a snapshot that is being installed. */
+  #waiting: Message[];
   #hardState: HardState;
   #writtenIndex: number;
   #durableIndex: number;
@@ -61,6 +68,8 @@ export class RaftStorage {
     this.#owner = owner;
     this.#arrived = [];
     this.#inFlight = [];
+    this.#isInstalling = false;
+    this.#waiting = [];
     this.#hardState = raftLog.initialState().hardState;
     this.#writtenIndex = raftLog.lastIndex();
     this.#durableIndex = raftLog.lastIndex();
@@ -96,7 +105,7 @@ export class RaftStorage {
     while (!this.#stopped && raft.hasMessages()) {
       for (const message of raft.takeMessages()) {
         if (this.#stopped) return;
-        if (message.to === LocalAppendThread) this.#append(message);
+        if (message.to === LocalAppendThread) this.#take(message);
         else if (message.to === LocalApplyThread) this.#apply(message);
         else if (message.to === raft.id) raft.step(message);
         else this.#owner.send(message);
@@ -104,9 +113,33 @@ export class RaftStorage {
     }
   }
 
-  #append(message: Message): void {
+  #take(message: Message): void {
     assert(message.type === MessageType.StorageAppend, "an append for the log writer");
-    assert(message.snapshot === null, "snapshots are installed by the next feature level");
+    if (this.#isInstalling) {
+      this.#waiting.push(message);
+    } else if (message.snapshot === null) {
+      this.#append(message);
+    } else {
+      this.#isInstalling = true;
+      this.#owner.installSnapshot(message.snapshot, () => this.#installed(message));
+    }
+  }
+
+  /** The state is the snapshot's, on disk too: now the log begins behind it, and what Raft promised with it is written. */
+  #installed(message: Message): void {
+    if (this.#stopped) return;
+    const { index, term } = message.snapshot!.meta;
+    this.#raftLog.reset(index, term);
+    for (const append of this.#inFlight) append.lastIndex = 0;
+    this.#writtenIndex = index;
+    this.#durableIndex = index;
+    this.#isInstalling = false;
+    this.#append(message);
+    while (!this.#isInstalling && this.#waiting.length > 0) this.#take(this.#waiting.shift()!);
+    this.#owner.wake();
+  }
+
+  #append(message: Message): void {
     const entries = message.entries;
     const previous = this.#hardState;
     let changed = false;
@@ -116,7 +149,7 @@ export class RaftStorage {
       const commit = Math.max(message.commit, previous.commit);
       this.#hardState = { term: message.term, vote: message.vote, commit };
     }
-    if (entries.length === 0 && !changed) {
+    if (entries.length === 0 && !changed && message.snapshot === null) {
       this.#withoutWriting(message.responses);
       return;
     }

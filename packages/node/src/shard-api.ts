@@ -8,6 +8,7 @@ import type { RefuseReason } from "@headrace/link";
 import type { RecoveredGroup, SharedLogApi } from "@headrace/log";
 import type { Clock, KvStore, Logger, Random, Scheduler } from "@headrace/ports";
 import type { ConfState, Message, Role } from "@headrace/raft-ts";
+import type { SnapshotTraffic } from "./snapshot-traffic.ts";
 
 /** One client connection at this node. Owned by the lane front; the shard only reads it. */
 export interface Lane {
@@ -86,6 +87,8 @@ export interface ShardHost {
   sendRaft(message: Message, groupId: number): void;
   /** Runs `drive` of this group at the end of the current turn, or soon when none is running. Cheap to call many times. */
   requestTurn(groupId: number): void;
+  /** Sends a frame of a snapshot to the replica's node. False: not taken, it is lost. */
+  sendSnapshot(frame: Uint8Array, toReplicaId: number, groupId: number): boolean;
   /** Node that a replica of this group lives on, 0 when unknown: the hint in a Refuse. */
   nodeOfReplica(groupId: number, replicaId: number): number;
   /** The wall clock's upper bound for stamps of this group's leader (I4); Infinity when there is none. */
@@ -109,6 +112,8 @@ export interface ShardWorld {
   readonly kvStore: KvStore;
   readonly log: SharedLogApi;
   readonly logger: Logger;
+  /** Shared by all groups of the node. */
+  readonly snapshots: SnapshotTraffic;
 }
 
 /** Bounds of one replica; `defaultShardLimits` in shard-limits.ts. */
@@ -141,6 +146,11 @@ export interface ShardLimits {
   readonly logAheadBytes: number;
   /** Log kept behind the checkpoint for replicas that lag, as long as it stays below this. */
   readonly logRetainBytes: number;
+  /** Log kept behind a snapshot that is being sent, and while its receiver catches up; beyond it the receiver needs a newer one. */
+  readonly snapshotLogBytes: number;
+  /** Rows and bytes of one chunk of a snapshot. */
+  readonly snapshotChunkRows: number;
+  readonly snapshotChunkBytes: number;
   /** One fetch of log entries that are only on disk. */
   readonly logFetchBytes: number;
   /** Rows and bytes of one step of loading from the store. */

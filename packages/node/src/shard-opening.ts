@@ -1,9 +1,6 @@
 /**
  * From what the disk holds to a replica's parts: checkpoint row, state at the checkpoint, log behind it, and the check that the two meet (I23).
  * A new group's first row is written here. Entries behind the checkpoint are applied by the first turns, as Raft finds them committed.
- *
- * A row that was put (founding, an installed snapshot) may be found with a log that has not heard of it: the process died between the two. The log
- * then begins anew behind the row. What it promised stays promised: its term and vote are kept (I21, I24).
  */
 import { assert } from "@headrace/bytes";
 import type { ShardStateApi } from "@headrace/engine";
@@ -18,6 +15,7 @@ import {
   GROUP_ID_MAX,
 } from "./checkpoint-row.ts";
 import type { CheckpointRow } from "./checkpoint-row.ts";
+import { meet } from "./log-meeting.ts";
 import type { ShardOpening } from "./shard-api.ts";
 import { loadState, readCheckpointRow } from "./state-loading.ts";
 
@@ -35,14 +33,12 @@ export function loadShard(opening: ShardOpening, done: Done<LoadedShard>): void 
   const { config, world } = opening;
   assert(config.groupId > 0 && config.groupId <= GROUP_ID_MAX, "group ids have 16 bits");
   const withRow = (row: CheckpointRow): void => {
-    const found = opening.recovered;
-    const gap = gapBetween(row, found);
-    if (gap !== null && !isUntoldOf(row, found)) {
-      done({ ok: false, reason: "corrupt", message: gap });
+    const meeting = meet(config.groupId, row, opening.recovered, world.log);
+    if (!meeting.ok) {
+      done({ ok: false, reason: "corrupt", message: meeting.message });
       return;
     }
-    if (gap !== null) world.log.compact(config.groupId, row.index, row.term);
-    const recovered = gap === null ? found : emptyLogAt(config.groupId, row, found);
+    const { recovered } = meeting;
     loadState(world.kvStore, row, config.limits, (result) => {
       done(result.ok ? { ok: true, value: { row, state: result.value, recovered } } : result);
     });
@@ -86,34 +82,4 @@ function found(opening: ShardOpening, withRow: (row: CheckpointRow) => void, don
       else done(result);
     });
   write();
-}
-
-/** Why log and checkpoint do not fit together; null when they do. */
-function gapBetween(row: CheckpointRow, recovered: RecoveredGroup | null): string | null {
-  if (recovered === null) {
-    return row.index === 0 ? null : `the checkpoint is at ${row.index}, but there is no log`;
-  }
-  const last = recovered.entries[recovered.entries.length - 1];
-  const lastIndex = last === undefined ? recovered.compactedIndex : last.index;
-  if (recovered.compactedIndex > row.index) {
-    return `the log begins behind ${recovered.compactedIndex}, the checkpoint is at ${row.index}`;
-  }
-  if (lastIndex < row.index) return `the log ends at ${lastIndex}, the checkpoint is at ${row.index}`;
-  const atCheckpoint = recovered.entries.find((entry) => entry.index === row.index);
-  if (atCheckpoint !== undefined && atCheckpoint.term !== row.term) {
-    return `entry ${row.index} has term ${atCheckpoint.term} in the log and ${row.term} in the checkpoint`;
-  }
-  return null;
-}
-
-/** Whether the log just has not heard of the row yet. */
-function isUntoldOf(row: CheckpointRow, recovered: RecoveredGroup | null): boolean {
-  return row.isPut && (recovered === null || recovered.compactedIndex < row.index);
-}
-
-function emptyLogAt(groupId: number, row: CheckpointRow, recovered: RecoveredGroup | null): RecoveredGroup {
-  const { term, vote } = recovered?.hardState ?? { term: 0, vote: 0 };
-  // A vote belongs to its term alone.
-  const hardState = { term: Math.max(term, row.term), vote: term >= row.term ? vote : 0, commit: row.index };
-  return { groupId, hardState, entries: [], compactedIndex: row.index, compactedTerm: row.term };
 }

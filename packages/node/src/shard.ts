@@ -24,6 +24,8 @@ import { RaftLog } from "./raft-log.ts";
 import { RaftStorage } from "./raft-storage.ts";
 import { compactLog } from "./log-retention.ts";
 import { ReplicaWaits } from "./replica-waits.ts";
+import { ShardSnapshots } from "./shard-snapshots.ts";
+import type { SnapshotEnds } from "./snapshot-ends.ts";
 import { RequestQueue } from "./request-queue.ts";
 import { Rollback } from "./rollback.ts";
 import { CancelHow } from "./shard-api.ts";
@@ -55,6 +57,7 @@ export class ShardReplica {
   readonly #checkpointer: Checkpointer;
   readonly #rollback: Rollback;
   readonly #intake: AppendIntake;
+  readonly #snapshots: ShardSnapshots;
   #state: ShardStateApi;
   /** Entries up to here were handed over as committed. */
   #applied: number;
@@ -76,7 +79,7 @@ export class ShardReplica {
     const { groupId } = config;
     const { row, recovered } = loaded;
     const wake = (): void => host.requestTurn(groupId);
-    const onFailed = (message: string): void => this.#failHere(message);
+    const onFailed = (message: string, damaged?: boolean): void => this.#failHere(message, damaged);
     const raftLog = new RaftLog(
       {
         groupId,
@@ -84,6 +87,7 @@ export class ShardReplica {
         fetchBytes: config.limits.logFetchBytes,
         onFetched: wake,
         onFailed,
+        snapshot: () => this.#snapshots.ends.offer(),
       },
       world.log,
       recovered,
@@ -102,8 +106,9 @@ export class ShardReplica {
     this.#storage = new RaftStorage(groupId, raft, raftLog, world.log, {
       applyCommitted: (entries) => this.#applyCommitted(entries),
       logReplaced: (index) => this.#logReplaced(index),
+      installSnapshot: (snapshot, done) => this.#snapshots.install(snapshot, done),
       mustSync: () => this.#mustSync(),
-      send: (message) => host.sendRaft(message, groupId),
+      send: (message) => this.#send(message),
       wake,
     });
     this.#queue = new RequestQueue(groupId, config.limits.queueBytes, hint);
@@ -146,6 +151,22 @@ export class ShardReplica {
     });
     this.#rollback = new Rollback({ groupId, limits, kvStore, logger, checkpointer: this.#checkpointer });
     this.#intake = new AppendIntake(limits.logCacheBytes + limits.logAheadBytes, logger);
+    this.#snapshots = new ShardSnapshots({
+      config,
+      world,
+      host,
+      raft,
+      raftLog,
+      checkpointer: this.#checkpointer,
+      isRollingBack: () => this.#rollback.isRunning,
+      forceCheckpoint: () => this.#forceCheckpoint(),
+      switched: (at) => {
+        this.#applied = at.index;
+        this.#compactedFor = at.index;
+      },
+      loaded: (state) => this.#takeLoaded(state),
+      onFailed,
+    });
     this.#applied = row.index;
     this.#compactedFor = row.index;
     raftLog.evict(row.index);
@@ -181,10 +202,19 @@ export class ShardReplica {
       this.#leadTerm !== 0 &&
       this.#leadTerm === this.#raft.term &&
       this.#raft.hasCommittedInTerm &&
-      !this.#rollback.isRunning &&
+      !this.#isReplacing &&
       !this.#stopping &&
       this.#state.index === this.#raft.lastIndex
     );
+  }
+
+  get snapshots(): SnapshotEnds {
+    return this.#snapshots.ends;
+  }
+
+  /** Memory is being loaded anew: after a rollback, or from a snapshot. */
+  get #isReplacing(): boolean {
+    return this.#rollback.isRunning || this.#snapshots.isInstalling;
   }
 
   /** One tick of Raft's clock; the node calls it for all groups alike. */
@@ -298,8 +328,12 @@ export class ShardReplica {
 
   /** Makes the store hold everything that this replica has executed or applied so far, once it is committed; then a restart replays little. */
   checkpoint(done: Done<void>): void {
-    this.#checkpointForced = true;
     this.#checkpointer.waitFor(this.#state.index, done);
+    this.#forceCheckpoint();
+  }
+
+  #forceCheckpoint(): void {
+    this.#checkpointForced = true;
     this.#host.requestTurn(this.groupId);
   }
 
@@ -313,6 +347,7 @@ export class ShardReplica {
     this.#waits.abandon();
     this.#handOver?.abandon();
     this.#handOver = null;
+    this.#snapshots.stop();
     this.#checkpointer.stop();
     this.#tell();
   }
@@ -322,6 +357,7 @@ export class ShardReplica {
     if (this.#failed !== null) return;
     this.#stepReceived();
     this.#storage.pump();
+    this.#snapshots.ends.letGoIfUnused();
     this.#judgeLeadership();
     let isMore = false;
     if (this.#mayExecute()) isMore = this.#executor.run();
@@ -331,6 +367,7 @@ export class ShardReplica {
     this.#moveCursors();
     this.#waits.judge(this.#storage.durableIndex);
     this.#proceedHandOver();
+    this.#snapshots.proceed();
     this.#proceedCheckpoint();
     this.#tell();
     this.#queue.sweep();
@@ -348,7 +385,7 @@ export class ShardReplica {
       leader: raft.leader,
       ready: this.isReady,
       dirty: raft.role !== Role.leader && this.#state.index > raft.commit,
-      reloading: this.#rollback.isRunning,
+      reloading: this.#isReplacing,
       failed: this.#failed,
       lastIndex: raft.lastIndex,
       stateIndex: this.#state.index,
@@ -402,12 +439,21 @@ export class ShardReplica {
 
   #stepReceived(): void {
     this.#storage.stepArrived();
+    const { ends } = this.#snapshots;
+    const complete = ends.takeComplete();
+    if (complete !== null) this.#raft.step(complete);
     if (this.#received.length === 0) return;
     const received = this.#received;
     this.#received = [];
     for (const message of received) {
+      if (!ends.isForRaftNow(message)) continue;
       if (this.#intake.takes(message, this.#raftLog.memoryBytes, this.#checkpointer.index)) this.#raft.step(message);
     }
+  }
+
+  #send(message: Message): void {
+    this.#snapshots.ends.onSend(message);
+    this.#host.sendRaft(message, this.groupId);
   }
 
   /** Committed entries. On the leader, and where the entries are still its own, they are in memory already: only the cursor moves. */
@@ -420,7 +466,7 @@ export class ShardReplica {
         const members = this.#raft.applyConfChange(entry.data, entry.type === EntryType.ConfChangeV2);
         this.#checkpointer.configurationApplied(entry.index, members);
       }
-      if (!this.#rollback.isRunning && entry.index > this.#state.index) this.#applyTo(this.#state, entry);
+      if (!this.#isReplacing && entry.index > this.#state.index) this.#applyTo(this.#state, entry);
     }
   }
 
@@ -438,7 +484,7 @@ export class ShardReplica {
     assert(this.#raft.role !== Role.leader, "a leader never replaces its own entries");
     assert(index > this.#applied, "a committed entry was replaced (I24)");
     this.#checkpointer.dropFrom(index);
-    if (index <= this.#state.index && !this.#rollback.isRunning) this.#reload();
+    if (index <= this.#state.index && !this.#isReplacing) this.#reload();
   }
 
   /** Back to the checkpoint, then forward through the log as far as it was handed over as committed. */
@@ -449,15 +495,19 @@ export class ShardReplica {
         this.#failHere(`the state cannot be loaded again: ${result.message}`, result.reason === "corrupt");
         return;
       }
-      const state = result.value;
-      for (let index = state.index + 1; index <= this.#applied; index++) {
-        this.#applyTo(state, this.#raftLog.entry(index));
-        if (this.#isFailed()) return;
-      }
-      this.#state = state;
-      this.#executor.replaceState(state);
-      this.#host.requestTurn(this.groupId);
+      this.#takeLoaded(result.value);
     });
+  }
+
+  /** A state at the checkpoint becomes the one that counts, forward through the log as far as it was handed over as committed. */
+  #takeLoaded(state: ShardStateApi): void {
+    for (let index = state.index + 1; index <= this.#applied; index++) {
+      this.#applyTo(state, this.#raftLog.entry(index));
+      if (this.#isFailed()) return;
+    }
+    this.#state = state;
+    this.#executor.replaceState(state);
+    this.#host.requestTurn(this.groupId);
   }
 
   #judgeLeadership(): void {
@@ -494,7 +544,7 @@ export class ShardReplica {
 
   #moveCursors(): void {
     const { commit } = this.#raft;
-    if (!this.#rollback.isRunning) this.#state.committedTo(Math.min(commit, this.#state.index));
+    if (!this.#isReplacing) this.#state.committedTo(Math.min(commit, this.#state.index));
     if (this.#leadTerm === 0) return;
     this.#uncommitted.committed(commit);
     const persisted = this.#config.fsync === "always" ? this.#storage.durableIndex : this.#storage.writtenIndex;
@@ -528,7 +578,7 @@ export class ShardReplica {
   #proceedCheckpoint(): void {
     const { durableIndex } = this.#storage;
     let wanted = this.#durabilityWanted();
-    if (!this.#rollback.isRunning) {
+    if (!this.#isReplacing) {
       const state = this.#state;
       const term = this.#raftLog.term(state.index);
       assert(typeof term === "number", "the state index is in the log");
@@ -547,10 +597,13 @@ export class ShardReplica {
   }
 
   #compactLog(): void {
-    const { logger } = this.#world;
     this.#compactedFor = this.#checkpointer.index;
-    const retainBytes = this.#config.limits.logRetainBytes;
-    compactLog(this.#raftLog, this.#raft, this.#compactedFor, { groupId: this.groupId, retainBytes, logger });
+    compactLog(this.#raftLog, this.#raft, this.#compactedFor, {
+      groupId: this.groupId,
+      retainBytes: this.#config.limits.logRetainBytes,
+      logger: this.#world.logger,
+      snapshots: this.#snapshots,
+    });
   }
 
   #refusal(): RefuseReason | 0 {

@@ -8,10 +8,15 @@ import { FrameBuilder } from "../src/peer-codec.ts";
 import { LeaderLosses } from "../src/leader-losses.ts";
 import type { NodeNote } from "../src/peer-notes.ts";
 import { RaftGroups } from "../src/raft-groups.ts";
+import type { SnapshotFrame } from "../src/snapshot-codec.ts";
+import { SnapshotTraffic } from "../src/snapshot-traffic.ts";
 import type { GroupLeader, RaftGroup } from "../src/raft-groups.ts";
 import { Life, silentLogger, TestRandom, VirtualTime } from "./memory-world.ts";
 
 class FakeGroup implements RaftGroup {
+  readonly frames: SnapshotFrame[] = [];
+  damaged = 0;
+  readonly snapshots: RaftGroup["snapshots"];
   readonly groupId: number;
   readonly replicaId: number;
   isHealthy = true;
@@ -29,6 +34,11 @@ class FakeGroup implements RaftGroup {
     this.#time = time;
     this.groupId = groupId;
     this.replicaId = replicaId;
+    this.snapshots = {
+      awaitedFrom: 0,
+      onFrame: (frame) => this.frames.push(frame),
+      onDamaged: () => this.damaged++,
+    };
   }
 
   tick(): void {
@@ -80,6 +90,8 @@ class Bench {
   readonly logged: [string, unknown][] = [];
   readonly time: VirtualTime = new VirtualTime();
   readonly sent: [nodeId: number, channel: PeerChannel][] = [];
+  readonly sentFrames: Uint8Array[] = [];
+  readonly traffic: SnapshotTraffic = new SnapshotTraffic({ wallMs: () => 0, monotonicMs: () => this.time.nowMs }, 1e9);
   readonly leaders: [groupId: number, leader: GroupLeader][] = [];
   turnEnds = 0;
   takes = true;
@@ -99,9 +111,11 @@ class Bench {
         ...silentLogger,
         warn: (event: string, fields?: Record<string, unknown>) => void this.logged.push([event, fields]),
       },
+      snapshots: this.traffic,
       peerNetwork: {
-        send: (nodeId: number, channel: PeerChannel) => {
+        send: (nodeId: number, channel: PeerChannel, chunks: readonly Uint8Array[]) => {
           this.sent.push([nodeId, channel]);
+          this.sentFrames.push(concatBytes(chunks));
           return this.takes;
         },
       },

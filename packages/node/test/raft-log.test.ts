@@ -20,7 +20,8 @@ class LogUnderTest {
     const onFailed = (message: string): void => {
       throw new Error(message);
     };
-    const config = { groupId: 1, cacheBytes, fetchBytes: 1000, onFetched: () => this.fetched++, onFailed };
+    const snapshot = (): "unavailable" => "unavailable";
+    const config = { groupId: 1, cacheBytes, fetchBytes: 1000, onFetched: () => this.fetched++, onFailed, snapshot };
     this.log = new RaftLog(config, this.disk, null, { index: 0, term: 0, confState: members });
   }
 

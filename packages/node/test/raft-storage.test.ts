@@ -25,13 +25,21 @@ test("what a later append replaces is not durable here, even if the one after th
     takeMessages: () => outgoing.splice(0),
   } as unknown as RaftNodeApi;
   const raftLog = new RaftLog(
-    { groupId: 1, cacheBytes: 1000, fetchBytes: 1000, onFetched: () => {}, onFailed: () => {} },
+    {
+      groupId: 1,
+      cacheBytes: 1000,
+      fetchBytes: 1000,
+      onFetched: () => {},
+      onFailed: () => {},
+      snapshot: () => "unavailable",
+    },
     new MemoryLog(new ManualTime(), "always"),
     null,
     { index: 0, term: 0, confState: members },
   );
   const storage = new RaftStorage(1, raft, raftLog, log, {
     applyCommitted: () => {},
+    installSnapshot: () => {},
     logReplaced: () => {},
     mustSync: () => true,
     send: () => {},

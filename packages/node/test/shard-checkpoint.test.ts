@@ -143,7 +143,7 @@ test("a leader whose store does not keep up stops taking requests at a bound of 
   expect(lastIndex - checkpointIndex).toBeLessThan(25);
   expect(lastIndex - checkpointIndex).toBeGreaterThan(15);
   expect(lane.take().length).toBeLessThan(25);
-  leader.kv.release();
+  leader.kv.releaseHeld();
   cluster.pass(50);
   expect(lane.send("XLEN s")).toContain("101 :100");
   cluster.pass(50);

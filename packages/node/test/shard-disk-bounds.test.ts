@@ -24,7 +24,7 @@ test("a follower whose checkpoints stand still takes no more appends at the boun
   expect(refusedAppends).toBeGreaterThan(0);
   // One message may hold several entries of 1 KiB.
   expect(logBytes).toBeLessThan(2000 + 10_000 + 8 * 1100);
-  cluster.replica(3).kv.release();
+  cluster.replica(3).kv.releaseHeld();
   cluster.settle();
   cluster.pass(2000);
   expect(cluster.replica(3).up.status().appendsPaused).toBe(false);

@@ -87,7 +87,7 @@ test("a rollback waits for the checkpoint in flight and drops the queued ones", 
   cluster.heal();
   cluster.pass(100);
   expect(first.up.status().reloading).toBe(true);
-  first.kv.release();
+  first.kv.releaseHeld();
   cluster.pass(100);
   expect(first.up.status().reloading).toBe(false);
   cluster.assertSame();

@@ -124,7 +124,7 @@ class Storm {
         break;
       case 10:
       case 11:
-        replica.kv.release();
+        replica.kv.releaseHeld();
         break;
       case 12:
         replica.shard?.handOver(null, () => {});
@@ -167,7 +167,7 @@ class Storm {
     cluster.heal();
     for (const replica of cluster.replicas) {
       replica.log.releaseDisk();
-      replica.kv.release();
+      replica.kv.releaseHeld();
       cluster.settle();
       if (replica.shard === null) replica.open();
     }

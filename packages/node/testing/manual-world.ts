@@ -107,7 +107,8 @@ export class MemoryLog implements SharedLogApi {
   readonly #time: ManualTime;
   readonly #fsync: "always" | "everysec" | "no";
   readonly #disk: Map<number, GroupOnDisk>;
-  #pending: WalAppend[] = [];
+  /** In order; compactions take effect where they stand. */
+  #pending: (WalAppend | (() => void))[] = [];
   #isDead = false;
   holdDisk = false;
   syncRequests = 0;
@@ -163,10 +164,19 @@ export class MemoryLog implements SharedLogApi {
   }
 
   compact(groupId: number, index: number, term: number): void {
-    const group = this.#group(groupId);
-    group.entries = group.entries.filter((entry) => entry.index > index);
-    group.compactedIndex = index;
-    group.compactedTerm = term;
+    this.#pending.push(() => {
+      const group = this.#group(groupId);
+      if (index <= group.compactedIndex) return;
+      const there = group.entries.find((entry) => entry.index === index);
+      const isOther = there !== undefined && there.term !== term;
+      group.entries = isOther ? [] : group.entries.filter((entry) => entry.index > index);
+      group.compactedIndex = index;
+      group.compactedTerm = term;
+    });
+    this.#time.soon(() => {
+      // By itself it makes nothing else durable.
+      if (this.#pending.every((pending) => typeof pending === "function")) this.#sync();
+    });
   }
 
   forget(groupId: number): void {
@@ -188,8 +198,12 @@ export class MemoryLog implements SharedLogApi {
     if (this.#isDead || this.holdDisk || this.#pending.length === 0) return;
     const pending = this.#pending;
     this.#pending = [];
-    this.durableWrites++;
+    if (pending.some((append) => typeof append !== "function")) this.durableWrites++;
     for (const append of pending) {
+      if (typeof append === "function") {
+        append();
+        continue;
+      }
       const group = this.#group(append.groupId);
       if (append.hardState !== null) group.hardState = append.hardState;
       const first = append.entries[0];
@@ -198,6 +212,8 @@ export class MemoryLog implements SharedLogApi {
         if (last !== undefined && last.index >= first.index) {
           group.entries = group.entries.filter((entry) => entry.index < first.index);
         }
+        const end = group.entries[group.entries.length - 1]?.index ?? group.compactedIndex;
+        assert(first.index === end + 1, `log entry ${first.index} would leave a gap behind ${end}`);
         group.entries.push(...append.entries);
       }
       append.onDurable();
@@ -218,6 +234,8 @@ export class MemoryLog implements SharedLogApi {
 export class MemoryKv implements KvStore {
   readonly #time: ManualTime;
   readonly #rows: KvRow[];
+  readonly #snapshots: Map<number, readonly KvRow[]> = new Map();
+  #lastSnapshot = 0;
   #held: (() => void)[] = [];
   #isDead = false;
   hold = false;
@@ -251,14 +269,24 @@ export class MemoryKv implements KvStore {
     else this.#time.soon(apply);
   }
 
-  release(_snapshot?: KvSnapshot): void {
+  get openSnapshots(): number {
+    return this.#snapshots.size;
+  }
+
+  release(snapshot: KvSnapshot): void {
+    assert(this.#snapshots.delete(snapshot.id), "a snapshot is released once");
+  }
+
+  /** After `hold = true`. */
+  releaseHeld(): void {
     this.hold = false;
     for (const apply of this.#held) this.#time.soon(apply);
     this.#held = [];
   }
 
-  get(key: Uint8Array, _snapshot: KvSnapshot | null, done: Done<Uint8Array | null>): void {
-    const row = this.#rows[this.#find(key)];
+  get(key: Uint8Array, snapshot: KvSnapshot | null, done: Done<Uint8Array | null>): void {
+    const rows = this.#rowsOf(snapshot);
+    const row = rows[find(rows, key)];
     const value = row !== undefined && compareBytes(row.key, key) === 0 ? row.value : null;
     this.#later(() => done({ ok: true, value }));
   }
@@ -267,21 +295,26 @@ export class MemoryKv implements KvStore {
     from: Uint8Array,
     to: Uint8Array,
     limitRows: number,
-    _limitBytes: number,
-    _snapshot: KvSnapshot | null,
+    limitBytes: number,
+    snapshot: KvSnapshot | null,
     done: Done<readonly KvRow[]>,
   ): void {
-    const start = this.#find(from);
+    const rows = this.#rowsOf(snapshot);
     const found: KvRow[] = [];
-    for (let i = start; i < this.#rows.length && found.length < limitRows; i++) {
-      if (compareBytes(this.#rows[i]!.key, to) >= 0) break;
-      found.push(this.#rows[i]!);
+    let bytes = 0;
+    for (let i = find(rows, from); i < rows.length && found.length < limitRows && bytes < limitBytes; i++) {
+      const row = rows[i]!;
+      if (compareBytes(row.key, to) >= 0) break;
+      found.push(row);
+      bytes += row.key.length + row.value.length;
     }
     this.#later(() => done({ ok: true, value: found }));
   }
 
   snapshot(): KvSnapshot {
-    return { id: 1 };
+    const id = ++this.#lastSnapshot;
+    this.#snapshots.set(id, this.#rows.slice());
+    return { id };
   }
 
   close(done: Done<void>): void {
@@ -295,7 +328,7 @@ export class MemoryKv implements KvStore {
   }
 
   #put(change: KvChange): void {
-    const at = this.#find(change.key);
+    const at = find(this.#rows, change.key);
     const row = this.#rows[at];
     const isThere = row !== undefined && compareBytes(row.key, change.key) === 0;
     if (change.value === null) {
@@ -306,17 +339,23 @@ export class MemoryKv implements KvStore {
     this.#rows.splice(at, isThere ? 1 : 0, own);
   }
 
-  /** First row whose key is not below `key`. */
-  #find(key: Uint8Array): number {
-    let low = 0;
-    let high = this.#rows.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (compareBytes(this.#rows[middle]!.key, key) < 0) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+  #rowsOf(snapshot: KvSnapshot | null): readonly KvRow[] {
+    const rows = snapshot === null ? this.#rows : this.#snapshots.get(snapshot.id);
+    assert(rows !== undefined, "a snapshot that is open");
+    return rows;
   }
+}
+
+/** First row whose key is not below `key`. */
+function find(rows: readonly KvRow[], key: Uint8Array): number {
+  let low = 0;
+  let high = rows.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (compareBytes(rows[middle]!.key, key) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 export const silentLogger: Logger = {

@@ -9,6 +9,8 @@ import { decodeFrame, FrameBuilder } from "../src/peer-codec.ts";
 import type { ShardHost, ShardLimits, ShardSettings, WaitQuery } from "../src/shard-api.ts";
 import { defaultShardLimits } from "../src/shard-limits.ts";
 import { ShardReplica } from "../src/shard.ts";
+import { decodeSnapshotFrame } from "../src/snapshot-codec.ts";
+import { SnapshotTraffic } from "../src/snapshot-traffic.ts";
 import { ManualTime, MemoryKv, MemoryLog, SeededRandom, silentLogger } from "./manual-world.ts";
 import { GROUP, TestLane } from "./test-lane.ts";
 
@@ -22,6 +24,9 @@ export interface ClusterOptions {
   readonly limits?: Partial<ShardLimits>;
   readonly slots?: readonly { readonly from: number; readonly to: number }[];
   readonly maxEntryBytes?: number;
+  readonly snapshotBytesPerSecond?: number;
+  /** How many of the replicas are members from the beginning; the others are empty and not opened. Default: all. */
+  readonly members?: number;
 }
 
 export class TestReplica implements ShardHost {
@@ -29,6 +34,8 @@ export class TestReplica implements ShardHost {
   readonly cluster: ShardCluster;
   log: MemoryLog;
   kv: MemoryKv;
+  /** Of this life. */
+  traffic: SnapshotTraffic;
   shard: ShardReplica | null = null;
   failure: string | null = null;
   openFailure: string | null = null;
@@ -41,6 +48,7 @@ export class TestReplica implements ShardHost {
     this.cluster = cluster;
     this.log = new MemoryLog(cluster.time, cluster.fsync);
     this.kv = new MemoryKv(cluster.time);
+    this.traffic = new SnapshotTraffic(cluster.time, cluster.snapshotBytesPerSecond);
   }
 
   get up(): ShardReplica {
@@ -53,7 +61,8 @@ export class TestReplica implements ShardHost {
     if (this.#isOpening || this.shard !== null) return;
     this.#isOpening = true;
     const { cluster, log } = this;
-    const ids = cluster.replicas.map((replica) => replica.id);
+    const isMember = this.id <= cluster.members;
+    const ids = isMember ? Array.from({ length: cluster.members }, (_, i) => i + 1) : [];
     const members: ConfState = { voters: ids, votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
     ShardReplica.open(
       {
@@ -74,6 +83,7 @@ export class TestReplica implements ShardHost {
           kvStore: this.kv,
           log: this.log,
           logger: silentLogger,
+          snapshots: this.traffic,
         },
         host: this,
         recovered: this.log.group(GROUP),
@@ -94,6 +104,7 @@ export class TestReplica implements ShardHost {
     this.cluster.restarts++;
     this.log = this.log.afterCrash();
     this.kv = this.kv.afterCrash();
+    this.traffic = new SnapshotTraffic(this.cluster.time, this.cluster.snapshotBytesPerSecond);
   }
 
   restart(): void {
@@ -104,6 +115,10 @@ export class TestReplica implements ShardHost {
 
   sendRaft(message: Message, groupId: number): void {
     this.cluster.send(this.id, message, groupId);
+  }
+
+  sendSnapshot(frame: Uint8Array, toReplicaId: number): boolean {
+    return this.cluster.sendSnapshot(this.id, toReplicaId, frame);
   }
 
   requestTurn(groupId: number): void {
@@ -147,6 +162,10 @@ export class ShardCluster {
   stampLimitMs: number = Number.POSITIVE_INFINITY;
   readonly slots: readonly { readonly from: number; readonly to: number }[];
   readonly replicas: TestReplica[];
+  readonly members: number;
+  readonly snapshotBytesPerSecond: number;
+  /** What happens to a frame of a snapshot on its way; null: it is lost. */
+  onSnapshotFrame: (frame: Uint8Array, from: number, to: number) => Uint8Array | null = (frame) => frame;
   restarts = 0;
   readonly #cut: Set<string>;
 
@@ -157,10 +176,12 @@ export class ShardCluster {
     this.settings = { ack: Ack.committed, nodeBounds: { maxEntries: 100, maxBytes: 4096 }, refuseGrowth: false };
     this.slots = options.slots ?? [{ from: 0, to: 16383 }];
     this.replicas = [];
+    this.members = options.members ?? options.replicas;
+    this.snapshotBytesPerSecond = options.snapshotBytesPerSecond ?? 1e9;
     this.#cut = new Set();
     for (let id = 1; id <= options.replicas; id++) this.replicas.push(new TestReplica(id, this));
     for (const { log } of this.replicas) log.maxEntryBytes = options.maxEntryBytes ?? log.maxEntryBytes;
-    for (const replica of this.replicas) replica.open();
+    for (const replica of this.replicas) if (replica.id <= this.members) replica.open();
     this.settle();
   }
 
@@ -197,6 +218,24 @@ export class ShardCluster {
       if (target === null || this.#cut.has(`${from}-${to}`)) return;
       decodeFrame(frame, (_group, decoded) => target.receive(decoded));
     });
+  }
+
+  sendSnapshot(from: number, to: number, sent: Uint8Array): boolean {
+    if (this.#cut.has(`${from}-${to}`)) return false;
+    const frame = this.onSnapshotFrame(copyOf(sent, 0, sent.length), from, to);
+    if (frame === null) return true;
+    this.time.soon(() => {
+      const { shard, traffic } = this.replica(to);
+      if (shard === null || !shard.isHealthy || this.#cut.has(`${from}-${to}`)) return;
+      const decoded = decodeSnapshotFrame(frame);
+      if (decoded !== null) {
+        shard.snapshots.onFrame(decoded);
+        return;
+      }
+      traffic.damagedChunks++;
+      if (shard.snapshots.awaitedFrom === from) shard.snapshots.onDamaged();
+    });
+    return true;
   }
 
   /** Cuts the replica off from all others, both ways. */
