@@ -250,7 +250,7 @@ export class SnapshotSource {
     this.#timer = null;
     if (this.#stopped) return;
     const nowMs = this.#options.clock.monotonicMs();
-    for (const receiver of [...this.#receivers.values()]) {
+    for (const receiver of this.#receivers.values()) {
       const open = this.#open;
       if (open !== null && this.#options.matchOf(receiver.replica) >= open.content.meta.index) {
         // Its acknowledgement was heard, its word was not.

@@ -96,6 +96,13 @@ function walStat(node: Node, name: string): number {
   return typeof value === "number" ? value : 0;
 }
 
+function snapshotCount(name: string, field: string, help: string): MetricRow<Node> {
+  return single("counter", name, help, (node) => {
+    const counts = node.status()["snapshots"] as Readonly<Record<string, number>> | undefined;
+    return counts?.[field] ?? 0;
+  });
+}
+
 const nodeRows: readonly MetricRow<Node>[] = [
   perGroup("headrace_raft_term", "Raft term of the replica; shard 0 is the metadata group.", (group) => group.term),
   perGroup(
@@ -138,6 +145,21 @@ const nodeRows: readonly MetricRow<Node>[] = [
   perGroup("headrace_keys", "Keys of the shard.", (group) => group.keys),
   perGroup("headrace_blocked_calls", "Blocked reads waiting at this replica.", (group) => group.blockedCalls),
   perGroup("headrace_held_replies", "Replies waiting for their cursor.", (group) => group.heldReplies),
+  snapshotCount("headrace_snapshots_sent_total", "sent", "Snapshots that a replica on another node has taken whole."),
+  snapshotCount("headrace_snapshot_bytes_sent_total", "sentBytes", "Bytes of snapshots sent."),
+  snapshotCount(
+    "headrace_snapshots_installed_total",
+    "installed",
+    "Snapshots that took the place of a replica's state.",
+  ),
+  snapshotCount("headrace_snapshots_resumed_total", "resumed", "Times that a broken snapshot went on where it was."),
+  snapshotCount("headrace_snapshots_failed_total", "failed", "Snapshots given up by their source or their receiver."),
+  snapshotCount("headrace_snapshots_refused_total", "refused", "Frames of snapshots for or from what is not there."),
+  snapshotCount(
+    "headrace_snapshot_chunks_damaged_total",
+    "damagedChunks",
+    "Frames of snapshots that did not match their checksum and were not used.",
+  ),
   single("counter", "headrace_wal_writes_total", "Writes of the shared log.", (node) => walStat(node, "writes")),
   single("counter", "headrace_wal_bytes_total", "Bytes written to the shared log.", (node) => walStat(node, "bytes")),
   single("gauge", "headrace_wal_segments", "Segments of the shared log on disk.", (node) => walStat(node, "segments")),

@@ -118,6 +118,8 @@ function nodeConfig(
     fsync: settings["fsync"] as NodeConfig["fsync"],
     walSegmentBytes: settings["wal-segment-bytes"] as number,
     diskReserveBytes: settings["disk-reserve"] as number,
+    snapshotBytesPerSecond: settings["snapshot-rate"] as number,
+    shardLimits: { ...defaultNodeConfig.shardLimits, logRetainBytes: settings["log-retain"] as number },
     secret: secret === null ? null : utf8Bytes(secret),
   };
 }

@@ -314,6 +314,30 @@ export const settingRows: readonly SettingRow[] = [
       maximum: 1024 * 1024 * 1024 * 1024,
     },
   ),
+  row(
+    "log-retain",
+    "bytes",
+    "bytes",
+    64 * 1024 * 1024,
+    storage,
+    "Log that a shard keeps behind its checkpoint for replicas that lag; who is further behind gets a snapshot.",
+    {
+      minimum: 4096,
+      maximum: 64 * 1024 * 1024 * 1024,
+    },
+  ),
+  row(
+    "snapshot-rate",
+    "bytes",
+    "bytes",
+    64 * 1024 * 1024,
+    storage,
+    "Bytes a second at which a node sends snapshots of its shards to other nodes, all together.",
+    {
+      minimum: 64 * 1024,
+      maximum: 64 * 1024 * 1024 * 1024,
+    },
+  ),
   row("loglevel", "choice", "", "info", all, "Least level that is logged.", {
     choices: ["debug", "info", "warn", "error"],
     configName: "loglevel",
