@@ -70,7 +70,8 @@ export class PeerNotes {
   stampLimitMs(nodeIds: readonly number[]): number {
     const median = this.#median(nodeIds);
     if (median === null) return Number.POSITIVE_INFINITY;
-    return this.#clock.monotonicMs() + median + CLOCK_TOLERANCE_MS;
+    // Whole milliseconds, as every log time is; offsets are not, since the monotonic clock has fractions.
+    return Math.floor(this.#clock.monotonicMs() + median + CLOCK_TOLERANCE_MS);
   }
 
   /** How far this node's clock is ahead of the median of these nodes'; 0 while too few are known. */

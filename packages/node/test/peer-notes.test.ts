@@ -1,0 +1,11 @@
+import { expect, test } from "vitest";
+import { PeerNotes } from "../src/peer-notes.ts";
+
+test("what a leader may stamp at most is a whole millisecond, although monotonic clocks have fractions", () => {
+  const clock = { wallMs: () => 60_000, monotonicMs: () => 100.4 };
+  const notes = new PeerNotes(1, clock);
+  for (const nodeId of [2, 3]) notes.heard(nodeId, { wallMs: 50_000, isLowOnSpace: false });
+  clock.monotonicMs = () => 100.7;
+  // The others' clocks are at 50,000.3 by now; a second more is allowed.
+  expect(notes.stampLimitMs([1, 2, 3])).toBe(51_000);
+});
