@@ -269,6 +269,13 @@ export interface ShardStateApi {
   /** The capture was dropped (its entry was replaced): its keys are dirty again. */
   restoreDirty(capture: Capture): void;
 
+  /**
+   * Begins to take the state back to the checkpoint at `index` with this header. `captures`: all that were taken since and not written, in
+   * order. Until the rollback is finished nothing else may be done with the state. Null, and nothing has happened, when everything was
+   * touched, so that loading all of it again is the only way.
+   */
+  beginRollback(captures: readonly Capture[], header: ShardHeader, index: number): ShardRollbackApi | null;
+
   /** Hex digest of everything that a client or a later effect could see; equal on every replica at an equal index. Walks all: tests, sim. */
   stateHash(): string;
   /** Walks all structures and asserts their invariants. Tests, sim. */
@@ -279,6 +286,29 @@ export interface ShardStateApi {
 export interface ShardLoaderApi {
   row(slot: number, subkey: Uint8Array, value: Uint8Array): void;
   finish(header: ShardHeader, index: number): ShardStateApi;
+}
+
+/** Rows from (fromSlot, from) up to, not including, (toSlot, to); subkeys of different lengths compare bytewise. */
+export interface RowRange {
+  readonly fromSlot: number;
+  readonly from: Uint8Array;
+  readonly toSlot: number;
+  readonly to: Uint8Array;
+}
+
+/**
+ * A state on its way back to a checkpoint. The caller reads `ranges` from the store as it is at the checkpoint and hands over every row, in any
+ * order; values are kept until `finish`, and must not change. Then the state is as if it had been loaded from all rows.
+ */
+export interface ShardRollbackApi {
+  /** Ascending, without overlap. */
+  readonly ranges: readonly RowRange[];
+  /** Keys of which something is dropped. */
+  readonly keyCount: number;
+  /** Throws DamagedRowError. */
+  row(slot: number, subkey: Uint8Array, value: Uint8Array): void;
+  /** Throws DamagedRowError; the state is good for nothing then. */
+  finish(): void;
 }
 
 /** Met an effect or a version that this program does not know: the replica must stop. */

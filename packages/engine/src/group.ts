@@ -84,6 +84,29 @@ export class Group implements GroupView {
     if (consumer.persisted) this.droppedConsumers.push(consumer);
   }
 
+  /** Rollback: as if the consumer had never been made; its pending entries go their own way. */
+  dropConsumer(consumer: Consumer): void {
+    this.#consumers.delete(consumer.name);
+    this.#byNumber.delete(consumer.number);
+    this.#sorted = null;
+  }
+
+  /** Counts pending entries anew, all of them and by consumer. Answers false when one belongs to nobody. */
+  recount(): boolean {
+    const { pending } = this;
+    for (const consumer of this.#consumers.values()) consumer.pendingCount = 0;
+    pending.count = 0;
+    for (const leaf of pending.leaves) {
+      pending.count += leaf.count;
+      for (let i = 0; i < leaf.owners.length; i++) {
+        const owner = this.#byNumber.get(leaf.owners[i]!);
+        if (owner === undefined) return false;
+        owner.pendingCount += leaf.ownerCounts[i]!;
+      }
+    }
+    return true;
+  }
+
   existing(name: string): Consumer {
     const consumer = this.#consumers.get(name);
     assert(consumer !== undefined, "no such consumer");

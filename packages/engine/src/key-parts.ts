@@ -1,13 +1,14 @@
-/** What the loader has found of one key so far, and how a stream is made of it. */
-import { copyBytes, type ByteReader } from "@headrace/bytes";
+/** What has been read of one key so far, and how a key, or a part of one, is made of it. */
+import { copyBytes, TruncatedError, type ByteReader } from "@headrace/bytes";
 import { DamagedRowError } from "./api.ts";
 import { Block, MARK_DEAD, MARK_OPENS } from "./block.ts";
 import { Consumer } from "./consumer.ts";
 import type { DirtyMeter } from "./dirty-meter.ts";
 import { LENGTH_MASK, OPENS_NODE } from "./effect-format.ts";
 import { Group } from "./group.ts";
+import { StreamKey } from "./keyspace-state.ts";
 import { LEAF_RECORDS_MAX, PendingLeaf, RECORD_WORDS } from "./pending-leaf.ts";
-import { RowKind } from "./state-rows.ts";
+import { RowKind, type RowName } from "./state-rows.ts";
 import { Stream } from "./stream.ts";
 import { StreamId } from "./stream-id.ts";
 
@@ -51,7 +52,7 @@ interface GroupHeader {
   readonly pendingCount: number;
 }
 
-class GroupParts {
+export class GroupParts {
   header: GroupHeader | null;
   readonly consumers: Consumer[];
   readonly leaves: PendingLeaf[];
@@ -80,8 +81,14 @@ export class KeyParts {
     this.groups = new Map();
   }
 
-  /** Reads one row's body. */
-  add(kind: number, first: number, second: number, reader: ByteReader): void {
+  /** Takes in one row, whose body stands before the reader. Throws DamagedRowError. */
+  takeRow(slot: number, name: RowName, reader: ByteReader): void {
+    if (this.slot !== slot) throw new DamagedRowError("rows of one key in two slots");
+    checked(() => this.#add(name.kind, name.first, name.second, reader));
+    if (reader.remaining !== 0) throw new DamagedRowError("row is too long");
+  }
+
+  #add(kind: number, first: number, second: number, reader: ByteReader): void {
     switch (kind) {
       case RowKind.stream:
         this.header = readStreamHeader(reader);
@@ -176,7 +183,16 @@ function readLeaf(number: number, reader: ByteReader): PendingLeaf {
   return leaf;
 }
 
-export function buildStream(parts: KeyParts, header: StreamHeader, meter: DirtyMeter): Stream {
+export function buildKey(parts: KeyParts, meter: DirtyMeter): StreamKey {
+  const { header } = parts;
+  if (header === null) throw new DamagedRowError("key without a header row");
+  const key = new StreamKey(header.key, parts.slot, parts.age, buildStream(parts, header, meter));
+  key.lastWriterIndex = header.lastWriterIndex;
+  key.persisted = true;
+  return key;
+}
+
+function buildStream(parts: KeyParts, header: StreamHeader, meter: DirtyMeter): Stream {
   const stream = new Stream(meter);
   stream.lastId = header.lastId;
   stream.maxDeletedId = header.maxDeletedId;
@@ -184,20 +200,29 @@ export function buildStream(parts: KeyParts, header: StreamHeader, meter: DirtyM
   stream.nextGroupNumber = header.nextGroupNumber;
   const { entries } = stream;
   entries.nextBlockNumber = header.nextBlockNumber;
-  for (const number of [...parts.fragments.keys()].sort((a, b) => a - b)) {
-    const block = buildBlock(number, parts.fragments.get(number)!);
-    const marks = parts.marks.get(number);
-    if (marks !== undefined) applyMarks(block, marks);
-    parts.marks.delete(number);
+  for (const block of buildBlocks(parts)) {
     entries.blocks.push(block);
     entries.length += block.liveCount;
   }
-  if (parts.marks.size > 0) throw new DamagedRowError("marks of a block that is not there");
   if (entries.blocks.length !== header.blockCount) throw new DamagedRowError("blocks are missing or left over");
   if (entries.length !== header.length) throw new DamagedRowError("entries are missing or left over");
   if (parts.groups.size !== header.groupCount) throw new DamagedRowError("groups are missing or left over");
   for (const [number, group] of parts.groups) stream.adoptGroup(buildGroup(number, group, meter));
   return stream;
+}
+
+/** The blocks of which rows were read, ascending. */
+export function buildBlocks(parts: KeyParts): Block[] {
+  const blocks: Block[] = [];
+  for (const number of [...parts.fragments.keys()].sort((a, b) => a - b)) {
+    const block = buildBlock(number, parts.fragments.get(number)!);
+    const marks = parts.marks.get(number);
+    if (marks !== undefined) applyMarks(block, marks);
+    parts.marks.delete(number);
+    blocks.push(block);
+  }
+  if (parts.marks.size > 0) throw new DamagedRowError("marks of a block that is not there");
+  return blocks;
 }
 
 function buildBlock(number: number, fragments: Fragment[]): Block {
@@ -248,7 +273,7 @@ function applyMarks(block: Block, marks: Marks): void {
   block.marksPersisted = true;
 }
 
-function buildGroup(number: number, parts: GroupParts, meter: DirtyMeter): Group {
+export function buildGroup(number: number, parts: GroupParts, meter: DirtyMeter): Group {
   const { header, consumers, leaves } = parts;
   if (header === null) throw new DamagedRowError("group without a header row");
   if (consumers.length !== header.consumerCount) throw new DamagedRowError("consumers are missing or left over");
@@ -258,17 +283,20 @@ function buildGroup(number: number, parts: GroupParts, meter: DirtyMeter): Group
   group.persisted = true;
   for (const consumer of consumers) group.adopt(consumer);
   leaves.sort((a, b) => a.compareAt(0, b.idAt(0)));
-  for (const leaf of leaves) {
-    for (let i = 0; i < leaf.owners.length; i++) {
-      const owner = group.consumerByNumber(leaf.owners[i]!);
-      if (owner === null) throw new DamagedRowError("pending entry of an unknown consumer");
-      owner.pendingCount += leaf.ownerCounts[i]!;
-    }
-    group.pending.leaves.push(leaf);
-    group.pending.count += leaf.count;
-  }
+  group.pending.leaves = leaves;
+  if (!group.recount()) throw new DamagedRowError("pending entry of an unknown consumer");
   group.pending.nextLeafNumber = header.nextLeafNumber;
   if (group.pending.count !== header.pendingCount)
     throw new DamagedRowError("pending entries are missing or left over");
   return group;
+}
+
+/** Bytes that end early are damage here. */
+export function checked<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof TruncatedError) throw new DamagedRowError(error.message);
+    throw error;
+  }
 }

@@ -103,22 +103,68 @@ export class KeyspaceState implements Keyspace {
   adopt(created: StreamKey): void {
     assert(!this.#keys.has(created.key), "key exists");
     this.#keys.set(created.key, created);
-    let slot = this.#slots[created.slot];
-    if (slot === undefined) {
-      slot = new SlotKeys();
-      this.#slots[created.slot] = slot;
-    }
-    slot.add(created);
+    this.#slotKeys(created.slot).add(created);
     this.#deletions.delete(created.key);
+  }
+
+  #slotKeys(slot: number): SlotKeys {
+    let keys = this.#slots[slot];
+    if (keys === undefined) {
+      keys = new SlotKeys();
+      this.#slots[slot] = keys;
+    }
+    return keys;
+  }
+
+  #takeFromSlot({ slot, age }: StreamKey): void {
+    const keys = this.#slots[slot]!;
+    keys.remove(age);
+    if (keys.size === 0) this.#slots[slot] = undefined;
+  }
+
+  /** Null when there is none, or no longer. */
+  findByAge(slot: number, age: number): StreamKey | null {
+    return this.#slots[slot]?.find(age) ?? null;
+  }
+
+  /** The slot's keys with afterAge < age < toAge; `visit` answers false to stop. */
+  visitBetween(slot: number, afterAge: number, toAge: number, visit: (key: StreamKey) => boolean): void {
+    const keys = this.#slots[slot];
+    if (keys === undefined) return;
+    for (let at = keys.lowerBound(afterAge + 1); at < keys.ages.length && keys.ages[at]! < toAge; at++) {
+      const key = keys.keys[at]!;
+      if (key !== null && !visit(key)) return;
+    }
+  }
+
+  /** Rollback: as if the key had never been made. */
+  drop(dropped: StreamKey): void {
+    this.#keys.delete(dropped.key);
+    this.#takeFromSlot(dropped);
+  }
+
+  /** Rollback: a key that was deleted is back, at its old place. */
+  restore(key: StreamKey): void {
+    assert(!this.#keys.has(key.key), "key exists");
+    this.#keys.set(key.key, key);
+    this.#slotKeys(key.slot).insert(key);
+  }
+
+  /** Rollback: nothing is dirty, and nothing written or deleted waits to be committed. */
+  forgetWrites(nextAge: number): void {
+    this.nextAge = nextAge;
+    this.#deletions.clear();
+    this.#flushIndex = 0;
+    this.#touched = [];
+    this.#touchedSet.clear();
+    this.markClean();
   }
 
   remove(key: string): void {
     const removed = this.existing(key);
     this.touch(removed);
     this.#keys.delete(key);
-    const slot = this.#slots[removed.slot]!;
-    slot.remove(removed.age);
-    if (slot.size === 0) this.#slots[removed.slot] = undefined;
+    this.#takeFromSlot(removed);
     this.#deletions.delete(key);
     this.#deletions.set(key, this.writerIndex);
     removeKeyRows(this.deadRows, removed);

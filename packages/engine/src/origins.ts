@@ -25,6 +25,12 @@ export class Origins {
     return this.#sessions.size;
   }
 
+  clear(): void {
+    this.#sessions.clear();
+    this.#newest = null;
+    this.#newestSession = "";
+  }
+
   record(session: string, sequence: number, logTimeMs: number): void {
     const newest = this.#newest;
     if (newest !== null && session === this.#newestSession) {

@@ -3,13 +3,14 @@
  * make equal states; nothing here knows Raft, disks or clients.
  */
 import { assert } from "@headrace/bytes";
-import type { Capture, Effects, ShardStateApi } from "./api.ts";
+import type { Capture, Effects, ShardHeader, ShardRollbackApi, ShardStateApi } from "./api.ts";
 import { BatchEffects } from "./batch-effects.ts";
 import { EffectApplier } from "./effect-applier.ts";
 import { KeyspaceState } from "./keyspace-state.ts";
 import { Origins } from "./origins.ts";
 import { hashState } from "./state-hash.ts";
 import { restoreCaptured, StateCapture, takeCapture } from "./state-capture.ts";
+import { StateRollback } from "./state-rollback.ts";
 
 export class ShardState implements ShardStateApi {
   readonly keyspace: KeyspaceState;
@@ -114,6 +115,18 @@ export class ShardState implements ShardStateApi {
   restoreDirty(capture: Capture): void {
     assert(capture instanceof StateCapture, "not a capture of ours");
     restoreCaptured(this.keyspace, capture);
+  }
+
+  beginRollback(captures: readonly Capture[], header: ShardHeader, index: number): ShardRollbackApi | null {
+    assert(!this.#isOpen, "rollback with a batch open");
+    assert(index <= this.#index, "a rollback goes back");
+    return StateRollback.begin(this, captures, header, index);
+  }
+
+  /** The rollback's last word: all parts are those of `index` again. */
+  moveBackTo(index: number, logTimeMs: number): void {
+    this.#index = index;
+    this.#logTimeMs = logTimeMs;
   }
 
   stateHash(): string {

@@ -26,6 +26,25 @@ export class SlotKeys {
     this.size++;
   }
 
+  /** Null when there is none, or no longer. */
+  find(age: number): StreamKey | null {
+    const at = this.lowerBound(age);
+    return this.ages[at] === age ? this.keys[at]! : null;
+  }
+
+  /** Anywhere; `add` is for the end. */
+  insert(key: StreamKey): void {
+    const at = this.lowerBound(key.age);
+    if (this.ages[at] === key.age) {
+      assert(this.keys[at] === null, "two keys of one age");
+      this.keys[at] = key;
+    } else {
+      this.ages.splice(at, 0, key.age);
+      this.keys.splice(at, 0, key);
+    }
+    this.size++;
+  }
+
   remove(age: number): void {
     const at = this.lowerBound(age);
     assert(this.ages[at] === age && this.keys[at] !== null, "no key of this age");

@@ -2,15 +2,15 @@
  * A capture: the rows that bring the store from the last capture to now. Everything is copied at once, so later effects can't reach it.
  * Remembers what it covered, so that a dropped capture can make exactly that dirty again.
  */
-import { ByteWriter, crc32, copyOf } from "@headrace/bytes";
+import { ByteWriter } from "@headrace/bytes";
 import type { Capture, ShardHeader, StateRow } from "./api.ts";
 import { MARK_DEAD, MARK_OPENS, type Block } from "./block.ts";
 import type { Consumer } from "./consumer.ts";
 import { OPENS_NODE } from "./effect-format.ts";
 import type { Group } from "./group.ts";
 import type { KeyspaceState, StreamKey } from "./keyspace-state.ts";
-import type { Origins } from "./origins.ts";
 import { RECORD_WORDS, type PendingLeaf } from "./pending-leaf.ts";
+import { encodeShardHeader, type HeadedState } from "./shard-header.ts";
 import {
   removeBlockRows,
   removeDroppedOfGroup,
@@ -21,14 +21,6 @@ import {
   sealRow,
   subkeyOf,
 } from "./state-rows.ts";
-
-/** What of a ShardState is captured. */
-export interface CapturedState {
-  readonly keyspace: KeyspaceState;
-  readonly origins: Origins;
-  readonly index: number;
-  readonly logTimeMs: number;
-}
 
 interface CapturedGroup {
   readonly group: Group;
@@ -70,7 +62,7 @@ export class StateCapture implements Capture {
   }
 }
 
-export function takeCapture(state: CapturedState): StateCapture {
+export function takeCapture(state: HeadedState): StateCapture {
   const { keyspace } = state;
   const writer = new ByteWriter(4096);
   const rows = keyspace.deadRows;
@@ -255,23 +247,4 @@ function captureGroup(key: StreamKey, group: Group, rows: StateRow[], writer: By
   rows.push(sealRow(key.slot, subkeyOf(key.age, RowKind.group, group.number, 0), writer));
   group.persisted = true;
   return { group, consumers, leaves };
-}
-
-/** u8 version · f64 index, logTimeMs, nextAge, keys · u32 sessions · {16 bytes · f64 sequence · f64 lastWriteMs} · u32 CRC-32. */
-function encodeShardHeader(state: CapturedState, writer: ByteWriter): Uint8Array {
-  writer.u8(ROW_VERSION);
-  writer.f64(state.index);
-  writer.f64(state.logTimeMs);
-  writer.f64(state.keyspace.nextAge);
-  writer.f64(state.keyspace.size);
-  writer.u32(state.origins.size);
-  for (const [session, record] of state.origins.entries()) {
-    writer.latin1(session);
-    writer.f64(record.sequence);
-    writer.f64(record.lastWriteMs);
-  }
-  writer.u32(crc32(writer.view()));
-  const bytes = copyOf(writer.bytes, 0, writer.length);
-  writer.clear();
-  return bytes;
 }

@@ -17,8 +17,8 @@
  * A block is one fragment once it is sealed; a tail has several, each at least about twice as long as the next, so that a few new entries
  * never rewrite the whole tail and a load never meets many.
  */
-import { allocate, crc32, type ByteWriter, copyOf } from "@headrace/bytes";
-import type { StateRow } from "./api.ts";
+import { allocate, ByteReader, crc32, type ByteWriter, copyOf } from "@headrace/bytes";
+import { DamagedRowError, UnknownRowError, type StateRow } from "./api.ts";
 import type { Block } from "./block.ts";
 import type { Group } from "./group.ts";
 import type { StreamKey } from "./keyspace-state.ts";
@@ -46,6 +46,46 @@ export function subkeyOf(age: number, kind: number, first: number, second: numbe
   if (numbers > 0) view.setUint32(7, first);
   if (numbers > 1) view.setUint32(11, second);
   return subkey;
+}
+
+/** Where the rows of a key begin. */
+export function agePrefix(age: number): Uint8Array {
+  return subkeyOf(age, 0, 0, 0).subarray(0, SUBKEY_HEAD_BYTES - 1);
+}
+
+/** What a subkey says. */
+export interface RowName {
+  readonly age: number;
+  readonly kind: number;
+  readonly first: number;
+  readonly second: number;
+}
+
+/** Throws DamagedRowError when its length is not that of its kind. */
+export function rowName(subkey: Uint8Array): RowName {
+  if (subkey.length < SUBKEY_HEAD_BYTES) throw new DamagedRowError("row too short");
+  const view = new DataView(subkey.buffer, subkey.byteOffset, subkey.length);
+  const kind = view.getUint8(6);
+  const numbers = subkeyNumbers(kind);
+  if (subkey.length !== SUBKEY_HEAD_BYTES + numbers * 4) throw new DamagedRowError("subkey has the wrong length");
+  return {
+    age: view.getUint16(0) * 0x1_0000_0000 + view.getUint32(2),
+    kind,
+    first: numbers > 0 ? view.getUint32(7) : 0,
+    second: numbers > 1 ? view.getUint32(11) : 0,
+  };
+}
+
+/** A reader that stands at the body of a stored row, whose checksum and version are right. Throws DamagedRowError, UnknownRowError. */
+export function rowBody(slot: number, subkey: Uint8Array, value: Uint8Array): ByteReader {
+  if (value.length < ROW_FRAME_BYTES) throw new DamagedRowError("row too short");
+  const end = value.length - 4;
+  const view = new DataView(value.buffer, value.byteOffset, value.length);
+  if (view.getUint32(end, true) !== rowChecksum(slot, subkey, value.subarray(0, end))) {
+    throw new DamagedRowError("row does not match its checksum");
+  }
+  if (value[0] !== ROW_VERSION) throw new UnknownRowError(`row version ${value[0]}`);
+  return new ByteReader(value, 1, end);
 }
 
 export function rowChecksum(slot: number, subkey: Uint8Array, covered: Uint8Array): number {

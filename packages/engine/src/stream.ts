@@ -125,6 +125,12 @@ export class Stream implements StreamView {
     if (group.persisted) this.droppedGroups.push(group);
   }
 
+  /** Rollback: as if the group had never been made. */
+  dropGroup(group: Group): void {
+    this.#groups.delete(group.name);
+    this.#sorted = null;
+  }
+
   markGroupDirty(group: Group): void {
     if (group.becomeDirty()) this.dirtyGroups.push(group);
   }

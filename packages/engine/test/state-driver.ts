@@ -63,6 +63,8 @@ export class Driver {
   follower = new ShardState();
   leaderStore = new RowStore();
   followerStore = new RowStore();
+  /** By index. */
+  readonly payloads: Uint8Array[] = [];
   readonly model = new Map<string, ModelStream>();
   readonly nodeMaxEntries: number;
   readonly valueBytesMax: number;
@@ -89,6 +91,7 @@ export class Driver {
     });
     const payload = this.leader.sealBatch();
     if (payload === null) return;
+    this.payloads[index] = payload;
     this.follower.apply(payload, index);
     expect(this.follower.stateHash()).toBe(this.leader.stateHash());
     this.follower.verify();

@@ -4,7 +4,7 @@
  * uncommitted state on disk. Rows and checkpoint row go in one synced batch. Only then the log is cut.
  *
  *   state ──capture──► queue (bounded) ──committed?──► one batch in flight ──synced──► P, log compaction
- *                        ▲ dropped when the log replaces its entry
+ *                        ▲ given to a rollback when the log replaces entries
  *
  * It asks nobody for time or commits: the drive loop tells it.
  */
@@ -140,17 +140,12 @@ export class Checkpointer {
     return 0;
   }
 
-  /** Log entries from `index` on were replaced: what was captured of them is void. Their batch cannot be in flight: they were not committed. */
-  dropFrom(index: number): void {
-    const kept = this.#queue.findIndex((queued) => queued.capture.index >= index);
-    if (kept < 0) return;
-    assert(!(this.#inFlight && kept === 0), "a batch of uncommitted state is in flight");
-    this.#queue.length = kept;
-  }
-
-  /** Drops all captures that are not in flight: the state that they came from is given up, and will be captured anew. */
-  dropQueued(): void {
-    this.#queue.length = this.#inFlight ? 1 : 0;
+  /** For a rollback, with no batch in flight: the captures behind the checkpoint, in order; none of them will be written. */
+  takeQueued(): readonly Capture[] {
+    assert(!this.#inFlight, "a batch is in flight");
+    const captures = this.#queue.map((queued) => queued.capture);
+    this.#queue = [];
+    return captures;
   }
 
   /** A new, empty generation for a snapshot that arrives. One at a time; what was written to the former one is swept. */

@@ -5,7 +5,7 @@
 import type { Done, Failure, KvStore, Logger } from "@headrace/ports";
 import { generationOf, slotKey } from "./checkpoint-row.ts";
 import type { GenerationRange } from "./checkpoint-row.ts";
-import { keyBehind } from "./state-loading.ts";
+import { keyBehind } from "./state-ranges.ts";
 
 const ROWS_PER_STEP = 256;
 const BYTES_PER_STEP = 1024 * 1024;

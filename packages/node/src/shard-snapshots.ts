@@ -33,7 +33,8 @@ import type { SnapshotRow } from "./snapshot-codec.ts";
 import { SnapshotEnds } from "./snapshot-ends.ts";
 import type { SnapshotPlace } from "./snapshot-sink.ts";
 import type { SnapshotContent } from "./snapshot-source.ts";
-import { keyBehind, loadState } from "./state-loading.ts";
+import { loadState } from "./state-loading.ts";
+import { keyBehind } from "./state-ranges.ts";
 
 const SPACE_RETRY_MS = 1000;
 const SLOT_BYTES = STATE_KEY_PREFIX_BYTES - GENERATION_BYTES;
@@ -142,7 +143,7 @@ export class ShardSnapshots implements SnapshotPlace, SnapshotHold {
     const { checkpointer } = this.#options;
     checkpointer.whenIdle(() => {
       if (this.#stopped) return;
-      checkpointer.dropQueued();
+      checkpointer.takeQueued();
       this.#switch(installation);
     });
   }

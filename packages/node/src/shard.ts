@@ -149,7 +149,7 @@ export class ShardReplica {
       onNoSpace: () => host.onNoSpace(),
       onFailed,
     });
-    this.#rollback = new Rollback({ groupId, limits, kvStore, logger, checkpointer: this.#checkpointer });
+    this.#rollback = new Rollback({ groupId, limits, kvStore, scheduler, logger, checkpointer: this.#checkpointer });
     this.#intake = new AppendIntake(limits.logCacheBytes + limits.logAheadBytes, logger);
     this.#snapshots = new ShardSnapshots({
       config,
@@ -483,13 +483,12 @@ export class ShardReplica {
   #logReplaced(index: number): void {
     assert(this.#raft.role !== Role.leader, "a leader never replaces its own entries");
     assert(index > this.#applied, "a committed entry was replaced (I24)");
-    this.#checkpointer.dropFrom(index);
     if (index <= this.#state.index && !this.#isReplacing) this.#reload();
   }
 
   /** Back to the checkpoint, then forward through the log as far as it was handed over as committed. */
   #reload(): void {
-    this.#rollback.start(this.#state.index, (result) => {
+    this.#rollback.start(this.#state, (result) => {
       if (this.#failed !== null) return;
       if (!result.ok) {
         this.#failHere(`the state cannot be loaded again: ${result.message}`, result.reason === "corrupt");

@@ -1,0 +1,120 @@
+/**
+ * Where in the store the touched parts are, as few ranges of rows as is cheap. A range costs a seek, a row beside the way costs its bytes: so
+ * small keys are read whole, neighbours among a key's parts in one go, and keys with little between them too. What lies in a range without
+ * having been touched is read and left alone.
+ */
+import { SLOT_COUNT } from "@headrace/bytes";
+import type { RowRange } from "./api.ts";
+import type { KeyspaceState, StreamKey } from "./keyspace-state.ts";
+import { agePrefix, RowKind, subkeyOf } from "./state-rows.ts";
+import type { TouchedGroup, TouchedKey } from "./touched-parts.ts";
+
+/** A key with at most so many untouched blocks (32 KiB each), and untouched smaller parts, is read whole. */
+const SPARE_BLOCKS = 2;
+const SPARE_PARTS = 64;
+/** Untouched neighbours that are read along rather than begin another range: leaves have 4 KiB, consumers less than 100 bytes. */
+const LEAF_GAP = 4;
+const CONSUMER_GAP = 64;
+/** Rows of untouched keys, about, that are read along between two keys. */
+const ROW_GAP = 24;
+
+/** Ranges for these keys, ascending. Keys from `nextAge` on did not exist. */
+export function rangesOf(
+  touched: ReadonlyMap<number, TouchedKey>,
+  keyspace: KeyspaceState,
+  nextAge: number,
+): RowRange[] {
+  const keys = [...touched.values()].filter((key) => key.age < nextAge);
+  keys.sort((a, b) => a.slot - b.slot || a.age - b.age);
+  const ranges: RowRange[] = [];
+  let open: { first: TouchedKey; last: TouchedKey } | null = null;
+  const close = (): void => {
+    if (open === null) return;
+    const { first, last } = open;
+    ranges.push({
+      fromSlot: first.slot,
+      from: agePrefix(first.age),
+      toSlot: last.slot,
+      to: agePrefix(last.age + 1),
+    });
+    open = null;
+  };
+  for (const key of keys) {
+    const living = keyspace.findByAge(key.slot, key.age);
+    if (living !== null && !isSmall(key, living)) {
+      close();
+      addParts(ranges, key);
+      continue;
+    }
+    if (open !== null && rowsBetween(keyspace, open.last, key) > ROW_GAP) close();
+    if (open === null) open = { first: key, last: key };
+    else open.last = key;
+  }
+  close();
+  return ranges;
+}
+
+function isSmall(key: TouchedKey, { stream }: StreamKey): boolean {
+  if (stream.entries.blocks.length > key.blocks.size + SPARE_BLOCKS) return false;
+  let spare = SPARE_PARTS;
+  for (const group of stream.groups()) {
+    const touched = key.groups.get(group.number);
+    spare -= 1 + group.consumerCount + group.pending.leaves.length;
+    if (touched !== undefined) spare += touched.consumers.size + touched.leaves.size;
+  }
+  return spare >= 0;
+}
+
+/** About how many rows of untouched keys lie between the two; more than ROW_GAP is not counted on. */
+function rowsBetween(keyspace: KeyspaceState, before: TouchedKey, behind: TouchedKey): number {
+  let rows = 0;
+  for (let slot = before.slot; slot <= behind.slot && slot < SLOT_COUNT; slot++) {
+    const afterAge = slot === before.slot ? before.age : -1;
+    const toAge = slot === behind.slot ? behind.age : Infinity;
+    keyspace.visitBetween(slot, afterAge, toAge, ({ stream }) => {
+      rows += 1 + stream.entries.blocks.length * 4;
+      for (const group of stream.groups()) rows += 1 + group.consumerCount + group.pending.leaves.length;
+      return rows <= ROW_GAP;
+    });
+    if (rows > ROW_GAP) return rows;
+  }
+  return rows;
+}
+
+function addParts(ranges: RowRange[], key: TouchedKey): void {
+  const { slot, age } = key;
+  const add = (kind: number, first: number, second: number, toFirst: number, toSecond: number): void => {
+    const from = subkeyOf(age, kind, first, second);
+    ranges.push({ fromSlot: slot, from, toSlot: slot, to: subkeyOf(age, kind, toFirst, toSecond) });
+  };
+  // No number stands behind this kind: the next subkey is the next kind's.
+  ranges.push({
+    fromSlot: slot,
+    from: subkeyOf(age, RowKind.stream, 0, 0),
+    toSlot: slot,
+    to: subkeyOf(age, RowKind.fragment, 0, 0),
+  });
+  const blocks = runsOf(key.blocks, 0);
+  for (const { from, to } of blocks) add(RowKind.fragment, from, 0, to + 1, 0);
+  for (const { from, to } of blocks) add(RowKind.marks, from, 0, to + 1, 0);
+  for (const { from, to } of runsOf(new Set(key.groups.keys()), CONSUMER_GAP)) add(RowKind.group, from, 0, to + 1, 0);
+  const groups = [...key.groups].sort(([a], [b]) => a - b);
+  const addGroup = (kind: number, parts: (group: TouchedGroup) => ReadonlySet<number>, gap: number): void => {
+    for (const [number, group] of groups) {
+      for (const { from, to } of runsOf(parts(group), gap)) add(kind, number, from, number, to + 1);
+    }
+  };
+  addGroup(RowKind.consumer, (group) => group.consumers, CONSUMER_GAP);
+  addGroup(RowKind.leaf, (group) => group.leaves, LEAF_GAP);
+}
+
+/** The numbers as runs, ascending, both ends included; up to `gap` missing ones are taken along. */
+function runsOf(numbers: ReadonlySet<number>, gap: number): { from: number; to: number }[] {
+  const runs: { from: number; to: number }[] = [];
+  for (const number of [...numbers].sort((a, b) => a - b)) {
+    const last = runs[runs.length - 1];
+    if (last !== undefined && number - last.to <= gap + 1) last.to = number;
+    else runs.push({ from: number, to: number });
+  }
+  return runs;
+}

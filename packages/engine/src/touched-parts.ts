@@ -1,0 +1,71 @@
+/**
+ * Which parts of which keys the rows of some captures are about: what differs between the state before the first of them and after the last.
+ * A part is what rows name: a block, a consumer, a pending leaf; headers of key and group always go along.
+ */
+import type { StateRow } from "./api.ts";
+import { RowKind, rowName, type RowName } from "./state-rows.ts";
+
+export class TouchedGroup {
+  readonly consumers: Set<number>;
+  readonly leaves: Set<number>;
+
+  constructor() {
+    this.consumers = new Set();
+    this.leaves = new Set();
+  }
+}
+
+export class TouchedKey {
+  readonly slot: number;
+  readonly age: number;
+  readonly blocks: Set<number>;
+  readonly groups: Map<number, TouchedGroup>;
+
+  constructor(slot: number, age: number) {
+    this.slot = slot;
+    this.age = age;
+    this.blocks = new Set();
+    this.groups = new Map();
+  }
+
+  add({ kind, first, second }: RowName): void {
+    if (kind === RowKind.stream) return;
+    if (kind === RowKind.fragment || kind === RowKind.marks) {
+      this.blocks.add(first);
+      return;
+    }
+    let group = this.groups.get(first);
+    if (group === undefined) {
+      group = new TouchedGroup();
+      this.groups.set(first, group);
+    }
+    if (kind === RowKind.consumer) group.consumers.add(second);
+    else if (kind === RowKind.leaf) group.leaves.add(second);
+  }
+
+  has({ kind, first, second }: RowName): boolean {
+    if (kind === RowKind.stream) return true;
+    if (kind === RowKind.fragment || kind === RowKind.marks) return this.blocks.has(first);
+    const group = this.groups.get(first);
+    if (group === undefined) return false;
+    if (kind === RowKind.consumer) return group.consumers.has(second);
+    return kind === RowKind.leaf ? group.leaves.has(second) : true;
+  }
+}
+
+/** By age. */
+export function touchedBy(captures: readonly { readonly rows: readonly StateRow[] }[]): Map<number, TouchedKey> {
+  const keys = new Map<number, TouchedKey>();
+  for (const { rows } of captures) {
+    for (const { slot, subkey } of rows) {
+      const name = rowName(subkey);
+      let key = keys.get(name.age);
+      if (key === undefined) {
+        key = new TouchedKey(slot, name.age);
+        keys.set(name.age, key);
+      }
+      key.add(name);
+    }
+  }
+  return keys;
+}

@@ -1,0 +1,101 @@
+/**
+ * Everything that a state holds, field by field, what it knows of the store's rows included: two states with equal dumps are equal in all that
+ * can ever be seen of them. Left out are capacities of buffers and the fill of the tail node, which is a cache.
+ */
+import type { ShardState } from "../src/index.ts";
+import type { Block } from "../src/block.ts";
+import type { Group } from "../src/group.ts";
+
+export function dumpOf(state: ShardState): unknown {
+  const { keyspace } = state;
+  const keys: unknown[] = [];
+  keyspace.forEachKey((key) => {
+    const { stream } = key;
+    const { entries } = stream;
+    keys.push({
+      key: key.key,
+      slot: key.slot,
+      age: key.age,
+      found: keyspace.find(key.key) === key,
+      lastWriterIndex: key.lastWriterIndex,
+      dirty: key.dirty,
+      persisted: key.persisted,
+      lastId: stream.lastId.toString(),
+      maxDeletedId: stream.maxDeletedId.toString(),
+      entriesAdded: stream.entriesAdded,
+      nextGroupNumber: stream.nextGroupNumber,
+      length: entries.length,
+      nextBlockNumber: entries.nextBlockNumber,
+      blocks: entries.blocks.map(blockOf),
+      dirtyBlocks: entries.dirtyBlocks.map((block) => block.number),
+      droppedBlocks: entries.droppedBlocks.map((block) => block.number),
+      dirtyGroups: stream.dirtyGroups.map((group) => group.number),
+      droppedGroups: stream.droppedGroups.map((group) => group.number),
+      groups: stream.groups().map(groupOf),
+    });
+  });
+  return {
+    index: state.index,
+    logTimeMs: state.logTimeMs,
+    nextAge: keyspace.nextAge,
+    size: keyspace.size,
+    dirtyKeys: keyspace.dirtyKeys.map((key) => key.key),
+    deadRows: keyspace.deadRows,
+    deletedKeyCount: keyspace.deletedKeyCount,
+    cleared: keyspace.cleared,
+    meterBytes: keyspace.meter.bytes,
+    lastWriterOfNone: keyspace.lastWriterIndex("no such key"),
+    origins: [...state.origins.entries()],
+    keys,
+  };
+}
+
+function blockOf(block: Block): unknown {
+  const { count } = block;
+  return {
+    number: block.number,
+    bytes: Buffer.from(block.bytes.subarray(0, block.byteLength)).toString("latin1"),
+    ids: [...block.ids.subarray(0, count * 4)],
+    ends: [...block.ends.subarray(0, count)],
+    marks: [...block.marks.subarray(0, count)],
+    deadCount: block.deadCount,
+    firstLive: block.firstLive,
+    opensCount: block.opensCount,
+    dirty: block.dirty,
+    dropped: block.dropped,
+    marksDirty: block.marksDirty,
+    marksPersisted: block.marksPersisted,
+    rewrite: block.rewrite,
+    capturedCount: block.capturedCount,
+    fragments: block.fragments,
+  };
+}
+
+function groupOf(group: Group): unknown {
+  const { pending } = group;
+  return {
+    name: group.name,
+    number: group.number,
+    lastDeliveredId: group.lastDeliveredId.toString(),
+    entriesRead: group.entriesRead,
+    nextConsumerNumber: group.nextConsumerNumber,
+    dirty: group.dirty,
+    persisted: group.persisted,
+    dirtyConsumers: group.dirtyConsumers.map((consumer) => consumer.number),
+    droppedConsumers: group.droppedConsumers.map((consumer) => consumer.number),
+    consumers: group.consumers().map((consumer) => ({ ...consumer })),
+    byNumber: group.consumers().map((consumer) => group.consumerByNumber(consumer.number) === consumer),
+    pendingCount: pending.count,
+    nextLeafNumber: pending.nextLeafNumber,
+    dirtyLeaves: pending.dirtyLeaves.map((leaf) => leaf.number),
+    droppedLeaves: pending.droppedLeaves.map((leaf) => leaf.number),
+    leaves: pending.leaves.map((leaf) => ({
+      number: leaf.number,
+      words: [...leaf.words.subarray(0, leaf.count * 8)],
+      owners: leaf.owners.map((owner, i) => [owner, leaf.ownerCounts[i]]).sort((a, b) => a[0]! - b[0]!),
+      dirty: leaf.dirty,
+      dropped: leaf.dropped,
+      persisted: leaf.persisted,
+    })),
+  };
+}
