@@ -58,6 +58,14 @@ export const mutants: readonly Mutant[] = [
     tier: "test",
   },
   {
+    name: "a rollback forgets what queued captures covered",
+    file: "packages/node/src/checkpoint.ts",
+    find: "const captures = this.#queue.map((queued) => queued.capture);",
+    replace: "const captures: readonly Capture[] = [];",
+    invariant: "I9",
+    tier: "long",
+  },
+  {
     name: "reads without proof of leadership",
     file: "packages/node/src/held-replies.ts",
     find: "else if (segment.readNumber > this.#confirmed) this.#read.put(segment.readNumber, segment);",

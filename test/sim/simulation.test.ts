@@ -89,6 +89,7 @@ describe("the simulated cluster", () => {
     "dirty follower",
     "a deposed leader that does not know it",
     "log rollback_started",
+    "log rollback_finished",
     "leader holds replies of uncommitted state",
     "XADD -UNCERTAIN",
     "XREADGROUP answered",

@@ -153,6 +153,7 @@ export class KeyspaceState implements Keyspace {
   /** Rollback: nothing is dirty, and nothing written or deleted waits to be committed. */
   forgetWrites(nextAge: number): void {
     this.nextAge = nextAge;
+    for (const slot of this.#slots) slot?.forgetHolesFrom(nextAge);
     this.#deletions.clear();
     this.#flushIndex = 0;
     this.#touched = [];

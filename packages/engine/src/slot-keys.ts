@@ -53,6 +53,17 @@ export class SlotKeys {
     if (this.keys.length > 8 && this.size * 2 < this.keys.length) this.#squeeze();
   }
 
+  /** Ages from `age` on will be given again: their holes at the end go. */
+  forgetHolesFrom(age: number): void {
+    let kept = this.ages.length;
+    while (kept > 0 && this.ages[kept - 1]! >= age) {
+      kept--;
+      assert(this.keys[kept] === null, "a key from the future");
+    }
+    this.ages.length = kept;
+    this.keys.length = kept;
+  }
+
   /** Place of the first key, or hole, with an age ≥ `age`. */
   lowerBound(age: number): number {
     let low = 0;

@@ -319,6 +319,27 @@ describe("a rollback", () => {
     expect(state.beginRollback(queue, store.header!, store.index)).toBe(null);
   });
 
+  test("gives ages again that were given since, to keys that are there and to keys that came and went", () => {
+    const state = new ShardState();
+    const store = new RowStore();
+    batch(state, (effects) => add(effects, "old{t}", 1));
+    store.write(state.capture());
+    batch(state, (effects) => {
+      for (let key = 0; key < 5; key++) add(effects, `new${key}{t}`, 1);
+      effects.deleteKey("new4{t}");
+      effects.deleteKey("new2{t}");
+    });
+    rolledBack(state, [], store);
+    const loaded = store.load();
+    for (const each of [state, loaded]) {
+      batch(each, (effects) => {
+        add(effects, "other{t}", 2);
+        add(effects, "new4{t}", 2);
+      });
+    }
+    expectEqual(state, loaded);
+  });
+
   test("forgets what waited to be committed: a deleted key, and its name used again", () => {
     const state = new ShardState();
     const store = new RowStore();

@@ -16,3 +16,4 @@ export * from "./node-config.ts";
 export * from "./node.ts";
 export * from "./peer-outbox.ts";
 export * from "./raft-groups.ts";
+export { loadState, readCheckpointRow } from "./state-loading.ts";

@@ -10,7 +10,7 @@
  */
 import { assert } from "@headrace/bytes";
 import type { RecoveredGroup, SharedLogApi } from "@headrace/log";
-import type { ConfState, Entry, HardState, InitialState, LogReader, Snapshot } from "@headrace/raft-ts";
+import type { ConfState, Entry, EntryType, HardState, InitialState, LogReader, Snapshot } from "@headrace/raft-ts";
 
 /** Retained bytes are counted in steps of this size: compaction needs no better. */
 const MARK_BYTES = 256 * 1024;
@@ -127,10 +127,10 @@ export class RaftLog implements LogReader {
   }
 
   /** Every entry in memory, ascending: for who checks or dumps the log. */
-  visit(each: (index: number, term: number, data: Uint8Array) => void): void {
+  visit(each: (index: number, term: number, data: Uint8Array, type: EntryType) => void): void {
     for (let index = Math.max(this.#evicted, this.#compactedIndex) + 1; index <= this.#last; index++) {
       const entry = this.#slots[index - this.#slotIndex]!;
-      each(entry.index, entry.term, entry.data);
+      each(entry.index, entry.term, entry.data, entry.type);
     }
   }
 

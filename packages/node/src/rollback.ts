@@ -82,6 +82,7 @@ export class Rollback {
     const { groupId, logger } = this.#options;
     done(result);
     this.#isRunning = false;
+    if (!result.ok) return;
     const fields = { group: groupId, checkpoint: row.index };
     if (rollback === null) logger.info("rollback_loaded_all", fields);
     else logger.info("rollback_finished", { ...fields, keys: rollback.keyCount, ranges: rollback.ranges.length });

@@ -423,7 +423,7 @@ export class ShardReplica {
   }
 
   /** The log entries that are in memory, ascending. */
-  visitLog(each: (index: number, term: number, data: Uint8Array) => void): void {
+  visitLog(each: (index: number, term: number, data: Uint8Array, type: EntryType) => void): void {
     this.#raftLog.visit(each);
   }
 

@@ -242,6 +242,8 @@ export class MemoryKv implements KvStore {
   /** Batches fail for this reason. */
   refusal: FailureReason | null = null;
   batches = 0;
+  /** By scans. */
+  rowsRead = 0;
 
   constructor(time: ManualTime, rows: KvRow[] = []) {
     this.#time = time;
@@ -251,6 +253,10 @@ export class MemoryKv implements KvStore {
   afterCrash(): MemoryKv {
     this.#isDead = true;
     return new MemoryKv(this.#time, this.#rows);
+  }
+
+  get rows(): readonly KvRow[] {
+    return this.#rows;
   }
 
   get rowCount(): number {
@@ -308,6 +314,7 @@ export class MemoryKv implements KvStore {
       found.push(row);
       bytes += row.key.length + row.value.length;
     }
+    this.rowsRead += found.length;
     this.#later(() => done({ ok: true, value: found }));
   }
 

@@ -4,6 +4,7 @@
  */
 import { assert, concatBytes, copyOf } from "@headrace/bytes";
 import { Ack } from "@headrace/commands";
+import type { Logger } from "@headrace/ports";
 import type { ConfState, Message } from "@headrace/raft-ts";
 import { decodeFrame, FrameBuilder } from "../src/peer-codec.ts";
 import type { ShardHost, ShardLimits, ShardSettings, WaitQuery } from "../src/shard-api.ts";
@@ -11,6 +12,7 @@ import { defaultShardLimits } from "../src/shard-limits.ts";
 import { ShardReplica } from "../src/shard.ts";
 import { decodeSnapshotFrame } from "../src/snapshot-codec.ts";
 import { SnapshotTraffic } from "../src/snapshot-traffic.ts";
+import { hashOfFullReload } from "./full-reload.ts";
 import { ManualTime, MemoryKv, MemoryLog, SeededRandom, silentLogger } from "./manual-world.ts";
 import { GROUP, TestLane } from "./test-lane.ts";
 
@@ -40,6 +42,8 @@ export class TestReplica implements ShardHost {
   failure: string | null = null;
   openFailure: string | null = null;
   noSpace = 0;
+  /** How they ended. */
+  readonly rollbacks: string[] = [];
   #wantsTurn = false;
   #isOpening = false;
 
@@ -82,8 +86,8 @@ export class TestReplica implements ShardHost {
           random: new SeededRandom(this.id * 77 + cluster.restarts),
           kvStore: this.kv,
           log: this.log,
-          logger: silentLogger,
           snapshots: this.traffic,
+          logger: this.#logger(),
         },
         host: this,
         recovered: this.log.group(GROUP),
@@ -96,6 +100,19 @@ export class TestReplica implements ShardHost {
         else this.openFailure = `${result.reason}: ${result.message}`;
       },
     );
+  }
+
+  /** Whatever test a rollback happens in: its outcome is that of a full reload. */
+  #logger(): Logger {
+    const info = (event: string): void => {
+      if (event !== "rollback_finished" && event !== "rollback_loaded_all") return;
+      this.rollbacks.push(event);
+      const shard = this.up;
+      shard.verify();
+      const { index, hash } = shard.stateHash();
+      assert(hash === hashOfFullReload(shard, this.kv.rows), `a rollback to ${index} is not what a full reload gives`);
+    };
+    return { ...silentLogger, info };
   }
 
   crash(): void {

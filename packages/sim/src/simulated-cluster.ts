@@ -6,6 +6,7 @@ import { createHmac } from "node:crypto";
 import { defaultLimits, Gateway } from "@headrace/gateway";
 import { defaultNodeConfig, Node, type ShardReplica } from "@headrace/node";
 import type { Digest, Logger } from "@headrace/ports";
+import { checkRollback } from "./checkers/rollbacks.ts";
 import { Life, type EventLoop } from "./event-loop.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import { SimClock, SimScheduler } from "./sim-clock.ts";
@@ -266,10 +267,18 @@ export class SimulatedCluster {
     }
   }
 
+  #checkRollback(name: string, group: unknown): void {
+    for (const { machine, shard } of this.replicas()) {
+      if (machine.name === name && shard.groupId === group) checkRollback(name, machine.disk, shard);
+    }
+  }
+
   /** What the program logs also tells which states a run has reached. */
   #logger(name: string, onBroken: (message: string) => void = () => undefined): Logger {
     const write = (level: string, event: string, fields?: Record<string, unknown>): void => {
       if (level !== "debug") this.loop.count(`log ${event}`);
+      if (event === "rollback_finished" || event === "rollback_loaded_all")
+        this.#checkRollback(name, fields?.["group"]);
       if (Number(fields?.["tornBytes"] ?? 0) > 0) this.loop.count("torn tail");
       this.#onLog(
         `${this.loop.nowMs.toFixed(1)} ${name} ${level} ${event} ${fields === undefined ? "" : JSON.stringify(fields)}`,
