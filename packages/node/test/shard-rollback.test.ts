@@ -69,7 +69,7 @@ test(`after any commands and checkpoints a rolled back leader is as one that nev
       send(cluster.awaitLeader(others), instead, cluster);
       cluster.heal();
       cluster.pass(20);
-      leader.kv.release();
+      leader.kv.releaseHeld();
       cluster.pass(200);
       cluster.awaitLeader([1, 2, 3]);
       cluster.pass(50);
