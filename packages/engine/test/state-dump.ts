@@ -83,7 +83,7 @@ function groupOf(group: Group): unknown {
     persisted: group.persisted,
     dirtyConsumers: group.dirtyConsumers.map((consumer) => consumer.number),
     droppedConsumers: group.droppedConsumers.map((consumer) => consumer.number),
-    consumers: group.consumers().map((consumer) => ({ ...consumer })),
+    consumers: group.consumers().map((consumer) => Object.entries(consumer)),
     byNumber: group.consumers().map((consumer) => group.consumerByNumber(consumer.number) === consumer),
     pendingCount: pending.count,
     nextLeafNumber: pending.nextLeafNumber,
