@@ -35,8 +35,6 @@ const MIB = 1024 * 1024;
 /** Log kept for members that were away. */
 const RETAINED_LOG_BYTES = 4 * MIB;
 const PROPOSAL_TIMEOUT_MS = 5000;
-/** After the disk had no space for the record. */
-const SPACE_RETRY_MS = 1000;
 
 export interface MetaGroupOpening {
   readonly replicaId: number;
@@ -353,15 +351,6 @@ export class MetaGroup implements RaftStorageOwner {
     this.#storing = true;
     const index = this.#appliedIndex;
     this.#world.recordStore.write(METADATA_RECORD, encodeMetaPosition(this.#position()), (result) => {
-      if (!result.ok && result.reason === "space" && this.#failed === null) {
-        // The old record is whole, and the log has what it lacks: the group goes on, its log is cut later.
-        this.#world.logger.error("metadata_no_space", { message: result.message });
-        this.#world.scheduler.after(SPACE_RETRY_MS, () => {
-          this.#storing = false;
-          this.#store();
-        });
-        return;
-      }
       this.#storing = false;
       if (!result.ok) return this.fail(`record ${METADATA_RECORD} can't be written: ${result.message}`);
       this.#storedIndex = index;

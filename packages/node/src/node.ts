@@ -47,8 +47,6 @@ export interface Readiness {
   readonly reasons: readonly string[];
 }
 
-const SPACE_RETRY_MS = 1000;
-
 export class Node implements PeerNetworkEvents {
   readonly #config: NodeConfig;
   readonly #world: NodeOuterWorld;
@@ -64,15 +62,15 @@ export class Node implements PeerNetworkEvents {
   /** Of a node that serves nothing: what it knows of its cluster, for those who ask and for itself. */
   #lastState: ClusterState | null;
   readonly #damage: DamageReports;
-  /** A record can't be written for lack of space; it is tried again. */
-  #waitsForSpace: boolean;
+  readonly #records: PatientRecords;
   #stopping: boolean;
 
   constructor(config: NodeConfig, world: NodeOuterWorld) {
     const { clock, scheduler, logger } = world;
     this.#config = config;
     // A full disk stops nothing that can wait.
-    this.#world = { ...world, recordStore: new PatientRecords(world.recordStore, scheduler, logger) };
+    this.#records = new PatientRecords(world.recordStore, scheduler, logger);
+    this.#world = { ...world, recordStore: this.#records };
     const walConfig = {
       segmentBytes: config.walSegmentBytes,
       maxWriteBytes: 1024 * 1024,
@@ -123,7 +121,6 @@ export class Node implements PeerNetworkEvents {
     this.#member = null;
     this.#broken = null;
     this.#lastState = null;
-    this.#waitsForSpace = false;
     this.#stopping = false;
   }
 
@@ -173,7 +170,7 @@ export class Node implements PeerNetworkEvents {
     const reasons: string[] = [];
     if (this.#stopping) reasons.push("stopping");
     if (this.#broken !== null) reasons.push(this.#broken);
-    else if (this.#waitsForSpace) reasons.push("the disk is full: its records can't be written");
+    else if (this.#records.lackSpace) reasons.push("the disk is full: records wait for space");
     else if (this.#member === null) reasons.push(`not part of a cluster: waiting for ${this.#founding.waitingFor}`);
     else reasons.push(...this.#member.unreadyReasons());
     return { ready: reasons.length === 0, reasons };
@@ -375,14 +372,6 @@ export class Node implements PeerNetworkEvents {
 
   #storeIdentity(identity: Identity, then: () => void): void {
     storeIdentity(this.#world.recordStore, identity, (result) => {
-      this.#waitsForSpace = !result.ok && result.reason === "space";
-      if (this.#waitsForSpace) {
-        this.#world.logger.error("identity_no_space", { message: result.ok ? "" : result.message });
-        this.#world.scheduler.after(SPACE_RETRY_MS, () => {
-          if (!this.#stopping) this.#storeIdentity(identity, then);
-        });
-        return;
-      }
       if (!result.ok) return this.#break(`the identity can't be written: ${result.message}`);
       this.#identity = identity;
       then();

@@ -19,11 +19,17 @@ export class PatientRecords implements RecordStore {
   readonly #logger: Logger;
   /** Name → writes in the order of calling; the first is under way. */
   readonly #waiting: Map<string, WaitingWrite[]> = new Map();
+  #retrying = 0;
 
   constructor(records: RecordStore, scheduler: Scheduler, logger: Logger) {
     this.#records = records;
     this.#scheduler = scheduler;
     this.#logger = logger;
+  }
+
+  /** Some record waits for space. */
+  get lackSpace(): boolean {
+    return this.#retrying > 0;
   }
 
   read(name: string, done: Done<Uint8Array | null>): void {
@@ -37,16 +43,18 @@ export class PatientRecords implements RecordStore {
       return;
     }
     this.#waiting.set(name, [{ content, done }]);
-    this.#writeFirst(name);
+    this.#writeFirst(name, false);
   }
 
-  #writeFirst(name: string): void {
+  #writeFirst(name: string, isRetry: boolean): void {
     const queue = this.#waiting.get(name)!;
     const { content } = queue[0]!;
     this.#records.write(name, content, (result) => {
-      if (!result.ok && result.reason === "space") {
+      const lacksSpace = !result.ok && result.reason === "space";
+      this.#retrying += Number(lacksSpace) - Number(isRetry);
+      if (lacksSpace) {
         this.#logger.warn("record_no_space", { record: name, message: result.message });
-        this.#scheduler.after(SPACE_RETRY_MS, () => this.#writeFirst(name));
+        this.#scheduler.after(SPACE_RETRY_MS, () => this.#writeFirst(name, true));
         return;
       }
       this.#finishFirst(name, queue, result);
@@ -56,7 +64,7 @@ export class PatientRecords implements RecordStore {
   #finishFirst(name: string, queue: WaitingWrite[], result: Result<void>): void {
     const first = queue.shift()!;
     if (queue.length === 0) this.#waiting.delete(name);
-    else this.#writeFirst(name);
+    else this.#writeFirst(name, false);
     first.done(result);
   }
 }

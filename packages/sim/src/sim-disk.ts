@@ -22,6 +22,8 @@ import type { EventLoop, Life } from "./event-loop.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 
 const SECTOR_BYTES = 512;
+/** What the file system says is left while it is not full. */
+const PLENTY_BYTES = 1e12;
 
 interface UnsyncedWrite {
   readonly offset: number;
@@ -52,8 +54,6 @@ export class SimMachineDisk {
   sortedKeys: string[] | null = null;
   times: DiskTimes = { writeMinMs: 0.05, writeMaxMs: 0.6 };
   readonly faults: DiskFaults = new DiskFaults();
-  /** What the file system says is left. */
-  freeBytes: number = 1e12;
   /** Writes called and not completed, a queue for each adapter: at a crash a prefix of each queue has happened. */
   readonly inFlight: Set<((random: SeededRandom) => void)[]> = new Set();
 
@@ -488,7 +488,7 @@ export class SimSpaceProbe implements SpaceProbe {
   freeBytes(done: Done<number>): void {
     const { times } = this.#disk;
     this.#loop.after(times.writeMinMs, "disk", this.#life, "free bytes", () =>
-      done({ ok: true, value: this.#disk.freeBytes }),
+      done({ ok: true, value: this.#disk.faults.isFull ? 0 : PLENTY_BYTES }),
     );
   }
 }

@@ -12,6 +12,7 @@ import { checkFormat, type Database, newDatabase, readCounts, type Snapshot, VIE
 import { settle } from "./failure.ts";
 import type { Hold } from "./file-holds.ts";
 import { OperationQueue } from "./operation-queue.ts";
+import { openAgainWhenSpoilt, type SpoilableStore } from "./reopening-store.ts";
 import { RowWriter } from "./row-writer.ts";
 import { ValueCollector } from "./value-collector.ts";
 import { ValueFiles } from "./value-files.ts";
@@ -53,12 +54,12 @@ interface OpenSnapshot {
   users: number;
 }
 
-/** Opens, or creates, the store in the directory: LevelDB's files, and `values/`. */
+/** Opens, or creates, the store in the directory: LevelDB's files, and `values/`. After a full disk it is opened again by itself. */
 export function openLevelStore(directory: string, options: LevelStoreOptions, done: Done<KvStore>): void {
-  settle(opened(directory, options), done);
+  openAgainWhenSpoilt((opened) => settle(openOnce(directory, options), opened), done);
 }
 
-async function opened(directory: string, options: LevelStoreOptions): Promise<KvStore> {
+async function openOnce(directory: string, options: LevelStoreOptions): Promise<LevelStore> {
   const database = newDatabase(directory, {
     writeBufferBytes: options.writeBufferBytes ?? 64 * MIB,
     cacheBytes: options.cacheBytes ?? 8 * MIB,
@@ -80,7 +81,7 @@ async function opened(directory: string, options: LevelStoreOptions): Promise<Kv
   }
 }
 
-class LevelStore implements KvStore {
+class LevelStore implements SpoilableStore {
   readonly #database: Database;
   readonly #files: ValueFiles;
   readonly #writer: RowWriter;
@@ -104,6 +105,10 @@ class LevelStore implements KvStore {
     this.#largeBytesMin = options.valueFileBytesMin ?? 4096;
     this.#operations = new OperationQueue(options.operationsMax ?? Math.max(1, threads - 2));
     this.#proceed();
+  }
+
+  get isSpoilt(): boolean {
+    return this.#writer.isSpoilt;
   }
 
   write(changes: readonly KvChange[], done: Done<void>): void {
@@ -154,7 +159,7 @@ class LevelStore implements KvStore {
   /** The next write, or a step of the collector: in turns while both have work. */
   #proceed(): void {
     if (this.#isBusy) return;
-    const canCollect = !this.#isClosed && this.#collector.hasWork;
+    const canCollect = !this.#isClosed && !this.isSpoilt && this.#collector.hasWork;
     if (canCollect && (this.#isCollectorsTurn || this.#batches.length === 0)) this.#collect();
     else if (this.#batches.length > 0) this.#writeNext();
   }

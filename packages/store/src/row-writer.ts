@@ -33,14 +33,24 @@ const NOTHING_COLLECTED: Collected = { placesKeys: [], endedFile: null };
 export class RowWriter {
   readonly #database: Database;
   readonly #files: ValueFiles;
+  #spoiltBy: unknown = null;
 
   constructor(database: Database, files: ValueFiles) {
     this.#database = database;
     this.#files = files;
   }
 
+  /**
+   * A batch failed inside LevelDB. Its log may end in half a record, and it would write on behind that: then the next opening drops what follows without
+   * a word. So nothing is written into this database any more; reading is safe.
+   */
+  get isSpoilt(): boolean {
+    return this.#spoiltBy !== null;
+  }
+
   /** Durable when it resolves. If it rejects, nothing was written, or (LevelDB's batch failed) all of it may have been. */
   async write(plan: WritePlan, collected: Collected = NOTHING_COLLECTED): Promise<void> {
+    if (this.#spoiltBy !== null) throw this.#spoiltBy;
     const changes = new Map<number, number>();
     await this.#countReplaced(plan.smallKeys, changes);
     await this.#countReplaced(plan.largeKeys, changes);
@@ -52,10 +62,19 @@ export class RowWriter {
       if (collected.endedFile !== null) batch.del(countsKey(collected.endedFile));
       const counts = this.#countsWith(changes, collected.endedFile);
       for (const { file, usedBytes, liveBytes } of counts) batch.put(countsKey(file), countsRow(usedBytes, liveBytes));
-      await batch.write({ sync: true });
+      await this.#commit(batch);
       for (const count of counts) this.#files.count(count);
     } catch (error) {
       await batch.close();
+      throw error;
+    }
+  }
+
+  async #commit(batch: Batch): Promise<void> {
+    try {
+      await batch.write({ sync: true });
+    } catch (error) {
+      this.#spoiltBy = error;
       throw error;
     }
   }
