@@ -2,7 +2,8 @@
  * The clock rule (design §4, I4): a leader stamps at most 1 s beyond the median of a quorum's clocks, and hands over when its own is further off.
  * Pure: clocks are offsets, a wall clock minus the monotonic clock of the node that looks.
  *
- * The lower of two middle ones is the median: log time that has run ahead never goes back, one that stands still catches up by itself.
+ * Log time that has run ahead never goes back, one that stands still catches up by itself. So clocks that are not known count as early ones, and the
+ * lower of two middle ones is the median: as long as fewer than half of the clocks are ahead, no leader stamps more than 1 s ahead.
  */
 
 /** How far from the median is still right. */
@@ -12,7 +13,7 @@ export const CLOCK_TOLERANCE_MS = 1000;
 export function medianOffset(known: number[], members: number): number | null {
   if (known.length < quorumOf(members)) return null;
   known.sort((a, b) => a - b);
-  return known[(known.length - 1) >> 1]!;
+  return known[known.length - quorumOf(members)]!;
 }
 
 /**

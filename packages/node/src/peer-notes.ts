@@ -66,7 +66,7 @@ export class PeerNotes {
     this.#notes.delete(nodeId);
   }
 
-  /** What a leader among these nodes may stamp at most; Infinity while too few clocks are known. */
+  /** What a leader among these nodes may stamp at most, an integer; Infinity while too few clocks are known. */
   stampLimitMs(nodeIds: readonly number[]): number {
     const median = this.#median(nodeIds);
     if (median === null) return Number.POSITIVE_INFINITY;
