@@ -1,1 +1,17 @@
-export { clusterTables, table, type GroupReport, type NodeReport } from "./cluster-table.ts";
+export {
+  changeReports,
+  clusterTables,
+  table,
+  type ChangeReport,
+  type GroupReport,
+  type NodeReport,
+} from "./cluster-table.ts";
+export {
+  addedMessage,
+  drainingMessage,
+  expelledMessage,
+  meantNode,
+  notEmptyMessage,
+  removedMessage,
+  unknownNode,
+} from "./member-messages.ts";

@@ -1,12 +1,15 @@
 /**
  * The cluster state as JSON: in checkpoints of the metadata group, in founding records, and as what gateways and nodes that watch it
- * receive. `{"formatVersion":1, …fields, "settings":{"ack":"all", …}}`. A newer form is refused, never guessed.
+ * receive. `{"formatVersion":1, …fields, "settings":{"ack":"all", …}}`. A newer form is refused, never guessed; what a state from before
+ * changes of members lacks is what such a state meant: everybody is active and votes, and nothing is in flight.
  */
 import { AssertionError } from "@headrace/bytes";
 import { ClusterState, pickAddresses } from "./cluster-state.ts";
-import type { NodeRecord, ReplicaRecord, ShardRecord, SlotRange } from "./cluster-state.ts";
-import { arrayOf, MetaFormatError, numberOf, objectOf, stringOf } from "./json-shape.ts";
+import type { NodeRecord, ShardRecord, SlotRange } from "./cluster-state.ts";
+import type { GroupChange, ReplicaRecord } from "./group-change.ts";
+import { arrayOf, idsOf, MetaFormatError, numberOf, objectOf, stringOf } from "./json-shape.ts";
 import { parseAddresses } from "./meta-command.ts";
+import { parseDuty } from "./node-duty.ts";
 import { settingPairs, settingsFromJson } from "./settings.ts";
 
 export const STATE_FORMAT_VERSION = 1;
@@ -20,8 +23,11 @@ export function clusterStateToJson(state: ClusterState): Record<string, unknown>
     featureLevel: state.featureLevel,
     nextNodeId: state.nextNodeId,
     nextReplicaId: state.nextReplicaId,
+    nextChangeId: state.nextChangeId,
+    replicaTarget: state.replicaTarget,
     nodes: state.nodes,
     metaReplicas: state.metaReplicas,
+    metaChange: state.metaChange,
     shards: state.shards,
     settings: Object.fromEntries(settingPairs(state.settings)),
   };
@@ -34,6 +40,8 @@ export function clusterStateFromJson(value: unknown): ClusterState {
   if (formatVersion !== STATE_FORMAT_VERSION) {
     throw new MetaFormatError(`cluster state of format ${formatVersion}`);
   }
+  const shards = arrayOf(fields, "shards", shardFromJson);
+  const copies = Math.max(1, ...shards.map((shard) => shard.replicas.length));
   const state = new ClusterState({
     version: numberOf(fields, "version"),
     epoch: numberOf(fields, "epoch"),
@@ -41,9 +49,12 @@ export function clusterStateFromJson(value: unknown): ClusterState {
     featureLevel: numberOf(fields, "featureLevel"),
     nextNodeId: numberOf(fields, "nextNodeId"),
     nextReplicaId: numberOf(fields, "nextReplicaId"),
+    nextChangeId: fields["nextChangeId"] === undefined ? 1 : numberOf(fields, "nextChangeId"),
+    replicaTarget: fields["replicaTarget"] === undefined ? copies : numberOf(fields, "replicaTarget"),
     nodes: arrayOf(fields, "nodes", nodeFromJson),
     metaReplicas: arrayOf(fields, "metaReplicas", replicaFromJson),
-    shards: arrayOf(fields, "shards", shardFromJson),
+    metaChange: changeFromJson(fields["metaChange"]),
+    shards,
     settings: settingsFromJson(objectOf(fields["settings"], "settings")),
   });
   checkForeign(state);
@@ -65,13 +76,25 @@ function nodeFromJson(value: unknown): NodeRecord {
   return {
     id: numberOf(fields, "id"),
     joinToken: stringOf(fields, "joinToken"),
+    duty: parseDuty(fields["duty"] ?? "active"),
     ...pickAddresses(parseAddresses(value)),
   };
 }
 
 function replicaFromJson(value: unknown): ReplicaRecord {
   const fields = objectOf(value, "replica");
-  return { replicaId: numberOf(fields, "replicaId"), nodeId: numberOf(fields, "nodeId") };
+  const isJoining = fields["isJoining"] === true;
+  return { replicaId: numberOf(fields, "replicaId"), nodeId: numberOf(fields, "nodeId"), isJoining };
+}
+
+function changeFromJson(value: unknown): GroupChange | null {
+  if (value === null || value === undefined) return null;
+  const fields = objectOf(value, "change");
+  const { stage } = fields;
+  if (stage !== "adding" && stage !== "swapping" && stage !== "cancelling") {
+    throw new MetaFormatError(`unknown stage ${JSON.stringify(stage)}`);
+  }
+  return { id: numberOf(fields, "id"), adds: idsOf(fields, "adds"), removes: idsOf(fields, "removes"), stage };
 }
 
 function rangeFromJson(value: unknown): SlotRange {
@@ -85,6 +108,7 @@ function shardFromJson(value: unknown): ShardRecord {
     id: numberOf(fields, "id"),
     slotRanges: arrayOf(fields, "slotRanges", rangeFromJson),
     replicas: arrayOf(fields, "replicas", replicaFromJson),
+    change: changeFromJson(fields["change"]),
     preferredReplicaId: numberOf(fields, "preferredReplicaId"),
   };
 }

@@ -9,13 +9,17 @@
  * Must not know: Raft, how the state travels, who the leader of a shard is.
  */
 import { assert, SLOT_COUNT } from "@headrace/bytes";
+import { advanceChange, beginChange, cancelChange, finishChange } from "./group-change.ts";
+import type { ChangedMembers, GroupChange, GroupMembers, ReplicaRecord } from "./group-change.ts";
 import type { MetaCommand, MetaOutcome, NodeAddresses } from "./meta-command.ts";
 import { UnknownMetaCommandError } from "./meta-command.ts";
+import type { NodeDuty } from "./node-duty.ts";
 import { defaultSettings, parseSetting } from "./settings.ts";
 import type { ClusterSettings } from "./settings.ts";
 
 export interface NodeRecord extends NodeAddresses {
   readonly id: number;
+  readonly duty: NodeDuty;
   /** What the node called itself when it asked to join: a repeated request gets the same id. */
   readonly joinToken: string;
 }
@@ -26,17 +30,11 @@ export interface SlotRange {
   readonly to: number;
 }
 
-export interface ReplicaRecord {
-  readonly replicaId: number;
-  readonly nodeId: number;
-}
-
-export interface ShardRecord {
+export interface ShardRecord extends GroupMembers {
   /** The Raft group's id; from 1, the metadata group is 0. */
   readonly id: number;
   /** Ascending, disjoint. */
   readonly slotRanges: readonly SlotRange[];
-  readonly replicas: readonly ReplicaRecord[];
   /** The replica that should lead when nothing speaks against it: leaders are spread over the nodes. */
   readonly preferredReplicaId: number;
 }
@@ -49,9 +47,13 @@ export interface ClusterStateFields {
   readonly featureLevel: number;
   readonly nextNodeId: number;
   readonly nextReplicaId: number;
+  readonly nextChangeId: number;
+  /** Copies of each shard that are wanted as soon as there are nodes for them. */
+  readonly replicaTarget: number;
   readonly nodes: readonly NodeRecord[];
   /** Members of the metadata group itself. */
   readonly metaReplicas: readonly ReplicaRecord[];
+  readonly metaChange: GroupChange | null;
   readonly shards: readonly ShardRecord[];
   readonly settings: ClusterSettings;
 }
@@ -66,8 +68,11 @@ export class ClusterState implements ClusterStateFields {
   featureLevel: number;
   nextNodeId: number;
   nextReplicaId: number;
+  nextChangeId: number;
+  replicaTarget: number;
   nodes: readonly NodeRecord[];
   metaReplicas: readonly ReplicaRecord[];
+  metaChange: GroupChange | null;
   shards: readonly ShardRecord[];
   settings: ClusterSettings;
 
@@ -78,8 +83,11 @@ export class ClusterState implements ClusterStateFields {
     this.featureLevel = fields.featureLevel;
     this.nextNodeId = fields.nextNodeId;
     this.nextReplicaId = fields.nextReplicaId;
+    this.nextChangeId = fields.nextChangeId;
+    this.replicaTarget = fields.replicaTarget;
     this.nodes = fields.nodes;
     this.metaReplicas = fields.metaReplicas;
+    this.metaChange = fields.metaChange;
     this.shards = fields.shards;
     this.settings = fields.settings;
   }
@@ -94,8 +102,24 @@ export class ClusterState implements ClusterStateFields {
 
   /** Members of a Raft group, the metadata group included; empty when there is none of that id. */
   replicasOf(groupId: number): readonly ReplicaRecord[] {
-    if (groupId === META_GROUP_ID) return this.metaReplicas;
-    return this.shard(groupId)?.replicas ?? [];
+    return this.membersOf(groupId)?.replicas ?? [];
+  }
+
+  /** The same with the change in flight; null when there is no such group. */
+  membersOf(groupId: number): GroupMembers | null {
+    if (groupId === META_GROUP_ID) return { replicas: this.metaReplicas, change: this.metaChange };
+    return this.shard(groupId);
+  }
+
+  /** Ids of all Raft groups, the metadata group first. */
+  groupIds(): number[] {
+    return [META_GROUP_ID, ...this.shards.map((shard) => shard.id)];
+  }
+
+  /** A replica that this state has seen and does not name any more never comes back; one that it has not seen yet may be newer than it. */
+  hasEnded(groupId: number, replicaId: number): boolean {
+    if (replicaId >= this.nextReplicaId) return false;
+    return !this.replicasOf(groupId).some((replica) => replica.replicaId === replicaId);
   }
 
   /** The groups that have a replica on the node, ascending, the metadata group included. */
@@ -123,6 +147,20 @@ export class ClusterState implements ClusterStateFields {
         return this.#updateNode(command.nodeId, command.addresses);
       case "setSetting":
         return this.#setSetting(command.name, command.value);
+      case "setDuty":
+        return this.#setDuty(command.nodeId, command.duty);
+      case "removeNode":
+        return this.#removeNode(command.nodeId);
+      case "beginChange":
+        return this.#beginChange(command.groupId, command.addNodeIds, command.removeReplicaIds);
+      case "advanceChange":
+        return this.#changeMembers(command.groupId, (group) => advanceChange(group, command.changeId));
+      case "cancelChange":
+        return this.#changeMembers(command.groupId, (group) => cancelChange(group, command.changeId));
+      case "finishChange":
+        return this.#changeMembers(command.groupId, (group) => finishChange(group, command.changeId, command.isDone));
+      case "setPreferred":
+        return this.#setPreferred(command.groupId, command.replicaId);
       default:
         throw new UnknownMetaCommandError(`unknown metadata command ${String((command as { kind: unknown }).kind)}`);
     }
@@ -146,9 +184,84 @@ export class ClusterState implements ClusterStateFields {
       return updated.ok ? { ok: true, nodeId: known.id } : updated;
     }
     const id = this.nextNodeId++;
-    this.nodes = [...this.nodes, { id, joinToken, ...pickAddresses(addresses) }];
+    // Somebody empty stands where a node stood: that node's directory is gone, and with it everything that it had promised. The newcomer gets the
+    // place, never the id.
+    const isReplacing = this.nodes.some((node) => isReplacedBy(node, addresses));
+    const others = this.nodes.map((node) => (isReplacedBy(node, addresses) ? { ...node, duty: EXPELLED } : node));
+    const duty: NodeDuty = isReplacing ? "active" : "spare";
+    this.nodes = [...others, { id, joinToken, duty, ...pickAddresses(addresses) }];
     this.#changed();
     return { ok: true, nodeId: id };
+  }
+
+  #setDuty(nodeId: number, duty: NodeDuty): MetaOutcome {
+    const known = this.node(nodeId);
+    if (known === null) return { ok: false, error: `no node ${nodeId}` };
+    if (known.duty === duty) return { ok: true, nodeId };
+    if (known.duty === "expelled") return { ok: false, error: `node ${nodeId} is being removed` };
+    if (duty === "draining" && !this.nodes.some((node) => node.id !== nodeId && node.duty === "active")) {
+      return { ok: false, error: `node ${nodeId} is the last one: there is nothing to move its data to` };
+    }
+    if (known.duty === "quarantined" && duty !== "expelled" && this.groupsOn(nodeId).length > 0) {
+      return { ok: false, error: `node ${nodeId} still has replicas whose data can't be believed` };
+    }
+    this.nodes = this.nodes.map((node) => (node.id === nodeId ? { ...node, duty } : node));
+    this.version++;
+    return { ok: true, nodeId };
+  }
+
+  /** Only one that holds nothing: its data is either elsewhere or given up by changes of the groups. */
+  #removeNode(nodeId: number): MetaOutcome {
+    if (this.node(nodeId) === null) return { ok: false, error: `no node ${nodeId}` };
+    const held = this.groupsOn(nodeId).length;
+    if (held > 0) return { ok: false, error: `node ${nodeId} still has ${held} replicas` };
+    if (this.nodes.length === 1) return { ok: false, error: `node ${nodeId} is the last one` };
+    this.nodes = this.nodes.filter((node) => node.id !== nodeId);
+    this.#changed();
+    return { ok: true, nodeId };
+  }
+
+  #beginChange(groupId: number, addNodeIds: readonly number[], removes: readonly number[]): MetaOutcome {
+    for (const nodeId of addNodeIds) {
+      const duty = this.node(nodeId)?.duty;
+      if (duty !== "active" && duty !== "spare") return { ok: false, error: `node ${nodeId} takes no replicas` };
+    }
+    let nextId = this.nextReplicaId;
+    const added = addNodeIds.map((nodeId) => ({ replicaId: nextId++, nodeId, isJoining: true }));
+    const outcome = this.#changeMembers(groupId, (group) => beginChange(group, this.nextChangeId, added, removes));
+    if (!outcome.ok) return outcome;
+    this.nextReplicaId = nextId;
+    this.nextChangeId++;
+    return outcome;
+  }
+
+  #changeMembers(groupId: number, change: (group: GroupMembers) => ChangedMembers): MetaOutcome {
+    const before = this.membersOf(groupId);
+    if (before === null) return { ok: false, error: `no group ${groupId}` };
+    const changed = change(before);
+    if ("error" in changed) return { ok: false, error: changed.error };
+    const { members } = changed;
+    if (members === before) return { ok: true, nodeId: 0 };
+    if (groupId === META_GROUP_ID) {
+      this.metaReplicas = members.replicas;
+      this.metaChange = members.change;
+    } else {
+      this.shards = this.shards.map((shard) => (shard.id === groupId ? withMembers(shard, members) : shard));
+    }
+    this.#changed();
+    return { ok: true, nodeId: 0 };
+  }
+
+  #setPreferred(groupId: number, replicaId: number): MetaOutcome {
+    const shard = this.shard(groupId);
+    const replica = shard?.replicas.find((each) => each.replicaId === replicaId);
+    if (shard === null || replica === undefined || replica.isJoining) {
+      return { ok: false, error: `replica ${replicaId} can't lead group ${groupId}` };
+    }
+    if (shard.preferredReplicaId === replicaId) return { ok: true, nodeId: 0 };
+    this.shards = this.shards.map((each) => (each.id === groupId ? { ...each, preferredReplicaId: replicaId } : each));
+    this.version++;
+    return { ok: true, nodeId: 0 };
   }
 
   #updateNode(nodeId: number, addresses: NodeAddresses): MetaOutcome {
@@ -184,11 +297,30 @@ export function emptyFields(clusterId: string): ClusterStateFields {
     featureLevel: 1,
     nextNodeId: 1,
     nextReplicaId: 1,
+    nextChangeId: 1,
+    replicaTarget: 1,
     nodes: [],
     metaReplicas: [],
+    metaChange: null,
     shards: [],
     settings: defaultSettings,
   };
+}
+
+const EXPELLED: NodeDuty = "expelled";
+
+function isReplacedBy(node: NodeRecord, addresses: NodeAddresses): boolean {
+  return node.peerAddress === addresses.peerAddress;
+}
+
+/** Leadership prefers whoever took the place of the preferred replica. */
+function withMembers(shard: ShardRecord, members: GroupMembers): ShardRecord {
+  const { replicas, change } = members;
+  const voters = replicas.filter((replica) => !replica.isJoining);
+  const isThere = voters.some((replica) => replica.replicaId === shard.preferredReplicaId);
+  const successor = voters.find((replica) => shard.change?.adds.includes(replica.replicaId)) ?? voters[0]!;
+  const preferredReplicaId = isThere ? shard.preferredReplicaId : successor.replicaId;
+  return { ...shard, replicas, change, preferredReplicaId };
 }
 
 export function pickAddresses(addresses: NodeAddresses): NodeAddresses {
@@ -245,8 +377,22 @@ function verifyReplicas(state: ClusterState): void {
   }
   for (const shard of state.shards) {
     assert(
-      shard.replicas.some((replica) => replica.replicaId === shard.preferredReplicaId),
+      shard.replicas.some((replica) => replica.replicaId === shard.preferredReplicaId && !replica.isJoining),
       "the preferred leader is no member",
+    );
+  }
+  const changeIds = new Set<number>();
+  for (const groupId of state.groupIds()) {
+    const { replicas, change } = state.membersOf(groupId)!;
+    const named = new Set(replicas.map((replica) => replica.replicaId));
+    const joining = replicas.filter((replica) => replica.isJoining).map((replica) => replica.replicaId);
+    assert(joining.join() === (change?.adds ?? []).join(), "who joins is not what the change adds");
+    if (change === null) continue;
+    assert(change.id > 0 && change.id < state.nextChangeId && !changeIds.has(change.id), "a change id is used twice");
+    changeIds.add(change.id);
+    assert(
+      change.removes.every((id) => named.has(id) && !joining.includes(id)),
+      "a change removes a stranger",
     );
   }
 }

@@ -4,7 +4,8 @@
  */
 import { assert, SLOT_COUNT } from "@headrace/bytes";
 import { ClusterState, emptyFields, pickAddresses } from "./cluster-state.ts";
-import type { NodeRecord, ReplicaRecord, ShardRecord } from "./cluster-state.ts";
+import type { NodeRecord, ShardRecord } from "./cluster-state.ts";
+import type { ReplicaRecord } from "./group-change.ts";
 import type { NodeAddresses } from "./meta-command.ts";
 import type { ClusterSettings } from "./settings.ts";
 
@@ -17,7 +18,7 @@ export interface FoundingRequest {
   /** Node ids are given in this order, from 1. */
   readonly founders: readonly Founder[];
   readonly shardCount: number;
-  /** At most the number of founders are used. */
+  /** With fewer founders each has a copy, and the rest is made when nodes are added. */
   readonly replicaCount: number;
   readonly settings: ClusterSettings;
 }
@@ -33,13 +34,14 @@ export function foundingPlan(request: FoundingRequest): ClusterState {
     const replicas: ReplicaRecord[] = [];
     for (let i = 0; i < count; i++) {
       const nodeId = ((firstNode + i) % founders.length) + 1;
-      replicas.push({ replicaId: nextReplicaId++, nodeId });
+      replicas.push({ replicaId: nextReplicaId++, nodeId, isJoining: false });
     }
     return replicas;
   };
   const nodes: NodeRecord[] = founders.map((founder, i) => ({
     id: i + 1,
     joinToken: founder.joinToken,
+    duty: "active",
     ...pickAddresses(founder),
   }));
   const metaReplicas = place(0, metaMemberCount(founders.length));
@@ -55,6 +57,7 @@ export function foundingPlan(request: FoundingRequest): ClusterState {
         },
       ],
       replicas,
+      change: null,
       preferredReplicaId: replicas[0]!.replicaId,
     });
   }
@@ -62,6 +65,7 @@ export function foundingPlan(request: FoundingRequest): ClusterState {
     ...emptyFields(request.clusterId),
     nextNodeId: founders.length + 1,
     nextReplicaId,
+    replicaTarget: request.replicaCount,
     nodes,
     metaReplicas,
     shards,

@@ -34,3 +34,13 @@ export function arrayOf<T>(fields: JsonObject, name: string, parse: (value: unkn
   if (!Array.isArray(value)) throw new MetaFormatError(`${name} is no list`);
   return value.map(parse);
 }
+
+export function idsOf(fields: JsonObject, name: string): number[] {
+  return arrayOf(fields, name, (value) => numberOf({ [name]: value }, name));
+}
+
+export function booleanOf(fields: JsonObject, name: string): boolean {
+  const value = fields[name];
+  if (typeof value !== "boolean") throw new MetaFormatError(`${name} is no boolean`);
+  return value;
+}

@@ -3,7 +3,10 @@
  * readability counts, bytes do not.
  */
 import { utf8, utf8Bytes } from "@headrace/bytes";
-import { MetaFormatError, numberOf, objectOf, stringOf } from "./json-shape.ts";
+import { booleanOf, idsOf, MetaFormatError, numberOf, objectOf, stringOf } from "./json-shape.ts";
+import type { JsonObject } from "./json-shape.ts";
+import { parseDuty } from "./node-duty.ts";
+import type { NodeDuty } from "./node-duty.ts";
 
 /** Where a node is found. Peer and http addresses are `host:port`; the announced ones are what redirects and CLUSTER answers name. */
 export interface NodeAddresses {
@@ -24,7 +27,23 @@ export type MetaCommand =
   /** A known node says where it is now. */
   | { readonly kind: "updateNode"; readonly nodeId: number; readonly addresses: NodeAddresses }
   /** CONFIG SET of a setting of the whole cluster. */
-  | { readonly kind: "setSetting"; readonly name: string; readonly value: string };
+  | { readonly kind: "setSetting"; readonly name: string; readonly value: string }
+  /** `active` adds a node, `draining` empties it, `quarantined` and `expelled` give up what it holds. */
+  | { readonly kind: "setDuty"; readonly nodeId: number; readonly duty: NodeDuty }
+  /** A node that holds nothing leaves; its id is never used again. */
+  | { readonly kind: "removeNode"; readonly nodeId: number }
+  /** The stages of a change of a group's members: group-change.ts. */
+  | {
+      readonly kind: "beginChange";
+      readonly groupId: number;
+      readonly addNodeIds: readonly number[];
+      readonly removeReplicaIds: readonly number[];
+    }
+  | { readonly kind: "advanceChange"; readonly groupId: number; readonly changeId: number }
+  | { readonly kind: "cancelChange"; readonly groupId: number; readonly changeId: number }
+  | { readonly kind: "finishChange"; readonly groupId: number; readonly changeId: number; readonly isDone: boolean }
+  /** Who should lead a shard when nothing speaks against it. */
+  | { readonly kind: "setPreferred"; readonly groupId: number; readonly replicaId: number };
 
 /** `nodeId` is 0 where the command names none. `error` is for people. */
 export type MetaOutcome =
@@ -75,6 +94,33 @@ export function parseMetaCommand(value: unknown): MetaCommand {
       };
     case "setSetting":
       return { kind, name: stringOf(fields, "name"), value: stringOf(fields, "value") };
+    default:
+      return parseMembershipCommand(kind, fields);
+  }
+}
+
+function parseMembershipCommand(kind: string, fields: JsonObject): MetaCommand {
+  switch (kind) {
+    case "setDuty":
+      return { kind, nodeId: numberOf(fields, "nodeId"), duty: parseDuty(fields["duty"]) };
+    case "removeNode":
+      return { kind, nodeId: numberOf(fields, "nodeId") };
+    case "beginChange":
+      return {
+        kind,
+        groupId: numberOf(fields, "groupId"),
+        addNodeIds: idsOf(fields, "addNodeIds"),
+        removeReplicaIds: idsOf(fields, "removeReplicaIds"),
+      };
+    case "advanceChange":
+    case "cancelChange":
+      return { kind, groupId: numberOf(fields, "groupId"), changeId: numberOf(fields, "changeId") };
+    case "finishChange": {
+      const isDone = booleanOf(fields, "isDone");
+      return { kind, groupId: numberOf(fields, "groupId"), changeId: numberOf(fields, "changeId"), isDone };
+    }
+    case "setPreferred":
+      return { kind, groupId: numberOf(fields, "groupId"), replicaId: numberOf(fields, "replicaId") };
     default:
       throw new UnknownMetaCommandError(`unknown metadata command ${kind}`);
   }

@@ -4,13 +4,15 @@
  *
  * Must not know: founding, how connections are accepted.
  */
-import { clusterStateToJson, META_GROUP_ID } from "@headrace/meta";
-import type { ClusterState } from "@headrace/meta";
+import { clusterStateFromJson, clusterStateToJson, META_GROUP_ID } from "@headrace/meta";
+import type { ClusterState, MetaCommand } from "@headrace/meta";
 import type { RecoveredGroup, SharedLogApi } from "@headrace/log";
 import { PeerChannel } from "@headrace/ports";
 import type { NodeWorld, PeerLoss, Timer } from "@headrace/ports";
 import type { Message } from "@headrace/raft-ts";
 import type { DamageReports } from "./damage.ts";
+import { ChangeDriver } from "./change-driver.ts";
+import type { ChangeableGroup } from "./change-driver.ts";
 import type { LaneFront } from "./lane-front.ts";
 import { LeaderBalance } from "./leader-balance.ts";
 import type { LedGroup } from "./leader-balance.ts";
@@ -18,18 +20,32 @@ import type { MetaGroup, MetaGroupHost } from "./meta-group.ts";
 import { storeMetaPosition, votersOnly } from "./meta-position.ts";
 import type { MetaPosition } from "./meta-position.ts";
 import type { NodeConfig } from "./node-config.ts";
-import { openGroups } from "./open-groups.ts";
-import type { OpenedGroups } from "./open-groups.ts";
+import { openEmptyShard, openGroups, openMeta } from "./open-groups.ts";
+import type { OpenedGroups, OpenGroupOptions } from "./open-groups.ts";
 import { PeerNotes } from "./peer-notes.ts";
+import { PlacementDriver } from "./placement-driver.ts";
 import { RaftGroups } from "./raft-groups.ts";
-import type { GroupLeader } from "./raft-groups.ts";
+import type { GroupLeader, RaftGroup } from "./raft-groups.ts";
+import { ReplicaKeeper } from "./replica-keeper.ts";
+import type { ReplicaKeeperHost } from "./replica-keeper.ts";
+import { storeReplicas } from "./replica-record.ts";
+import type { OwnReplica } from "./replica-record.ts";
 import type { ShardHost, ShardSettings } from "./shard-api.ts";
+import { ShardReplica } from "./shard.ts";
 import { SnapshotTraffic } from "./snapshot-traffic.ts";
-import type { ShardReplica } from "./shard.ts";
 import { SpaceWatch } from "./space-watch.ts";
 
 const BALANCE_CHECK_MS = 1000;
 const HAND_OVER_CHECK_MS = 5;
+
+/** Why a node is not ready for good, in readiness and status; N is its id. */
+const dutyReasons = {
+  removed: "this node was removed from the cluster: stop it, and delete its data directory before it may join again",
+  spare: "node N is a spare: `headrace cluster add N` gives it its share",
+  draining: "node N is being drained: `headrace cluster remove N` when it holds nothing any more",
+  quarantined: "node N is quarantined: its replicas are being replaced",
+  expelled: "node N is being removed",
+} as const;
 
 export interface MemberNodeOptions {
   readonly nodeId: number;
@@ -38,9 +54,30 @@ export interface MemberNodeOptions {
   readonly log: SharedLogApi;
   readonly front: LaneFront;
   readonly damage: DamageReports;
+  readonly cluster: MemberCluster;
 }
 
-export class MemberNode implements ShardHost, MetaGroupHost {
+/** How the rest of the cluster is asked. */
+export interface MemberCluster {
+  /** Brings the command to the metadata group's leader; `done` when applied, refused or given up. */
+  propose(command: MetaCommand, done: () => void): void;
+  /** The node can't go on. */
+  onBroken(message: string): void;
+}
+
+/** What the disk says at the start. */
+export interface MemberStart {
+  readonly meta: MetaPosition;
+  readonly recovered: ReadonlyMap<number, RecoveredGroup>;
+  /** Null: not recorded yet. */
+  readonly own: readonly OwnReplica[] | null;
+  /** One of those who founded the cluster. */
+  readonly isFounder: boolean;
+  /** The first state of the groups is still to be written. */
+  readonly founding: boolean;
+}
+
+export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
   readonly nodeId: number;
   readonly #config: NodeConfig;
   readonly #world: NodeWorld;
@@ -52,11 +89,18 @@ export class MemberNode implements ShardHost, MetaGroupHost {
   readonly #balance: LeaderBalance;
   readonly #notes: PeerNotes;
   readonly #space: SpaceWatch;
+  readonly #cluster: MemberCluster;
+  readonly #changes: ChangeDriver;
+  readonly #placement: PlacementDriver;
   readonly #peersUpSinceMs: Map<number, number>;
+  readonly #peersDownSinceMs: Map<number, number>;
+  /** Opened empty, not taking part yet. */
+  readonly #prepared: Map<number, ShardReplica | MetaGroup>;
+  #keeper: ReplicaKeeper | null;
   /** Groups that should be here and can't serve, with the reason. */
   readonly #failures: Map<number, string>;
   readonly #damage: DamageReports;
-  #shards: ReadonlyMap<number, ShardReplica>;
+  readonly #shards: Map<number, ShardReplica>;
   #meta: MetaGroup | null;
   #state: ClusterState;
   #running: boolean;
@@ -70,6 +114,7 @@ export class MemberNode implements ShardHost, MetaGroupHost {
     this.#world = world;
     this.#log = options.log;
     this.#front = options.front;
+    this.#cluster = options.cluster;
     this.#damage = options.damage;
     this.#settings = { ack: 2, nodeBounds: { maxEntries: 0, maxBytes: 0 }, refuseGrowth: false };
     this.#notes = new PeerNotes(this.nodeId, world.clock);
@@ -88,7 +133,21 @@ export class MemberNode implements ShardHost, MetaGroupHost {
       upSinceMs: (nodeId) => this.#peersUpSinceMs.get(nodeId) ?? null,
       handOver: (groupId, replicaId, done) => this.#shards.get(groupId)!.handOver(replicaId, done),
     });
+    this.#changes = new ChangeDriver(world, {
+      state: () => this.#state,
+      groups: () => this.#changeable(),
+      propose: (command, done) => this.#cluster.propose(command, done),
+    });
+    this.#placement = new PlacementDriver(config.nodeDownAfterMs, world, {
+      nodeId: this.nodeId,
+      metaGroup: () => this.#meta,
+      isUp: (nodeId) => this.#peersUpSinceMs.has(nodeId),
+      downSinceMs: (nodeId) => this.#peersDownSinceMs.get(nodeId) ?? 0,
+    });
     this.#peersUpSinceMs = new Map();
+    this.#peersDownSinceMs = new Map();
+    this.#prepared = new Map();
+    this.#keeper = null;
     this.#failures = new Map();
     this.#shards = new Map();
     this.#meta = null;
@@ -111,6 +170,11 @@ export class MemberNode implements ShardHost, MetaGroupHost {
     return this.#groups;
   }
 
+  /** What the leader of the metadata group would say to it, besides the state itself; null: nothing. */
+  objection(command: MetaCommand): string | null {
+    return this.#meta?.isReady === true ? this.#placement.objection(this.#meta.state, command) : null;
+  }
+
   /** null: no healthy replica of the shard here. */
   shard(shardId: number): ShardReplica | null {
     const shard = this.#shards.get(shardId);
@@ -121,23 +185,27 @@ export class MemberNode implements ShardHost, MetaGroupHost {
     return this.#shards.values();
   }
 
-  /** Opens every group placed here. Nothing moves before `run`. */
-  open(meta: MetaPosition, recovered: ReadonlyMap<number, RecoveredGroup>, founding: boolean, done: () => void): void {
+  /** Opens every replica that is here. Nothing moves before `run`. */
+  open(start: MemberStart, done: () => void): void {
+    // Before the first record was written only founders had replicas: those that the first state gave them.
+    const placed = start.isFounder ? start.meta.state.groupsOn(this.nodeId) : [];
+    const own = start.own ?? placed.map((group): OwnReplica => ({ ...group, stage: "open" }));
     const options = {
+      ...this.#opening(start.meta),
       nodeId: this.nodeId,
-      config: this.#config,
-      world: this.#world,
-      log: this.#log,
-      snapshots: this.#snapshots,
-      recovered,
-      settings: this.#settings,
-      meta,
-      founding,
-      host: this,
+      recovered: start.recovered,
+      placed: own.filter((replica) => replica.stage === "open"),
+      founding: start.founding,
     };
+    const world = { ...this.#world, log: this.#log };
+    this.#keeper = new ReplicaKeeper(this.nodeId, world, this, own);
     openGroups(options, (opened) => {
       this.#take(opened);
-      done();
+      if (start.own !== null) return done();
+      storeReplicas(this.#world.recordStore, own, (stored) => {
+        if (stored.ok) done();
+        else this.onFailed(`record replicas can't be written: ${stored.message}`);
+      });
     });
   }
 
@@ -149,14 +217,22 @@ export class MemberNode implements ShardHost, MetaGroupHost {
     this.#announce(this.#state);
     this.#groups.campaignWhereLeaderless();
     this.#scheduleBalance();
+    this.#changes.start();
+    this.#placement.start();
+    this.#keeper!.follow(this.#state);
   }
 
-  /** A newer state, heard from a member of the metadata group: only for nodes without a replica of it that runs. */
+  /** A newer state than is known here, heard from another node. */
   adopt(state: ClusterState): void {
+    if (state.version <= this.#state.version) return;
     this.#state = state;
-    this.onClusterState(state);
-    // A replica that stays out because its log lacks entries must find the same at the next start: the record has its position.
-    if (this.#failures.has(META_GROUP_ID)) return;
+    this.#follow(state);
+    if (!this.#running) return;
+    this.#announce(state);
+    this.#keeper!.follow(state);
+    // Where there is a replica of the metadata group, the record is about its own position. One that stays out because its log lacks entries must find
+    // the same at the next start.
+    if (this.#meta !== null || this.#prepared.has(META_GROUP_ID) || this.#failures.has(META_GROUP_ID)) return;
     const position = { index: 0, term: 0, confState: votersOnly([]) };
     storeMetaPosition(this.#world.recordStore, { position, state, isPut: true }, (result) => {
       // It only shortens the next start: the state is asked for again anyway.
@@ -180,6 +256,9 @@ export class MemberNode implements ShardHost, MetaGroupHost {
   handOverAll(done: () => void): void {
     this.#stopping = true;
     this.#balanceTimer?.cancel();
+    this.#changes.stop();
+    this.#placement.stop();
+    this.#keeper?.stop();
     const { clock, scheduler } = this.#world;
     const deadlineMs = clock.monotonicMs() + this.#config.handOverMs;
     const led = [...this.#groups.all()].filter((group) => {
@@ -274,24 +353,84 @@ export class MemberNode implements ShardHost, MetaGroupHost {
     this.#world.logger.error("replica_failed", { group: groupId, message });
   }
 
+  /** From the replica of the metadata group, which may still be behind what was heard elsewhere. */
   onClusterState(state: ClusterState): void {
     const unknown = unknownLevel(state, this.#config.featureLevel);
     if (unknown !== null) return this.#stopAll(unknown);
+    if (state.version < this.#state.version) return;
     this.#state = state;
     this.#follow(state);
-    if (this.#running) this.#announce(state);
+    if (!this.#running) return;
+    this.#announce(state);
+    this.#keeper!.follow(state);
+  }
+
+  // ── what the keeper of the replicas calls ─────────────────────────────────────────────────────────────────────────────────────────
+
+  prepare(groupId: number, replicaId: number, done: (failure: string | null) => void): void {
+    const position = { index: 0, term: 0, confState: votersOnly([]) };
+    const options = this.#opening({ position, state: copyOf(this.#state), isPut: true });
+    if (groupId === META_GROUP_ID) {
+      this.#prepared.set(groupId, openMeta(options, replicaId, null));
+      return done(null);
+    }
+    openEmptyShard(options, { groupId, replicaId }, (shard, failure) => {
+      if (shard !== null) this.#prepared.set(groupId, shard);
+      done(shard === null ? failure!.message : null);
+    });
+  }
+
+  admit(groupId: number): void {
+    const group = this.#prepared.get(groupId)!;
+    this.#prepared.delete(groupId);
+    this.#failures.delete(groupId);
+    if (group instanceof ShardReplica) this.#shards.set(groupId, group);
+    else this.#meta = group;
+    this.#groups.add(group);
+    this.#groups.requestTurn(groupId);
+  }
+
+  retire(groupId: number, done: () => void): void {
+    const group: RaftGroup | null = this.#groups.group(groupId);
+    const shard = this.#shards.get(groupId);
+    this.#front.setLeader(groupId, 0, this.#groups.leaderOf(groupId).term);
+    this.#groups.remove(groupId);
+    this.#shards.delete(groupId);
+    if (shard === undefined) {
+      group?.fail("the replica was removed");
+      if (groupId === META_GROUP_ID) this.#dropMeta();
+      this.#failures.delete(groupId);
+      this.#world.scheduler.soon(done);
+      return;
+    }
+    shard.retire(() => {
+      this.#failures.delete(groupId);
+      done();
+    });
+  }
+
+  onFailed(message: string): void {
+    this.#cluster.onBroken(message);
+  }
+
+  /** The state goes on to be known, but not by changes of its own. */
+  #dropMeta(): void {
+    if (this.#meta === null) return;
+    this.#meta = null;
+    this.#state = copyOf(this.#state);
   }
 
   // ── what the peers do ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   onPeerUp(nodeId: number): void {
     this.#peersUpSinceMs.set(nodeId, this.#world.clock.monotonicMs());
+    this.#peersDownSinceMs.delete(nodeId);
     // One that is about to go does not strive for leadership.
     if (this.#running && !this.#stopping) this.#groups.onPeerUp();
   }
 
   onPeerDown(nodeId: number, loss: PeerLoss): void {
-    this.#peersUpSinceMs.delete(nodeId);
+    if (this.#peersUpSinceMs.delete(nodeId)) this.#peersDownSinceMs.set(nodeId, this.#world.clock.monotonicMs());
     this.#notes.forget(nodeId);
     if (this.#running && !this.#stopping) this.#groups.onPeerDown(nodeId, loss);
   }
@@ -309,9 +448,16 @@ export class MemberNode implements ShardHost, MetaGroupHost {
     if (!this.#running) return ["opening its groups"];
     const reasons: string[] = [];
     for (const [groupId, message] of this.#failures) reasons.push(`group ${groupId} failed: ${message}`);
+    const duty = this.#state.node(this.nodeId)?.duty ?? "removed";
+    const isServingSpare = duty === "spare" && this.#shards.size > 0;
+    if (duty !== "active" && !isServingSpare) reasons.push(dutyReasons[duty].replaceAll("N", String(this.nodeId)));
     // A node whose disk was replaced comes back empty under a new id. Were it ready, a rolling restart would go on to the next node and take a second copy
     // of its former shards away.
-    if (this.#shards.size === 0 && reasons.length === 0) reasons.push("no replica is placed on this node");
+    else if (this.#shards.size === 0 && reasons.length === 0) reasons.push("no replica is placed on this node");
+    for (const { groupId, replicaId } of this.#state.groupsOn(this.nodeId)) {
+      const replica = this.#state.replicasOf(groupId).find((each) => each.replicaId === replicaId);
+      if (replica?.isJoining === true) reasons.push(`group ${groupId} is being copied to this node`);
+    }
     for (const group of this.#groups.all()) {
       if (!group.isHealthy) continue;
       const leader = this.#groups.leaderOf(group.groupId);
@@ -374,14 +520,32 @@ export class MemberNode implements ShardHost, MetaGroupHost {
   // ── consequences ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #take(opened: OpenedGroups): void {
-    this.#shards = opened.shards;
     this.#meta = opened.meta;
     if (opened.meta !== null) {
       this.#groups.add(opened.meta);
       this.#state = opened.meta.state;
     }
+    for (const [groupId, shard] of opened.shards) this.#shards.set(groupId, shard);
     for (const shard of opened.shards.values()) this.#groups.add(shard);
     for (const [groupId, { message, damaged }] of opened.failures) this.onReplicaFailed(groupId, message, damaged);
+  }
+
+  #opening(meta: MetaPosition): OpenGroupOptions {
+    return {
+      config: this.#config,
+      world: this.#world,
+      log: this.#log,
+      snapshots: this.#snapshots,
+      settings: this.#settings,
+      meta,
+      host: this,
+    };
+  }
+
+  *#changeable(): Iterable<ChangeableGroup> {
+    if (!this.#running || this.#stopping) return;
+    if (this.#meta !== null) yield this.#meta;
+    for (const shard of this.#shards.values()) if (shard.isHealthy) yield shard;
   }
 
   #follow(state: ClusterState): void {
@@ -447,9 +611,15 @@ export class MemberNode implements ShardHost, MetaGroupHost {
   #handOverMeta(): void {
     const meta = this.#meta;
     if (meta === null || !meta.isLeader) return;
-    const successor = this.#state.metaReplicas.find((replica) => this.#peersUpSinceMs.has(replica.nodeId));
-    if (successor !== undefined) meta.handOver(successor.replicaId);
+    const successor = this.#state.metaReplicas.find((replica) => {
+      return !replica.isJoining && this.#peersUpSinceMs.has(replica.nodeId);
+    });
+    if (successor !== undefined) meta.handOver(successor.replicaId, () => undefined);
   }
+}
+
+function copyOf(state: ClusterState): ClusterState {
+  return clusterStateFromJson(clusterStateToJson(state));
 }
 
 /** Why this program must not run in a cluster with this state (a feature level is raised when every node knows it); null when it may. */

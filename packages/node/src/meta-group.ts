@@ -18,7 +18,7 @@ import type { ClusterState, MetaCommand, MetaOutcome } from "@headrace/meta";
 import type { RecoveredGroup, SharedLogApi } from "@headrace/log";
 import type { Clock, Logger, Random, RecordStore, Scheduler } from "@headrace/ports";
 import { EntryType, RaftNode, Role } from "@headrace/raft-ts";
-import type { ConfState, Entry, Message, RaftNodeApi, Snapshot } from "@headrace/raft-ts";
+import type { ConfState, Entry, Message, Proposed, RaftNodeApi, RaftStatus, Snapshot } from "@headrace/raft-ts";
 import { assert } from "@headrace/bytes";
 import { meet } from "./log-meeting.ts";
 import { encodeMetaPosition, METADATA_RECORD } from "./meta-position.ts";
@@ -182,6 +182,11 @@ export class MetaGroup implements RaftStorageOwner {
     return this.#failed === null && this.#raft.role === Role.leader;
   }
 
+  /** Leads, and has committed in its term: its state is the newest there is. */
+  get isReady(): boolean {
+    return this.isLeader && this.#raft.hasCommittedInTerm;
+  }
+
   get leaderReplicaId(): number {
     return this.#raft.leader;
   }
@@ -215,10 +220,23 @@ export class MetaGroup implements RaftStorageOwner {
     this.wake();
   }
 
-  handOver(toReplicaId: number): void {
-    if (!this.isLeader) return;
-    this.#raft.transferLeadership(toReplicaId);
+  /** Nothing is executed ahead of commit here, so there is nothing to wait for. */
+  handOver(toReplicaId: number, done: (moved: boolean) => void): void {
+    if (this.isLeader) this.#raft.transferLeadership(toReplicaId);
     this.wake();
+    this.#world.scheduler.soon(() => done(!this.isLeader));
+  }
+
+  /** A change of members, made when its entry is applied. */
+  proposeMembers(data: Uint8Array, isV2: boolean): Proposed {
+    if (!this.isReady) return { ok: false, reason: "notLeader" };
+    const proposed = this.#raft.proposeConfChange(data, isV2);
+    this.wake();
+    return proposed;
+  }
+
+  raftStatus(): RaftStatus {
+    return this.#raft.status();
   }
 
   /** Asks for a change of the state. `done` is called once, in a later event or turn. */

@@ -13,11 +13,13 @@ import {
   UnknownMetaCommandError,
 } from "@headrace/meta";
 import type { ClusterState, MetaCommand, NodeAddresses, NodeRecord } from "@headrace/meta";
-import type { Logger, MetaResponse, PeerNetwork, Random, Scheduler, Timer } from "@headrace/ports";
+import type { Logger, MetaRequest, MetaResponse, PeerNetwork, Random, Scheduler, Timer } from "@headrace/ports";
 import { parseState } from "./founding.ts";
 import type { MetaGroup } from "./meta-group.ts";
 
 const ROUND_MS = 1000;
+/** While members are being changed, everybody has something to do about it. */
+const BUSY_ROUND_MS = 200;
 const ASK_TIMEOUT_MS = 6000;
 /** Rounds over the members before a question is given up: a leader may be being elected. */
 const ATTEMPTS = 5;
@@ -31,6 +33,8 @@ export interface MetaServiceHost {
   /** A newer state was heard of (only asked without a replica). */
   adopt(state: ClusterState): void;
   status(): Record<string, unknown>;
+  /** This node leads the metadata group and sees that the command must not be tried now; null: nothing is against it. */
+  objection(command: MetaCommand): string | null;
 }
 
 export interface MetaServiceWorld {
@@ -80,8 +84,16 @@ export class MetaService {
         return true;
       case MetaAsk.state: {
         const state = this.#host.state();
+        const known = body["knownVersion"];
         if (state === null) answer(refusal("not a member of a cluster yet", true));
+        else if (typeof known === "number" && known >= state.version) answer({ ok: true, body: {} });
         else answer({ ok: true, body: { state: clusterStateToJson(state) } });
+        return true;
+      }
+      case MetaAsk.setDuty:
+      case MetaAsk.removeNode: {
+        const { nodeId, duty } = body;
+        this.#onCommand({ kind, nodeId, duty }, answer, (parsed) => this.propose(parsed, answer));
         return true;
       }
       case MetaAsk.propose:
@@ -111,25 +123,35 @@ export class MetaService {
     if (this.#closed) return answer(refusal("the node is stopping", true));
     if (this.#host.metaGroup()?.isLeader === true) return this.#proposeHere(command, answer);
     const members = this.#membersLeaderFirst();
-    this.#askInTurn(command, members, (response) => {
+    this.#askInTurn({ kind: MetaAsk.propose, body: { command } }, members, (response) => {
       if (response.ok || response.body["retry"] !== true || attemptsLeft <= 1) return answer(response);
       this.#world.scheduler.after(RETRY_MS, () => this.#attempt(command, attemptsLeft - 1, answer));
     });
   }
 
-  #askInTurn(command: MetaCommand, members: readonly NodeRecord[], answer: Answer): void {
+  #askInTurn(request: MetaRequest, members: readonly NodeRecord[], answer: Answer): void {
     const [first, ...rest] = members;
     if (first === undefined) return answer(refusal("no leader of the metadata group can be reached", true));
-    const request = { kind: MetaAsk.propose, body: { command } };
     this.#world.peerNetwork.askMeta(first.peerAddress, request, ASK_TIMEOUT_MS, (result) => {
       if (result.ok && (result.value.ok || result.value.body["retry"] !== true)) return answer(result.value);
-      this.#askInTurn(command, rest, answer);
+      this.#askInTurn(request, rest, answer);
+    });
+  }
+
+  /** What the leader's answer says of the state is the newest there is. */
+  proposeAndAdopt(command: MetaCommand, done: () => void): void {
+    this.propose(command, (response) => {
+      const heard = response.ok ? parseState(response.body["state"]) : null;
+      if (heard !== null && !this.#closed) this.#host.adopt(heard);
+      done();
     });
   }
 
   #proposeHere(command: MetaCommand, answer: Answer): void {
     const group = this.#host.metaGroup();
     if (group === null) return answer(refusal("not a member of the metadata group", true));
+    const objection = this.#host.objection(command);
+    if (objection !== null) return answer(refusal(objection, false));
     group.propose(command, (proposed) => {
       switch (proposed.kind) {
         case "notLeader":
@@ -161,10 +183,12 @@ export class MetaService {
 
   #round(): void {
     if (this.#closed) return;
-    this.#timer = this.#world.scheduler.after(ROUND_MS, () => this.#round());
     const state = this.#host.state();
+    const isBusy = state !== null && state.groupIds().some((groupId) => state.membersOf(groupId)!.change !== null);
+    this.#timer = this.#world.scheduler.after(isBusy ? BUSY_ROUND_MS : ROUND_MS, () => this.#round());
     if (state === null) return;
-    if (this.#host.metaGroup() === null) this.#hear(state);
+    // Also with a replica of the metadata group: it may be one that nobody speaks to any more.
+    if (this.#host.metaGroup()?.isReady !== true) this.#hear(state);
     this.#updateAddresses(state);
   }
 
@@ -173,7 +197,8 @@ export class MetaService {
     if (others.length === 0) return;
     const members = this.#membersLeaderFirst();
     const asked = members[this.#world.random.below(Math.max(members.length, 1))] ?? others[0]!;
-    this.#world.peerNetwork.askMeta(asked.peerAddress, { kind: MetaAsk.state, body: {} }, ROUND_MS, (result) => {
+    const request = { kind: MetaAsk.state, body: { knownVersion: state.version } };
+    this.#world.peerNetwork.askMeta(asked.peerAddress, request, ROUND_MS, (result) => {
       if (this.#closed || !result.ok || !result.value.ok) return;
       const heard = parseState(result.value.body["state"]);
       const known = this.#host.state();

@@ -39,6 +39,8 @@ export interface NodeConfig {
   readonly handOverMs: number;
   /** A healthy preferred replica must have been in contact this long before leadership goes back to it. */
   readonly balanceAfterMs: number;
+  /** A node out of contact for this long has its replicas rebuilt elsewhere. */
+  readonly nodeDownAfterMs: number;
 }
 
 export const defaultShards = 8;
@@ -69,4 +71,5 @@ export const defaultNodeConfig: Omit<NodeConfig, "addresses" | "dataBindAddress"
   snapshotBytesPerSecond: 64 * MIB,
   handOverMs: 2000,
   balanceAfterMs: 5000,
+  nodeDownAfterMs: 300_000,
 };

@@ -5,7 +5,7 @@
  *
  * What is done in between is the business of the parts that it puts together. Must not know: Raft, RESP, how anything is stored.
  */
-import type { ClusterState } from "@headrace/meta";
+import type { ClusterState, MetaCommand } from "@headrace/meta";
 import type { HandshakeSecurity, NodeIdentity } from "@headrace/link";
 import { SharedLog } from "@headrace/log";
 import type { RecoveredGroup } from "@headrace/log";
@@ -31,6 +31,8 @@ import { loadMetaPosition, storeMetaPosition, votersOnly } from "./meta-position
 import type { MetaPosition } from "./meta-position.ts";
 import { MetaService } from "./meta-service.ts";
 import { PatientRecords } from "./patient-records.ts";
+import { loadReplicas } from "./replica-record.ts";
+import type { OwnReplica } from "./replica-record.ts";
 import { defaultReplicas, defaultShards } from "./node-config.ts";
 import type { NodeConfig } from "./node-config.ts";
 
@@ -115,6 +117,7 @@ export class Node implements PeerNetworkEvents {
         else this.#member.adopt(state);
       },
       status: () => this.status(),
+      objection: (command) => this.#member?.objection(command) ?? null,
     });
     this.#recovered = new Map();
     this.#identity = null;
@@ -292,8 +295,11 @@ export class Node implements PeerNetworkEvents {
         return this.#stayOut(identity);
       }
       const meta = loaded.value;
-      const next = { ...identity, incarnation: identity.incarnation + 1 };
-      this.#storeIdentity(next, () => this.#openMember(next, meta));
+      loadReplicas(this.#world.recordStore, (own) => {
+        if (!own.ok) return this.#break(own.failure.message);
+        const next = { ...identity, incarnation: identity.incarnation + 1 };
+        this.#storeIdentity(next, () => this.#openMember(next, meta, own.value));
+      });
     });
   }
 
@@ -330,12 +336,12 @@ export class Node implements PeerNetworkEvents {
           node: nodeId,
         });
         stored();
-        this.#openMember(identity, { position, state, isPut: true });
+        this.#openMember(identity, { position, state, isPut: true }, null);
       });
     });
   }
 
-  #openMember(identity: Identity, meta: MetaPosition): void {
+  #openMember(identity: Identity, meta: MetaPosition, own: readonly OwnReplica[] | null): void {
     if (this.#stopping) return;
     const unknown = unknownLevel(meta.state, this.#config.featureLevel);
     if (unknown !== null) {
@@ -345,6 +351,10 @@ export class Node implements PeerNetworkEvents {
     const { clusterId, nodeId, incarnation } = identity;
     this.#identity = identity;
     this.#world.peerNetwork.identify({ clusterId, nodeId, incarnation });
+    const cluster = {
+      propose: (command: MetaCommand, done: () => void) => this.#service.proposeAndAdopt(command, done),
+      onBroken: (message: string) => this.#break(message),
+    };
     const member = new MemberNode(
       {
         nodeId,
@@ -353,6 +363,7 @@ export class Node implements PeerNetworkEvents {
         log: this.#log,
         front: this.#front,
         damage: this.#damage,
+        cluster,
       },
       meta.state,
     );
@@ -362,7 +373,8 @@ export class Node implements PeerNetworkEvents {
       member.run();
       this.#service.start(nodeId);
     };
-    member.open(meta, this.#recovered, !identity.opened, () => {
+    const isFounder = identity.foundedWith !== null;
+    member.open({ meta, recovered: this.#recovered, own, isFounder, founding: !identity.opened }, () => {
       this.#recovered = new Map();
       if (identity.opened) return run();
       const opened = { ...identity, opened: true };

@@ -14,7 +14,7 @@ import type { MetaGroupHost } from "./meta-group.ts";
 import { votersOnly } from "./meta-position.ts";
 import type { MetaPosition } from "./meta-position.ts";
 import type { NodeConfig } from "./node-config.ts";
-import type { ShardHost, ShardSettings } from "./shard-api.ts";
+import type { ShardHost, ShardOpening, ShardSettings } from "./shard-api.ts";
 import { ShardReplica } from "./shard.ts";
 import type { SnapshotTraffic } from "./snapshot-traffic.ts";
 
@@ -27,6 +27,8 @@ export interface OpenGroupsOptions {
   readonly recovered: ReadonlyMap<number, RecoveredGroup>;
   readonly settings: ShardSettings;
   readonly meta: MetaPosition;
+  /** The replicas that are to be opened. */
+  readonly placed: readonly PlacedReplica[];
   /** The first state of the groups is still to be written (again, if a former attempt was cut short). */
   readonly founding: boolean;
   readonly host: ShardHost & MetaGroupHost;
@@ -45,14 +47,14 @@ export interface OpeningFailure {
   readonly damaged: boolean;
 }
 
-interface Placed {
+export interface PlacedReplica {
   readonly groupId: number;
   readonly replicaId: number;
 }
 
 /** `done` is called once, in a later event. */
 export function openGroups(options: OpenGroupsOptions, done: (opened: OpenedGroups) => void): void {
-  const placed = options.meta.state.groupsOn(options.nodeId);
+  const { placed } = options;
   markInLog(options, placed, () => openPlaced(options, placed, done));
 }
 
@@ -60,7 +62,7 @@ export function openGroups(options: OpenGroupsOptions, done: (opened: OpenedGrou
  * Puts the first hard state of each new group into the log, and where it begins, durably. From then on a log that holds nothing of a group has been lost, and a
  * node that lost its log must not vote.
  */
-function markInLog(options: OpenGroupsOptions, placed: readonly Placed[], then: () => void): void {
+function markInLog(options: OpenGroupsOptions, placed: readonly PlacedReplica[], then: () => void): void {
   const missing = options.founding ? placed.filter((group) => !options.recovered.has(group.groupId)) : [];
   let open = missing.length;
   if (open === 0) {
@@ -82,7 +84,11 @@ function markInLog(options: OpenGroupsOptions, placed: readonly Placed[], then: 
   }
 }
 
-function openPlaced(options: OpenGroupsOptions, placed: readonly Placed[], done: (opened: OpenedGroups) => void): void {
+function openPlaced(
+  options: OpenGroupsOptions,
+  placed: readonly PlacedReplica[],
+  done: (opened: OpenedGroups) => void,
+): void {
   const shards = new Map<number, ShardReplica>();
   const failures = new Map<number, OpeningFailure>();
   let meta: MetaGroup | null = null;
@@ -105,7 +111,8 @@ function openPlaced(options: OpenGroupsOptions, placed: readonly Placed[], done:
       meta = openMeta(options, group.replicaId, recovered);
     } else {
       open++;
-      openShard(options, group, recovered, (replica, failure) => {
+      const first = founding ? foundingOf(options.meta.state, group.groupId) : null;
+      openShard(options, group, { recovered, founding: first }, (replica, failure) => {
         if (replica !== null) shards.set(group.groupId, replica);
         else failures.set(group.groupId, failure!);
         finish();
@@ -127,7 +134,23 @@ function ticksOf(config: NodeConfig): { electionTicks: number; heartbeatTicks: n
   };
 }
 
-function openMeta(options: OpenGroupsOptions, replicaId: number, recovered: RecoveredGroup | null): MetaGroup {
+/** What opening one group takes. */
+export type OpenGroupOptions = Pick<
+  OpenGroupsOptions,
+  "config" | "world" | "log" | "snapshots" | "settings" | "meta" | "host"
+>;
+
+/** A replica that is added to a running group: empty until its leader sends it a snapshot. */
+export function openEmptyShard(
+  options: OpenGroupOptions,
+  group: PlacedReplica,
+  done: (replica: ShardReplica | null, failure: OpeningFailure | null) => void,
+): void {
+  const slots = options.meta.state.shard(group.groupId)?.slotRanges ?? [];
+  openShard(options, group, { recovered: null, founding: { members: votersOnly([]), slots } }, done);
+}
+
+export function openMeta(options: OpenGroupOptions, replicaId: number, recovered: RecoveredGroup | null): MetaGroup {
   const { clock, scheduler, random, recordStore, logger } = options.world;
   const { log, snapshots } = options;
   return new MetaGroup({
@@ -141,9 +164,9 @@ function openMeta(options: OpenGroupsOptions, replicaId: number, recovered: Reco
 }
 
 function openShard(
-  options: OpenGroupsOptions,
-  group: Placed,
-  recovered: RecoveredGroup | null,
+  options: OpenGroupOptions,
+  group: PlacedReplica,
+  from: Pick<ShardOpening, "recovered" | "founding">,
   done: (replica: ShardReplica | null, failure: OpeningFailure | null) => void,
 ): void {
   const { config, world } = options;
@@ -162,8 +185,7 @@ function openShard(
       settings: options.settings,
       world: { clock, scheduler, random, kvStore, log: options.log, logger, snapshots: options.snapshots },
       host: options.host,
-      recovered,
-      founding: options.founding ? foundingOf(options.meta.state, group.groupId) : null,
+      ...from,
     },
     (result) => {
       if (result.ok) return done(result.value, null);
@@ -173,13 +195,7 @@ function openShard(
   );
 }
 
-function foundingOf(
-  state: ClusterState,
-  groupId: number,
-): {
-  readonly members: ReturnType<typeof votersOnly>;
-  readonly slots: readonly { readonly from: number; readonly to: number }[];
-} {
+function foundingOf(state: ClusterState, groupId: number): NonNullable<ShardOpening["founding"]> {
   return {
     members: votersOnly(state.replicasOf(groupId).map((replica) => replica.replicaId)),
     slots: state.shard(groupId)?.slotRanges ?? [],

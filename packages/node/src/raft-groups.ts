@@ -85,6 +85,8 @@ export class RaftGroups {
   /** Replica ids are unique in the whole cluster. */
   readonly #nodeByReplica: Map<number, number>;
   readonly #nodesByGroup: Map<number, readonly number[]>;
+  /** Replicas from this id on are newer than what is known here of the placement. */
+  #unknownFrom: number;
   readonly #preferred: Map<number, number>;
   readonly #leaders: Map<number, GroupLeader>;
   readonly #losses: LeaderLosses;
@@ -114,6 +116,7 @@ export class RaftGroups {
     });
     this.#nodeByReplica = new Map();
     this.#nodesByGroup = new Map();
+    this.#unknownFrom = 0;
     this.#preferred = new Map();
     this.#leaders = new Map();
     this.#losses = new LeaderLosses(world.random);
@@ -138,6 +141,12 @@ export class RaftGroups {
     this.#groups.set(group.groupId, group);
   }
 
+  remove(groupId: number): void {
+    this.#groups.delete(groupId);
+    this.#leaders.delete(groupId);
+    this.#queued.delete(groupId);
+  }
+
   group(groupId: number): RaftGroup | null {
     return this.#groups.get(groupId) ?? null;
   }
@@ -153,6 +162,7 @@ export class RaftGroups {
   /** Where replicas live and who should lead. */
   place(state: ClusterState): void {
     this.#nodeByReplica.clear();
+    this.#unknownFrom = state.nextReplicaId;
     const groups = [state.metaReplicas, ...state.shards.map((shard) => shard.replicas)];
     for (const replicas of groups) {
       for (const replica of replicas) this.#nodeByReplica.set(replica.replicaId, replica.nodeId);
@@ -279,12 +289,20 @@ export class RaftGroups {
     if (group === undefined) return "unknownGroup";
     // Replica ids are never used again: another id is another incarnation of the replica, which may have voted otherwise.
     if (group.replicaId !== message.to) return "unknownReplica";
-    if (this.nodeOfReplica(group.groupId, message.from) !== fromNodeId) return "unknownSender";
+    if (!this.#livesThere(message.from, fromNodeId)) return "unknownSender";
     return group.isHealthy ? null : "replicaFailed";
   }
 
   *#allEnds(): Iterable<readonly [number, RoutedEnds]> {
     for (const group of this.#groups.values()) if (group.isHealthy) yield [group.groupId, group.snapshots];
+  }
+
+  #livesThere(replicaId: number, nodeId: number): boolean {
+    const home = this.#nodeByReplica.get(replicaId) ?? 0;
+    if (home !== 0 || replicaId < this.#unknownFrom) return home === nodeId;
+    // Newer than the placement that is known here, which may have to be learned from this very replica. Its node is proven.
+    this.#nodeByReplica.set(replicaId, nodeId);
+    return true;
   }
 
   /** The groups of suspects that have waited long enough. Only once each: to the group its leader is unknown then. */

@@ -13,7 +13,7 @@ import type { ShardStateApi } from "@headrace/engine";
 import { RefuseReason } from "@headrace/link";
 import type { Done } from "@headrace/ports";
 import { EntryType, RaftNode, Role } from "@headrace/raft-ts";
-import type { ConfState, Entry, Message, Proposed, RaftNodeApi } from "@headrace/raft-ts";
+import type { Entry, Message, Proposed, RaftNodeApi, RaftStatus } from "@headrace/raft-ts";
 import { AppendIntake } from "./append-intake.ts";
 import { BlockedReads } from "./blocked-reads.ts";
 import { Checkpointer } from "./checkpoint.ts";
@@ -413,8 +413,15 @@ export class ShardReplica {
     };
   }
 
-  members(): ConfState {
-    return this.#raft.status().confState;
+  /** For who changes the members. */
+  raftStatus(): RaftStatus {
+    return this.#raft.status();
+  }
+
+  /** The replica was removed: it stops, and `done` is called when no batch of it is on the way to the store any more. */
+  retire(done: () => void): void {
+    this.fail("the replica was removed");
+    this.#checkpointer.whenIdle(done);
   }
 
   /** Hex digest of the state, and the index that it is of: equal on all replicas at equal indexes. Walks everything. */

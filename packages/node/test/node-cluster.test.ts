@@ -151,7 +151,10 @@ describe("the metadata group", () => {
     cluster.start(3);
     expect(cluster.time.runUntil(() => cluster.nodes[3]!.nodeId === 4, 10_000)).toBe(true);
     cluster.time.run(500);
-    expect(cluster.nodes[3]!.readiness()).toEqual({ ready: false, reasons: ["no replica is placed on this node"] });
+    expect(cluster.nodes[3]!.readiness()).toEqual({
+      ready: false,
+      reasons: ["node 4 is a spare: `headrace cluster add 4` gives it its share"],
+    });
     cluster.ask(3, MetaAsk.setSetting, { name: "ack", value: "1" });
     expect(cluster.time.runUntil(() => cluster.nodes[3]!.clusterState!.settings.ack === 1, 5000)).toBe(true);
     cluster.kill(3);

@@ -146,10 +146,10 @@ describe("an empty replica that was added", () => {
     }
     scene.catchUp();
     expect(learner.traffic.installed).toBe(1);
-    expect(learner.up.members()).toMatchObject({ voters: [1, 2, 3], learners: [4] });
+    expect(learner.up.raftStatus().confState).toMatchObject({ voters: [1, 2, 3], learners: [4] });
     learner.restart();
     scene.catchUp();
-    expect(learner.up.members()).toMatchObject({ voters: [1, 2, 3], learners: [4] });
+    expect(learner.up.raftStatus().confState).toMatchObject({ voters: [1, 2, 3], learners: [4] });
   });
 
   test("gets one that names it, although the last checkpoint is older than its addition", () => {
@@ -157,7 +157,7 @@ describe("an empty replica that was added", () => {
     scene.write(3);
     const learner = scene.addLearner(4);
     scene.catchUp();
-    expect(learner.up.members()).toMatchObject({ voters: [1, 2, 3], learners: [4] });
+    expect(learner.up.raftStatus().confState).toMatchObject({ voters: [1, 2, 3], learners: [4] });
   });
 });
 

@@ -6,6 +6,7 @@ import { Command, CommanderError, Option } from "commander";
 import { loadSettings, rowsOf, UsageError } from "./configuration.ts";
 import { StartError } from "./data-directory.ts";
 import { runClusterStatus } from "./cluster-command.ts";
+import { runMembersCommand, type MembersOptions, type MembersVerb } from "./members-command.ts";
 import { runGateway } from "./run-gateway.ts";
 import { runInProcess } from "./run-in-process.ts";
 import { runNode } from "./run-node.ts";
@@ -26,15 +27,36 @@ addProgram("up", "run a whole cluster on this machine", async (settings) =>
 addProgram("node", "run one storage node", runNode);
 addProgram("gateway", "run one gateway", runGateway);
 
-const cluster = program.command("cluster").description("look at a running cluster");
+const cluster = program.command("cluster").description("look at a running cluster, and change its nodes");
+const anyNode = process.env["HEADRACE_SEEDS"] ?? "127.0.0.1:7401";
 cluster
   .command("status")
-  .description("nodes, shards, leaders and how far each replica is")
-  .option("--seeds <addresses>", "host:grpc-port of any node", process.env["HEADRACE_SEEDS"] ?? "127.0.0.1:7401")
+  .description("nodes, shards, leaders, how far each replica is, and changes in flight")
+  .option("--seeds <addresses>", "host:grpc-port of any node", anyNode)
   .option("--json", "for scripts")
   .action(async (options: { readonly seeds: string; readonly json?: boolean }) => {
     process.exitCode = await runClusterStatus(options.seeds, options.json === true);
   });
+membersCommand("add", "give a node that has joined its share of the replicas");
+membersCommand("drain", "move everything away from a node; it stays a member");
+membersCommand("remove", "let a node that holds nothing go, for good").option(
+  "--force",
+  "although it holds replicas: they are replaced from the other copies, or dropped where no node can take them",
+);
+
+function membersCommand(verb: MembersVerb, description: string): Command {
+  return cluster
+    .command(verb)
+    .description(description)
+    .argument("<node>", "its id, or host:grpc-port")
+    .option("--seeds <addresses>", "host:grpc-port of any node", anyNode)
+    .option("--wait", "until it is done")
+    .option("--timeout <seconds>", "with --wait: for at most so long", "600")
+    .option("--json", "for scripts")
+    .action(async (node: string, options: MembersOptions) => {
+      process.exitCode = await runMembersCommand(verb, node, options);
+    });
+}
 
 function addProgram(name: Program, description: string, run: (settings: Settings) => Promise<number>): void {
   const command = program.command(name).description(description).allowExcessArguments(false);

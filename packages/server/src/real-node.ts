@@ -115,6 +115,7 @@ function nodeConfig(
     },
     electionTimeoutMs: settings["election-timeout-ms"] as number,
     heartbeatMs: settings["heartbeat-ms"] as number,
+    nodeDownAfterMs: settings["node-down-after"] as number,
     fsync: settings["fsync"] as NodeConfig["fsync"],
     walSegmentBytes: settings["wal-segment-bytes"] as number,
     diskReserveBytes: settings["disk-reserve"] as number,

@@ -143,6 +143,18 @@ export const settingRows: readonly SettingRow[] = [
     },
   ),
   row(
+    "node-down-after",
+    "integer",
+    "ms",
+    300_000,
+    storage,
+    "A node out of contact for this long has its replicas rebuilt on others, where there is one without a copy.",
+    {
+      minimum: 1000,
+      maximum: 86_400_000,
+    },
+  ),
+  row(
     "hold-ms",
     "integer",
     "ms",

@@ -1,0 +1,24 @@
+/**
+ * Deletes everything that the store holds of a group whose replica is gone: the checkpoint row first, so that what is left can't be taken for a
+ * replica, then the rows of all generations in small steps. Repeatable: a crash in between leaves something to delete, nothing that is wrong.
+ */
+import type { Done, KvStore } from "@headrace/ports";
+import { checkpointKey, generationOf, slotKey } from "./checkpoint-row.ts";
+
+const ROWS_PER_STEP = 256;
+const BYTES_PER_STEP = 1024 * 1024;
+
+/** Writes of the group that are still under way are over before the first row goes: the store writes in order. */
+export function removeGroupRows(kvStore: KvStore, groupId: number, done: Done<void>): void {
+  const from = slotKey(generationOf(groupId, 0), 0);
+  const end = slotKey(generationOf(groupId + 1, 0), 0);
+  const step = (): void => {
+    kvStore.scan(from, end, ROWS_PER_STEP, BYTES_PER_STEP, null, (result) => {
+      if (!result.ok) return done(result);
+      if (result.value.length === 0) return done({ ok: true, value: undefined });
+      const changes = result.value.map((row) => ({ key: row.key, value: null }));
+      kvStore.write(changes, (written) => (written.ok ? step() : done(written)));
+    });
+  };
+  kvStore.write([{ key: checkpointKey(groupId), value: null }], (written) => (written.ok ? step() : done(written)));
+}
