@@ -8,8 +8,9 @@ import { SimByteNetwork } from "./sim-network.ts";
 import { SimClient, type AckLevel, type Operation } from "./sim-client.ts";
 import { defaultClusterOptions, SimulatedCluster, type ClusterOptions } from "./simulated-cluster.ts";
 import { Faults, type FaultChoice } from "./faults.ts";
-import { ClientWork, GROUP } from "./workload.ts";
-import { History, type FinalView } from "./checkers/history.ts";
+import { ClientWork, DELETED_KEYS, GROUP, ONCE_GROUP, STREAMS, TRIMMED_STREAMS } from "./workload.ts";
+import { History } from "./checkers/history.ts";
+import type { Entry, FinalView, PendingRow } from "./checkers/reading.ts";
 import { ReplicaChecker } from "./checkers/replicas.ts";
 import { ErrorReply, type ReplyValue } from "./reply-value.ts";
 
@@ -52,7 +53,6 @@ export class Violation extends Error {
   }
 }
 
-const STREAMS = ["s:{a}", "s:{b}", "s:{c}", "s:{d}"];
 const CHECK_STATES_EVERY_STEPS = 400;
 /** After healing everything must be served within this simulated time. */
 const LIVENESS_MS = 30_000;
@@ -119,7 +119,7 @@ class Run {
     this.#loop.note("healed");
     const final = this.#look(quiet);
     this.#replicas.checkStates();
-    this.#history.check(final);
+    this.#history.check(final, this.#replicas.placements);
     return {
       seed: this.#options.seed,
       steps: this.#loop.steps,
@@ -182,11 +182,13 @@ class Run {
 
   #prepare(client: SimClient): void {
     for (const stream of STREAMS) {
-      this.#insist(
-        client,
-        ["XGROUP", "CREATE", stream, GROUP, "0", "MKSTREAM"],
-        (reply) => reply === "OK" || (reply instanceof ErrorReply && reply.code === "BUSYGROUP"),
-      );
+      for (const group of [GROUP, ONCE_GROUP]) {
+        this.#insist(
+          client,
+          ["XGROUP", "CREATE", stream, group, "0", "MKSTREAM"],
+          (reply) => reply === "OK" || (reply instanceof ErrorReply && reply.code === "BUSYGROUP"),
+        );
+      }
     }
   }
 
@@ -196,7 +198,7 @@ class Run {
     for (let i = 0; i < count; i++) {
       const name = `c${i}`;
       const random = this.#random.fork();
-      const work = new ClientWork(name, random.fork(), { streams: STREAMS, isReader: random.chance(readersOfTen, 10) });
+      const work = new ClientWork(name, random.fork(), random.chance(readersOfTen, 10));
       const depth = random.pick([1, 1, 4, 16]);
       const ack = random.pick<AckLevel>(["ALL", "ALL", "1", "0"]);
       const client = this.#client(name, i, ack, (operation) => {
@@ -230,20 +232,44 @@ class Run {
 
   #look(client: SimClient): FinalView {
     this.#settleClients();
-    const entries = new Map<string, readonly (readonly [string, readonly string[]])[]>();
-    const pending = new Map<string, Set<string>>();
-    for (const stream of STREAMS) {
+    const entries = new Map<string, readonly Entry[]>();
+    const pending = new Map<string, readonly PendingRow[]>();
+    const drained = new Map<string, readonly string[]>();
+    for (const stream of [...STREAMS, ...TRIMMED_STREAMS, ...DELETED_KEYS]) {
       this.#insist(client, ["XADD", `${stream}end`, "*", "p", `end ${stream}`], (reply) => typeof reply === "string");
       entries.set(stream, this.#insist(client, ["XRANGE", stream, "-", "+"], Array.isArray) as never);
-      const listed = this.#insist(
-        client,
-        ["XPENDING", stream, GROUP, "-", "+", "1000000"],
-        Array.isArray,
-      ) as unknown as [string][];
-      pending.set(stream, new Set(listed.map(([id]) => id)));
+    }
+    for (const stream of STREAMS) {
+      const rows = this.#insist(client, ["XPENDING", stream, GROUP, "-", "+", "1000000"], Array.isArray);
+      pending.set(
+        stream,
+        (rows as unknown as [string, string, number, number][]).map(([id, consumer, , deliveries]) => ({
+          id,
+          consumer,
+          deliveries,
+        })),
+      );
+      drained.set(stream, this.#drain(client, stream));
     }
     this.#awaitEqualReplicas();
-    return { entries, pending };
+    return { entries, pending, drained };
+  }
+
+  /** What the group had not handed out. Nothing is asked twice: with everything healed no answer may be lost. */
+  #drain(client: SimClient, stream: string): readonly string[] {
+    const ids: string[] = [];
+    for (;;) {
+      const args = ["XREADGROUP", "GROUP", GROUP, client.name, "COUNT", "100", "STREAMS", stream, ">"];
+      const operation = client.send(args);
+      const deadline = this.#loop.nowMs + LIVENESS_MS;
+      while (operation.open && this.#loop.nowMs < deadline) if (!this.#step()) break;
+      const { reply } = operation;
+      if (reply === null) return ids;
+      if (!Array.isArray(reply))
+        throw new Error(`with everything healed, ${args.join(" ")} got ${JSON.stringify(reply)}`);
+      const [[, entries]] = reply as unknown as [[string, Entry[]]];
+      for (const [id] of entries) ids.push(id);
+    }
   }
 
   #whereReplicasAre(): string {

@@ -1,64 +1,111 @@
 /**
- * What simulated clients do: producers at every ack level, readers, consumers of a group, and a token now and then that shows the order of replies.
- * Every entry carries a payload that exists once, so that id and payload identify each other.
+ * What simulated clients do: a table of requests with their weights; add a kind of request here and nowhere else. Every entry carries a payload that
+ * exists once, so that id and payload identify each other. The first letter of a stream says what may be done to it, since each kind of removal has its
+ * own rules (checkers/reading.ts).
  */
 import type { SeededRandom } from "./seeded-random.ts";
 import type { Operation } from "./sim-client.ts";
 
 export const GROUP = "g";
+/** Delivers without a pending list (NOACK): at most once. */
+export const ONCE_GROUP = "once";
 
-export interface WorkloadOptions {
-  readonly streams: readonly string[];
-  /** Only looks. Where nobody writes, nothing but the proof of leadership stands between a reader and a deposed leader's past. */
-  readonly isReader: boolean;
+/** Entries are added and deleted by id; groups read here. */
+export const STREAMS: readonly string[] = ["s:{a}", "s:{b}", "s:{c}", "s:{d}"];
+export const TRIMMED_STREAMS: readonly string[] = ["t:{a}", "t:{b}"];
+export const DELETED_KEYS: readonly string[] = ["d:{a}", "d:{b}"];
+const TRIM_LIMITS = ["5", "20", "60"];
+
+interface WorkRow {
+  readonly weight: number;
+  readonly make: (work: ClientWork, random: SeededRandom) => readonly string[];
 }
+
+const writers: readonly WorkRow[] = [
+  { weight: 30, make: (work, random) => work.add(random.pick(STREAMS)) },
+  { weight: 12, make: (_work, random) => ["XRANGE", random.pick(STREAMS), "-", "+"] },
+  { weight: 3, make: (_work, random) => ["XLEN", random.pick(STREAMS)] },
+  { weight: 2, make: (work, random) => work.delete(random.pick(STREAMS)) },
+  { weight: 11, make: (work, random) => work.readGroup(random.pick(STREAMS), random) },
+  { weight: 9, make: (work, random) => work.acknowledge(random.pick(STREAMS)) },
+  { weight: 2, make: (work, random) => work.autoclaim(random.pick(STREAMS), random) },
+  { weight: 2, make: (work, random) => work.claim(random.pick(STREAMS)) },
+  { weight: 2, make: (_work, random) => ["XPENDING", random.pick(STREAMS), GROUP, "-", "+", "1000"] },
+  { weight: 2, make: (work, random) => ["XPENDING", random.pick(STREAMS), GROUP, "-", "+", "1000", work.name] },
+  {
+    weight: 2,
+    make: (work, random) => ["XREADGROUP", "GROUP", GROUP, work.name, "STREAMS", random.pick(STREAMS), "0"],
+  },
+  {
+    weight: 2,
+    make: (work, random) => [
+      "XREADGROUP",
+      "GROUP",
+      ONCE_GROUP,
+      work.name,
+      "COUNT",
+      String(random.between(1, 3)),
+      "NOACK",
+      "STREAMS",
+      random.pick(STREAMS),
+      ">",
+    ],
+  },
+  { weight: 3, make: (_work, random) => ["XREVRANGE", random.pick(STREAMS), "+", "-", "COUNT", "1"] },
+  { weight: 2, make: (work, random) => ["XADD", random.pick(STREAMS), "NOMKSTREAM", "0-1", "p", work.payload()] },
+  { weight: 2, make: (work) => ["XADD", "n:{a}", "NOMKSTREAM", "*", "p", work.payload()] },
+  { weight: 2, make: (_work, random) => ["WAIT", String(random.between(1, 2)), "100"] },
+  { weight: 1, make: (_work, random) => ["WAITAOF", "1", String(random.between(1, 2)), "100"] },
+  { weight: 2, make: (_work, random) => ["XREAD", "COUNT", "10", "BLOCK", "50", "STREAMS", random.pick(STREAMS), "$"] },
+  { weight: 1, make: (_work, random) => ["XREAD", "COUNT", "10", "STREAMS", random.pick(STREAMS), "0"] },
+  { weight: 4, make: (work, random) => work.addTrimming(random.pick(TRIMMED_STREAMS), random) },
+  { weight: 2, make: (work, random) => work.trim(random.pick(TRIMMED_STREAMS), random) },
+  { weight: 3, make: (_work, random) => ["XRANGE", random.pick(TRIMMED_STREAMS), "-", "+"] },
+  { weight: 4, make: (work, random) => work.add(random.pick(DELETED_KEYS)) },
+  { weight: 1, make: (_work, random) => [random.pick(["DEL", "UNLINK"]), random.pick(DELETED_KEYS)] },
+  { weight: 3, make: (_work, random) => ["XRANGE", random.pick(DELETED_KEYS), "-", "+"] },
+  { weight: 1, make: (_work, random) => ["EXISTS", random.pick(DELETED_KEYS)] },
+  { weight: 4, make: (work) => ["ECHO", work.payload()] },
+];
+
+const readers: readonly WorkRow[] = [
+  { weight: 4, make: (_work, random) => ["XRANGE", random.pick(STREAMS), "-", "+"] },
+  { weight: 4, make: (_work, random) => ["XREVRANGE", random.pick(STREAMS), "+", "-", "COUNT", "1"] },
+  { weight: 1, make: (_work, random) => ["XLEN", random.pick(STREAMS)] },
+  { weight: 1, make: (_work, random) => ["XREAD", "COUNT", "10", "STREAMS", random.pick(STREAMS), "0"] },
+  { weight: 1, make: (_work, random) => ["XRANGE", random.pick([...TRIMMED_STREAMS, ...DELETED_KEYS]), "-", "+"] },
+  { weight: 1, make: (_work, random) => ["XPENDING", random.pick(STREAMS), GROUP, "-", "+", "1000"] },
+];
 
 /** Makes the requests of one client. */
 export class ClientWork {
   readonly name: string;
   readonly #random: SeededRandom;
-  readonly #streams: readonly string[];
-  readonly #isReader: boolean;
+  readonly #table: readonly WorkRow[];
+  readonly #weights: number;
   #serial = 0;
   /** Delivered to this consumer and not acknowledged by it: stream → ids. */
   readonly #mine: Map<string, string[]> = new Map();
+  /** Seen in a pending list: stream → ids of others. */
+  readonly #others: Map<string, string[]> = new Map();
   /** Added by this client and not deleted by it. */
   readonly #added: Map<string, string[]> = new Map();
 
-  constructor(name: string, random: SeededRandom, options: WorkloadOptions) {
+  /** `isReader`: only looks. Where nobody writes, nothing but the proof of leadership stands between a reader and a deposed leader's past. */
+  constructor(name: string, random: SeededRandom, isReader: boolean) {
     this.name = name;
     this.#random = random;
-    this.#streams = options.streams;
-    this.#isReader = options.isReader;
+    this.#table = isReader ? readers : writers;
+    this.#weights = this.#table.reduce((sum, { weight }) => sum + weight, 0);
   }
 
   next(): readonly string[] {
-    const random = this.#random;
-    const stream = random.pick(this.#streams);
-    if (this.#isReader) return this.#look(stream);
-    const dice = random.below(100);
-    if (dice < 38) return this.#add(stream);
-    if (dice < 52) return ["XRANGE", stream, "-", "+"];
-    if (dice < 56) return ["XLEN", stream];
-    if (dice < 58) return this.#delete(stream);
-    if (dice < 70)
-      return ["XREADGROUP", "GROUP", GROUP, this.name, "COUNT", String(random.between(1, 5)), "STREAMS", stream, ">"];
-    if (dice < 80) return this.#acknowledge(stream);
-    if (dice < 82) return ["XAUTOCLAIM", stream, GROUP, this.name, "0", "-", "COUNT", String(random.between(1, 3))];
-    if (dice < 85) return ["XPENDING", stream, GROUP, "-", "+", "1000", this.name];
-    if (dice < 88) return ["XREVRANGE", stream, "+", "-", "COUNT", "1"];
-    if (dice < 90) return ["XADD", stream, "NOMKSTREAM", "0-1", "p", this.#payload()];
-    if (dice < 92) return ["WAIT", String(random.between(1, 2)), "100"];
-    if (dice < 93) return ["WAITAOF", "1", String(random.between(1, 2)), "100"];
-    if (dice < 95) return ["XREAD", "COUNT", "10", "BLOCK", "50", "STREAMS", stream, "$"];
-    return ["ECHO", this.#payload()];
-  }
-
-  #look(stream: string): readonly string[] {
-    const dice = this.#random.below(10);
-    if (dice < 4) return ["XRANGE", stream, "-", "+"];
-    if (dice < 8) return ["XREVRANGE", stream, "+", "-", "COUNT", "1"];
-    return dice < 9 ? ["XLEN", stream] : ["XREAD", "COUNT", "10", "STREAMS", stream, "0"];
+    let dice = this.#random.below(this.#weights);
+    for (const row of this.#table) {
+      dice -= row.weight;
+      if (dice < 0) return row.make(this, this.#random);
+    }
+    throw new Error("the weights add up");
   }
 
   /** Takes notice of what it was given. */
@@ -67,9 +114,69 @@ export class ClientWork {
     if (args[0] === "XADD" && typeof reply === "string") this.#keep(this.#added, args[1]!, [reply]);
     if (!Array.isArray(reply)) return;
     if (args[0] === "XAUTOCLAIM") this.#keep(this.#mine, args[1]!, idsOf(reply[1]));
-    if (args[0] !== "XREADGROUP") return;
+    if (args[0] === "XCLAIM") this.#keep(this.#mine, args[1]!, idsOf(reply));
+    if (args[0] === "XPENDING") this.#others.set(args[1]!, idsOf(reply).slice(0, 20));
+    if (args[0] !== "XREADGROUP" || args[2] !== GROUP) return;
     for (const [stream, entries] of reply as unknown as [string, unknown][])
       this.#keep(this.#mine, stream, idsOf(entries));
+  }
+
+  payload(): string {
+    return `${this.name}.${++this.#serial}`;
+  }
+
+  add(stream: string): readonly string[] {
+    return ["XADD", stream, ...this.#ack(), "*", "p", this.payload()];
+  }
+
+  /** `~` leaves more than the limit, never less. */
+  addTrimming(stream: string, random: SeededRandom): readonly string[] {
+    const limit = random.chance(1, 2) ? ["MAXLEN", random.pick(["=", "~"]), random.pick(TRIM_LIMITS)] : [];
+    return ["XADD", stream, ...this.#ack(), ...limit, "*", "p", this.payload()];
+  }
+
+  trim(stream: string, random: SeededRandom): readonly string[] {
+    const added = this.#added.get(stream) ?? [];
+    if (added.length > 0 && random.chance(1, 2)) return ["XTRIM", stream, "MINID", "=", random.pick(added)];
+    return ["XTRIM", stream, "MAXLEN", random.pick(["=", "~"]), random.pick(TRIM_LIMITS)];
+  }
+
+  /** One of its own entries, most often one that was added just now. */
+  delete(stream: string): readonly string[] {
+    const list = this.#added.get(stream);
+    if (list === undefined || list.length === 0) return this.add(stream);
+    const at = this.#random.chance(1, 2) ? list.length - 1 : this.#random.below(list.length);
+    return ["XDEL", stream, ...list.splice(at, 1)];
+  }
+
+  readGroup(stream: string, random: SeededRandom): readonly string[] {
+    const block = random.chance(1, 4) ? ["BLOCK", "60"] : [];
+    const count = String(random.between(1, 5));
+    return ["XREADGROUP", "GROUP", GROUP, this.name, "COUNT", count, ...block, "STREAMS", stream, ">"];
+  }
+
+  acknowledge(stream: string): readonly string[] {
+    const mine = this.#mine.get(stream);
+    if (mine === undefined || mine.length === 0) return this.add(stream);
+    const ids = mine.splice(0, this.#random.between(1, Math.min(4, mine.length)));
+    return ["XACK", stream, GROUP, ...ids];
+  }
+
+  autoclaim(stream: string, random: SeededRandom): readonly string[] {
+    const justId = random.chance(1, 4) ? ["JUSTID"] : [];
+    return ["XAUTOCLAIM", stream, GROUP, this.name, "0", "-", "COUNT", String(random.between(1, 3)), ...justId];
+  }
+
+  claim(stream: string): readonly string[] {
+    const others = this.#others.get(stream) ?? [];
+    if (others.length === 0) return ["XPENDING", stream, GROUP, "-", "+", "20"];
+    const ids = [this.#random.pick(others), this.#random.pick(others)];
+    return ["XCLAIM", stream, GROUP, this.name, "0", ...new Set(ids)];
+  }
+
+  #ack(): readonly string[] {
+    const level = this.#random.pick(["ALL", "ALL", "ALL", "1", "0", ""]);
+    return level === "" ? [] : ["ACK", level];
   }
 
   #keep(table: Map<string, string[]>, stream: string, ids: readonly string[]): void {
@@ -77,33 +184,11 @@ export class ClientWork {
     list.push(...ids);
     table.set(stream, list);
   }
-
-  /** One of its own entries, most often one that was added just now. */
-  #delete(stream: string): readonly string[] {
-    const list = this.#added.get(stream);
-    if (list === undefined || list.length === 0) return this.#add(stream);
-    const at = this.#random.chance(1, 2) ? list.length - 1 : this.#random.below(list.length);
-    return ["XDEL", stream, ...list.splice(at, 1)];
-  }
-
-  #add(stream: string): readonly string[] {
-    const level = this.#random.pick(["ALL", "ALL", "ALL", "1", "0", ""]);
-    const ack = level === "" ? [] : ["ACK", level];
-    return ["XADD", stream, ...ack, "*", "p", this.#payload()];
-  }
-
-  #acknowledge(stream: string): readonly string[] {
-    const mine = this.#mine.get(stream);
-    if (mine === undefined || mine.length === 0) return this.#add(stream);
-    const ids = mine.splice(0, this.#random.between(1, Math.min(4, mine.length)));
-    return ["XACK", stream, GROUP, ...ids];
-  }
-
-  #payload(): string {
-    return `${this.name}.${++this.#serial}`;
-  }
 }
 
-function idsOf(entries: unknown): readonly string[] {
-  return (entries as readonly [string, unknown][]).map(([id]) => id);
+/** Of entries, of rows of a pending list, or ids as they are. */
+function idsOf(rows: unknown): readonly string[] {
+  return (rows as readonly (string | readonly [string, unknown])[]).map((row) =>
+    typeof row === "string" ? row : row[0],
+  );
 }

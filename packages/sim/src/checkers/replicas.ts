@@ -2,10 +2,13 @@
  * What must hold between replicas at every moment: one leader per term, commit never goes back in a replica's life, equal state at equal committed
  * index on every replica, and equal log entries where index and term are equal.
  */
-import { crc32 } from "@headrace/bytes";
+import { crc32, latin1 } from "@headrace/bytes";
 import type { ShardReplica } from "@headrace/node";
+import type { Placement } from "./history.ts";
 import type { SimulatedCluster } from "../simulated-cluster.ts";
 
+/** As the workload makes them, in the client's own bytes. */
+const PAYLOADS = /(?<=\n)c\d+\.\d+(?=\r)/g;
 const VERIFY_EVERY_STEPS = 2000;
 
 export class ReplicaChecker {
@@ -23,6 +26,8 @@ export class ReplicaChecker {
   /** Of this moment: group → term of a leader. */
   readonly #leading: Map<number, number> = new Map();
   readonly #led: Set<number> = new Set();
+  /** Payloads as they were met in logs. */
+  readonly placements: Map<string, Placement> = new Map();
   compared = 0;
   entriesCompared = 0;
 
@@ -95,8 +100,12 @@ export class ReplicaChecker {
       const key = `${groupId}/${index}/${term}`;
       const content = `${crc32(data)}/${before}`;
       const known = this.#entries.get(key);
-      if (known === undefined) this.#entries.set(key, content);
-      else if (before >= 0 && !known.endsWith("/-1") && known !== content) {
+      if (known === undefined) {
+        this.#entries.set(key, content);
+        for (const [payload] of latin1(data, 0, data.length).matchAll(PAYLOADS)) {
+          if (!this.placements.has(payload)) this.placements.set(payload, { group: groupId, term, index });
+        }
+      } else if (before >= 0 && !known.endsWith("/-1") && known !== content) {
         throw new Error(
           `logs of shard ${groupId} differ at index ${index}, term ${term}: ${name} has ${content}, another had ${known}`,
         );

@@ -1,0 +1,276 @@
+/**
+ * Consumer groups, from what clients saw (reference §4.4). `>` hands an entry out once, in the order of ids; a pending entry has one owner, the last one
+ * who got or claimed it; delivery counts do not go back; what was acknowledged stays so and is counted once; at the end nothing is lost: every entry was
+ * acknowledged, is pending, or had not been handed out.
+ */
+import type { Operation } from "../sim-client.ts";
+import { GROUP, ONCE_GROUP } from "../workload.ts";
+import {
+  compareIds,
+  endOf,
+  type Entry,
+  type FinalView,
+  isCertain,
+  isCommittedLevel,
+  isRefused,
+  NEVER,
+  type PendingRow,
+} from "./reading.ts";
+
+/** Somebody became the owner of an entry, for sure or perhaps. */
+interface Taking {
+  readonly consumer: string;
+  readonly operation: Operation;
+  readonly isCertain: boolean;
+}
+
+/** Somebody looked at who owns an entry. */
+interface Look {
+  readonly row: PendingRow;
+  readonly began: number;
+  readonly ended: number;
+  readonly by: string;
+}
+
+export class GroupHistory {
+  readonly #stream: string;
+  readonly #operations: readonly Operation[];
+  readonly #final: FinalView;
+  readonly #isDoomed: (id: string) => boolean;
+  readonly #takings: Map<string, Taking[]> = new Map();
+  /** Operations without an answer that may have given anything of the stream to their consumer. */
+  readonly #openTakings: Taking[] = [];
+  /** id → XACKs that name it. */
+  readonly #acknowledging: Map<string, Operation[]> = new Map();
+
+  constructor(stream: string, operations: readonly Operation[], final: FinalView, isDoomed: (id: string) => boolean) {
+    this.#stream = stream;
+    this.#operations = operations;
+    this.#final = final;
+    this.#isDoomed = isDoomed;
+  }
+
+  /** Throws on the first contradiction. */
+  check(): void {
+    this.#checkDeliveries(GROUP);
+    this.#checkDeliveries(ONCE_GROUP);
+    this.#collect();
+    this.#checkAcknowledgements();
+    const looks = this.#looks();
+    this.#checkOwners(looks);
+    this.#checkCounts(looks);
+    this.#checkNothingLost();
+  }
+
+  /** At most once, and in the order of ids: what was delivered before is below what is delivered later. */
+  #checkDeliveries(group: string): void {
+    const given = new Map<string, string>();
+    const deliveries: { readonly operation: Operation; readonly first: string; readonly last: string }[] = [];
+    for (const operation of this.#operations) {
+      if (!isDelivery(operation) || operation.args[2] !== group || !Array.isArray(operation.reply)) continue;
+      const ids = idsDelivered(operation);
+      for (const id of ids) {
+        const before = given.get(id);
+        if (before !== undefined)
+          throw new Error(
+            `${this.#stream} ${id} was delivered to ${before} and again to ${operation.client} (group ${group})`,
+          );
+        given.set(id, operation.client);
+      }
+      deliveries.push({ operation, first: ids[0]!, last: ids.at(-1)! });
+    }
+    const ends = deliveries.toSorted((a, b) => a.operation.completedStep - b.operation.completedStep);
+    let highest: string | null = null;
+    let next = 0;
+    for (const { operation, first } of deliveries) {
+      while (next < ends.length && ends[next]!.operation.completedStep < operation.invokedStep) {
+        const { last } = ends[next++]!;
+        if (highest === null || compareIds(last, highest) > 0) highest = last;
+      }
+      if (highest !== null && compareIds(first, highest) <= 0)
+        throw new Error(
+          `${this.#stream} ${first} was delivered to ${operation.client} after ${highest} had been delivered (group ${group})`,
+        );
+    }
+  }
+
+  #collect(): void {
+    for (const operation of this.#operations) {
+      const { args, client } = operation;
+      if (isRefused(operation) || !isOfGroup(operation)) continue;
+      const taking: Taking = { consumer: client, operation, isCertain: isCertain(operation) };
+      if (args[0] === "XACK") {
+        for (const id of args.slice(3)) pushTo(this.#acknowledging, id, operation);
+      } else if (isDelivery(operation) || args[0] === "XAUTOCLAIM") {
+        if (taking.isCertain) for (const id of idsTaken(operation)) pushTo(this.#takings, id, taking);
+        else this.#openTakings.push(taking);
+      } else if (args[0] === "XCLAIM") {
+        const ids = taking.isCertain ? idsTaken(operation) : args.slice(5).filter((arg) => /^\d+-\d+$/.test(arg));
+        for (const id of ids) pushTo(this.#takings, id, taking);
+      }
+    }
+  }
+
+  /** Each id is counted by one XACK at most, and a look that began afterwards doesn't show it. */
+  #checkAcknowledgements(): void {
+    const doneBy = this.#acknowledgedBy();
+    const pending = new Set((this.#final.pending.get(this.#stream) ?? []).map(({ id }) => id));
+    for (const [id, by] of doneBy) {
+      if (pending.has(id)) throw new Error(`${this.#stream} ${id} was acknowledged and is pending again`);
+      for (const { operation } of this.#takings.get(id) ?? []) {
+        if (isCertain(operation) && operation.invokedStep > by.completedStep)
+          throw new Error(
+            `${this.#stream} ${id} was acknowledged by ${by.client} and handed to ${operation.client} afterwards (${operation.args.join(" ")})`,
+          );
+      }
+    }
+    let counted = 0;
+    const named = new Set<string>();
+    for (const operation of this.#operations) {
+      const { args, reply } = operation;
+      if (args[0] !== "XACK" || !isOfGroup(operation) || typeof reply !== "number") continue;
+      if (reply > new Set(args.slice(3)).size) throw new Error(`${args.join(" ")} counted ${reply}`);
+      for (const id of args.slice(3)) named.add(id);
+      if (isCommittedLevel(operation)) counted += reply;
+    }
+    if (counted > named.size)
+      throw new Error(`${this.#stream}: ${counted} acknowledgements were counted for ${named.size} entries`);
+  }
+
+  /** id → the XACK that counted it at ack=all. */
+  #acknowledgedBy(): Map<string, Operation> {
+    const doneBy = new Map<string, Operation>();
+    for (const operation of this.#operations) {
+      const { args, reply, ack } = operation;
+      if (args[0] !== "XACK" || !isOfGroup(operation) || ack !== "ALL" || typeof reply !== "number") continue;
+      const ids = args.slice(3);
+      if (reply === ids.length) {
+        for (const id of ids) {
+          const before = doneBy.get(id);
+          if (before !== undefined)
+            throw new Error(
+              `${this.#stream} ${id} was acknowledged twice: by ${before.client} and by ${operation.client}`,
+            );
+          doneBy.set(id, operation);
+        }
+      }
+    }
+    return doneBy;
+  }
+
+  /** Every reply that says who owns what. */
+  #looks(): Look[] {
+    const looks: Look[] = [];
+    for (const operation of this.#operations) {
+      const { args, reply, client, invokedStep, completedStep } = operation;
+      if (!Array.isArray(reply) || !isOfGroup(operation)) continue;
+      const by = args.join(" ");
+      if (args[0] === "XPENDING") {
+        for (const [id, consumer, , deliveries] of reply as unknown as [string, string, number, number][])
+          looks.push({ row: { id, consumer, deliveries }, began: invokedStep, ended: completedStep, by });
+      }
+      // Its own history: what it owns.
+      if (args[0] === "XREADGROUP" && !isDelivery(operation)) {
+        for (const id of idsDelivered(operation))
+          looks.push({ row: { id, consumer: client, deliveries: 0 }, began: invokedStep, ended: completedStep, by });
+      }
+    }
+    for (const row of this.#final.pending.get(this.#stream) ?? [])
+      looks.push({ row, began: NEVER, ended: NEVER, by: "the final look" });
+    return looks;
+  }
+
+  /** One owner: somebody took it, and nobody else for sure after that and before the look. */
+  #checkOwners(looks: readonly Look[]): void {
+    for (const { row, began, ended, by } of looks) {
+      const { id, consumer } = row;
+      const takings = this.#takings.get(id) ?? [];
+      const isPossible = (taking: Taking): boolean =>
+        taking.consumer === consumer &&
+        taking.operation.invokedStep < ended &&
+        !takings.some(
+          (other) =>
+            other.isCertain &&
+            other.consumer !== consumer &&
+            other.operation.invokedStep > endOf(taking.operation) &&
+            other.operation.completedStep < began,
+        );
+      if (takings.some(isPossible) || this.#openTakings.some(isPossible)) continue;
+      const known = takings.map(({ consumer: name, operation }) => `${name} (${operation.args[0]})`);
+      throw new Error(
+        `${this.#stream} ${id} belongs to ${consumer}, says ${by}; it was taken by ${known.join(", ") || "nobody"}`,
+      );
+    }
+  }
+
+  /** Never fewer than somebody saw before. */
+  #checkCounts(looks: readonly Look[]): void {
+    const byId = new Map<string, Look[]>();
+    for (const look of looks) if (look.row.deliveries > 0) pushTo(byId, look.row.id, look);
+    for (const [id, list] of byId) {
+      const ends = list.toSorted((a, b) => a.ended - b.ended);
+      let most = 0;
+      let next = 0;
+      for (const { row, began } of list.toSorted((a, b) => a.began - b.began)) {
+        while (next < ends.length && ends[next]!.ended < began) most = Math.max(most, ends[next++]!.row.deliveries);
+        if (row.deliveries < most)
+          throw new Error(`${this.#stream} ${id} was delivered ${row.deliveries} times, and ${most} times before`);
+      }
+    }
+  }
+
+  /** What was handed out is pending or somebody wanted to acknowledge it; the rest came with the drain. */
+  #checkNothingLost(): void {
+    const pending = new Set((this.#final.pending.get(this.#stream) ?? []).map(({ id }) => id));
+    const drained = new Set(this.#final.drained.get(this.#stream) ?? []);
+    for (const id of drained) {
+      const taking = this.#takings.get(id)?.find(({ isCertain: sure }) => sure);
+      if (taking !== undefined)
+        throw new Error(`${this.#stream} ${id} was delivered to ${taking.consumer}, and at the end once more`);
+      if (pending.has(id)) throw new Error(`${this.#stream} ${id} was pending, and delivered as new at the end`);
+    }
+    for (const [id] of this.#final.entries.get(this.#stream) ?? []) {
+      if (drained.has(id) || pending.has(id) || this.#acknowledging.has(id)) continue;
+      throw new Error(`${this.#stream} ${id} is in no list: not pending, never acknowledged, not to be delivered`);
+    }
+    for (const [id, takings] of this.#takings) {
+      const taking = takings.find(({ isCertain: sure }) => sure);
+      if (taking === undefined || pending.has(id) || this.#acknowledging.has(id) || this.#isDoomed(id)) continue;
+      throw new Error(
+        `${this.#stream} ${id} was delivered to ${taking.consumer}, never acknowledged, and is not pending`,
+      );
+    }
+  }
+}
+
+function isDelivery({ args }: Operation): boolean {
+  return args[0] === "XREADGROUP" && args.at(-1) === ">";
+}
+
+function isOfGroup({ args }: Operation): boolean {
+  return args[2] === GROUP;
+}
+
+function idsDelivered({ reply }: Operation): readonly string[] {
+  const [stream] = reply as unknown as [[string, Entry[]]];
+  return stream[1].map(([id]) => id);
+}
+
+/** Ids that the reply says were handed over. */
+function idsTaken({ args, reply }: Operation): readonly string[] {
+  if (!Array.isArray(reply)) return [];
+  const rows = (
+    args[0] === "XREADGROUP"
+      ? (reply[0] as unknown as [string, unknown])[1]
+      : args[0] === "XAUTOCLAIM"
+        ? reply[1]
+        : reply
+  ) as readonly (string | Entry)[];
+  return rows.map((row) => (typeof row === "string" ? row : row[0]));
+}
+
+function pushTo<T>(table: Map<string, T[]>, key: string, item: T): void {
+  const list = table.get(key);
+  if (list === undefined) table.set(key, [item]);
+  else list.push(item);
+}

@@ -1,0 +1,94 @@
+/** What requests and replies say about streams: shared by the checkers, which never look at the program itself. */
+import { ErrorReply } from "../reply-value.ts";
+import type { Operation } from "../sim-client.ts";
+
+export type Entry = readonly [id: string, fields: readonly string[]];
+
+/** What a quiet reader finds at the end, with everything healed. */
+export interface FinalView {
+  readonly entries: ReadonlyMap<string, readonly Entry[]>;
+  /** stream → what is pending in the group, before it is drained. */
+  readonly pending: ReadonlyMap<string, readonly PendingRow[]>;
+  /** stream → ids that the group had not handed out yet, in the order in which the drain got them. */
+  readonly drained: ReadonlyMap<string, readonly string[]>;
+}
+
+export interface PendingRow {
+  readonly id: string;
+  readonly consumer: string;
+  readonly deliveries: number;
+}
+
+/** By its first letters: `s` entries are added and deleted by id, `t` trimmed, `d` the whole key is deleted now and then. */
+export type StreamKind = "s" | "t" | "d";
+
+export function kindOf(stream: string): StreamKind {
+  const letter = stream[0]!;
+  return letter === "t" || letter === "d" ? letter : "s";
+}
+
+export const NEVER: number = Number.POSITIVE_INFINITY;
+
+/** When the operation was over; one without an answer may take effect at any time later. */
+export function endOf(operation: Operation): number {
+  const { reply } = operation;
+  if (reply === undefined) return NEVER;
+  return reply instanceof ErrorReply && reply.code === "UNCERTAIN" ? NEVER : operation.completedStep;
+}
+
+/** It answered, and nothing but what it says can have happened. */
+export function isCertain(operation: Operation): boolean {
+  return operation.reply !== undefined && !(operation.reply instanceof ErrorReply);
+}
+
+/** Refused: nothing of it has happened and nothing will. */
+export function isRefused({ reply }: Operation): boolean {
+  return reply instanceof ErrorReply && reply.code !== "UNCERTAIN";
+}
+
+export function isCommittedLevel(operation: Operation): boolean {
+  return operation.ack === "ALL";
+}
+
+/** Entries in a reply: stream → entries. Of a history read those that were deleted meanwhile are left out. */
+export function entriesRead(operation: Operation): readonly (readonly [string, readonly Entry[]])[] {
+  const { args, reply } = operation;
+  if (!Array.isArray(reply)) return [];
+  switch (args[0]!) {
+    case "XRANGE":
+    case "XREVRANGE":
+      return [[args[1]!, reply as unknown as Entry[]]];
+    case "XREAD":
+    case "XREADGROUP":
+      return (reply as unknown as [string, [string, readonly string[] | null][]][]).map(([stream, entries]) => [
+        stream,
+        entries.filter(([, fields]) => fields !== null) as Entry[],
+      ]);
+    case "XCLAIM":
+      return args.includes("JUSTID") ? [] : [[args[1]!, reply as unknown as Entry[]]];
+    case "XAUTOCLAIM":
+      return args.includes("JUSTID") ? [] : [[args[1]!, reply[1] as unknown as Entry[]]];
+    default:
+      return [];
+  }
+}
+
+export function payloadOf(add: Operation): string {
+  return add.args.at(-1)!;
+}
+
+/** Shows the whole stream. */
+export function isWholeRead({ args, reply }: Operation): boolean {
+  return args[0] === "XRANGE" && args.length === 4 && Array.isArray(reply);
+}
+
+/** Shows the end of the stream. */
+export function showsEnd(operation: Operation): boolean {
+  return operation.args[0] === "XRANGE" || operation.args[0] === "XREVRANGE";
+}
+
+export function compareIds(a: string, b: string): number {
+  const [aMs, aSeq] = a.split("-").map(Number) as [number, number];
+  const [bMs, bSeq] = b.split("-").map(Number) as [number, number];
+  return aMs - bMs || aSeq - bSeq;
+}
