@@ -3,8 +3,8 @@
  * there, and the simulator's checkers compare it with what the clients saw. Rounds have streams of their own, so that histories stay small.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import { ClientWork, ErrorReply, GROUP, History, SeededRandom } from "@headrace/sim";
-import type { AckLevel, FinalView, ReplyValue } from "@headrace/sim";
+import { ClientWork, ErrorReply, GROUP, History, ONCE_GROUP, SeededRandom, workStreams } from "@headrace/sim";
+import type { AckLevel, Entry, FinalView, PendingRow, ReplyValue, WorkStreams } from "@headrace/sim";
 import { groupsOf, ProxiedCluster } from "@headrace/testkit";
 import { RealFaults, type RealFaultKind } from "./real-faults.ts";
 import { EventCounter, RecordingClient } from "./recording-client.ts";
@@ -71,7 +71,7 @@ class Round {
   readonly #random: SeededRandom;
   readonly #options: NetworkFaultsOptions;
   readonly #round: number;
-  readonly #streams: readonly string[];
+  readonly #streams: WorkStreams;
   readonly #history: History = new History();
   readonly #counter: EventCounter = new EventCounter();
   readonly #clients: RecordingClient[] = [];
@@ -83,7 +83,7 @@ class Round {
     this.#random = random;
     this.#options = options;
     this.#round = round;
-    this.#streams = ["a", "b", "c", "d"].map((tag) => `s${round}:{${tag}}`);
+    this.#streams = workStreams(String(round));
     this.#ports = cluster.gateways.map(({ port }) => port);
     this.faults = new RealFaults(random.fork(), cluster, options.meanGapMs);
   }
@@ -91,12 +91,14 @@ class Round {
   async run(): Promise<History> {
     const quiet = this.#client("admin", 0, "ALL", () => undefined);
     try {
-      for (const stream of this.#streams) {
-        await this.#insist(
-          quiet,
-          ["XGROUP", "CREATE", stream, GROUP, "0", "MKSTREAM"],
-          (reply) => reply === "OK" || (reply instanceof ErrorReply && reply.code === "BUSYGROUP"),
-        );
+      for (const stream of this.#streams.grouped) {
+        for (const group of [GROUP, ONCE_GROUP]) {
+          await this.#insist(
+            quiet,
+            ["XGROUP", "CREATE", stream, group, "0", "MKSTREAM"],
+            (reply) => reply === "OK" || (reply instanceof ErrorReply && reply.code === "BUSYGROUP"),
+          );
+        }
       }
       this.#startClients();
       this.faults.start();
@@ -198,16 +200,41 @@ class Round {
 
   async #look(client: RecordingClient): Promise<FinalView> {
     await this.#settle();
-    const entries = new Map<string, FinalView["entries"] extends ReadonlyMap<string, infer E> ? E : never>();
-    const pending = new Map<string, Set<string>>();
-    for (const stream of this.#streams) {
+    const entries = new Map<string, readonly Entry[]>();
+    const pending = new Map<string, readonly PendingRow[]>();
+    const drained = new Map<string, readonly string[]>();
+    const { grouped, trimmed, deleted } = this.#streams;
+    for (const stream of [...grouped, ...trimmed, ...deleted]) {
       await this.#insist(client, ["XADD", `${stream}end`, "*", "p", "end"], (reply) => typeof reply === "string");
       entries.set(stream, (await this.#insist(client, ["XRANGE", stream, "-", "+"], Array.isArray)) as never);
+    }
+    for (const stream of grouped) {
       const listed = await this.#insist(client, ["XPENDING", stream, GROUP, "-", "+", "1000000"], Array.isArray);
-      pending.set(stream, new Set((listed as unknown as [string][]).map(([id]) => id)));
+      const rows = (listed as unknown as [string, string, number, number][]).map(([id, consumer, , deliveries]) => ({
+        id,
+        consumer,
+        deliveries,
+      }));
+      pending.set(stream, rows);
+      drained.set(stream, await this.#drain(client, stream));
     }
     await this.#awaitEqualReplicas();
-    return { entries, pending };
+    return { entries, pending, drained };
+  }
+
+  /** What the group had not handed out. Nothing is asked twice: with everything healed no answer may be lost. */
+  async #drain(client: RecordingClient, stream: string): Promise<readonly string[]> {
+    const ids: string[] = [];
+    for (;;) {
+      const operation = client.send(["XREADGROUP", "GROUP", GROUP, "drain", "COUNT", "100", "STREAMS", stream, ">"]);
+      while (operation.open) await pause(5);
+      const { reply } = operation;
+      if (reply === null) return ids;
+      if (!Array.isArray(reply))
+        throw new Error(`with everything healed, ${stream} was answered ${JSON.stringify(reply)}`);
+      const [[, found]] = reply as unknown as [[string, Entry[]]];
+      for (const [id] of found) ids.push(id);
+    }
   }
 
   async #awaitEqualReplicas(): Promise<void> {

@@ -8,7 +8,7 @@ import { SimByteNetwork } from "./sim-network.ts";
 import { SimClient, type AckLevel, type Operation } from "./sim-client.ts";
 import { defaultClusterOptions, SimulatedCluster, type ClusterOptions } from "./simulated-cluster.ts";
 import { Faults, type FaultChoice } from "./faults.ts";
-import { ClientWork, DELETED_KEYS, GROUP, ONCE_GROUP, STREAMS, TRIMMED_STREAMS } from "./workload.ts";
+import { ClientWork, GROUP, ONCE_GROUP, workStreams } from "./workload.ts";
 import { History } from "./checkers/history.ts";
 import type { Entry, FinalView, PendingRow } from "./checkers/reading.ts";
 import { ReplicaChecker } from "./checkers/replicas.ts";
@@ -53,6 +53,7 @@ export class Violation extends Error {
   }
 }
 
+const STREAMS = workStreams();
 const CHECK_STATES_EVERY_STEPS = 400;
 /** After healing everything must be served within this simulated time. */
 const LIVENESS_MS = 30_000;
@@ -181,7 +182,7 @@ class Run {
   }
 
   #prepare(client: SimClient): void {
-    for (const stream of STREAMS) {
+    for (const stream of STREAMS.grouped) {
       for (const group of [GROUP, ONCE_GROUP]) {
         this.#insist(
           client,
@@ -198,7 +199,10 @@ class Run {
     for (let i = 0; i < count; i++) {
       const name = `c${i}`;
       const random = this.#random.fork();
-      const work = new ClientWork(name, random.fork(), random.chance(readersOfTen, 10));
+      const work = new ClientWork(name, random.fork(), {
+        streams: STREAMS,
+        isReader: random.chance(readersOfTen, 10),
+      });
       const depth = random.pick([1, 1, 4, 16]);
       const ack = random.pick<AckLevel>(["ALL", "ALL", "1", "0"]);
       const client = this.#client(name, i, ack, (operation) => {
@@ -235,11 +239,11 @@ class Run {
     const entries = new Map<string, readonly Entry[]>();
     const pending = new Map<string, readonly PendingRow[]>();
     const drained = new Map<string, readonly string[]>();
-    for (const stream of [...STREAMS, ...TRIMMED_STREAMS, ...DELETED_KEYS]) {
+    for (const stream of [...STREAMS.grouped, ...STREAMS.trimmed, ...STREAMS.deleted]) {
       this.#insist(client, ["XADD", `${stream}end`, "*", "p", `end ${stream}`], (reply) => typeof reply === "string");
       entries.set(stream, this.#insist(client, ["XRANGE", stream, "-", "+"], Array.isArray) as never);
     }
-    for (const stream of STREAMS) {
+    for (const stream of STREAMS.grouped) {
       const rows = this.#insist(client, ["XPENDING", stream, GROUP, "-", "+", "1000000"], Array.isArray);
       pending.set(
         stream,

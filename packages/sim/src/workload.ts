@@ -10,10 +10,26 @@ export const GROUP = "g";
 /** Delivers without a pending list (NOACK): at most once. */
 export const ONCE_GROUP = "once";
 
-/** Entries are added and deleted by id; groups read here. */
-export const STREAMS: readonly string[] = ["s:{a}", "s:{b}", "s:{c}", "s:{d}"];
-export const TRIMMED_STREAMS: readonly string[] = ["t:{a}", "t:{b}"];
-export const DELETED_KEYS: readonly string[] = ["d:{a}", "d:{b}"];
+export interface WorkStreams {
+  /** Entries are added and deleted by id; groups read here. */
+  readonly grouped: readonly string[];
+  readonly trimmed: readonly string[];
+  /** Deleted as a whole now and then. */
+  readonly deleted: readonly string[];
+  /** Nobody ever makes it. */
+  readonly missing: string;
+}
+
+/** `round` keeps the streams of several runs on one cluster apart. */
+export function workStreams(round: string = ""): WorkStreams {
+  return {
+    grouped: ["a", "b", "c", "d"].map((tag) => `s${round}:{${tag}}`),
+    trimmed: ["a", "b"].map((tag) => `t${round}:{${tag}}`),
+    deleted: ["a", "b"].map((tag) => `d${round}:{${tag}}`),
+    missing: `n${round}:{a}`,
+  };
+}
+
 const TRIM_LIMITS = ["5", "20", "60"];
 
 interface WorkRow {
@@ -22,19 +38,19 @@ interface WorkRow {
 }
 
 const writers: readonly WorkRow[] = [
-  { weight: 30, make: (work, random) => work.add(random.pick(STREAMS)) },
-  { weight: 12, make: (_work, random) => ["XRANGE", random.pick(STREAMS), "-", "+"] },
-  { weight: 3, make: (_work, random) => ["XLEN", random.pick(STREAMS)] },
-  { weight: 2, make: (work, random) => work.delete(random.pick(STREAMS)) },
-  { weight: 11, make: (work, random) => work.readGroup(random.pick(STREAMS), random) },
-  { weight: 9, make: (work, random) => work.acknowledge(random.pick(STREAMS)) },
-  { weight: 2, make: (work, random) => work.autoclaim(random.pick(STREAMS), random) },
-  { weight: 2, make: (work, random) => work.claim(random.pick(STREAMS)) },
-  { weight: 2, make: (_work, random) => ["XPENDING", random.pick(STREAMS), GROUP, "-", "+", "1000"] },
-  { weight: 2, make: (work, random) => ["XPENDING", random.pick(STREAMS), GROUP, "-", "+", "1000", work.name] },
+  { weight: 30, make: (work) => work.add(work.grouped()) },
+  { weight: 12, make: (work) => ["XRANGE", work.grouped(), "-", "+"] },
+  { weight: 3, make: (work) => ["XLEN", work.grouped()] },
+  { weight: 2, make: (work) => work.delete(work.grouped()) },
+  { weight: 11, make: (work, random) => work.readGroup(work.grouped(), random) },
+  { weight: 9, make: (work) => work.acknowledge(work.grouped()) },
+  { weight: 2, make: (work, random) => work.autoclaim(work.grouped(), random) },
+  { weight: 2, make: (work) => work.claim(work.grouped()) },
+  { weight: 2, make: (work) => ["XPENDING", work.grouped(), GROUP, "-", "+", "1000"] },
+  { weight: 2, make: (work) => ["XPENDING", work.grouped(), GROUP, "-", "+", "1000", work.name] },
   {
     weight: 2,
-    make: (work, random) => ["XREADGROUP", "GROUP", GROUP, work.name, "STREAMS", random.pick(STREAMS), "0"],
+    make: (work) => ["XREADGROUP", "GROUP", GROUP, work.name, "STREAMS", work.grouped(), "0"],
   },
   {
     weight: 2,
@@ -47,39 +63,40 @@ const writers: readonly WorkRow[] = [
       String(random.between(1, 3)),
       "NOACK",
       "STREAMS",
-      random.pick(STREAMS),
+      work.grouped(),
       ">",
     ],
   },
-  { weight: 3, make: (_work, random) => ["XREVRANGE", random.pick(STREAMS), "+", "-", "COUNT", "1"] },
-  { weight: 2, make: (work, random) => ["XADD", random.pick(STREAMS), "NOMKSTREAM", "0-1", "p", work.payload()] },
-  { weight: 2, make: (work) => ["XADD", "n:{a}", "NOMKSTREAM", "*", "p", work.payload()] },
+  { weight: 3, make: (work) => ["XREVRANGE", work.grouped(), "+", "-", "COUNT", "1"] },
+  { weight: 2, make: (work) => ["XADD", work.grouped(), "NOMKSTREAM", "0-1", "p", work.payload()] },
+  { weight: 2, make: (work) => ["XADD", work.streams.missing, "NOMKSTREAM", "*", "p", work.payload()] },
   { weight: 2, make: (_work, random) => ["WAIT", String(random.between(1, 2)), "100"] },
   { weight: 1, make: (_work, random) => ["WAITAOF", "1", String(random.between(1, 2)), "100"] },
-  { weight: 2, make: (_work, random) => ["XREAD", "COUNT", "10", "BLOCK", "50", "STREAMS", random.pick(STREAMS), "$"] },
-  { weight: 1, make: (_work, random) => ["XREAD", "COUNT", "10", "STREAMS", random.pick(STREAMS), "0"] },
-  { weight: 4, make: (work, random) => work.addTrimming(random.pick(TRIMMED_STREAMS), random) },
-  { weight: 2, make: (work, random) => work.trim(random.pick(TRIMMED_STREAMS), random) },
-  { weight: 3, make: (_work, random) => ["XRANGE", random.pick(TRIMMED_STREAMS), "-", "+"] },
-  { weight: 4, make: (work, random) => work.add(random.pick(DELETED_KEYS)) },
-  { weight: 1, make: (_work, random) => [random.pick(["DEL", "UNLINK"]), random.pick(DELETED_KEYS)] },
-  { weight: 3, make: (_work, random) => ["XRANGE", random.pick(DELETED_KEYS), "-", "+"] },
-  { weight: 1, make: (_work, random) => ["EXISTS", random.pick(DELETED_KEYS)] },
+  { weight: 2, make: (work) => ["XREAD", "COUNT", "10", "BLOCK", "50", "STREAMS", work.grouped(), "$"] },
+  { weight: 1, make: (work) => ["XREAD", "COUNT", "10", "STREAMS", work.grouped(), "0"] },
+  { weight: 4, make: (work, random) => work.addTrimming(work.trimmed(), random) },
+  { weight: 2, make: (work, random) => work.trim(work.trimmed(), random) },
+  { weight: 3, make: (work) => ["XRANGE", work.trimmed(), "-", "+"] },
+  { weight: 4, make: (work) => work.add(work.deleted()) },
+  { weight: 1, make: (work, random) => [random.pick(["DEL", "UNLINK"]), work.deleted()] },
+  { weight: 3, make: (work) => ["XRANGE", work.deleted(), "-", "+"] },
+  { weight: 1, make: (work) => ["EXISTS", work.deleted()] },
   { weight: 4, make: (work) => ["ECHO", work.payload()] },
 ];
 
 const readers: readonly WorkRow[] = [
-  { weight: 4, make: (_work, random) => ["XRANGE", random.pick(STREAMS), "-", "+"] },
-  { weight: 4, make: (_work, random) => ["XREVRANGE", random.pick(STREAMS), "+", "-", "COUNT", "1"] },
-  { weight: 1, make: (_work, random) => ["XLEN", random.pick(STREAMS)] },
-  { weight: 1, make: (_work, random) => ["XREAD", "COUNT", "10", "STREAMS", random.pick(STREAMS), "0"] },
-  { weight: 1, make: (_work, random) => ["XRANGE", random.pick([...TRIMMED_STREAMS, ...DELETED_KEYS]), "-", "+"] },
-  { weight: 1, make: (_work, random) => ["XPENDING", random.pick(STREAMS), GROUP, "-", "+", "1000"] },
+  { weight: 4, make: (work) => ["XRANGE", work.grouped(), "-", "+"] },
+  { weight: 4, make: (work) => ["XREVRANGE", work.grouped(), "+", "-", "COUNT", "1"] },
+  { weight: 1, make: (work) => ["XLEN", work.grouped()] },
+  { weight: 1, make: (work) => ["XREAD", "COUNT", "10", "STREAMS", work.grouped(), "0"] },
+  { weight: 1, make: (work, random) => ["XRANGE", random.chance(1, 2) ? work.trimmed() : work.deleted(), "-", "+"] },
+  { weight: 1, make: (work) => ["XPENDING", work.grouped(), GROUP, "-", "+", "1000"] },
 ];
 
 /** Makes the requests of one client. */
 export class ClientWork {
   readonly name: string;
+  readonly streams: WorkStreams;
   readonly #random: SeededRandom;
   readonly #table: readonly WorkRow[];
   readonly #weights: number;
@@ -92,10 +109,15 @@ export class ClientWork {
   readonly #added: Map<string, string[]> = new Map();
 
   /** `isReader`: only looks. Where nobody writes, nothing but the proof of leadership stands between a reader and a deposed leader's past. */
-  constructor(name: string, random: SeededRandom, isReader: boolean) {
+  constructor(
+    name: string,
+    random: SeededRandom,
+    options: { readonly streams: WorkStreams; readonly isReader: boolean },
+  ) {
     this.name = name;
+    this.streams = options.streams;
     this.#random = random;
-    this.#table = isReader ? readers : writers;
+    this.#table = options.isReader ? readers : writers;
     this.#weights = this.#table.reduce((sum, { weight }) => sum + weight, 0);
   }
 
@@ -119,6 +141,18 @@ export class ClientWork {
     if (args[0] !== "XREADGROUP" || args[2] !== GROUP) return;
     for (const [stream, entries] of reply as unknown as [string, unknown][])
       this.#keep(this.#mine, stream, idsOf(entries));
+  }
+
+  grouped(): string {
+    return this.#random.pick(this.streams.grouped);
+  }
+
+  trimmed(): string {
+    return this.#random.pick(this.streams.trimmed);
+  }
+
+  deleted(): string {
+    return this.#random.pick(this.streams.deleted);
   }
 
   payload(): string {
