@@ -26,7 +26,7 @@ export interface LevelStoreOptions {
   readonly writeBufferBytes?: number;
   /** Default 8 MiB. The store's readers have a cache of their own. */
   readonly cacheBytes?: number;
-  /** Values from this size on go into value files. Default 4 KiB (bench/results/store-write.txt); Infinity: none. */
+  /** Values from this size on go into value files. Default 2 KiB (bench/results/store-write.txt); Infinity: none. */
   readonly valueFileBytesMin?: number;
   /** Size at which a value file is sealed. Default 32 MiB. */
   readonly valueFileBytes?: number;
@@ -102,7 +102,7 @@ class LevelStore implements SpoilableStore {
     this.#files = files;
     this.#writer = new RowWriter(database, files);
     this.#collector = new ValueCollector(database, files, this.#writer);
-    this.#largeBytesMin = options.valueFileBytesMin ?? 4096;
+    this.#largeBytesMin = options.valueFileBytesMin ?? 2048;
     this.#operations = new OperationQueue(options.operationsMax ?? Math.max(1, threads - 2));
     this.#proceed();
   }

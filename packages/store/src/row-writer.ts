@@ -4,6 +4,7 @@
  */
 import { crc32 } from "@headrace/bytes";
 import type { Database } from "./database.ts";
+import { InlineKeys } from "./inline-keys.ts";
 import type { ValueFiles } from "./value-files.ts";
 import {
   countsKey,
@@ -33,6 +34,7 @@ const NOTHING_COLLECTED: Collected = { placesKeys: [], endedFile: null };
 export class RowWriter {
   readonly #database: Database;
   readonly #files: ValueFiles;
+  readonly #inlineKeys: InlineKeys = new InlineKeys();
   #spoiltBy: unknown = null;
 
   constructor(database: Database, files: ValueFiles) {
@@ -52,8 +54,7 @@ export class RowWriter {
   async write(plan: WritePlan, collected: Collected = NOTHING_COLLECTED): Promise<void> {
     if (this.#spoiltBy !== null) throw this.#spoiltBy;
     const changes = new Map<number, number>();
-    await this.#countReplaced(plan.smallKeys, changes);
-    await this.#countReplaced(plan.largeKeys, changes);
+    await this.#countReplaced(plan, changes);
     const batch = this.#database.batch();
     try {
       if (plan.largeKeys.length > 0) await this.#putLarge(batch, plan, changes);
@@ -64,7 +65,9 @@ export class RowWriter {
       for (const { file, usedBytes, liveBytes } of counts) batch.put(countsKey(file), countsRow(usedBytes, liveBytes));
       await this.#commit(batch);
       for (const count of counts) this.#files.count(count);
+      this.#remember(plan);
     } catch (error) {
+      this.#inlineKeys.clear();
       await batch.close();
       throw error;
     }
@@ -79,12 +82,24 @@ export class RowWriter {
     }
   }
 
-  /** Pointers that these keys have now will be gone. */
-  async #countReplaced(keys: Uint8Array[], changes: Map<number, number>): Promise<void> {
+  /** Pointers that the keys of the plan have now will be gone. */
+  async #countReplaced(plan: WritePlan, changes: Map<number, number>): Promise<void> {
+    const keys = plan.smallKeys.filter((_, i) => !this.#inlineKeys.has(plan.smallNames[i]!));
+    for (let i = 0; i < plan.largeKeys.length; i++) {
+      if (!this.#inlineKeys.has(plan.largeNames[i]!)) keys.push(plan.largeKeys[i]!);
+    }
     if (keys.length === 0) return;
     for (const row of await this.#database.getMany(keys)) {
       const pointer = row === undefined ? null : pointerOf(row);
       if (pointer !== null) changes.set(pointer.file, (changes.get(pointer.file) ?? 0) - pointer.length);
+    }
+  }
+
+  #remember(plan: WritePlan): void {
+    for (const name of plan.largeNames) this.#inlineKeys.delete(name);
+    for (let i = 0; i < plan.smallNames.length; i++) {
+      if (plan.smallValues[i] === null) this.#inlineKeys.delete(plan.smallNames[i]!);
+      else this.#inlineKeys.add(plan.smallNames[i]!);
     }
   }
 

@@ -5,6 +5,7 @@
  * A step is bounded, and the store runs it between two writes and never beside one: so a moved value can't cover a newer one. What a
  * step has done goes with its batch, places included: the next step, or the next process, begins at the first place that is left.
  */
+import { latin1 } from "@headrace/bytes";
 import type { Database } from "./database.ts";
 import type { RowWriter } from "./row-writer.ts";
 import { DamagedValue } from "./value-file.ts";
@@ -54,7 +55,10 @@ export class ValueCollector {
     const step = await this.#look(file);
     const plan = new WritePlan();
     const values = await this.#files.read(step.livePointers);
-    for (let i = 0; i < values.length; i++) plan.addLarge(step.liveKeys[i]!, values[i]!);
+    for (let i = 0; i < values.length; i++) {
+      const key = step.liveKeys[i]!;
+      plan.addLarge(latin1(key, 1, key.length), key, values[i]!);
+    }
     await this.#writer.write(plan, { placesKeys: step.placesKeys, endedFile: step.isLast ? file : null });
     if (step.isLast) this.#files.end(file);
   }

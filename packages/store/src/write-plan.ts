@@ -7,9 +7,11 @@ import type { KvChange } from "@headrace/ports";
 import { rowKey } from "./value-row.ts";
 
 export class WritePlan {
-  /** Keys of LevelDB. Small values and deletions: `smallValues[i]` belongs to `smallKeys[i]`. */
+  /** Small values and deletions. Names are the caller's keys as strings, keys are LevelDB's. */
+  readonly smallNames: string[] = [];
   readonly smallKeys: Uint8Array[] = [];
   readonly smallValues: (Uint8Array | null)[] = [];
+  readonly largeNames: string[] = [];
   readonly largeKeys: Uint8Array[] = [];
   readonly largeValues: Uint8Array[] = [];
   largeBytes = 0;
@@ -18,12 +20,14 @@ export class WritePlan {
     return this.smallKeys.length + this.largeKeys.length === 0;
   }
 
-  addSmall(key: Uint8Array, value: Uint8Array | null): void {
+  addSmall(name: string, key: Uint8Array, value: Uint8Array | null): void {
+    this.smallNames.push(name);
     this.smallKeys.push(key);
     this.smallValues.push(value);
   }
 
-  addLarge(key: Uint8Array, value: Uint8Array): void {
+  addLarge(name: string, key: Uint8Array, value: Uint8Array): void {
+    this.largeNames.push(name);
     this.largeKeys.push(key);
     this.largeValues.push(value);
     this.largeBytes += value.length;
@@ -37,9 +41,9 @@ export function planWrite(batches: readonly (readonly KvChange[])[], largeBytesM
     for (const change of changes) last.set(latin1(change.key, 0, change.key.length), change);
   }
   const plan = new WritePlan();
-  for (const { key, value } of last.values()) {
-    if (value !== null && value.length >= largeBytesMin) plan.addLarge(rowKey(key), value);
-    else plan.addSmall(rowKey(key), value);
+  for (const [name, { key, value }] of last) {
+    if (value !== null && value.length >= largeBytesMin) plan.addLarge(name, rowKey(key), value);
+    else plan.addSmall(name, rowKey(key), value);
   }
   return plan;
 }
