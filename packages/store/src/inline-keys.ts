@@ -1,6 +1,6 @@
 /**
  * Keys that are known to have their value in place, by what this process wrote: rows that change with every checkpoint need no look-up for an old
- * pointer. Bounded: forgetting costs a look-up (2 µs of CPU a row, bench/results/store-write.txt), never more.
+ * pointer. Bounded: forgetting costs a look-up, about 2 µs of CPU a row, never more.
  */
 const KEYS_MAX = 65_536;
 

@@ -13,9 +13,9 @@ import type { ValueFiles } from "./value-files.ts";
 import { decodePlaces, placesEnd, placesKey, pointerOf, type ValuePointer } from "./value-row.ts";
 import { WritePlan } from "./write-plan.ts";
 
-/** Twice what a usual write brings, so that space comes free faster than it is used. */
-const STEP_PLACED_BYTES = 8 * 1024 * 1024;
-const STEP_COPIED_BYTES = 2 * 1024 * 1024;
+/** Parts of a file that a step looks at, and copies. By default twice and half of what a usual write brings: space comes free faster than it is used. */
+const STEP_PLACED_PART = 1 / 4;
+const STEP_COPIED_PART = 1 / 16;
 
 interface Step {
   readonly placesKeys: Uint8Array[];
@@ -66,13 +66,14 @@ export class ValueCollector {
   async #look(file: number): Promise<Step> {
     const step: Step = { placesKeys: [], liveKeys: [], livePointers: [], isLast: true };
     const iterator = this.#database.iterator({ gte: placesKey(file, 0), lt: placesEnd(file), fillCache: false });
+    const { fileBytes } = this.#files;
     let placedBytes = 0;
     let liveBytes = 0;
     try {
       for (;;) {
         const row = await iterator.next();
         if (row === undefined) return step;
-        if (placedBytes >= STEP_PLACED_BYTES || liveBytes >= STEP_COPIED_BYTES) break;
+        if (placedBytes >= fileBytes * STEP_PLACED_PART || liveBytes >= fileBytes * STEP_COPIED_PART) break;
         const places = decodePlaces(row[0], row[1]);
         const rows = await this.#database.getMany(places.map((place) => place.rowKey));
         places.forEach((place, i) => {

@@ -53,6 +53,11 @@ export class ValueFiles {
     this.#options = options;
   }
 
+  /** The size at which files are sealed. */
+  get fileBytes(): number {
+    return this.#options.fileBytes;
+  }
+
   /** The numbers of the files on disk; creates the directory if it is missing. */
   async list(): Promise<readonly number[]> {
     await mkdir(this.#directory, { recursive: true });

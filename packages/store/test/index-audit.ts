@@ -16,6 +16,7 @@ export async function auditIndex(directory: string): Promise<IndexAudit> {
   await level.close();
   const pointers = new Map<string, ValuePointer>();
   const placed = new Set<string>();
+  const places: { readonly file: number; readonly offset: number; readonly end: number }[] = [];
   const counts = new Map<number, FileCounts>();
   for (const [key, row] of rows) {
     const kind = key[0]!;
@@ -25,6 +26,7 @@ export async function auditIndex(directory: string): Promise<IndexAudit> {
     } else if (kind === 1) {
       const file = Buffer.from(key).readUInt32BE(1);
       for (const { offset, length, rowKey } of decodePlaces(key, row)) {
+        places.push({ file, offset, end: offset + length });
         placed.add(`${Buffer.from(rowKey).toString("hex")} ${file} ${offset} ${length}`);
       }
     } else if (kind === 2) {
@@ -38,6 +40,13 @@ export async function auditIndex(directory: string): Promise<IndexAudit> {
     live.set(file, (live.get(file) ?? 0) + length);
     if (!placed.has(`${key} ${file} ${offset} ${length}`)) problems.push(`${key} at ${file}:${offset} has no place`);
     if (offset + length > (counts.get(file)?.usedBytes ?? 0)) problems.push(`${key} is behind what ${file} has used`);
+  }
+  for (const [i, place] of places.entries()) {
+    const next = places[i + 1];
+    if (next?.file === place.file && next.offset < place.end)
+      problems.push(`places overlap at ${place.file}:${place.end}`);
+    if (place.end > (counts.get(place.file)?.usedBytes ?? 0))
+      problems.push(`a place behind what ${place.file} has used`);
   }
   for (const { file, usedBytes, liveBytes } of counts.values()) {
     if (liveBytes !== (live.get(file) ?? 0))

@@ -1,6 +1,8 @@
+import { stat } from "node:fs/promises";
 import { expect, test } from "vitest";
 import type { KvRow, KvStore } from "@headrace/ports";
 import { settleByWaiting, valueOf } from "@headrace/testkit/conformance/settle.ts";
+import { auditIndex } from "./index-audit.ts";
 import {
   all,
   close,
@@ -94,6 +96,23 @@ test("values overwritten for long take a bounded number of files", () =>
     expect(await all(store)).toEqual([...rows, ["small", "99"]]);
     expect(await valueFileBytesIn(directory)).toBeLessThan(VALUES * LENGTH * 4);
     await close(store);
+    // A file is sealed at its size, and written over from its start: at most one write of ten values is beyond it.
+    const sizes = await Promise.all((await valueFilesIn(directory)).map(async (path) => (await stat(path)).size));
+    expect(Math.max(...sizes)).toBeLessThan(smallFiles.valueFileBytes! + 10 * LENGTH);
+    expect((await auditIndex(directory)).problems).toEqual([]);
+  }));
+
+test("of a key that was put into one file several times only the last value is moved", () =>
+  inDirectory(async (directory) => {
+    const store = await open(directory, { ...smallFiles, valueFileBytes: 20_000 });
+    await write(store, [["kept", valueOfLength(300, "first")]]);
+    await write(store, [["kept", valueOfLength(300, "second")]]);
+    for (let i = 0; i < 300; i++) await write(store, [["other", valueOfLength(300, i)]]);
+    expect(await get(store, "kept")).toBe(valueOfLength(300, "second"));
+    await close(store);
+    expect((await auditIndex(directory)).problems).toEqual([]);
+    // 90,000 bytes went through, 600 are live.
+    expect(await valueFileBytesIn(directory)).toBeLessThan(4 * 20_500);
   }));
 
 test("a snapshot reads what it saw although all of it was replaced and collected, and its files go with it", () =>
