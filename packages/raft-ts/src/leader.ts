@@ -145,10 +145,7 @@ function handleRefusal(raft: Raft, progress: Progress, m: Message): void {
 function handleAcknowledgement(raft: Raft, progress: Progress, index: number): void {
   assert(index <= raft.log.lastIndex, "an entry was acknowledged that was never sent");
   const isNews = progress.acknowledge(index);
-  // A probe that found the place is an answer to our last message. The answer to a message of an older term carries index 0 and may arrive here after
-  // a re-election: taken for a probe's it would set `next` back to 1, behind a compacted log.
-  const isProbeAnswer =
-    progress.state === ProgressState.probe && progress.match === index && index + 1 >= progress.next;
+  const isProbeAnswer = progress.state === ProgressState.probe && raft.answersProbe(progress, index);
   if (!isNews && !isProbeAnswer) return;
   if (progress.state === ProgressState.probe) {
     progress.becomeReplicate();

@@ -20,6 +20,7 @@ import { changeMembership, membershipOf } from "./membership.ts";
 import type { Membership } from "./membership.ts";
 import { EntryType, message, MessageType } from "./message.ts";
 import type { ConfState, Message, Snapshot } from "./message.ts";
+import type { Progress } from "./progress.ts";
 import { ProgressTracker } from "./progress-tracker.ts";
 import { RaftLog } from "./raft-log.ts";
 import { Role } from "./raft-node.api.ts";
@@ -310,6 +311,19 @@ export class Raft {
     this.reads.reset();
   }
 
+  /**
+   * Whether an acknowledgement that tells nothing new shows that the probe which is out has found its place. The answer to a message of an older
+   * term carries index 0 and may arrive here after a re-election: taken for a probe's it would set `next` back to 1, behind a compacted log.
+   */
+  answersProbe(progress: Progress, index: number): boolean {
+    return progress.match === index && index + 1 >= progress.next;
+  }
+
+  /** Whether `replica` can use the snapshot: in an older one than the change that added it, it would not find itself, and refuse. */
+  canInstall(snapshot: Snapshot, replica: number): boolean {
+    return isNamedIn(snapshot.meta.confState, replica);
+  }
+
   /** Messages are about to leave: the highest read number goes with them. */
   stampReads(): void {
     this.reads.stamp(this.outbox, this.tracker, this.id, this.term, this.log.commit);
@@ -320,12 +334,8 @@ export class Raft {
     const { index, term, confState } = snapshot.meta;
     if (index <= this.log.commit) return false;
     assert(this.role === Role.follower, "only a follower restores a snapshot");
-    const isMember =
-      confState.voters.includes(this.id) ||
-      confState.votersOutgoing.includes(this.id) ||
-      confState.learners.includes(this.id);
     // Sent before it was removed: it would not know itself afterwards.
-    if (!isMember) return false;
+    if (!isNamedIn(confState, this.id)) return false;
     if (this.log.hasTermAt(index, term)) {
       this.log.commitTo(index);
       return false;
@@ -407,6 +417,10 @@ export class Raft {
     }
     return false;
   }
+}
+
+function isNamedIn({ voters, votersOutgoing, learners }: ConfState, replica: number): boolean {
+  return voters.includes(replica) || votersOutgoing.includes(replica) || learners.includes(replica);
 }
 
 function checkConfig(config: RaftConfig): void {

@@ -50,11 +50,8 @@ function maybeSendSnapshot(raft: Raft, progress: Progress): boolean {
   if (!progress.recentActive) return false;
   const snapshot = raft.log.snapshot();
   if (snapshot === "unavailable") return false;
-  // Older than the change that added the follower: it would not find itself in there and refuse. A newer one will come.
-  const { voters, votersOutgoing, learners } = snapshot.meta.confState;
-  if (!voters.includes(progress.id) && !votersOutgoing.includes(progress.id) && !learners.includes(progress.id)) {
-    return false;
-  }
+  // A newer one will come.
+  if (!raft.canInstall(snapshot, progress.id)) return false;
   progress.becomeSnapshot(snapshot.meta.index);
   const m = message(MessageType.Snap, progress.id, raft.id);
   m.snapshot = snapshot;

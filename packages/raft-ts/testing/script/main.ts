@@ -49,7 +49,8 @@ A line:
     unstable       entries of the log that are not known to be in stable storage, in the same form
     configuration  {voters, votersOutgoing, learners, learnersNext, autoLeave, text}, text as in "voters=(1 2)&&(1) learners=(3)"
     state          the state machine's content
-    progress       a leader's view of each replica: [{id, state, match, next, learner, paused, pendingSnapshot, recentActive, inflight}]
+    progress       a leader's view of each replica: [{id, state, match, next, learner, paused, pendingSnapshot, recentActive, inflight,
+                   isInflightFull}]
     messages       sent during this directive, in order: those of its Readys
     responses      let go by its append and apply threads during this directive
     events         role changes and configurations passed through: "became leader at term 1", "switched to configuration voters=(1)"

@@ -6,19 +6,8 @@ import type { EntryJson, MessageJson } from "./describe.ts";
 import type { Directive } from "./directive.ts";
 import type { ScriptNode } from "./script-node.ts";
 import type { Outcome, ScriptRun } from "./script-run.ts";
-import { stateNames } from "./status-text.ts";
-
-export interface ProgressJson {
-  readonly id: number;
-  readonly state: string;
-  readonly match: number;
-  readonly next: number;
-  readonly learner: boolean;
-  readonly paused: boolean;
-  readonly pendingSnapshot: number;
-  readonly recentActive: boolean;
-  readonly inflight: number;
-}
+import { progressJson } from "./status-text.ts";
+import type { ProgressJson } from "./status-text.ts";
 
 export interface NodeJson {
   readonly id: number;
@@ -86,17 +75,7 @@ function nodeJson(node: ScriptNode): NodeJson {
     unstable: raft.log.unstable.entries.map(entryJson),
     configuration: { ...confState, text: describeConfiguration(confState) },
     state: node.content,
-    progress: progress.map((of) => ({
-      id: of.id,
-      state: stateNames[of.state]!,
-      match: of.match,
-      next: of.next,
-      learner: of.isLearner,
-      paused: of.isPaused(),
-      pendingSnapshot: of.pendingSnapshot,
-      recentActive: of.recentActive,
-      inflight: of.inflights.count,
-    })),
+    progress: progress.map(progressJson),
     messages: jsonOf(node.sent),
     responses: jsonOf(node.released),
     events: [...raft.events],

@@ -5,6 +5,7 @@
  *   requests for votes leave at once; refused votes carry no commit index; each own entry has its own acknowledgement
  *   a commit index that moved alone makes a Ready, and a StorageAppend
  *   without asynchronous storage, entries may be applied in the Ready that writes them
+ *   any acknowledgement of what is known ends a probe; a snapshot is sent to whoever needs one
  *   proposals and transfers that reach a follower are forwarded; validation of configuration changes can be off
  *   no read numbers, since nothing here asks for reads
  */
@@ -19,6 +20,7 @@ import {
 } from "../../src/index.ts";
 import type { ConfState, Entry, HardState, LogReader, Message, RaftConfig, Snapshot } from "../../src/index.ts";
 import { propose, proposeConfChange, reportUnreachable } from "../../src/leader.ts";
+import type { Progress } from "../../src/progress.ts";
 import { Raft } from "../../src/raft.ts";
 import { describeConfiguration } from "./describe.ts";
 import { encodedSize } from "./encoded-size.ts";
@@ -101,6 +103,14 @@ class EtcdRaft extends Raft {
     const isRestored = super.restore(snapshot);
     if (isRestored) this.noteConfiguration();
     return isRestored;
+  }
+
+  override answersProbe(progress: Progress, index: number): boolean {
+    return progress.match === index;
+  }
+
+  override canInstall(): boolean {
+    return true;
   }
 
   noteConfiguration(): void {

@@ -1,21 +1,51 @@
-/** A leader's view of one replica in etcd's words. */
+/** A leader's view of one replica: as a plain object, and in etcd's words. */
 import type { Progress } from "../../src/progress.ts";
 import { ProgressState } from "../../src/progress.ts";
 
-export const stateNames: Record<number, string> = {
+const stateNames: Record<number, string> = {
   [ProgressState.probe]: "StateProbe",
   [ProgressState.replicate]: "StateReplicate",
   [ProgressState.snapshot]: "StateSnapshot",
 };
 
-export function describeProgress(progress: Progress): string {
-  let text = `${stateNames[progress.state]} match=${progress.match} next=${progress.next}`;
-  if (progress.isLearner) text += " learner";
-  if (progress.isPaused()) text += " paused";
-  if (progress.pendingSnapshot > 0) text += ` pendingSnap=${progress.pendingSnapshot}`;
-  if (!progress.recentActive) text += " inactive";
-  if (progress.inflights.count > 0) {
-    text += ` inflight=${progress.inflights.count}${progress.inflights.isFull() ? "[full]" : ""}`;
-  }
+export interface ProgressJson {
+  readonly id: number;
+  readonly state: string;
+  readonly match: number;
+  readonly next: number;
+  readonly learner: boolean;
+  readonly paused: boolean;
+  readonly pendingSnapshot: number;
+  readonly recentActive: boolean;
+  readonly inflight: number;
+  readonly isInflightFull: boolean;
+}
+
+export function progressJson(of: Progress): ProgressJson {
+  return {
+    id: of.id,
+    state: stateNames[of.state]!,
+    match: of.match,
+    next: of.next,
+    learner: of.isLearner,
+    paused: of.isPaused(),
+    pendingSnapshot: of.pendingSnapshot,
+    recentActive: of.recentActive,
+    inflight: of.inflights.count,
+    isInflightFull: of.inflights.isFull(),
+  };
+}
+
+export function describeProgressJson(of: ProgressJson): string {
+  let text = `${of.state} match=${of.match} next=${of.next}`;
+  if (of.learner) text += " learner";
+  if (of.paused) text += " paused";
+  if (of.pendingSnapshot > 0) text += ` pendingSnap=${of.pendingSnapshot}`;
+  if (!of.recentActive) text += " inactive";
+  if (of.inflight > 0) text += ` inflight=${of.inflight}${of.isInflightFull ? "[full]" : ""}`;
   return text;
+}
+
+export function describeProgress(progress: Progress): string {
+  return describeProgressJson(progressJson(progress));
 }
