@@ -32,6 +32,7 @@ async function node(nodeId: number, hearing: Hearing): Promise<GrpcPeerNetwork> 
         onFrame: (_from, _channel, frame) => hearing.onFrame(frame),
         onPeerUp: () => hearing.onUp(),
         onPeerDown: () => undefined,
+        onPeerRefused: () => undefined,
         onWritable: () => hearing.onWritable(),
         onMetaRequest: () => undefined,
       },

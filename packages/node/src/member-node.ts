@@ -20,6 +20,7 @@ import type { MetaGroup, MetaGroupHost } from "./meta-group.ts";
 import { storeMetaPosition, votersOnly } from "./meta-position.ts";
 import type { MetaPosition } from "./meta-position.ts";
 import type { NodeConfig } from "./node-config.ts";
+import type { MessageRefusals } from "./message-refusals.ts";
 import { openEmptyShard, openGroups, openMeta } from "./open-groups.ts";
 import type { OpenedGroups, OpenGroupOptions } from "./open-groups.ts";
 import { PeerNotes } from "./peer-notes.ts";
@@ -55,6 +56,7 @@ export interface MemberNodeOptions {
   readonly front: LaneFront;
   readonly damage: DamageReports;
   readonly cluster: MemberCluster;
+  readonly refusals: MessageRefusals;
 }
 
 /** How the rest of the cluster is asked. */
@@ -121,7 +123,8 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
     this.#space = new SpaceWatch(world, config.diskReserveBytes, (isLow) => (this.#settings.refuseGrowth = isLow));
     this.#snapshots = new SnapshotTraffic(world.clock, config.snapshotBytesPerSecond);
     const { scheduler, random, peerNetwork, logger } = world;
-    const groupsWorld = { scheduler, random, peerNetwork, logger, snapshots: this.#snapshots };
+    const { refusals } = options;
+    const groupsWorld = { scheduler, random, peerNetwork, logger, refusals, snapshots: this.#snapshots };
     this.#groups = new RaftGroups(this.nodeId, config.heartbeatMs, groupsWorld, {
       onLeader: (groupId, leader) => this.#onLeader(groupId, leader),
       onTurnEnd: () => this.#front.flush(),
@@ -505,7 +508,6 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
         sent: this.#groups.framesSent,
         lost: this.#groups.framesLost,
       },
-      refused: this.#groups.refusals.counts,
       space: {
         freeBytes: this.#space.freeBytes,
         reserveBytes: this.#space.reserveBytes,

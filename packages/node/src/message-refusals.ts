@@ -1,8 +1,8 @@
 /**
- * Messages between nodes that were not taken in, by reason: counted for the metric, and the first ones of a kind named in the log. The sender is
- * not told: Raft repeats what matters, and who is not who it claims to be gets no answer.
+ * What came from other nodes and was not taken in, by reason: counted for the metric, and the first ones of a kind named in the log. The sender of a
+ * message is not told: Raft repeats what matters. A node whose whole stream is refused is told why by the transport.
  */
-import type { Logger } from "@headrace/ports";
+import type { Logger, PeerObjection } from "@headrace/ports";
 import type { Message } from "@headrace/raft-ts";
 
 export const refusalReasons = [
@@ -21,6 +21,18 @@ export const refusalReasons = [
   /** A frame that is none. */
   "malformed",
 ] as const;
+
+/** Whole streams of another node that were refused: PeerObjection of the ports. */
+const peerReasons = {
+  version: "peerVersion",
+  clusterId: "peerClusterId",
+  nodeId: "peerNodeId",
+  incarnation: "peerIncarnation",
+  secret: "peerSecret",
+  protocol: "peerProtocol",
+} as const;
+type PeerReason = (typeof peerReasons)[PeerObjection];
+
 export type RefusalReason = (typeof refusalReasons)[number];
 
 /** Named in the log at the first time, then at every doubling. */
@@ -30,7 +42,7 @@ function isNamed(count: number): boolean {
 
 export class MessageRefusals {
   readonly #logger: Logger;
-  readonly #counts: Map<RefusalReason, number>;
+  readonly #counts: Map<RefusalReason | PeerReason, number>;
 
   constructor(logger: Logger) {
     this.#logger = logger;
@@ -42,7 +54,7 @@ export class MessageRefusals {
     return Object.fromEntries(this.#counts);
   }
 
-  count(reason: RefusalReason): number {
+  count(reason: RefusalReason | PeerReason): number {
     return this.#counts.get(reason) ?? 0;
   }
 
@@ -58,7 +70,12 @@ export class MessageRefusals {
     if (isNamed(count)) this.#logger.warn("frame_refused", { reason, count, node: fromNodeId, message });
   }
 
-  #add(reason: RefusalReason): number {
+  /** Named in the log where it happened. */
+  refusePeer(objection: PeerObjection): void {
+    this.#add(peerReasons[objection]);
+  }
+
+  #add(reason: RefusalReason | PeerReason): number {
     const count = this.count(reason) + 1;
     this.#counts.set(reason, count);
     return count;

@@ -17,6 +17,7 @@ import type {
   NodeWorld,
   PeerChannel,
   PeerLoss,
+  PeerObjection,
   PeerNetworkEvents,
 } from "@headrace/ports";
 import { FOUNDING_INDEX, FOUNDING_TERM } from "./checkpoint-row.ts";
@@ -26,6 +27,7 @@ import type { Membership } from "./founding.ts";
 import { contradiction, loadIdentity, storeIdentity } from "./identity.ts";
 import type { FoundedWith, Identity, StartFailure } from "./identity.ts";
 import { LaneFront } from "./lane-front.ts";
+import { MessageRefusals } from "./message-refusals.ts";
 import { MemberNode, unknownLevel } from "./member-node.ts";
 import { loadMetaPosition, storeMetaPosition, votersOnly } from "./meta-position.ts";
 import type { MetaPosition } from "./meta-position.ts";
@@ -64,6 +66,7 @@ export class Node implements PeerNetworkEvents {
   /** Of a node that serves nothing: what it knows of its cluster, for those who ask and for itself. */
   #lastState: ClusterState | null;
   readonly #damage: DamageReports;
+  readonly #refusals: MessageRefusals;
   readonly #records: PatientRecords;
   #stopping: boolean;
 
@@ -80,6 +83,7 @@ export class Node implements PeerNetworkEvents {
       fsync: config.fsync,
     };
     this.#damage = new DamageReports(logger);
+    this.#refusals = new MessageRefusals(logger);
     this.#log = new SharedLog(walConfig, world.segmentDisk, clock, scheduler, logger);
     this.#log.onPoisoned = (message) => this.#break(`the log's disk failed: ${message}`);
     this.#log.onDamage = (message) => this.#logIsDamaged(message);
@@ -203,6 +207,7 @@ export class Node implements PeerNetworkEvents {
       ...this.#member?.status(),
       wal: { ...this.#log.stats },
       damage: this.#damage.counts,
+      refused: this.#refusals.counts,
       lanes: this.#front.status(),
     };
   }
@@ -226,6 +231,10 @@ export class Node implements PeerNetworkEvents {
   onPeerDown(nodeId: number, loss: PeerLoss): void {
     this.#world.logger.info("peer_down", { node: nodeId, loss });
     this.#member?.onPeerDown(nodeId, loss);
+  }
+
+  onPeerRefused(objection: PeerObjection): void {
+    this.#refusals.refusePeer(objection);
   }
 
   onWritable(): void {
@@ -364,6 +373,7 @@ export class Node implements PeerNetworkEvents {
         front: this.#front,
         damage: this.#damage,
         cluster,
+        refusals: this.#refusals,
       },
       meta.state,
     );

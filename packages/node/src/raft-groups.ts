@@ -17,7 +17,7 @@ import type { ClusterState } from "@headrace/meta";
 import type { Logger, PeerLoss, PeerNetwork, Random, Scheduler, Timer } from "@headrace/ports";
 import type { Message } from "@headrace/raft-ts";
 import { LeaderLosses } from "./leader-losses.ts";
-import { MessageRefusals } from "./message-refusals.ts";
+import type { MessageRefusals } from "./message-refusals.ts";
 import type { RefusalReason } from "./message-refusals.ts";
 import { decodeFrame, PeerCodecError, PeerVersionError } from "./peer-codec.ts";
 import type { NodeNote } from "./peer-notes.ts";
@@ -60,6 +60,8 @@ export interface RaftGroupsWorld {
   readonly random: Random;
   readonly peerNetwork: Pick<PeerNetwork, "send">;
   readonly logger: Logger;
+  /** Counts what is not taken in. */
+  readonly refusals: MessageRefusals;
   readonly snapshots: SnapshotTraffic;
 }
 
@@ -126,7 +128,7 @@ export class RaftGroups {
     this.#tickTimer = null;
     this.#stopped = false;
     this.turns = 0;
-    this.refusals = new MessageRefusals(world.logger);
+    this.refusals = world.refusals;
   }
 
   get framesSent(): number {

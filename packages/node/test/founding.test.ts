@@ -61,6 +61,7 @@ class FoundingNode {
       onFrame: () => undefined,
       onPeerUp: () => undefined,
       onPeerDown: () => undefined,
+      onPeerRefused: () => undefined,
       onWritable: () => undefined,
       onMetaRequest: (request: MetaRequest, answer: (response: MetaResponse) => void) => {
         if (founding.answer(request.kind, request.body, answer)) return;

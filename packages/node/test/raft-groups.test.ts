@@ -4,6 +4,7 @@ import type { PeerChannel } from "@headrace/ports";
 import { message, MessageType } from "@headrace/raft-ts";
 import type { Message } from "@headrace/raft-ts";
 import { expect, test } from "vitest";
+import { MessageRefusals } from "../src/message-refusals.ts";
 import { FrameBuilder } from "../src/peer-codec.ts";
 import { LeaderLosses } from "../src/leader-losses.ts";
 import type { NodeNote } from "../src/peer-notes.ts";
@@ -107,10 +108,11 @@ class Bench {
         after: (delayMs: number, task: () => void) => this.time.after(delayMs, life, task),
       },
       random: new TestRandom(1),
-      logger: {
+      logger: silentLogger,
+      refusals: new MessageRefusals({
         ...silentLogger,
         warn: (event: string, fields?: Record<string, unknown>) => void this.logged.push([event, fields]),
-      },
+      }),
       snapshots: this.traffic,
       peerNetwork: {
         send: (nodeId: number, channel: PeerChannel, chunks: readonly Uint8Array[]) => {

@@ -10,6 +10,12 @@ export type PeerChannel = (typeof PeerChannel)[keyof typeof PeerChannel];
 /** Why frames to a peer are not getting through. `refused` and `reset` are signs of a dead process; `silent` is only a guess. */
 export type PeerLoss = "refused" | "reset" | "silent" | "local";
 
+/**
+ * What this node objects to in another one: protocol versions that have none in common, another cluster, a node id that is not the expected one or its own,
+ * an incarnation that is over, no proof of the secret, bytes that are not of the protocol.
+ */
+export type PeerObjection = "version" | "clusterId" | "nodeId" | "incarnation" | "secret" | "protocol";
+
 export interface PeerNetworkEvents {
   /** A frame from an authenticated peer. The memory belongs to the receiver; parts kept for long should be copied. */
   onFrame(fromNodeId: number, channel: PeerChannel, frame: Uint8Array): void;
@@ -17,6 +23,8 @@ export interface PeerNetworkEvents {
   onPeerUp(nodeId: number, incarnation: number): void;
   /** A channel to the peer was lost: everything in flight may be lost. */
   onPeerDown(nodeId: number, loss: PeerLoss): void;
+  /** This node has refused a stream of another one, and told it why. */
+  onPeerRefused(objection: PeerObjection): void;
   /** The peer's send budget on the channel is free again after `send` had returned false. */
   onWritable(nodeId: number, channel: PeerChannel): void;
   /** A request of the `meta` service (see proto/meta.proto); the answer may come later. */

@@ -3,7 +3,7 @@
  * budget. It knows nothing of the peer's other streams (peer-links.ts does).
  */
 import { status, type ServerDuplexStream } from "@grpc/grpc-js";
-import type { PeerChannel } from "@headrace/ports";
+import type { PeerChannel, PeerObjection } from "@headrace/ports";
 import { handshakeFrame, OutgoingFrame, type Handshake, type IncomingFrame } from "./peer-frame.ts";
 import {
   freshNonce,
@@ -13,6 +13,7 @@ import {
   proofOf,
   refusal,
   type Identity,
+  type Objection,
 } from "./proof-of-identity.ts";
 
 export type AcceptedCall = ServerDuplexStream<IncomingFrame, OutgoingFrame>;
@@ -20,13 +21,13 @@ export type AcceptedCall = ServerDuplexStream<IncomingFrame, OutgoingFrame>;
 export interface AcceptedStreamOwner {
   readonly secret: Uint8Array | null;
   identity(): Identity | null;
-  /** The dialler has proven who it is; from now on frames may be sent. Null, or why the stream is not wanted. */
+  /** The dialler has proven who it is; from now on frames may be sent. Null, or why its incarnation is over. */
   onProven(stream: AcceptedStream): string | null;
   onLost(stream: AcceptedStream): void;
   /** After `send` had returned false: at least half of the budget is free. */
   onWritable(stream: AcceptedStream): void;
   /** One side refused the other. */
-  onRefusal(stream: AcceptedStream, by: "here" | "there", reason: string): void;
+  onRefusal(stream: AcceptedStream, by: "here" | "there", objection: Objection): void;
 }
 
 const PROOF_TIMEOUT_MS = 5_000;
@@ -68,7 +69,7 @@ export class AcceptedStream {
     this.#hasRefusedFrame = false;
     this.#queuedSizes = [];
     this.#onWritten = (error) => this.#written(error);
-    this.#proofTimer = setTimeout(() => this.#refuse("no proof of identity in time"), PROOF_TIMEOUT_MS);
+    this.#proofTimer = setTimeout(() => this.#refuse("no proof of identity in time", "secret"), PROOF_TIMEOUT_MS);
     call.on("data", (frame: IncomingFrame) => this.#received(frame));
     // Each of them can be the first sign of the end; a killed peer shows as `cancelled` within the same millisecond as its reset.
     const lost = (): void => this.#lost();
@@ -123,7 +124,7 @@ export class AcceptedStream {
     const handshake = frame.handshake;
     if (handshake === null) return this.#refuse("payload on the dialled direction");
     if (handshake.refused !== "") {
-      this.#owner.onRefusal(this, "there", handshake.refused);
+      this.#owner.onRefusal(this, "there", { to: "protocol", reason: handshake.refused });
       return this.#lost();
     }
     if (this.#phase === "hello") return this.#receivedHello(handshake);
@@ -133,11 +134,11 @@ export class AcceptedStream {
 
   #receivedHello(dialler: Handshake): void {
     const identity = this.#owner.identity();
-    if (identity === null) return this.#refuse("this node has no identity yet");
+    if (identity === null) return this.#refuse("this node has no identity yet", "clusterId");
     this.peerNodeId = dialler.nodeId;
     this.peerIncarnation = dialler.incarnation;
     const objection = objectionTo(identity, dialler);
-    if (objection !== null) return this.#refuse(objection);
+    if (objection !== null) return this.#refuse(objection.reason, objection.to);
     const nonce = freshNonce();
     const unproven = handshakeOf(identity, nonce, new Uint8Array(0));
     const proof = proofOf(this.#owner.secret, "acceptor", this.#call.getPath(), { dialler, acceptor: unproven });
@@ -152,17 +153,17 @@ export class AcceptedStream {
     const acceptor = this.#acceptor!;
     const expected = proofOf(this.#owner.secret, "dialler", this.#call.getPath(), { dialler, acceptor });
     const objection = objectionToProof(expected, handshake.proof);
-    if (objection !== null) return this.#refuse(objection);
+    if (objection !== null) return this.#refuse(objection, "secret");
     clearTimeout(this.#proofTimer);
     this.#phase = "proven";
     const unwanted = this.#owner.onProven(this);
-    if (unwanted !== null) this.#refuse(unwanted);
+    if (unwanted !== null) this.#refuse(unwanted, "incarnation");
   }
 
-  #refuse(reason: string): void {
+  #refuse(reason: string, to: PeerObjection = "protocol"): void {
     if (this.#phase === "lost") return;
     this.#call.write(handshakeFrame(refusal(reason)));
-    this.#owner.onRefusal(this, "here", reason);
+    this.#owner.onRefusal(this, "here", { to, reason });
     this.#lost();
   }
 

@@ -3,7 +3,7 @@
  * gRPC client: a client kept over failures would sit in its own back-off and in a stale DNS answer (30 s) while the peer is back already.
  */
 import { Client, credentials, status, type ClientDuplexStream, type StatusObject } from "@grpc/grpc-js";
-import type { PeerChannel } from "@headrace/ports";
+import type { PeerChannel, PeerObjection } from "@headrace/ports";
 import { peerChannelOptions } from "./grpc-options.ts";
 import {
   decodeFrame,
@@ -21,6 +21,7 @@ import {
   proofOf,
   refusal,
   type Identity,
+  type Objection,
 } from "./proof-of-identity.ts";
 
 export interface DialTarget {
@@ -41,7 +42,7 @@ export interface DialledChannelOwner {
   onFrame(channel: DialledChannel, payload: Uint8Array): void;
   /** A proven stream was lost, or an attempt to dial failed; the next attempt is scheduled. */
   onLost(channel: DialledChannel, loss: DialLoss): void;
-  onRefusal(channel: DialledChannel, by: "here" | "there", reason: string): void;
+  onRefusal(channel: DialledChannel, by: "here" | "there", objection: Objection): void;
 }
 
 /** `refused`: nobody listens at the address. `silent`: no answer in time. `objected`: one side does not accept the other. */
@@ -139,7 +140,7 @@ export class DialledChannel {
     const acceptor = frame.handshake;
     if (acceptor === null) return this.#refuse("payload before the proof");
     if (acceptor.refused !== "") {
-      this.#owner.onRefusal(this, "there", acceptor.refused);
+      this.#owner.onRefusal(this, "there", { to: "protocol", reason: acceptor.refused });
       return this.#lost("objected");
     }
     if (this.#isProven) return this.#refuse("handshake after the handshake");
@@ -151,13 +152,14 @@ export class DialledChannel {
     const { nodeId, address, path } = this.target;
     let objection = objectionTo(identity, acceptor);
     if (objection === null && acceptor.nodeId !== nodeId) {
-      objection = `node ${acceptor.nodeId} answers at ${address}, not node ${nodeId}`;
+      objection = { to: "nodeId", reason: `node ${acceptor.nodeId} answers at ${address}, not node ${nodeId}` };
     }
     if (objection === null) {
       const expected = proofOf(this.#owner.secret, "acceptor", path, { dialler, acceptor });
-      objection = objectionToProof(expected, acceptor.proof);
+      const reason = objectionToProof(expected, acceptor.proof);
+      if (reason !== null) objection = { to: "secret", reason };
     }
-    if (objection !== null) return this.#refuse(objection);
+    if (objection !== null) return this.#refuse(objection.reason, objection.to);
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     const proof = proofOf(this.#owner.secret, "dialler", path, { dialler, acceptor });
@@ -167,7 +169,7 @@ export class DialledChannel {
     this.#owner.onProven(this);
   }
 
-  #refuse(reason: string): void {
+  #refuse(reason: string, to: PeerObjection = "protocol"): void {
     const call = this.#call!;
     const client = this.#client!;
     // Let go without cancelling, so that the reason reaches the other side before the end does.
@@ -176,7 +178,7 @@ export class DialledChannel {
     call.write(handshakeFrame(refusal(reason)));
     call.end();
     client.close();
-    this.#owner.onRefusal(this, "here", reason);
+    this.#owner.onRefusal(this, "here", { to, reason });
     this.#lost("objected");
   }
 

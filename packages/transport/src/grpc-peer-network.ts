@@ -28,7 +28,7 @@ import { askMetaService, objectionToAddress } from "./meta-ask.ts";
 import { MetaService } from "./meta-service.ts";
 import { decodeFrame, encodeFrame } from "./peer-frame.ts";
 import { PeerLinks } from "./peer-links.ts";
-import type { Identity } from "./proof-of-identity.ts";
+import type { Identity, Objection } from "./proof-of-identity.ts";
 import { methodOf, raftService } from "./proto-contract.ts";
 
 export interface GrpcPeerNetworkOptions {
@@ -257,7 +257,8 @@ class GrpcNetwork implements GrpcPeerNetwork, AcceptedStreamOwner, DialledChanne
     this.#events!.onWritable(stream.peerNodeId, stream.channel);
   }
 
-  onRefusal(from: AcceptedStream | DialledChannel, by: "here" | "there", reason: string): void {
+  onRefusal(from: AcceptedStream | DialledChannel, by: "here" | "there", { to, reason }: Objection): void {
+    if (by === "here") this.#later(() => this.#events!.onPeerRefused(to));
     const fields =
       from instanceof AcceptedStream
         ? { peer: from.peerNodeId, address: from.remoteAddress, dialled: "there" }

@@ -9,6 +9,7 @@
  * in the other direction.
  */
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import type { PeerObjection } from "@headrace/ports";
 import type { Handshake } from "./peer-frame.ts";
 import type { ProofMessage } from "./proto-contract.ts";
 
@@ -58,14 +59,25 @@ export function refusal(reason: string): Handshake {
   };
 }
 
+/** Why the other side is not talked to: for counting, and for people. */
+export interface Objection {
+  readonly to: PeerObjection;
+  readonly reason: string;
+}
+
 /** Why the other side may not be talked to, or null. Proofs are checked apart. */
-export function objectionTo(mine: Identity, theirs: Handshake): string | null {
+export function objectionTo(mine: Identity, theirs: Handshake): Objection | null {
   if (theirs.versionMax < PROTOCOL_VERSION_MIN || theirs.versionMin > PROTOCOL_VERSION_MAX) {
-    return `protocol versions ${theirs.versionMin}-${theirs.versionMax} and ${PROTOCOL_VERSION_MIN}-${PROTOCOL_VERSION_MAX} have none in common`;
+    const reason = `protocol versions ${theirs.versionMin}-${theirs.versionMax} and ${PROTOCOL_VERSION_MIN}-${PROTOCOL_VERSION_MAX} have none in common`;
+    return { to: "version", reason };
   }
-  if (theirs.clusterId !== mine.clusterId) return `cluster id ${theirs.clusterId} is not ${mine.clusterId}`;
-  if (theirs.nodeId === mine.nodeId) return `node id ${theirs.nodeId} is taken by the node itself`;
-  if (theirs.nonce.length !== NONCE_BYTES) return `nonce of ${theirs.nonce.length} bytes`;
+  if (theirs.clusterId !== mine.clusterId) {
+    return { to: "clusterId", reason: `cluster id ${theirs.clusterId} is not ${mine.clusterId}` };
+  }
+  if (theirs.nodeId === mine.nodeId) {
+    return { to: "nodeId", reason: `node id ${theirs.nodeId} is taken by the node itself` };
+  }
+  if (theirs.nonce.length !== NONCE_BYTES) return { to: "protocol", reason: `nonce of ${theirs.nonce.length} bytes` };
   return null;
 }
 

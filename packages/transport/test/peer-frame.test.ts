@@ -46,8 +46,14 @@ test("sides whose protocol versions do not overlap object", () => {
   const identity = { clusterId: "c", nodeId: 1, incarnation: 1 };
   const theirs = handshakeOf({ clusterId: "c", nodeId: 2, incarnation: 1 }, Buffer.alloc(16), Buffer.alloc(0));
   expect(objectionTo(identity, theirs)).toBe(null);
-  expect(objectionTo(identity, { ...theirs, versionMin: 2, versionMax: 3 })).toContain("none in common");
-  expect(objectionTo(identity, { ...theirs, nodeId: 1 })).toContain("node id 1");
+  expect(objectionTo(identity, { ...theirs, versionMin: 2, versionMax: 3 })).toMatchObject({
+    to: "version",
+    reason: expect.stringContaining("none in common"),
+  });
+  expect(objectionTo(identity, { ...theirs, nodeId: 1 })).toMatchObject({
+    to: "nodeId",
+    reason: expect.stringContaining("node id 1"),
+  });
 });
 
 function attempt<T>(action: () => T): T | null {

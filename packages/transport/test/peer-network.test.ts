@@ -4,6 +4,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, test } from "vitest";
 import { PeerChannel } from "@headrace/ports";
+import { freshNonce, handshakeOf, objectionTo } from "../src/proof-of-identity.ts";
 import { introduce, TestNode, untilMeshed } from "./test-node.ts";
 
 const open: TestNode[] = [];
@@ -142,6 +143,7 @@ describe("loss and return", () => {
     const old = (await started(2)).identify(4);
     old.network.setPeers([{ nodeId: 1, address: a.address }]);
     await old.log.until("peer_refused", "known here with incarnation 5");
+    await a.until(() => a.objections.includes("incarnation"));
     expect(a.up.has(2)).toBe(true);
     expect(a.happened).toEqual(["up 2 (5)"]);
   });
@@ -167,26 +169,44 @@ describe("who may talk to whom", () => {
     one: { clusterId: string; secret: string | null },
     other: { clusterId: string; secret: string | null },
     reason: string,
+    objection: string,
   ): Promise<void> {
     const a = (await started(1, { secret: one.secret })).identify(1, one.clusterId);
     const b = (await started(2, { secret: other.secret })).identify(1, other.clusterId);
     introduce([a, b]);
     await a.log.until("peer_refused", reason);
     await b.log.until("peer_refused", reason);
+    // Told to the node of whichever side saw it first: it counts.
+    await a.until(() => [...a.objections, ...b.objections].includes(objection));
     expect(a.happened).toEqual([]);
     expect(b.happened).toEqual([]);
   }
 
   test("another cluster's node is refused and both sides log why", async () => {
-    await refusedPair({ clusterId: "c1", secret: "s" }, { clusterId: "c2", secret: "s" }, "cluster id");
+    await refusedPair({ clusterId: "c1", secret: "s" }, { clusterId: "c2", secret: "s" }, "cluster id", "clusterId");
   });
 
   test("a wrong secret is refused and both sides log why", async () => {
-    await refusedPair({ clusterId: "c1", secret: "s" }, { clusterId: "c1", secret: "t" }, "wrong cluster secret");
+    await refusedPair(
+      { clusterId: "c1", secret: "s" },
+      { clusterId: "c1", secret: "t" },
+      "wrong cluster secret",
+      "secret",
+    );
   });
 
   test("a node without the secret is refused by one that has it, and refuses that one", async () => {
-    await refusedPair({ clusterId: "c1", secret: "s" }, { clusterId: "c1", secret: null }, "secret");
+    await refusedPair({ clusterId: "c1", secret: "s" }, { clusterId: "c1", secret: null }, "secret", "secret");
+  });
+
+  test("protocol versions that have none in common are refused by that name", () => {
+    const mine = { clusterId: "c1", nodeId: 1, incarnation: 1 };
+    const theirs = handshakeOf({ clusterId: "c1", nodeId: 2, incarnation: 1 }, freshNonce(), new Uint8Array(0));
+    expect(objectionTo(mine, theirs)).toBeNull();
+    expect(objectionTo(mine, { ...theirs, versionMin: 8, versionMax: 9 })).toEqual({
+      to: "version",
+      reason: "protocol versions 8-9 and 1-1 have none in common",
+    });
   });
 
   test("another node than the expected one at an address is refused", async () => {
@@ -195,6 +215,7 @@ describe("who may talk to whom", () => {
     a.network.setPeers([{ nodeId: 3, address: b.address }]);
     await a.log.until("peer_refused", "not node 3");
     await b.log.until("peer_refused", "not node 3");
+    await a.until(() => a.objections.includes("nodeId"));
   });
 
   test("without a secret nothing but loopback is bound or dialled", async () => {

@@ -44,6 +44,7 @@ export class TestNode {
   readonly log: Lines;
   /** `up 2 (7)`, `down 2 reset`, in order. */
   readonly happened: string[] = [];
+  readonly objections: string[] = [];
   readonly frames: { readonly from: number; readonly channel: PeerChannel; readonly bytes: Uint8Array }[] = [];
   readonly writable: string[] = [];
   readonly up: Set<number> = new Set();
@@ -87,6 +88,7 @@ export class TestNode {
               this.up.delete(nodeId);
               this.happened.push(`down ${nodeId} ${loss}`);
             }),
+          onPeerRefused: (objection) => this.#heard(() => this.objections.push(objection)),
           onWritable: (nodeId, channel) => this.#heard(() => this.writable.push(`${nodeId}/${channel}`)),
           onMetaRequest: ({ kind, body }, answer) => {
             if (!this.isMute) answer({ ok: true, body: { kind, ...body } });
