@@ -10,8 +10,12 @@ export interface Fault {
   /** Shards that the node led. */
   readonly shardsLed: number;
   readonly inFlight: number;
-  /** Longest time without a successful write of any stream. */
+  /** Longest time without a successful write of any stream, until all are written to again. */
   readonly gapMs: number;
+  /** The same from then on, until the cluster is whole again and leadership is where it was. */
+  readonly afterwardsMs: number;
+  /** The same in the seconds before, without a fault. */
+  readonly calmMs: number;
   readonly gapByStreamMs: readonly number[];
   /** From the signal to the end of the process. */
   readonly goneMs: number | null;
@@ -64,7 +68,7 @@ export function failoverReport(result: FailoverResult): string {
     );
     return `${lines.join("\n")}\n`;
   }
-  lines.push("a leader's node is …            times  gap ms: median  worst  errors  uncertain  goal");
+  lines.push("a leader's node is …            times  gap ms: median  worst  uncertain  other errors  goal");
   for (const [kind, name, goal] of kinds) {
     const found = result.faults.filter((fault) => fault.kind === kind);
     if (found.length === 0) continue;
@@ -76,14 +80,19 @@ export function failoverReport(result: FailoverResult): string {
         .toFixed(0)
         .padStart(
           6,
-        )} ${String(sum((fault) => fault.errors)).padStart(7)} ${String(sum((fault) => fault.uncertain)).padStart(10)}  ${goal}`,
+        )} ${String(sum((fault) => fault.uncertain)).padStart(10)} ${String(sum((fault) => fault.errors - fault.uncertain)).padStart(13)}  ${goal}`,
     );
-    lines.push(`  each: ${found.map((fault) => fault.gapMs.toFixed(0)).join(" ")}`);
+    const each = (of: (fault: Fault) => number): string => found.map((fault) => of(fault).toFixed(0)).join(" ");
+    lines.push(
+      `  each: ${each((fault) => fault.gapMs)}`,
+      `  without a fault, just before: ${each((fault) => fault.calmMs)}`,
+      `  afterwards, until the node is back: ${each((fault) => fault.afterwardsMs)}`,
+    );
   }
   lines.push(
     "",
     `acknowledged at ack=all ${result.acknowledged}, lost ${result.lost}, there twice ${result.twice}`,
-    "The gap of a fault is the longest time without a successful write on any of the eight shards, until all nodes are ready again.",
+    "Gap: the longest time without a successful write on any of the eight shards, from the fault until all are written to again.",
   );
   return `${lines.join("\n")}\n`;
 }

@@ -285,6 +285,13 @@ export class Gateway implements ClientHost, NodeLinkEvents {
     this.#waits.onLinkDown(link);
   }
 
+  onLinkLeft(link: NodeLink): void {
+    for (const client of this.#clients.values()) {
+      for (const lane of client.lanes.values()) lane.onLinkLeft(link);
+    }
+    this.#waits.onLinkDown(link);
+  }
+
   onReply(link: NodeLink, laneId: number, shardId: number, reply: ReplyPayload, bytes: Uint8Array): boolean {
     const lane = this.#clients.get(laneId)?.lanes.get(shardId);
     // Without a lane: of a client that has gone.

@@ -46,6 +46,8 @@ export interface NodeLinkEvents {
   onLinkUp(link: NodeLink): void;
   /** Everything sent on it and unanswered is lost. */
   onLinkDown(link: NodeLink): void;
+  /** The node stops: what it has not answered did not happen. */
+  onLinkLeft(link: NodeLink): void;
   onReply(link: NodeLink, laneId: number, shardId: number, reply: ReplyPayload, bytes: Uint8Array): boolean;
   onRefuse(link: NodeLink, laneId: number, shardId: number, refuse: Refuse): boolean;
   onLost(link: NodeLink, laneId: number, shardId: number, lost: Lost): boolean;
@@ -316,9 +318,22 @@ export class NodeLink {
       }
       case FrameType.Pong:
         return true;
+      case FrameType.Bye:
+        this.#onBye();
+        return true;
       default:
         return false;
     }
+  }
+
+  /** The last frame. What was sent and has no fate goes elsewhere, as refused requests do; then the connection is of no more use. */
+  #onBye(): void {
+    this.isReady = false;
+    this.#world.logger.info("link_left", { nodeId: this.nodeId });
+    const waiters = [...this.#creditWaiters];
+    this.#events.onLinkLeft(this);
+    this.#drop("the node stops");
+    for (const waiter of waiters) waiter.trySend();
   }
 
   #onCredit(laneId: number, bytes: number | null): boolean {

@@ -133,10 +133,7 @@ export class ShardLane {
       } else if (run.answered > 0) {
         return false;
       }
-      this.#sentCount--;
-      this.#core.statistics.resentRequests += run.count;
-      if (run.isWanted) run.state = RunState.queued;
-      else run.state = RunState.done;
+      this.#takeBack(run);
     }
     this.#endEpoch();
     return true;
@@ -166,6 +163,31 @@ export class ShardLane {
     this.#link = null;
     this.#lane = null;
     this.#endEpoch();
+  }
+
+  /** The node at the other end stops and has said that nothing unanswered happened: all of it is sent again, in order. */
+  onLinkLeft(link: NodeLink): void {
+    if (link !== this.#link) return;
+    for (let i = this.#head; i < this.#runs.length; i++) {
+      let run = this.#runs[i]!;
+      if (run.state !== RunState.sent) continue;
+      if (run.answered > 0) {
+        this.#cutAt(i, run.answered);
+        i++;
+        run = this.#runs[i]!;
+      }
+      this.#takeBack(run);
+    }
+    this.#link = null;
+    this.#lane = null;
+    this.#endEpoch();
+  }
+
+  /** Sent, and refused. */
+  #takeBack(run: RequestRun): void {
+    this.#sentCount--;
+    this.#core.statistics.resentRequests += run.count;
+    run.state = run.isWanted ? RunState.queued : RunState.done;
   }
 
   /** Gives up what has waited for too long. */

@@ -142,6 +142,43 @@ describe("a refused request", () => {
   });
 });
 
+describe("requests that a stopping node did not take", () => {
+  test("are sent to the next leader, writes too, in order; what it has answered is not", () => {
+    const cluster = new TestCluster();
+    const key = cluster.keyOf(1);
+    const [old, fresh] = [cluster.nodes[0]!, cluster.nodes[1]!];
+    const held: Asked[] = [];
+    old.onAsked = (asked) => void held.push(asked);
+    const client = cluster.client();
+    client.sendRaw(respOf(["XADD", key, "*", "f", "1"]) + respOf(["XADD", key, "*", "f", "2"]));
+    cluster.world.run();
+    client.send("XADD", key, "*", "f", "3");
+    cluster.world.run();
+    // The first is executed and answered; the others were still on their way.
+    old.reply(held[0]!, 1, 1, "+one\r\n", 1, 1);
+    old.leave();
+    cluster.world.run(20);
+    client.send("XADD", key, "*", "f", "4");
+    fresh.leader(1, 2, 2);
+    cluster.world.run(100);
+    expect(names(fresh.asked)).toEqual(["2", "3", "4"].map((value) => `XADD ${key} * f ${value}`));
+    expect(client.take()).toBe(`+one|+XADD ${key} * f 2|+XADD ${key} * f 3|+XADD ${key} * f 4|`);
+  });
+
+  test("are lost all the same when the link ends without its Bye", () => {
+    const cluster = new TestCluster();
+    const key = cluster.keyOf(1);
+    const old = cluster.nodes[0]!;
+    old.onAsked = () => {};
+    const client = cluster.client();
+    client.send("XADD", key, "*", "f", "1");
+    cluster.world.run();
+    old.connection!.end();
+    cluster.world.run(20);
+    expect(client.take()).toMatch(/^-UNCERTAIN [^|]*\|$/);
+  });
+});
+
 describe("a lost request", () => {
   test("is repeated when it reads and answered -UNCERTAIN when it writes", () => {
     const cluster = new TestCluster();

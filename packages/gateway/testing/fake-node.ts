@@ -64,6 +64,15 @@ export class FakeNode {
     this.connection = null;
   }
 
+  /** Asked to stop: says Bye behind everything that it has said, then ends. */
+  leave(): void {
+    this.#listener?.close(() => {});
+    link.writeBye(this.#out);
+    this.flush();
+    this.connection?.end();
+    this.connection = null;
+  }
+
   // ── what a test makes it say ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   answerAll(asked: Asked, term: number = 1): void {

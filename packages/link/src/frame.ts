@@ -19,7 +19,7 @@
  *
  * FATE. For each request exactly one of: Reply (answered) · Refuse (not executed, nothing happened, may be sent again) · Lost (executed or
  * not, nobody knows: leadership or link was lost). The gateway answers -UNCERTAIN for lost writes and repeats lost reads. A dead link loses
- * everything unanswered.
+ * everything unanswered; one that ended with a Bye has refused it: a node that stops gives all that it has taken a fate first.
  *
  * payloads
  *   Hello       G→N  JSON {versions:[min,max], clusterId, gatewayId, incarnation, featureLevel, nonce}
@@ -46,6 +46,7 @@
  *   WaitCancel  G→N  u32 query
  *   Push        N→G  RESP push for the lane's client
  *   Ping/Pong   both f64: echoed; liveness of the link
+ *   Bye         N→G  empty, the last frame: what has no fate by now was not executed and never will be. The node stops
  */
 export const LINK_MAGIC: Uint8Array = Uint8Array.of(0x48, 0x52, 0x4c, 0x4b);
 export const LINK_VERSION = 1;
@@ -75,6 +76,7 @@ export const FrameType = {
   Push: 19,
   Ping: 20,
   Pong: 21,
+  Bye: 22,
 } as const;
 export type FrameType = (typeof FrameType)[keyof typeof FrameType];
 

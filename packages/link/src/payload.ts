@@ -305,6 +305,10 @@ export function decodeLeader(frame: Frame): Leader | null {
   return isNumber(term) ? { nodeId: frame.view.getUint32(frame.start, true), term } : null;
 }
 
+export function writeBye(writer: ByteWriter): void {
+  endFrame(writer, beginFrame(writer, FrameType.Bye, 0, 0));
+}
+
 /** Ping and Pong: the echo is opaque to the answering side. */
 export function writePing(writer: ByteWriter, sentAtMs: number): void {
   const at = beginFrame(writer, FrameType.Ping, 0, 0);

@@ -126,8 +126,9 @@ export class LaneFront implements LaneLinkHost {
     else listener.close(done);
   }
 
+  /** Every request that was taken has its fate. */
   close(): void {
-    for (const link of this.#links.keys()) link.end();
+    for (const link of this.#links.keys()) link.leave();
   }
 
   status(): Record<string, unknown> {

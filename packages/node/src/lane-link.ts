@@ -27,6 +27,7 @@ import {
   RequestPayload,
   WaitKind,
   WaitOutcome,
+  writeBye,
   writeCredit,
   writeLeader,
   writeLost,
@@ -88,6 +89,8 @@ export class LaneLink implements LaneSink, ByteConnectionEvents {
   readonly #waits: Map<number, () => void>;
   #ready: boolean;
   #closed: boolean;
+  /** Bye was said: nothing is taken any more. */
+  #left: boolean;
   #paused: boolean;
   /** Request bytes of the link without a fate. */
   #unansweredBytes: number;
@@ -114,6 +117,7 @@ export class LaneLink implements LaneSink, ByteConnectionEvents {
     this.#waits = new Map();
     this.#ready = false;
     this.#closed = false;
+    this.#left = false;
     this.#paused = false;
     this.#unansweredBytes = 0;
     this.#owedBytes = 0;
@@ -174,6 +178,13 @@ export class LaneLink implements LaneSink, ByteConnectionEvents {
     this.#written();
   }
 
+  /** The node stops, and every request taken has its fate: what is still on its way here is told to be refused. */
+  leave(): void {
+    if (this.ready && !this.#left) writeBye(this.#writer);
+    this.#left = true;
+    this.end();
+  }
+
   /** Closes from this side; what is written is sent first. */
   end(): void {
     this.flush();
@@ -183,7 +194,7 @@ export class LaneLink implements LaneSink, ByteConnectionEvents {
   // ── what the connection calls ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   onData(chunk: Uint8Array): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#left) return;
     const reader = this.#reader;
     reader.feed(chunk);
     for (;;) {

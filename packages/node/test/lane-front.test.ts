@@ -324,6 +324,30 @@ test("a shard that is not here and a stopping node refuse at once", () => {
   expect(bench.shard.batches).toHaveLength(0);
 });
 
+test("a node that stops says Bye behind the last fate, and takes nothing that comes after it", () => {
+  const bench = new Bench();
+  const gateway = bench.link();
+  gateway.open(1);
+  gateway.request(1, 1, "x");
+  gateway.send();
+  bench.time.run(5);
+  bench.shard.answerAll(() => "+done\r\n");
+  bench.front.stopping = true;
+  // On its way while the node says Bye.
+  gateway.request(1, 2, "y");
+  gateway.send();
+  bench.front.close();
+  bench.time.run(20);
+  expect(
+    gateway.received
+      .map((frame) => frame.type)
+      .filter((type) => type !== FrameType.Credit)
+      .slice(-2),
+  ).toEqual([FrameType.Reply, FrameType.Bye]);
+  expect(gateway.of(FrameType.Refuse)).toEqual([]);
+  expect(bench.shard.batches).toEqual([]);
+});
+
 test("leaders are told to every link, and to a new one at once", () => {
   const bench = new Bench();
   bench.front.setLeader(7, 1, 2);

@@ -109,6 +109,7 @@ export class TestGateway {
     if (type === FrameType.Leader) return decodeLeader(reader);
     if (type === FrameType.Pong) return decodePing(reader);
     if (type === FrameType.WaitAnswer) return decodeWaitAnswer(reader);
+    if (type === FrameType.Bye) return null;
     throw new Error(`frame ${type}`);
   }
 }

@@ -19,6 +19,10 @@ export interface FaultChoice {
   readonly without?: readonly string[];
   /** Only the faults with these numbers happen. */
   readonly only?: readonly number[];
+  /** Exactly these kinds, whatever the seed draws. */
+  readonly kinds?: readonly string[];
+  /** A fault begins only when every machine serves and every shard has a leader: one after another. */
+  readonly whenWhole?: boolean;
 }
 
 export class Faults {
@@ -41,7 +45,9 @@ export class Faults {
     this.#cluster = cluster;
     this.#choice = choice;
     this.#only = choice.only === undefined ? null : new Set(choice.only);
-    const chosen = faultTable.filter((row) => random.chance(row.chanceOf10, 10));
+    const { kinds } = choice;
+    const chosen = faultTable.filter((row) => random.chance(row.chanceOf10, 10) && kinds === undefined);
+    if (kinds !== undefined) chosen.push(...faultTable.filter((row) => kinds.includes(row.kind)));
     this.#meanGapMs = random.pick(MEAN_GAPS_MS);
     this.enabled = chosen.length === 0 ? [faultTable[0]!] : chosen;
   }
@@ -97,6 +103,7 @@ export class Faults {
     const { loop } = this.#cluster;
     // Cuts upon cuts leave no majority anywhere.
     const random = new Seeded(this.#seed ^ Math.imul(number + 1, 0x9e3779b1));
+    if (this.#choice.whenWhole === true && !this.#isWhole()) return;
     if (row.isCut === true && this.#openCuts > 0 && !random.chance(1, 10)) return;
     const machine = this.#target(random, row.mustLead === true);
     this.happened.push(number);
@@ -136,6 +143,14 @@ export class Faults {
       }
       this.#supervise();
     });
+  }
+
+  #isWhole(): boolean {
+    const { machines } = this.#cluster;
+    const replicas = [...this.#cluster.replicas()];
+    const groups = new Set(replicas.map(({ shard }) => shard.groupId));
+    const led = replicas.filter(({ shard }) => shard.isReady).length;
+    return machines.every((machine) => machine.isServing) && groups.size > 0 && led === groups.size;
   }
 
   /** Leaders are where it hurts. */
