@@ -7,7 +7,8 @@
  *   somebody else         heard nothing of it for a whole election timeout campaigns too, instead of drawing up to another timeout
  *
  * The replicas left of a group go one after another, in an order that all of them know and that differs from group to group: two at once would split
- * the vote and cost a whole timeout, and one node alone should not inherit everything. The first can be refused (a shorter log); then the next comes.
+ * the vote and cost a whole timeout, and one node alone should not inherit everything. The first can be refused (a shorter log, or the other has not
+ * noticed the loss yet); then the next comes, and a few rounds are tried before it is left to the timeout.
  */
 import type { ClusterState } from "@headrace/meta";
 import type { Random } from "@headrace/ports";
@@ -16,6 +17,9 @@ const FIRST_MS = 10;
 /** An election needs two hops and two syncs; the next in the row should find it done. */
 const NEXT_MS = 60;
 const SPREAD_MS = 10;
+
+/** How often a replica asks before it leaves the rest to its election timeout. */
+export const CAMPAIGN_ATTEMPTS = 4;
 
 export class LeaderLosses {
   readonly #random: Random;
@@ -60,10 +64,18 @@ export class LeaderLosses {
    * counts.
    */
   delayMs(groupId: number, replicaId: number, lostNodeId: number): number {
+    return FIRST_MS + this.#turn(groupId, replicaId, lostNodeId) * NEXT_MS + this.#random.below(SPREAD_MS);
+  }
+
+  /** From one try to the next: the others have had their turns meanwhile. */
+  againAfterMs(groupId: number): number {
+    return (this.#members.get(groupId)?.length ?? 1) * NEXT_MS + this.#random.below(SPREAD_MS);
+  }
+
+  #turn(groupId: number, replicaId: number, lostNodeId: number): number {
     const left = (this.#members.get(groupId) ?? []).filter(({ nodeId }) => nodeId !== lostNodeId);
     const at = left.findIndex((member) => member.replicaId === replicaId);
     const first = lostNodeId === 0 ? 0 : groupId;
-    const turn = at < 0 ? left.length : (at + first) % left.length;
-    return FIRST_MS + turn * NEXT_MS + this.#random.below(SPREAD_MS);
+    return at < 0 ? left.length : (at + first) % left.length;
   }
 }

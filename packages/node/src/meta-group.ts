@@ -174,6 +174,10 @@ export class MetaGroup implements RaftStorageOwner {
     return this.#failed === null;
   }
 
+  get isCandidate(): boolean {
+    return this.#failed === null && this.#raft.role === Role.candidate;
+  }
+
   get isLeaderOverdue(): boolean {
     return this.#failed === null && this.#raft.isLeaderOverdue;
   }

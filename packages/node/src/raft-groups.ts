@@ -16,7 +16,7 @@ import { META_GROUP_ID } from "@headrace/meta";
 import type { ClusterState } from "@headrace/meta";
 import type { Logger, PeerLoss, PeerNetwork, Random, Scheduler, Timer } from "@headrace/ports";
 import type { Message } from "@headrace/raft-ts";
-import { LeaderLosses } from "./leader-losses.ts";
+import { CAMPAIGN_ATTEMPTS, LeaderLosses } from "./leader-losses.ts";
 import type { MessageRefusals } from "./message-refusals.ts";
 import type { RefusalReason } from "./message-refusals.ts";
 import { decodeFrame, PeerCodecError, PeerVersionError } from "./peer-codec.ts";
@@ -34,6 +34,8 @@ export interface RaftGroup {
   /** Follows a leader of which nothing was heard for a whole election timeout. */
   readonly isLeaderOverdue: boolean;
   readonly snapshots: RoutedEnds;
+  /** In the middle of an election of its own (not only asking beforehand). */
+  readonly isCandidate: boolean;
   tick(): void;
   receive(message: Message): void;
   reportUnreachable(replicaId: number): void;
@@ -319,11 +321,15 @@ export class RaftGroups {
 
   /** Who hears of a leader meanwhile stays quiet. */
   #campaignSoon(group: RaftGroup, lostNodeId: number): void {
-    const delayMs = this.#losses.delayMs(group.groupId, group.replicaId, lostNodeId);
-    this.#world.scheduler.after(delayMs, () => {
-      if (this.#stopped || !group.isHealthy || this.leaderOf(group.groupId).replicaId !== 0) return;
-      group.campaign();
-    });
+    const { groupId, replicaId } = group;
+    let left = CAMPAIGN_ATTEMPTS;
+    const attempt = (): void => {
+      if (this.#stopped || !group.isHealthy || this.leaderOf(groupId).replicaId !== 0) return;
+      // A slow election is not begun again: its own votes would come too late for ever.
+      if (!group.isCandidate) group.campaign();
+      if (--left > 0) this.#world.scheduler.after(this.#losses.againAfterMs(groupId), attempt);
+    };
+    this.#world.scheduler.after(this.#losses.delayMs(groupId, replicaId, lostNodeId), attempt);
   }
 
   // ── time ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────

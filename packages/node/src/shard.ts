@@ -188,6 +188,10 @@ export class ShardReplica {
     return this.#failed === null;
   }
 
+  get isCandidate(): boolean {
+    return this.#failed === null && this.#raft.role === Role.candidate;
+  }
+
   get isLeaderOverdue(): boolean {
     return this.#failed === null && this.#raft.isLeaderOverdue;
   }

@@ -22,6 +22,7 @@ class FakeGroup implements RaftGroup {
   readonly replicaId: number;
   isHealthy = true;
   isLeaderOverdue = false;
+  isCandidate = false;
   ticks = 0;
   drives = 0;
   readonly campaignsAtMs: number[] = [];
@@ -245,6 +246,14 @@ test("the death of a leader's process leads to a campaign within 10 to 80 ms, on
     bench.groups.onLeaderChange(1, 0, 5, false);
     bench.time.run(100);
     expect(bench.group.campaignsAtMs).toHaveLength(1);
+    bench.time.run(200);
+    expect(bench.group.campaignsAtMs, "nobody was elected: again").toHaveLength(2);
+    bench.group.isCandidate = true;
+    bench.time.run(200);
+    expect(bench.group.campaignsAtMs, "not in the middle of an election").toHaveLength(2);
+    bench.group.isCandidate = false;
+    bench.time.run(10_000);
+    expect(bench.group.campaignsAtMs.length, "then it is for the election timeout").toBe(3);
     expect(bench.group.campaignsAtMs[0]).toBeGreaterThanOrEqual(10);
     expect(bench.group.campaignsAtMs[0]).toBeLessThan(80);
     expect(bench.other.campaignsAtMs).toEqual([]);
@@ -308,7 +317,9 @@ test("a leader that was replaced in one group is doubted in the others, where it
   bench.time.run(60);
   bench.group.isLeaderOverdue = false;
   bench.groups.onLeaderChange(1, 0, 5, false);
-  bench.time.run(200);
+  bench.time.run(100);
+  bench.groups.onLeaderChange(1, replicaOn(1, 3), 6, false);
+  bench.time.run(500);
   expect(bench.group.forgotten).toBe(1);
   expect(bench.group.campaignsAtMs).toHaveLength(1);
   expect(bench.other.campaignsAtMs).toEqual([]);
