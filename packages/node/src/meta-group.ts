@@ -24,6 +24,7 @@ import { meet } from "./log-meeting.ts";
 import { encodeMetaPosition, METADATA_RECORD } from "./meta-position.ts";
 import type { MetaPosition } from "./meta-position.ts";
 import { MetaSnapshots } from "./meta-snapshots.ts";
+import type { ElectionView } from "./raft-groups.ts";
 import { RaftLog } from "./raft-log.ts";
 import { RaftStorage } from "./raft-storage.ts";
 import type { RaftStorageOwner } from "./raft-storage.ts";
@@ -174,12 +175,8 @@ export class MetaGroup implements RaftStorageOwner {
     return this.#failed === null;
   }
 
-  get isCandidate(): boolean {
-    return this.#failed === null && this.#raft.role === Role.candidate;
-  }
-
-  get isLeaderOverdue(): boolean {
-    return this.#failed === null && this.#raft.isLeaderOverdue;
+  get election(): ElectionView {
+    return this.#raft;
   }
 
   get isLeader(): boolean {

@@ -15,7 +15,8 @@ import { TruncatedError } from "@headrace/bytes";
 import { META_GROUP_ID } from "@headrace/meta";
 import type { ClusterState } from "@headrace/meta";
 import type { Logger, PeerLoss, PeerNetwork, Random, Scheduler, Timer } from "@headrace/ports";
-import type { Message } from "@headrace/raft-ts";
+import { Role } from "@headrace/raft-ts";
+import type { Message, RaftNodeApi } from "@headrace/raft-ts";
 import { CAMPAIGN_ATTEMPTS, LeaderLosses } from "./leader-losses.ts";
 import type { MessageRefusals } from "./message-refusals.ts";
 import type { RefusalReason } from "./message-refusals.ts";
@@ -26,16 +27,16 @@ import { SnapshotRoutes } from "./snapshot-routes.ts";
 import type { RoutedEnds } from "./snapshot-routes.ts";
 import type { SnapshotTraffic } from "./snapshot-traffic.ts";
 
+/** How far the group is with finding a leader. */
+export type ElectionView = Pick<RaftNodeApi, "role" | "isLeaderOverdue">;
+
 /** What a group has to be able to do; shards and the metadata group do. */
 export interface RaftGroup {
   readonly groupId: number;
   readonly replicaId: number;
   readonly isHealthy: boolean;
-  /** Follows a leader of which nothing was heard for a whole election timeout. */
-  readonly isLeaderOverdue: boolean;
+  readonly election: ElectionView;
   readonly snapshots: RoutedEnds;
-  /** In the middle of an election of its own (not only asking beforehand). */
-  readonly isCandidate: boolean;
   tick(): void;
   receive(message: Message): void;
   reportUnreachable(replicaId: number): void;
@@ -313,7 +314,7 @@ export class RaftGroups {
   #campaignWhereOverdue(): void {
     for (const group of this.#groups.values()) {
       const { nodeId } = this.leaderOf(group.groupId);
-      if (!this.#losses.isSuspect(nodeId) || !group.isHealthy || !group.isLeaderOverdue) continue;
+      if (!this.#losses.isSuspect(nodeId) || !group.isHealthy || !group.election.isLeaderOverdue) continue;
       group.forgetLeader();
       this.#campaignSoon(group, nodeId);
     }
@@ -326,7 +327,7 @@ export class RaftGroups {
     const attempt = (): void => {
       if (this.#stopped || !group.isHealthy || this.leaderOf(groupId).replicaId !== 0) return;
       // A slow election is not begun again: its own votes would come too late for ever.
-      if (!group.isCandidate) group.campaign();
+      if (group.election.role !== Role.candidate) group.campaign();
       if (--left > 0) this.#world.scheduler.after(this.#losses.againAfterMs(groupId), attempt);
     };
     this.#world.scheduler.after(this.#losses.delayMs(groupId, replicaId, lostNodeId), attempt);

@@ -20,6 +20,7 @@ import { Checkpointer } from "./checkpoint.ts";
 import { Executor } from "./executor.ts";
 import { bestSuccessor, HandOver } from "./hand-over.ts";
 import { HeldReplies } from "./held-replies.ts";
+import type { ElectionView } from "./raft-groups.ts";
 import { RaftLog } from "./raft-log.ts";
 import { RaftStorage } from "./raft-storage.ts";
 import { compactLog } from "./log-retention.ts";
@@ -188,12 +189,8 @@ export class ShardReplica {
     return this.#failed === null;
   }
 
-  get isCandidate(): boolean {
-    return this.#failed === null && this.#raft.role === Role.candidate;
-  }
-
-  get isLeaderOverdue(): boolean {
-    return this.#failed === null && this.#raft.isLeaderOverdue;
+  get election(): ElectionView {
+    return this.#raft;
   }
 
   get isLeader(): boolean {

@@ -1,7 +1,7 @@
 import { concatBytes } from "@headrace/bytes";
 import { defaultSettings, foundingPlan } from "@headrace/meta";
 import type { PeerChannel } from "@headrace/ports";
-import { message, MessageType } from "@headrace/raft-ts";
+import { message, MessageType, Role } from "@headrace/raft-ts";
 import type { Message } from "@headrace/raft-ts";
 import { expect, test } from "vitest";
 import { MessageRefusals } from "../src/message-refusals.ts";
@@ -21,8 +21,7 @@ class FakeGroup implements RaftGroup {
   readonly groupId: number;
   readonly replicaId: number;
   isHealthy = true;
-  isLeaderOverdue = false;
-  isCandidate = false;
+  readonly election: { role: Role; isLeaderOverdue: boolean } = { role: Role.follower, isLeaderOverdue: false };
   ticks = 0;
   drives = 0;
   readonly campaignsAtMs: number[] = [];
@@ -248,10 +247,10 @@ test("the death of a leader's process leads to a campaign within 10 to 80 ms, on
     expect(bench.group.campaignsAtMs).toHaveLength(1);
     bench.time.run(200);
     expect(bench.group.campaignsAtMs, "nobody was elected: again").toHaveLength(2);
-    bench.group.isCandidate = true;
+    bench.group.election.role = Role.candidate;
     bench.time.run(200);
     expect(bench.group.campaignsAtMs, "not in the middle of an election").toHaveLength(2);
-    bench.group.isCandidate = false;
+    bench.group.election.role = Role.follower;
     bench.time.run(10_000);
     expect(bench.group.campaignsAtMs.length, "then it is for the election timeout").toBe(3);
     expect(bench.group.campaignsAtMs[0]).toBeGreaterThanOrEqual(10);
@@ -300,7 +299,7 @@ test("a leader that was replaced in one group is doubted in the others, where it
   led(1, 2, 5);
   led(2, 2, 5);
   bench.groups.start();
-  bench.group.isLeaderOverdue = true;
+  bench.group.election.isLeaderOverdue = true;
   bench.time.run(200);
   expect(bench.group.forgotten, "overdue alone is for the election timeout").toBe(0);
   led(2, 3, 6);
@@ -310,12 +309,12 @@ test("a leader that was replaced in one group is doubted in the others, where it
   expect(bench.group.forgotten, "it lives").toBe(0);
   led(2, 2, 7);
   led(2, 3, 8);
-  bench.group.isLeaderOverdue = false;
+  bench.group.election.isLeaderOverdue = false;
   bench.time.run(200);
   expect(bench.group.forgotten, "it may still be heard in time").toBe(0);
-  bench.group.isLeaderOverdue = true;
+  bench.group.election.isLeaderOverdue = true;
   bench.time.run(60);
-  bench.group.isLeaderOverdue = false;
+  bench.group.election.isLeaderOverdue = false;
   bench.groups.onLeaderChange(1, 0, 5, false);
   bench.time.run(100);
   bench.groups.onLeaderChange(1, replicaOn(1, 3), 6, false);
