@@ -6,7 +6,7 @@
  *            u32 CRC-32 of all before
  *
  *   ask      u32 bytes · slot and subkey of the last row that the receiver has; empty: from the beginning
- *   chunk    u8 flags (1 last) · u32 head bytes · head (in the first chunk) · u32 rows × { u16 key bytes · u32 value bytes · slot and subkey · value }
+ *   chunk    the question's row again · u8 flags (1 last) · u32 head bytes · head (in the first chunk) · u32 rows × { u16 key bytes · u32 value bytes · slot and subkey · value }
  *   gone     reason: this snapshot can't be had here (any more)
  *   settled  u8 succeeded · reason: the receiver has everything, or does not want it
  *
@@ -51,6 +51,8 @@ export interface SnapshotFrame extends SnapshotAddress {
 }
 
 export interface SnapshotChunk {
+  /** What was asked: the rows are those right behind this one. */
+  readonly after: Uint8Array;
   readonly head: Uint8Array;
   readonly rows: readonly SnapshotRow[];
   readonly isLast: boolean;
@@ -67,9 +69,11 @@ export function askFrame(address: SnapshotAddress, after: Uint8Array): Uint8Arra
 }
 
 export function chunkFrame(address: SnapshotAddress, chunk: SnapshotChunk): Uint8Array {
-  let bytes = 128 + chunk.head.length;
+  let bytes = 128 + chunk.after.length + chunk.head.length;
   for (const { key, value } of chunk.rows) bytes += ROW_HEAD_BYTES + key.length + value.length;
   const writer = begin(SnapshotFrameKind.chunk, address, bytes);
+  writer.u32(chunk.after.length);
+  writer.all(chunk.after);
   writer.u8(chunk.isLast ? FLAG_LAST : 0);
   writer.u32(chunk.head.length);
   writer.all(chunk.head);
@@ -114,9 +118,10 @@ export function decodeSnapshotFrame(frame: Uint8Array): SnapshotFrame | null {
     case SnapshotFrameKind.ask:
       return { ...address, kind, after: reader.raw(reader.u32()) };
     case SnapshotFrameKind.chunk: {
+      const after = reader.raw(reader.u32());
       const isLast = (reader.u8() & FLAG_LAST) !== 0;
       const head = reader.raw(reader.u32());
-      return { ...address, kind, isLast, head, rows: readRows(reader) };
+      return { ...address, kind, after, isLast, head, rows: readRows(reader) };
     }
     case SnapshotFrameKind.gone:
       return { ...address, kind, reason: reader.string() };

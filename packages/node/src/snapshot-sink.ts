@@ -54,9 +54,7 @@ class Incoming {
   state: State = "preparing";
   /** Key of the last row that is here. */
   after: Uint8Array = NO_BYTES;
-  /** Of the question that is open, and of the first with which the same was asked; answers to others are late. */
-  number: number = 0;
-  firstNumber: number = 1;
+  /** Questions for what is behind it. */
   attempts: number = 0;
   isAsking: boolean = false;
   isStoring: boolean = false;
@@ -73,11 +71,14 @@ export class SnapshotSink {
   readonly #options: SnapshotSinkOptions;
   #incoming: Incoming | null;
   #timer: Timer | null;
+  /** Of the last question: each has its own. */
+  #number: number;
 
   constructor(options: SnapshotSinkOptions) {
     this.#options = options;
     this.#incoming = null;
     this.#timer = null;
+    this.#number = 0;
   }
 
   /** The replica that a snapshot is coming from; 0: none is. */
@@ -140,8 +141,8 @@ export class SnapshotSink {
       incoming.state === "receiving" &&
       incoming.isAsking &&
       incoming.snapshot.handle === frame.snapshotId &&
-      frame.number >= incoming.firstNumber &&
-      frame.number <= incoming.number;
+      compareBytes(incoming.after, frame.after) === 0;
+    // An answer to a question of before, or a repeated one.
     if (!isAwaited) return;
     const { place, traffic, logger, groupId } = this.#options;
     const { meta } = incoming.snapshot;
@@ -151,12 +152,11 @@ export class SnapshotSink {
       objectionToOrder(incoming.after, frame.rows) ??
       place.objectionTo(frame.rows);
     if (objection !== null) return this.#refuse(incoming, objection);
-    if (frame.number > incoming.firstNumber && !isFirst) {
+    if (incoming.attempts > 1 && !isFirst) {
       traffic.resumed++;
       logger.info("snapshot_resumed", { group: groupId, index: meta.index, from: incoming.announcement.from });
     }
     incoming.isAsking = false;
-    incoming.firstNumber = incoming.number + 1;
     incoming.attempts = 0;
     incoming.hasAll = frame.isLast;
     incoming.after = keyOfLast(frame.rows) ?? incoming.after;
@@ -211,7 +211,7 @@ export class SnapshotSink {
 
   #ask(incoming: Incoming): void {
     incoming.isAsking = true;
-    incoming.number++;
+    this.#number++;
     incoming.attempts++;
     if (incoming.attempts > ATTEMPTS_MAX) return this.#refuse(incoming, "too many questions without a good answer");
     this.#options.send(incoming.announcement.from, askFrame(this.#addressOf(incoming), incoming.after));
@@ -253,7 +253,8 @@ export class SnapshotSink {
     readonly number: number;
   } {
     const { groupId, replicaId } = this.#options;
-    const { announcement, snapshot, number } = incoming;
+    const { announcement, snapshot } = incoming;
+    const number = this.#number;
     return { groupId, to: announcement.from, from: replicaId, snapshotId: snapshot.handle, number };
   }
 }

@@ -129,7 +129,7 @@ export class SnapshotSource {
     const receiver = this.#receivers.get(ask.from) ?? new Receiver(ask.from, nowMs);
     this.#receivers.set(ask.from, receiver);
     // The network may repeat a question.
-    if (ask.number <= receiver.number) return;
+    if (ask.number === receiver.number) return;
     receiver.lastHeardMs = nowMs;
     open.lastWantedMs = nowMs;
     if (!receiver.isBusy) this.#answer(open, receiver, ask);
@@ -212,8 +212,9 @@ export class SnapshotSource {
         this.giveUp(`it cannot be read: ${result.message}`);
         return;
       }
-      const head = ask.after.length === 0 ? open.content.head : NO_BYTES;
-      const frame = chunkFrame(this.#addressOf(ask), { head, ...result.value });
+      const { after } = ask;
+      const head = after.length === 0 ? open.content.head : NO_BYTES;
+      const frame = chunkFrame(this.#addressOf(ask), { after, head, ...result.value });
       const waitMs = this.#options.traffic.waitMs();
       if (waitMs <= 0) this.#sendChunk(open, receiver, frame);
       else this.#options.scheduler.after(waitMs, () => this.#sendChunk(open, receiver, frame));

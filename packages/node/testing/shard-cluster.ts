@@ -4,7 +4,7 @@
  */
 import { assert, concatBytes, copyOf } from "@headrace/bytes";
 import { Ack } from "@headrace/commands";
-import type { Logger } from "@headrace/ports";
+import type { Logger, Scheduler } from "@headrace/ports";
 import type { ConfState, Message } from "@headrace/raft-ts";
 import { decodeFrame, FrameBuilder } from "../src/peer-codec.ts";
 import type { ShardHost, ShardLimits, ShardSettings, WaitQuery } from "../src/shard-api.ts";
@@ -82,7 +82,7 @@ export class TestReplica implements ShardHost {
         settings: cluster.settings,
         world: {
           clock: cluster.time,
-          scheduler: cluster.time,
+          scheduler: this.#schedulerOfLife(),
           random: new SeededRandom(this.id * 77 + cluster.restarts),
           kvStore: this.kv,
           log: this.log,
@@ -113,6 +113,14 @@ export class TestReplica implements ShardHost {
       assert(hash === hashOfFullReload(shard, this.kv.rows), `a rollback to ${index} is not what a full reload gives`);
     };
     return { ...silentLogger, info };
+  }
+
+  /** What a process had in mind ends with it. */
+  #schedulerOfLife(): Scheduler {
+    const { time } = this.cluster;
+    const { log } = this;
+    const alive = (task: () => void) => (): void => (this.log === log ? task() : undefined);
+    return { soon: (task) => time.soon(alive(task)), after: (delayMs, task) => time.after(delayMs, alive(task)) };
   }
 
   crash(): void {

@@ -1,13 +1,6 @@
 /** The simulated PeerNetwork and MetaClient: frames between nodes and questions by address, over the same faulty network. */
-import type {
-  Done,
-  MetaClient,
-  MetaRequest,
-  MetaResponse,
-  PeerChannel,
-  PeerNetwork,
-  PeerNetworkEvents,
-} from "@headrace/ports";
+import type { Done, MetaClient, MetaRequest, MetaResponse, PeerNetwork, PeerNetworkEvents } from "@headrace/ports";
+import { PeerChannel } from "@headrace/ports";
 import type { Life } from "./event-loop.ts";
 import type { SimNetwork } from "./sim-network.ts";
 
@@ -24,6 +17,8 @@ interface Watcher {
 /** How long a silent path takes to be noticed as down. */
 const SILENCE_MS = 3000;
 const RECONNECT_MS = 60;
+/** Frames of snapshots that arrive with another bit than they left with. The other channels trust the transport; a snapshot must not. */
+const SNAPSHOT_FLIP_PER_MILLE = 20;
 
 export class SimPeerNetwork implements PeerNetwork {
   readonly life: Life;
@@ -74,6 +69,11 @@ export class SimPeerNetwork implements PeerNetwork {
     const copies = random.below(1000) < faults.lossPerMille ? 0 : random.below(1000) < faults.duplicatePerMille ? 2 : 1;
     if (copies === 0) loop.count("frame lost");
     if (copies === 2) loop.count("frame doubled");
+    if (channel === PeerChannel.snapshot && total > 0 && random.below(1000) < SNAPSHOT_FLIP_PER_MILLE) {
+      const bit = random.below(total * 8);
+      frame[bit >> 3] = frame[bit >> 3]! ^ (1 << (bit & 7));
+      loop.count("snapshot frame altered");
+    }
     for (let i = 0; i < copies; i++) {
       const late = faults.reorderMaxMs === 0 ? 0 : random.below(Math.ceil(faults.reorderMaxMs));
       loop.after(this.#network.delayMs() + late, "message", peer.life, `frame ${from}>${toNodeId} ${total}`, () => {

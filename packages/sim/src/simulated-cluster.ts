@@ -8,7 +8,7 @@ import { defaultNodeConfig, Node, type ShardReplica } from "@headrace/node";
 import type { Digest, Logger } from "@headrace/ports";
 import { checkRollback } from "./checkers/rollbacks.ts";
 import { Life, type EventLoop } from "./event-loop.ts";
-import type { SeededRandom } from "./seeded-random.ts";
+import { SeededRandom } from "./seeded-random.ts";
 import { SimClock, SimScheduler } from "./sim-clock.ts";
 import { SimKvStore, SimMachineDisk, SimRecordStore, SimSegmentDisk, SimSpaceProbe } from "./sim-disk.ts";
 import { SimByteNetwork, SimNetwork } from "./sim-network.ts";
@@ -23,6 +23,9 @@ export interface ClusterOptions {
   /** Small, so that a run of seconds sees many. */
   readonly checkpointIntervalMs: number;
   readonly walSegmentBytes: number;
+  /** Log behind a checkpoint for who lags; with little of it snapshots are sent. */
+  readonly logRetainBytes: number;
+  readonly snapshotBytesPerSecond: number;
 }
 
 export const defaultClusterOptions: ClusterOptions = {
@@ -33,7 +36,23 @@ export const defaultClusterOptions: ClusterOptions = {
   heartbeatMs: 50,
   checkpointIntervalMs: 150,
   walSegmentBytes: 256 * 1024,
+  logRetainBytes: defaultNodeConfig.shardLimits.logRetainBytes,
+  snapshotBytesPerSecond: defaultNodeConfig.snapshotBytesPerSecond,
 };
+
+/** Some rows each: a snapshot of a small state is a journey too. */
+const SNAPSHOT_CHUNK_ROWS = 4;
+
+/** What a seed's cluster is like where the test does not say. Half of them keep hardly any log, some of those send snapshots slowly. */
+export function clusterOptionsOf(seed: number): ClusterOptions {
+  const random = new SeededRandom(seed ^ 0x5eed);
+  const { logRetainBytes, snapshotBytesPerSecond } = defaultClusterOptions;
+  return {
+    ...defaultClusterOptions,
+    logRetainBytes: random.pick([logRetainBytes, 1000]),
+    snapshotBytesPerSecond: random.pick([snapshotBytesPerSecond, 20_000]),
+  };
+}
 
 const digest: Digest = {
   hmacSha256: (key, data) => createHmac("sha256", key).update(data).digest(),
@@ -132,7 +151,13 @@ export class SimulatedCluster {
         electionTimeoutMs: options.electionTimeoutMs,
         heartbeatMs: options.heartbeatMs,
         walSegmentBytes: options.walSegmentBytes,
-        shardLimits: { ...defaultNodeConfig.shardLimits, checkpointIntervalMs: options.checkpointIntervalMs },
+        snapshotBytesPerSecond: options.snapshotBytesPerSecond,
+        shardLimits: {
+          ...defaultNodeConfig.shardLimits,
+          checkpointIntervalMs: options.checkpointIntervalMs,
+          logRetainBytes: options.logRetainBytes,
+          snapshotChunkRows: SNAPSHOT_CHUNK_ROWS,
+        },
       },
       {
         clock,

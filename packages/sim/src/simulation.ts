@@ -6,7 +6,7 @@ import { EventLoop, Life } from "./event-loop.ts";
 import { SeededRandom } from "./seeded-random.ts";
 import { SimByteNetwork } from "./sim-network.ts";
 import { SimClient, type AckLevel, type Operation } from "./sim-client.ts";
-import { defaultClusterOptions, SimulatedCluster, type ClusterOptions } from "./simulated-cluster.ts";
+import { clusterOptionsOf, SimulatedCluster, type ClusterOptions } from "./simulated-cluster.ts";
 import { Faults, type FaultChoice } from "./faults.ts";
 import { ClientWork, GROUP, ONCE_GROUP, workStreams } from "./workload.ts";
 import { History } from "./checkers/history.ts";
@@ -100,7 +100,7 @@ class Run {
     this.#cluster = new SimulatedCluster(
       loop,
       this.#random.fork(),
-      { ...defaultClusterOptions, ...options.cluster },
+      { ...clusterOptionsOf(options.seed), ...options.cluster },
       options.onLog ?? (() => undefined),
     );
     this.#replicas = new ReplicaChecker(this.#cluster);
