@@ -71,7 +71,7 @@ export function changeMembership(current: Membership, change: ConfChange): Chang
   if (change.transition !== ConfChangeTransition.auto || change.changes.length > 1) {
     return enterJoint(current, change.transition !== ConfChangeTransition.jointExplicit, change.changes);
   }
-  return changeOne(current, change.changes);
+  return changeSimply(current, change.changes);
 }
 
 function enterJoint(current: Membership, autoLeave: boolean, changes: readonly ConfChangeSingle[]): Changed {
@@ -95,7 +95,8 @@ function leaveJoint(current: Membership): Changed {
   return { membership: draft };
 }
 
-function changeOne(current: Membership, changes: readonly ConfChangeSingle[]): Changed {
+/** Without a joint phase: any number of learners, one voter at most. */
+export function changeSimply(current: Membership, changes: readonly ConfChangeSingle[]): Changed {
   if (isJoint(current)) return { error: "can't apply simple config change in joint config" };
   const draft = draftOf(current);
   for (const change of changes) applySingle(draft, change);
