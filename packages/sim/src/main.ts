@@ -1,81 +1,147 @@
-/** `npm run sim`: replays one seed, or explores fresh ones for some minutes. */
-import { simulate, Violation, type SimulationResult } from "./simulation.ts";
+/** `npm run sim`: replays one seed, or explores fresh ones on all cores and says what was reached. */
+import { availableParallelism } from "node:os";
+import { explore, toWire, Worker } from "./explore.ts";
+import { BIG_RUNS, mustBeReached, type Reached } from "./reached.ts";
+import { replayCommand, run, type RunOutcome, type RunRequest } from "./run-request.ts";
+import { shrink } from "./shrink.ts";
+import type { SimulationResult } from "./simulation.ts";
+
+const HELP = [
+  "npm run sim -- --seed N [--steps N]     replays one run; a step is one delivered message, disk completion, timer or client command",
+  "npm run sim -- --seeds N [--steps N]    runs N fresh seeds on all cores",
+  "npm run sim -- --minutes M              fresh seeds until the time is over",
+  "  --from N      the first of the seeds      --first       stops at the first violation, and does not make it smaller",
+  "  --processes N                             --keep-going  goes on after a violation",
+  "  --clients N   --without KIND,KIND   --faults N,N        leave things out of a run: what a shrunk failure is replayed with",
+  "  --trace   every step, one line each       --log   what the nodes log     --verbose   what was reached     --json   the same as JSON",
+].join("\n");
+const SHRINK_MS = 90_000;
 
 const args = process.argv.slice(2);
+const has = (name: string): boolean => args.includes(name);
 const value = (name: string): string | undefined => {
   const at = args.indexOf(name);
   return at < 0 ? undefined : args[at + 1];
 };
-
-if (args.includes("--help")) {
-  console.log(
-    [
-      "npm run sim -- --seed N [--steps N]     replays one run; a step is one delivered message, disk completion, timer or client command",
-      "npm run sim -- --seeds N [--steps N]    runs N fresh seeds",
-      "npm run sim -- --minutes M              fresh seeds until the time is over",
-      "  --from N  the first of the seeds        --first   stops at the first violation",
-      "  --trace   every step, one line each     --log   what the nodes log     --json   one JSON line for each run",
-    ].join("\n"),
-  );
-  process.exit(0);
-}
-
-const steps = Number(value("--steps") ?? 20_000);
-const asJson = args.includes("--json");
+const list = (name: string): string[] => {
+  const text = value(name) ?? "";
+  return text === "" || text === "none" ? [] : text.split(",");
+};
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
-const fixed = value("--seed");
-const until = value("--minutes") === undefined ? null : performance.now() + Number(value("--minutes")) * 60_000;
-const count = fixed !== undefined ? 1 : Number(value("--seeds") ?? (until === null ? 1 : Number.POSITIVE_INFINITY));
-const firstSeed = Number(fixed ?? value("--from") ?? Math.floor(Math.random() * 0x7fffffff));
 
-let failed = 0;
-for (let i = 0; i < count && (until === null || performance.now() < until); i++) {
-  const seed = (firstSeed + i * 7919) >>> 0;
-  const from = performance.now();
-  try {
-    const result = simulate({
-      seed,
-      steps,
-      ...(args.includes("--trace") ? { onTrace: print } : {}),
-      ...(args.includes("--log") ? { onLog: print } : {}),
-      ...(process.stderr.isTTY
-        ? {
-            onStep: (done) => {
-              if (done % 1000 === 0) process.stderr.write(`\rseed ${seed}: ${done} of ${steps} steps`);
-            },
-          }
-        : {}),
-    });
-    if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
-    show(result, performance.now() - from);
-  } catch (error) {
-    if (!(error instanceof Violation)) throw error;
-    failed++;
-    if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
-    print(`seed ${seed}: VIOLATION ${error.message}`);
-    print(error.stack ?? "");
-    print(`trace ${error.traceHash}; replay it with: npm run sim -- --seed ${seed} --steps ${steps} --trace`);
-    if (args.includes("--first")) break;
-  }
+function requestOf(seed: number): RunRequest {
+  const clients = value("--clients");
+  return {
+    seed,
+    steps: Number(value("--steps") ?? 20_000),
+    clients: clients === undefined ? null : Number(clients),
+    without: list("--without"),
+    only: value("--faults") === undefined ? null : list("--faults").map(Number),
+  };
 }
-process.exit(failed === 0 ? 0 : 1);
 
-function show(result: SimulationResult, tookMs: number): void {
-  if (asJson) {
-    print(
-      JSON.stringify({
-        ...result,
-        counts: Object.fromEntries(result.counts),
-        replies: Object.fromEntries(result.replies),
-      }),
-    );
+if (has("--worker")) {
+  process.on("message", (request: RunRequest) => process.send!(toWire(run(request))));
+} else if (has("--help")) {
+  print(HELP);
+} else if (value("--seed") !== undefined) {
+  replay(requestOf(Number(value("--seed"))));
+} else {
+  process.exit(await exploreFresh());
+}
+
+function replay(request: RunRequest): void {
+  const startedMs = performance.now();
+  const outcome = run(request, {
+    ...(has("--trace") ? { onTrace: print } : {}),
+    ...(has("--log") ? { onLog: print } : {}),
+  });
+  if (outcome.kind === "failed") {
+    showFailure(request, outcome);
+    process.exitCode = 1;
     return;
   }
+  showRun(outcome.result, performance.now() - startedMs);
+  const { result } = outcome;
+  if (has("--json")) print(JSON.stringify({ ...result, counts: [...result.counts], replies: [...result.replies] }));
+  if (!has("--verbose")) return;
+  for (const [name, times] of [...result.counts, ...result.replies].toSorted(([a], [b]) => (a < b ? -1 : 1)))
+    print(`  ${name}: ${times}`);
+}
+
+async function exploreFresh(): Promise<number> {
+  const minutes = value("--minutes");
+  const until = minutes === undefined ? null : performance.now() + Number(minutes) * 60_000;
+  const count = Number(value("--seeds") ?? (until === null ? 1 : Number.POSITIVE_INFINITY));
+  const firstSeed = Number(value("--from") ?? Math.floor(Math.random() * 0x7fffffff));
+  const startedMs = performance.now();
+  let started = 0;
+  let failed = 0;
+  const next = (): RunRequest | null => {
+    if (started >= count || (until !== null && performance.now() >= until)) return null;
+    return requestOf((firstSeed + started++ * 7919) >>> 0);
+  };
+  const onFailed = async (request: RunRequest, outcome: Extract<RunOutcome, { kind: "failed" }>): Promise<boolean> => {
+    showFailure(request, outcome);
+    if (failed++ === 0 && !has("--first") && outcome.faults.length > 0) await showSmaller(request, outcome);
+    return has("--keep-going");
+  };
+  const onPassed = (result: SimulationResult, tookMs: number): void => {
+    if (has("--verbose") && !has("--json")) showRun(result, tookMs);
+  };
+  const processes = Math.min(count, Number(value("--processes") ?? availableParallelism()));
+  const reached = await explore({ next, onPassed, onFailed }, processes);
+  const isComplete = showReached(reached, failed, (performance.now() - startedMs) / 1000);
+  return failed === 0 && isComplete ? 0 : 1;
+}
+
+function showRun(result: SimulationResult, tookMs: number): void {
   print(
     `seed ${result.seed}: ${result.steps} steps, ${(result.simulatedMs / 1000).toFixed(1)} simulated s in ${(tookMs / 1000).toFixed(1)} s, trace ${result.traceHash}, faults ${result.faults.join(" ")}`,
   );
-  if (!args.includes("--verbose")) return;
-  for (const [name, times] of [...result.counts, ...result.replies].sort(([a], [b]) => (a < b ? -1 : 1)))
-    print(`  ${name}: ${times}`);
-  print(`  states compared: ${result.statesCompared}, log entries compared: ${result.entriesCompared}`);
+}
+
+function showFailure(request: RunRequest, outcome: Extract<RunOutcome, { kind: "failed" }>): void {
+  print(`seed ${request.seed}: VIOLATION ${outcome.message}`);
+  print(outcome.stack);
+  print(`trace ${outcome.traceHash}, step ${outcome.atStep}; replay it with: ${replayCommand(request)} --trace`);
+}
+
+async function showSmaller(request: RunRequest, outcome: Extract<RunOutcome, { kind: "failed" }>): Promise<void> {
+  const worker = new Worker();
+  const until = performance.now() + SHRINK_MS;
+  const small = await shrink(request, outcome, (smaller) =>
+    performance.now() > until ? Promise.resolve(null) : worker.run(smaller, 20_000),
+  );
+  worker.stop();
+  print(`made smaller in ${small.tries} tries: ${small.message}`);
+  print(`  ${replayCommand(small.request)} --log`);
+}
+
+/** False: a big run that has not been everywhere. */
+function showReached(reached: Reached, failed: number, seconds: number): boolean {
+  const missing = reached.missing();
+  const isBig = reached.runs >= BIG_RUNS;
+  const sums = {
+    runs: reached.runs,
+    failed,
+    steps: reached.steps,
+    seconds: Math.round(seconds),
+    simulatedSeconds: Math.round(reached.simulatedMs / 1000),
+    statesCompared: reached.statesCompared,
+    entriesCompared: reached.entriesCompared,
+  };
+  if (has("--json")) {
+    print(JSON.stringify({ ...sums, missing, reached: Object.fromEntries(reached.rows()) }));
+  } else {
+    if (has("--verbose") || isBig) {
+      for (const [name, times] of reached.rows())
+        print(`  ${String(times).padStart(9)}  ${name}${mustBeReached.includes(name) ? "" : " (not required)"}`);
+    }
+    print(
+      `${sums.runs} runs, ${sums.failed} violations, ${sums.steps} steps, ${sums.simulatedSeconds} simulated s in ${sums.seconds} s, ${sums.statesCompared} states and ${sums.entriesCompared} log entries compared`,
+    );
+    if (isBig && missing.length > 0) print(`NOT REACHED: ${missing.join(", ")}`);
+  }
+  return !isBig || missing.length === 0;
 }

@@ -45,11 +45,18 @@ export class Violation extends Error {
   override name: string = "Violation";
   readonly seed: number;
   readonly traceHash: string;
+  readonly atStep: number;
+  /** Kinds of faults that could happen, and the numbers of those that did. */
+  readonly faults: readonly string[];
+  readonly happened: readonly number[];
 
-  constructor(seed: number, traceHash: string, message: string) {
+  constructor(seed: number, loop: EventLoop, faults: Faults | null, message: string) {
     super(message);
     this.seed = seed;
-    this.traceHash = traceHash;
+    this.traceHash = loop.traceHash;
+    this.atStep = loop.steps;
+    this.faults = faults === null ? [] : faults.kinds;
+    this.happened = faults === null ? [] : faults.happened;
   }
 }
 
@@ -65,14 +72,13 @@ export function simulate(options: SimulationOptions): SimulationResult {
   const loop = new EventLoop();
   if (options.onTrace !== undefined) loop.onTrace = options.onTrace;
   const restore = trapAmbientWorld();
+  let run: Run | null = null;
   try {
-    return new Run(loop, options).run();
+    run = new Run(loop, options);
+    return run.run();
   } catch (error) {
-    const violation = new Violation(
-      options.seed,
-      loop.traceHash,
-      error instanceof Error ? error.message : String(error),
-    );
+    const message = error instanceof Error ? error.message : String(error);
+    const violation = new Violation(options.seed, loop, run === null ? null : run.faults, message);
     if (error instanceof Error && error.stack !== undefined) violation.stack = error.stack;
     throw violation;
   } finally {
@@ -87,7 +93,7 @@ class Run {
   readonly #cluster: SimulatedCluster;
   readonly #replicas: ReplicaChecker;
   readonly #history: History = new History();
-  readonly #faults: Faults;
+  readonly faults: Faults;
   readonly #clientLife: Life = new Life("clients");
   readonly #clients: SimClient[] = [];
   readonly #onStep: ((steps: number) => void) | null;
@@ -104,7 +110,7 @@ class Run {
       options.onLog ?? (() => undefined),
     );
     this.#replicas = new ReplicaChecker(this.#cluster);
-    this.#faults = new Faults(this.#random.fork(), this.#cluster, options.choice ?? {});
+    this.faults = new Faults(this.#random.fork(), this.#cluster, options.choice ?? {});
     this.#onStep = options.onStep ?? null;
   }
 
@@ -112,11 +118,11 @@ class Run {
     const quiet = this.#client("admin", 0);
     this.#prepare(quiet);
     this.#startClients();
-    this.#faults.start();
+    this.faults.start();
     const end = this.#loop.steps + this.#options.steps;
     while (this.#loop.steps < end) if (!this.#step()) break;
     this.#working = false;
-    this.#faults.heal();
+    this.faults.heal();
     this.#loop.note("healed");
     const final = this.#look(quiet);
     this.#replicas.checkStates();
@@ -126,7 +132,7 @@ class Run {
       steps: this.#loop.steps,
       simulatedMs: this.#loop.nowMs,
       traceHash: this.#loop.traceHash,
-      faults: this.#faults.kinds,
+      faults: this.faults.kinds,
       counts: this.#loop.counts,
       replies: this.#history.classes,
       statesCompared: this.#replicas.compared,

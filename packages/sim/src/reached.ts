@@ -1,0 +1,119 @@
+/**
+ * What a big run must have reached: a simulator that never came to a state has proven nothing about it. One row for each state, kind of reply and fault;
+ * with a feature comes its row. Names are those that the run counts.
+ */
+import { faultTable } from "./fault-table.ts";
+import type { SimulationResult } from "./simulation.ts";
+
+/** How many runs make a run big: below it rare states may be missing. */
+export const BIG_RUNS = 300;
+
+const states: readonly string[] = [
+  "leader elected again",
+  "a deposed leader that does not know it",
+  "dirty follower",
+  "leader holds replies of uncommitted state",
+  "log rollback_started",
+  "log rollback_finished",
+  "opened at a checkpoint",
+  "torn tail",
+  "leadership handed over",
+  "hand-over given up",
+  "node killed",
+  "power cut",
+  "node stopped in good order",
+  "gateway restarted",
+  "frame lost",
+  "frame doubled",
+  "frame cut",
+  "crash before write",
+  "crash after write",
+  "crash before store-write",
+  "crash after store-write",
+  "EIO at write",
+  "EIO at store-write",
+  "EIO at record",
+  "EIO at read",
+  "ENOSPC at create",
+  "ENOSPC at store-write",
+  "ENOSPC at record",
+  "log disk_space_low",
+  "log disk_space_back",
+  "bit of the log flipped",
+  "bit of the store flipped",
+  "damage noticed",
+  "node gave up its disk",
+  "early ack lost",
+  "read before the writer knew",
+  "WAIT vouched for early acks",
+];
+
+const replies: readonly string[] = [
+  "XADD answered",
+  "XADD nil",
+  "XADD no reply",
+  "XADD -ERR",
+  "XADD -UNCERTAIN",
+  "XADD -CLUSTERDOWN",
+  "XADD -MISCONF",
+  "XRANGE answered",
+  "XRANGE -CLUSTERDOWN",
+  "XREVRANGE answered",
+  "XLEN answered",
+  "XREAD answered",
+  "XREAD nil",
+  "XREADGROUP answered",
+  "XREADGROUP nil",
+  "XREADGROUP -UNCERTAIN",
+  "XACK answered",
+  "XACK -UNCERTAIN",
+  "XCLAIM answered",
+  "XAUTOCLAIM answered",
+  "XPENDING answered",
+  "XDEL answered",
+  "XTRIM answered",
+  "DEL answered",
+  "UNLINK answered",
+  "EXISTS answered",
+  "WAIT answered",
+  "WAIT -UNCERTAIN",
+  "WAITAOF answered",
+  "WAITAOF -UNCERTAIN",
+  "ECHO answered",
+];
+
+export const mustBeReached: readonly string[] = [
+  ...states,
+  ...replies,
+  ...faultTable.map(({ kind }) => `fault ${kind}`),
+];
+
+/** Sums of what runs counted. */
+export class Reached {
+  readonly times: Map<string, number> = new Map();
+  runs = 0;
+  steps = 0;
+  simulatedMs = 0;
+  statesCompared = 0;
+  entriesCompared = 0;
+
+  add(result: SimulationResult): void {
+    this.runs++;
+    this.steps += result.steps;
+    this.simulatedMs += result.simulatedMs;
+    this.statesCompared += result.statesCompared;
+    this.entriesCompared += result.entriesCompared;
+    for (const [name, times] of [...result.counts, ...result.replies])
+      this.times.set(name, (this.times.get(name) ?? 0) + times);
+  }
+
+  missing(): readonly string[] {
+    return mustBeReached.filter((name) => (this.times.get(name) ?? 0) === 0);
+  }
+
+  /** All counts by name, those that must not be zero first. */
+  rows(): readonly (readonly [name: string, times: number])[] {
+    const others = [...this.times.keys()].filter((name) => !mustBeReached.includes(name)).toSorted();
+    return [...mustBeReached, ...others].map((name) => [name, this.times.get(name) ?? 0]);
+  }
+}
