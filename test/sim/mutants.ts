@@ -52,7 +52,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "rollback skipped",
     file: "packages/node/src/shard.ts",
-    find: "if (index <= this.#state.index && !this.#rollback.isRunning) this.#reload();",
+    find: "if (index <= this.#state.index && !this.#isReplacing) this.#reload();",
     replace: "",
     invariant: "I9",
     tier: "test",
@@ -160,5 +160,21 @@ export const mutants: readonly Mutant[] = [
     replace: "this.commitTo(lastNew);",
     invariant: "I10",
     tier: "test",
+  },
+  {
+    name: "snapshot read from the live store",
+    file: "packages/node/src/shard-snapshots.ts",
+    find: "snapshotChunkBytes, this.#view, (result)",
+    replace: "snapshotChunkBytes, null, (result)",
+    invariant: "I11",
+    tier: "test",
+  },
+  {
+    name: "memory is kept when a snapshot is installed",
+    file: "packages/node/src/shard-snapshots.ts",
+    find: "loaded(result.value);",
+    replace: "this.#options.host.requestTurn(config.groupId);",
+    invariant: "I9",
+    tier: "long",
   },
 ];

@@ -3,13 +3,14 @@ import { defaultSettings, foundingPlan } from "@headrace/meta";
 import type { PeerChannel } from "@headrace/ports";
 import { message, MessageType, Role } from "@headrace/raft-ts";
 import type { Message } from "@headrace/raft-ts";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { MessageRefusals } from "../src/message-refusals.ts";
 import { FrameBuilder } from "../src/peer-codec.ts";
 import { LeaderLosses } from "../src/leader-losses.ts";
 import type { NodeNote } from "../src/peer-notes.ts";
 import { RaftGroups } from "../src/raft-groups.ts";
-import type { SnapshotFrame } from "../src/snapshot-codec.ts";
+import { askFrame, chunkFrame, decodeSnapshotFrame, SnapshotFrameKind } from "../src/snapshot-codec.ts";
+import type { SnapshotAddress, SnapshotFrame } from "../src/snapshot-codec.ts";
 import { SnapshotTraffic } from "../src/snapshot-traffic.ts";
 import type { GroupLeader, RaftGroup } from "../src/raft-groups.ts";
 import { Life, silentLogger, TestRandom, VirtualTime } from "./memory-world.ts";
@@ -17,7 +18,7 @@ import { Life, silentLogger, TestRandom, VirtualTime } from "./memory-world.ts";
 class FakeGroup implements RaftGroup {
   readonly frames: SnapshotFrame[] = [];
   damaged = 0;
-  readonly snapshots: RaftGroup["snapshots"];
+  snapshots: RaftGroup["snapshots"];
   readonly groupId: number;
   readonly replicaId: number;
   isHealthy = true;
@@ -102,17 +103,18 @@ class Bench {
 
   constructor() {
     const life = new Life("n1");
+    const logger = {
+      ...silentLogger,
+      warn: (event: string, fields?: Record<string, unknown>) => void this.logged.push([event, fields]),
+    };
     const world = {
       scheduler: {
         soon: (task: () => void): void => void this.time.after(0, life, task),
         after: (delayMs: number, task: () => void) => this.time.after(delayMs, life, task),
       },
       random: new TestRandom(1),
-      logger: silentLogger,
-      refusals: new MessageRefusals({
-        ...silentLogger,
-        warn: (event: string, fields?: Record<string, unknown>) => void this.logged.push([event, fields]),
-      }),
+      logger,
+      refusals: new MessageRefusals(logger),
       snapshots: this.traffic,
       peerNetwork: {
         send: (nodeId: number, channel: PeerChannel, chunks: readonly Uint8Array[]) => {
@@ -322,4 +324,60 @@ test("a leader that was replaced in one group is doubted in the others, where it
   expect(bench.group.forgotten).toBe(1);
   expect(bench.group.campaignsAtMs).toHaveLength(1);
   expect(bench.other.campaignsAtMs).toEqual([]);
+});
+
+describe("frames of snapshots", () => {
+  const peer = replicaOn(1, 2);
+  const address = (group: FakeGroup, change: Partial<SnapshotAddress> = {}): SnapshotAddress => ({
+    groupId: 1,
+    to: group.replicaId,
+    from: peer,
+    snapshotId: 7,
+    number: 1,
+    ...change,
+  });
+
+  test("reach the group that they are for", () => {
+    const bench = new Bench();
+    bench.groups.onSnapshotFrame(2, askFrame(address(bench.group), new Uint8Array([1, 2, 3])));
+    expect(bench.group.frames).toMatchObject([{ kind: SnapshotFrameKind.ask, from: peer, snapshotId: 7 }]);
+    expect(bench.traffic.refused).toBe(0);
+  });
+
+  test.each([
+    ["of a group that is not here", { groupId: 9 }, "unknownGroup"],
+    ["for another incarnation of the replica", { to: 999 }, "unknownReplica"],
+    ["of a replica that does not live where they come from", { from: replicaOn(1, 3) }, "unknownSender"],
+  ])("%s are refused with the reason, and the asker is told", (_what, change, reason) => {
+    const bench = new Bench();
+    bench.groups.onSnapshotFrame(2, askFrame(address(bench.group, change), new Uint8Array(0)));
+    expect(bench.group.frames).toEqual([]);
+    expect(bench.traffic.refused).toBe(1);
+    expect(bench.logged).toMatchObject([["snapshot_refused", { from: 2, reason }]]);
+    expect(bench.sent).toEqual([[2, 2]]);
+    expect(decodeSnapshotFrame(bench.sentFrames[0]!)).toMatchObject({ kind: SnapshotFrameKind.gone, reason });
+    // An answer is not answered.
+    bench.groups.onSnapshotFrame(2, bench.sentFrames[0]!);
+    expect(bench.sent).toHaveLength(1);
+  });
+
+  test("with a bit flipped anywhere are named, counted, and said to whoever awaits a chunk from there", () => {
+    const bench = new Bench();
+    const rows = [{ key: new Uint8Array([0, 1, 9]), value: new Uint8Array(40).fill(5) }];
+    const chunk = { after: new Uint8Array(0), head: new Uint8Array([4]), rows, isLast: true };
+    const frame = chunkFrame(address(bench.group), chunk);
+    bench.group.snapshots = { ...bench.group.snapshots, awaitedFrom: peer };
+    for (let bit = 0; bit < frame.length * 8; bit++) {
+      const altered = Uint8Array.from(frame);
+      altered[bit >> 3]! ^= 1 << (bit & 7);
+      bench.groups.onSnapshotFrame(2, altered);
+    }
+    expect(bench.group.frames).toEqual([]);
+    expect(bench.traffic.damagedChunks).toBe(frame.length * 8);
+    expect(bench.group.damaged).toBe(frame.length * 8);
+    expect(bench.other.damaged).toBe(0);
+    expect(bench.logged[0]).toMatchObject(["snapshot_chunk_damaged", { from: 2 }]);
+    bench.groups.onSnapshotFrame(2, frame);
+    expect(bench.group.frames).toMatchObject([{ kind: SnapshotFrameKind.chunk, ...chunk }]);
+  });
 });
