@@ -378,6 +378,9 @@ describe("frames of snapshots", () => {
     expect(bench.other.damaged).toBe(0);
     expect(bench.logged[0]).toMatchObject(["snapshot_chunk_damaged", { from: 2 }]);
     bench.groups.onSnapshotFrame(2, frame);
-    expect(bench.group.frames).toMatchObject([{ kind: SnapshotFrameKind.chunk, ...chunk }]);
+    const [received] = bench.group.frames;
+    expect([...received!.head]).toEqual([4]);
+    expect(received!.rows.map(({ key, value }) => [[...key], value.length])).toEqual([[[0, 1, 9], 40]]);
+    expect(received!.isLast).toBe(true);
   });
 });
