@@ -64,21 +64,25 @@ export class GroupParts {
   }
 }
 
+/** Shared, never written: a load meets very many keys, most with neither marks nor groups. */
+const NO_MARKS: Map<number, Marks> = new Map();
+const NO_GROUPS: Map<number, GroupParts> = new Map();
+
 export class KeyParts {
   readonly slot: number;
   readonly age: number;
   header: StreamHeader | null;
   readonly fragments: Map<number, Fragment[]>;
-  readonly marks: Map<number, Marks>;
-  readonly groups: Map<number, GroupParts>;
+  marks: Map<number, Marks>;
+  groups: Map<number, GroupParts>;
 
   constructor(slot: number, age: number) {
     this.slot = slot;
     this.age = age;
     this.header = null;
     this.fragments = new Map();
-    this.marks = new Map();
-    this.groups = new Map();
+    this.marks = NO_MARKS;
+    this.groups = NO_GROUPS;
   }
 
   /** Takes in one row, whose body stands before the reader. Throws DamagedRowError. */
@@ -103,6 +107,7 @@ export class KeyParts {
       case RowKind.marks: {
         const opensFirst = reader.u8() === 1;
         const count = reader.u32();
+        if (this.marks === NO_MARKS) this.marks = new Map();
         this.marks.set(first, { opensFirst, count, bitmap: reader.raw((count + 7) >>> 3) });
         return;
       }
@@ -128,6 +133,7 @@ export class KeyParts {
     let parts = this.groups.get(number);
     if (parts === undefined) {
       parts = new GroupParts();
+      if (this.groups === NO_GROUPS) this.groups = new Map();
       this.groups.set(number, parts);
     }
     return parts;

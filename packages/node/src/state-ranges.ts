@@ -68,9 +68,9 @@ export function readRanges(
         ended(taken);
         return;
       }
-      const last = result.ok ? result.value[result.value.length - 1] : undefined;
-      if (last === undefined || failure !== null) ended(null);
-      else read(keyBehind(last.key), to);
+      const rows = result.ok ? result.value : [];
+      if (failure !== null || isEnd(rows, limits)) ended(null);
+      else read(keyBehind(rows[rows.length - 1]!.key), to);
     });
   };
   const begin = (): void => {
@@ -81,6 +81,15 @@ export function readRanges(
     }
   };
   begin();
+}
+
+/** See the port: whether there are no more rows. */
+function isEnd(rows: readonly KvRow[], { loadRows, loadBytes }: ShardLimits): boolean {
+  if (rows.length === 0) return true;
+  if (rows.length >= loadRows) return false;
+  let bytes = 0;
+  for (const { key, value } of rows) bytes += key.length + value.length;
+  return bytes < loadBytes / 2;
 }
 
 /** The smallest key behind this one. */

@@ -27,7 +27,8 @@ export interface KvStore {
   /** The value, or null when there is none. */
   get(key: Uint8Array, snapshot: KvSnapshot | null, done: Done<Uint8Array | null>): void;
   /**
-   * Rows with `from` ≤ key < `to`, ascending, at most `limitRows` and about `limitBytes`. An empty result means there are no more.
+   * Rows with `from` ≤ key < `to`, ascending, at most `limitRows` and about `limitBytes`. An empty result means there are no more; so do fewer
+   * rows than `limitRows` with keys and values below half of `limitBytes`.
    * To go on, call again with `from` = last key + 0x00.
    */
   scan(
