@@ -196,9 +196,7 @@ async function run(scenario: Scenario): Promise<void> {
       done();
     });
   });
-  console.log(
-    `  suffix ${(bytes / MIB).toFixed(1)} MiB, ${entries} entries: rollback ${partial}, full load ${full}`,
-  );
+  console.log(`  suffix ${(bytes / MIB).toFixed(1)} MiB, ${entries} entries: rollback ${partial}, full load ${full}`);
   await new Promise<void>((resolve) => kvStore.close(() => resolve()));
   rmSync(directory, { recursive: true });
 }

@@ -100,6 +100,8 @@ export interface BlockedCall {
   readonly kind: "read" | "group";
   /** `$` as it was resolved at the first run, per key; null for `>`. */
   readonly resolvedIds: readonly (StreamId | null)[];
+  /** Some of them came from the state: what `$` and `+` stand for. */
+  readonly readsFromState: boolean;
 }
 
 /** What a handler on the leader sees. It must not keep any of it. */

@@ -1,6 +1,6 @@
 /**
  * The BLOCK option of XREAD and XREADGROUP, seen from outside: whether a request may block, for how long, and the same request with another
- * duration. `$` is left as it is: a node that refuses a call has read nothing for it, so the repeated call counts from then on.
+ * duration or other ids: a node that parked the call has said what `$` stands for, and nothing that came since may be missed at the next one.
  */
 import { ByteWriter } from "@headrace/bytes";
 import { DecodeResult, RequestDecoder } from "@headrace/resp";
@@ -22,21 +22,42 @@ export const BlockArgument = {
   },
 
   /** The blocking call with another BLOCK value; replies go where they went. */
-  rewrite(run: RequestRun, timeoutMs: number): RequestRun {
-    const decoder = new RequestDecoder(NO_LIMITS);
-    decoder.feed(run.bytes.subarray(run.start, run.end));
-    if (decoder.next() !== DecodeResult.request) return run;
-    const request = decoder.request;
-    const position = BlockArgument.find(request);
-    if (position === 0) return run;
-    const writer = new ByteWriter(run.end - run.start + 16);
-    writer.raw(request.bytes, request.rawStart, request.headerStart(position));
-    const value = String(timeoutMs);
-    writer.latin1(`$${value.length}\r\n${value}\r\n`);
-    writer.raw(request.bytes, request.headerStart(position + 1), request.rawEnd);
-    const rewritten = new RequestRun(writer.bytes, 0, writer.length, 1, run);
-    rewritten.early = run.early;
-    rewritten.earlyCount = run.earlyCount;
-    return rewritten;
+  withTimeout(run: RequestRun, timeoutMs: number): RequestRun {
+    return rewritten(run, (request) => {
+      const position = BlockArgument.find(request);
+      return position === 0 ? null : { from: position, values: [String(timeoutMs)] };
+    });
+  },
+
+  /** The blocking call with these ids behind its keys. */
+  withIds(run: RequestRun, ids: readonly string[]): RequestRun {
+    return rewritten(run, (request) => {
+      let streams = 1;
+      while (streams < request.count && !request.is(streams, "STREAMS")) streams++;
+      const isOfThese = request.count - 1 - streams === 2 * ids.length;
+      return isOfThese ? { from: request.count - ids.length, values: ids } : null;
+    });
   },
 } as const;
+
+/** Arguments that take the place of those from `from` on, as many as there are values. */
+interface Replacement {
+  readonly from: number;
+  readonly values: readonly string[];
+}
+
+function rewritten(run: RequestRun, decide: (request: Request) => Replacement | null): RequestRun {
+  const decoder = new RequestDecoder(NO_LIMITS);
+  decoder.feed(run.bytes.subarray(run.start, run.end));
+  if (decoder.next() !== DecodeResult.request) return run;
+  const request = decoder.request;
+  const replacement = decide(request);
+  if (replacement === null) return run;
+  const { from, values } = replacement;
+  const behind = from + values.length;
+  const writer = new ByteWriter(run.end - run.start + 48 * values.length);
+  writer.raw(request.bytes, request.rawStart, request.headerStart(from));
+  for (const value of values) writer.latin1(`$${value.length}\r\n${value}\r\n`);
+  if (behind < request.count) writer.raw(request.bytes, request.headerStart(behind), request.rawEnd);
+  return RequestRun.inPlaceOf(run, writer.bytes, writer.length);
+}

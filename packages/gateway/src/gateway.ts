@@ -5,7 +5,7 @@
 import { ByteWriter } from "@headrace/bytes";
 import { Flag, findCommand } from "@headrace/commands";
 import type { Session } from "@headrace/commands";
-import type { LaneOpen, Lost, Refuse, ReplyPayload, WaitAnswerPayload } from "@headrace/link";
+import type { LaneOpen, Lost, Parked, Refuse, ReplyPayload, WaitAnswerPayload } from "@headrace/link";
 import { MetaFormatError, clusterStateFromJson } from "@headrace/meta";
 import type { ClusterState } from "@headrace/meta";
 import type { ByteConnection, ByteListener, Done, GatewayWorld, Timer } from "@headrace/ports";
@@ -305,6 +305,10 @@ export class Gateway implements ClientHost, NodeLinkEvents {
 
   onLost(link: NodeLink, laneId: number, shardId: number, lost: Lost): boolean {
     return this.#clients.get(laneId)?.lanes.get(shardId)?.onLost(link, lost) ?? true;
+  }
+
+  onParked(link: NodeLink, laneId: number, shardId: number, parked: Parked): boolean {
+    return this.#clients.get(laneId)?.lanes.get(shardId)?.onParked(link, parked) ?? true;
   }
 
   onPush(laneId: number, bytes: Uint8Array, start: number, end: number): void {

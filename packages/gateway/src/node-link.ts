@@ -13,6 +13,7 @@ import {
   decodeCredit,
   decodeLeader,
   decodeLost,
+  decodeParked,
   decodePing,
   decodeRefuse,
   decodeWaitAnswer,
@@ -25,7 +26,7 @@ import {
   writeWaitCancel,
   writeWaitQuery,
 } from "@headrace/link";
-import type { LaneOpen, Lost, Refuse, WaitAnswerPayload, WaitQueryPayload } from "@headrace/link";
+import type { LaneOpen, Lost, Parked, Refuse, WaitAnswerPayload, WaitQueryPayload } from "@headrace/link";
 import type { ByteConnection, CloseReason, GatewayWorld, Timer } from "@headrace/ports";
 import type { LaneCore } from "./lane-core.ts";
 import type { RequestRun } from "./request-run.ts";
@@ -51,6 +52,7 @@ export interface NodeLinkEvents {
   onReply(link: NodeLink, laneId: number, shardId: number, reply: ReplyPayload, bytes: Uint8Array): boolean;
   onRefuse(link: NodeLink, laneId: number, shardId: number, refuse: Refuse): boolean;
   onLost(link: NodeLink, laneId: number, shardId: number, lost: Lost): boolean;
+  onParked(link: NodeLink, laneId: number, shardId: number, parked: Parked): boolean;
   onPush(laneId: number, bytes: Uint8Array, start: number, end: number): void;
   onLeader(link: NodeLink, shardId: number, nodeId: number, term: number): void;
   onWaitAnswer(answer: WaitAnswerPayload): void;
@@ -296,6 +298,10 @@ export class NodeLink {
       case FrameType.Lost: {
         const lost = decodeLost(frame);
         return lost !== null && this.#events.onLost(this, lane, shard, lost);
+      }
+      case FrameType.Parked: {
+        const parked = decodeParked(frame);
+        return parked !== null && this.#events.onParked(this, lane, shard, parked);
       }
       case FrameType.Leader: {
         const leader = decodeLeader(frame);

@@ -59,6 +59,18 @@ export class RequestRun {
     this.earlyCount = 0;
   }
 
+  /** The same one request in other bytes, in the same state. */
+  static inPlaceOf(run: RequestRun, bytes: Uint8Array, length: number): RequestRun {
+    const other = new RequestRun(bytes, 0, length, 1, run);
+    other.state = run.state;
+    other.firstNumber = run.firstNumber;
+    other.answered = run.answered;
+    other.sentAtMs = run.sentAtMs;
+    other.early = run.early;
+    other.earlyCount = run.earlyCount;
+    return other;
+  }
+
   get isWanted(): boolean {
     return this.slot !== null || this.sink !== null;
   }

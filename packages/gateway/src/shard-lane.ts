@@ -8,7 +8,7 @@
  * An epoch ends with a refusal or a loss; the next one begins when nothing of the old one is open, so that order survives a move.
  */
 import { assert } from "@headrace/bytes";
-import type { Lost, Refuse, ReplyPayload } from "@headrace/link";
+import type { Lost, Parked, Refuse, ReplyPayload } from "@headrace/link";
 import { BlockArgument } from "./block-argument.ts";
 import { GatewayErrors } from "./errors.ts";
 import type { LaneOnLink, NodeLink } from "./node-link.ts";
@@ -156,6 +156,18 @@ export class ShardLane {
     return true;
   }
 
+  /** The blocked call stands in the node's queues. If it has to go elsewhere, it goes on from where it reads there. */
+  onParked(link: NodeLink, { laneEpoch, number, ids }: Parked): boolean {
+    if (link !== this.#link || laneEpoch !== this.#epoch) return true;
+    for (let i = this.#head; i < this.#runs.length; i++) {
+      const run = this.#runs[i]!;
+      if (run.state !== RunState.sent || run.firstNumber !== number) continue;
+      if (run.isBlocking && ids.length > 0) this.#runs[i] = BlockArgument.withIds(run, ids);
+      return run.isBlocking;
+    }
+    return true;
+  }
+
   /** The link is dead, or taken for dead: everything sent and unanswered is lost. */
   onLinkDown(link: NodeLink): void {
     if (link !== this.#link) return;
@@ -272,7 +284,7 @@ export class ShardLane {
     const nowMs = this.#core.nowMs;
     if (run.isBlocking && run.sentAtMs > 0 && Number.isFinite(run.deadlineMs)) {
       // Sent before and refused: the node counts from zero, the client does not.
-      run = BlockArgument.rewrite(run, Math.max(1, Math.ceil(run.deadlineMs - nowMs)));
+      run = BlockArgument.withTimeout(run, Math.max(1, Math.ceil(run.deadlineMs - nowMs)));
       this.#runs[at] = run;
     }
     run.state = RunState.sent;

@@ -366,6 +366,44 @@ describe("blocking reads", () => {
     expect(client.take()).toBe(`*-1|+XLEN ${key}|`);
   });
 
+  test("go on from where they read: what `$` stood for goes along to the next leader", () => {
+    const cluster = new TestCluster();
+    const [key, other] = [cluster.keyOf(1), `{${cluster.keyOf(1)}}b`];
+    const [old, fresh] = [cluster.nodes[0]!, cluster.nodes[1]!];
+    let asked: Asked | null = null;
+    old.onAsked = (each) => void (asked = each);
+    const client = cluster.client();
+    client.send("XREAD", "COUNT", "5", "BLOCK", "0", "STREAMS", key, other, "$", "7-0");
+    cluster.world.run(20);
+    old.parked(asked!, asked!.first, "123-4", "7-0");
+    cluster.world.run(20);
+    old.refuse(asked!, asked!.first, RefuseReason.notLeader, 2, 2);
+    fresh.leader(1, 2, 2);
+    cluster.world.run(20);
+    const words = `XREAD COUNT 5 BLOCK 0 STREAMS ${key} ${other} 123-4 7-0`;
+    expect(names(fresh.asked)).toEqual([words]);
+    expect(client.take()).toBe(`+${words}|`);
+  });
+
+  test("that were not parked yet are sent again as they were", () => {
+    const cluster = new TestCluster();
+    const key = cluster.keyOf(1);
+    const [old, fresh] = [cluster.nodes[0]!, cluster.nodes[1]!];
+    let asked: Asked | null = null;
+    old.onAsked = (each) => void (asked = each);
+    const client = cluster.client();
+    client.send("XREAD", "BLOCK", "0", "STREAMS", key, "$");
+    cluster.world.run(20);
+    // Word of another call, or of an epoch that is over, is no word of this one.
+    old.parked(asked!, asked!.first + 1, "1-1");
+    old.parked({ ...asked!, epoch: asked!.epoch + 1 }, asked!.first, "1-1");
+    cluster.world.run(20);
+    old.kill();
+    fresh.leader(1, 2, 2);
+    cluster.world.run(20);
+    expect(client.take()).toBe(`+XREAD BLOCK 0 STREAMS ${key} $|`);
+  });
+
   test("are registered again with what is left of their time when a leader refuses them", () => {
     const cluster = new TestCluster();
     const key = cluster.keyOf(1);

@@ -113,6 +113,11 @@ export class FakeNode {
     this.flush();
   }
 
+  parked(asked: Asked, number: number, ...ids: readonly string[]): void {
+    link.writeParked(this.#out, asked.shard, asked.lane, { laneEpoch: asked.epoch, number, ids });
+    this.flush();
+  }
+
   credit(lane: number, bytes: number): void {
     link.writeCredit(this.#out, lane, bytes);
     this.flush();

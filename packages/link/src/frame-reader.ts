@@ -40,7 +40,7 @@ export interface Frame {
   readonly end: number;
 }
 
-const MAX_TYPE = FrameType.Bye;
+const MAX_TYPE = FrameType.Parked;
 const NOTHING = new Uint8Array(0);
 const NOTHING_VIEW = new DataView(NOTHING.buffer);
 

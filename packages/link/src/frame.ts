@@ -34,6 +34,9 @@
  *                    Never spans two Request frames.
  *   Refuse      N→G  u32 laneEpoch · u8 reason · u8[3] · f64 firstNumber · u32 leaderNodeId (0 unknown) · f64 term
  *   Lost        N→G  u32 laneEpoch · u32 count · f64 firstNumber
+ *   Parked      N→G  u32 laneEpoch · u32 0 · f64 number · ids as text, a blank between two: the call `number` waits for entries. It has taken
+ *                    nothing, and `$` and `+` in it stand for these ids, by which it is to be sent again if it has to be (none: as it was).
+ *                    Not a fate: that still comes. Only from what is committed, and said by a leader that was one when the call came.
  *   Credit      N→G  u32 bytes (lane 0 = the link): more may be sent. Counted are the payloads of Request frames (32 + RESP), against the
  *                    lane and against the link; a gateway sends while both are above 0, so one request may overdraw. A node gives the bytes
  *                    back when it has taken the request out of its input queue, refused or dropped it. Replies are not credited: a gateway
@@ -77,6 +80,7 @@ export const FrameType = {
   Ping: 20,
   Pong: 21,
   Bye: 22,
+  Parked: 23,
 } as const;
 export type FrameType = (typeof FrameType)[keyof typeof FrameType];
 

@@ -4,7 +4,7 @@
  * Encoders write a whole frame. Decoders answer null (or false) for anything malformed: wrong length, numbers that are no safe non-negative
  * integers, unknown enumerators. The two hot ones, Request and Reply, decode into an object that the caller reuses.
  */
-import { copyOf } from "@headrace/bytes";
+import { copyOf, latin1 } from "@headrace/bytes";
 import type { ByteWriter } from "@headrace/bytes";
 import { ACK_DEFAULT, FrameType, RefuseReason } from "./frame.ts";
 import type { Frame } from "./frame-reader.ts";
@@ -44,6 +44,13 @@ export interface Lost {
   readonly laneEpoch: number;
   readonly count: number;
   readonly firstNumber: number;
+}
+
+export interface Parked {
+  readonly laneEpoch: number;
+  readonly number: number;
+  /** From where each stream is read, as the caller would write it; empty: as the request says. */
+  readonly ids: readonly string[];
 }
 
 /** How a blocked call is ended. */
@@ -261,6 +268,24 @@ export function decodeLost(frame: Frame): Lost | null {
   const firstNumber = view.getFloat64(start + 8, true);
   if (count === 0 || !isNumber(firstNumber) || firstNumber === 0) return null;
   return { laneEpoch: view.getUint32(start, true), count, firstNumber };
+}
+
+export function writeParked(writer: ByteWriter, shard: number, lane: number, parked: Parked): void {
+  const at = beginFrame(writer, FrameType.Parked, shard, lane);
+  writer.u32(parked.laneEpoch);
+  writer.u32(0);
+  writer.f64(parked.number);
+  writer.latin1(parked.ids.join(" "));
+  endFrame(writer, at);
+}
+
+export function decodeParked(frame: Frame): Parked | null {
+  const { bytes, view, start } = frame;
+  if (frame.end - start < 16) return null;
+  const number = view.getFloat64(start + 8, true);
+  if (!isNumber(number) || number === 0) return null;
+  const ids = latin1(bytes, start + 16, frame.end);
+  return { laneEpoch: view.getUint32(start, true), number, ids: ids === "" ? [] : ids.split(" ") };
 }
 
 export function writeCancel(writer: ByteWriter, shard: number, lane: number, cancel: Cancel): void {

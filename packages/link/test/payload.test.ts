@@ -64,6 +64,10 @@ describe("payloads", () => {
     expect(link.decodeRefuse(frameOf((out) => link.writeRefuse(out, 1, 5, refuse)))).toEqual(refuse);
     const lost: link.Lost = { laneEpoch: 1, count: 3, firstNumber: 4 };
     expect(link.decodeLost(frameOf((out) => link.writeLost(out, 1, 5, lost)))).toEqual(lost);
+    for (const ids of [[], ["5-0"], ["18446744073709551615-18446744073709551615", "0-0"]]) {
+      const parked: link.Parked = { laneEpoch: 7, number: 2 ** 40, ids };
+      expect(link.decodeParked(frameOf((out) => link.writeParked(out, 1, 5, parked)))).toEqual(parked);
+    }
     const cancel: link.Cancel = { number: 12, how: 2 };
     expect(link.decodeCancel(frameOf((out) => link.writeCancel(out, 1, 5, cancel)))).toEqual(cancel);
     const leader: link.Leader = { nodeId: 3, term: 77 };
@@ -85,6 +89,7 @@ describe("payloads", () => {
       link.decodeLaneSet,
       link.decodeRefuse,
       link.decodeLost,
+      link.decodeParked,
       link.decodeCancel,
       link.decodeLeader,
       link.decodeCredit,

@@ -41,6 +41,12 @@ export class BlockedRead {
     this.end = BlockedEnd.none;
     this.isQueued = true;
   }
+
+  /** From where it reads, as the caller would write it; empty when its request says so itself. */
+  positions(): readonly string[] {
+    const { readsFromState, resolvedIds } = this.call;
+    return readsFromState ? resolvedIds.map((id) => id!.toString()) : [];
+  }
 }
 
 export interface WaitingCall {

@@ -433,9 +433,26 @@ export class Executor {
     }
     const own = copyOf(request.bytes, request.rawStart, request.rawEnd);
     const group = call.kind === "group" ? groupOf(request) : "";
-    blocked.add(new BlockedRead(progress, laneEpoch, number, record, { group, request: own, call }), this.#state);
+    const waiting = new BlockedRead(progress, laneEpoch, number, record, { group, request: own, call });
+    blocked.add(waiting, this.#state);
+    if (call.kind === "group" || call.readsFromState) this.#sayParked(waiting, request, start);
     // Whatever touched its keys before it blocked is not for it.
     this.#state.takeTouchedKeys();
+  }
+
+  /** A position that was read from the state waits as a reply would: what is uncommitted, or a deposed leader's, is no position (I6, I7). */
+  #sayParked(waiting: BlockedRead, request: Request, start: number): void {
+    const { progress, laneEpoch, number, record, call } = waiting;
+    const segment = new HeldSegment(progress, laneEpoch, number, start);
+    segment.parked = waiting;
+    if (call.readsFromState) {
+      const context = this.#context!;
+      const stateIndex = context.effects.count > 0 ? this.#openIndex : this.#openIndex - 1;
+      segment.commitIndex = gateIndex(record, request, context.keyspace, stateIndex);
+      segment.readNumber = this.#readNumber();
+    }
+    this.#durabilityWanted = Math.max(this.#durabilityWanted, segment.commitIndex);
+    this.#options.held.hold(segment);
   }
 
   /** Runs the calls again that wait for keys that were touched, the longest waiting first, as Redis does after each command. */

@@ -13,6 +13,7 @@
  */
 import { assert } from "@headrace/bytes";
 import type { ByteWriter } from "@headrace/bytes";
+import type { BlockedRead } from "./blocked-reads.ts";
 import type { LaneProgress } from "./lane-progress.ts";
 
 /** The writer's buffer is shared by the replies of many turns until it is this full: an allocation per turn costs about 1 µs. */
@@ -32,6 +33,8 @@ export class HeldSegment {
   readNumber: number;
   /** Last write answered here, 0 if none. */
   writeIndex: number;
+  /** No reply, but word that this call waits, and from where it reads; `count` is 0 then. */
+  parked: BlockedRead | null;
   isReady: boolean;
   nextOfLane: HeldSegment | null;
   nextInBucket: HeldSegment | null;
@@ -48,6 +51,7 @@ export class HeldSegment {
     this.commitIndex = 0;
     this.readNumber = 0;
     this.writeIndex = 0;
+    this.parked = null;
     this.isReady = false;
     this.nextOfLane = null;
     this.nextInBucket = null;
@@ -206,7 +210,7 @@ export class HeldReplies {
         const needed = Math.max(segment.persistIndex, segment.commitIndex);
         const proven = segment.readNumber <= this.#confirmed;
         if (segment.isReady || (proven && segment.writeIndex > 0 && isCommitted(needed))) this.#emit(segment);
-        else lose(segment, this.#shardId);
+        else if (segment.parked === null) lose(segment, this.#shardId);
       }
     }
     assert(this.#count === 0, "a held reply belongs to no lane");
@@ -254,6 +258,11 @@ export class HeldReplies {
   #emit(segment: HeldSegment): void {
     const lane = segment.progress.lane;
     if (lane.closed) return;
+    if (segment.parked !== null) {
+      const { isQueued, number } = segment.parked;
+      if (isQueued) lane.sink.parked(lane, this.#shardId, segment.laneEpoch, number, segment.parked.positions());
+      return;
+    }
     assert(segment.bytes !== null, "a reply leaves after its turn");
     lane.sink.reply(
       lane,

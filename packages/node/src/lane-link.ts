@@ -31,6 +31,7 @@ import {
   writeCredit,
   writeLeader,
   writeLost,
+  writeParked,
   writePong,
   writeRefuse,
   writeWaitAnswer,
@@ -261,6 +262,11 @@ export class LaneLink implements LaneSink, ByteConnectionEvents {
     const own = lane as LinkLane;
     if (!own.closed) writeLost(this.#writer, shardId, own.wireId, { laneEpoch, count, firstNumber });
     this.#settle(own, shardId, laneEpoch, firstNumber, firstNumber + count);
+  }
+
+  parked(lane: Lane, shardId: number, laneEpoch: number, number: number, ids: readonly string[]): void {
+    const own = lane as LinkLane;
+    if (!this.#closed && !own.closed) writeParked(this.#writer, shardId, own.wireId, { laneEpoch, number, ids });
   }
 
   isFull(shardId: number): boolean {

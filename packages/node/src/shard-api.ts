@@ -61,6 +61,8 @@ export interface LaneSink {
     term: number,
   ): void;
   lost(lane: Lane, shardId: number, laneEpoch: number, firstNumber: number, count: number): void;
+  /** The call waits for entries and has taken nothing; `ids` as in the link's Parked frame. Its fate is still to come. */
+  parked(lane: Lane, shardId: number, laneEpoch: number, number: number, ids: readonly string[]): void;
   /** True: it holds as much as it may, requests of its lanes wait. The shard that was told so is told when there is room again (`sinkDrained`). */
   isFull(shardId: number): boolean;
 }

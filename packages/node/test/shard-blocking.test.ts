@@ -151,3 +151,44 @@ test("more blocked calls than allowed are refused", () => {
   leader.lane().send("XREAD BLOCK 0 STREAMS s $");
   expect(leader.lane().send("XREAD BLOCK 0 STREAMS s $", "XLEN s")).toEqual(["1 refused 4 leader 101"]);
 });
+
+test("the gateway is told what `$` and `+` stand for, once that is committed and the leadership proven", () => {
+  const cluster = three();
+  const leader = cluster.elect();
+  leader.lane().send("XADD s 5-0 f v", "XADD t 6-0 f v");
+  const reader = leader.lane();
+  reader.send("XREAD BLOCK 0 STREAMS s none t $ $ 9-9");
+  expect(reader.parkedCalls).toEqual(["1 5-0 0-0 9-9"]);
+  // Ids that the caller gave need no word.
+  const plain = leader.lane();
+  plain.send("XREAD BLOCK 0 STREAMS s 5-0");
+  expect(plain.parkedCalls).toEqual([]);
+  cluster.isolate(1);
+  const early = leader.lane();
+  early.ack = 0;
+  early.send("XADD s 7-0 f doomed");
+  reader.take();
+  const late = leader.lane();
+  late.send("XREAD BLOCK 0 STREAMS s $");
+  expect(late.parkedCalls).toEqual([]);
+  cluster.awaitLeader([2, 3]);
+  cluster.heal();
+  cluster.pass(100);
+  // Position 7-0 never was: the call is handed back with `$` as it came.
+  expect(late.parkedCalls).toEqual([]);
+  expect(late.take()).toEqual(["1 refused 1 leader 0"]);
+});
+
+test("the gateway is told that a group read waits and has taken nothing", () => {
+  const cluster = three();
+  const leader = cluster.elect();
+  leader.lane().send("XGROUP CREATE s g $ MKSTREAM");
+  const reader = leader.lane();
+  expect(reader.send("XREADGROUP GROUP g c BLOCK 0 STREAMS s >")).toEqual([]);
+  expect(reader.parkedCalls).toEqual(["1"]);
+  const served = leader.lane();
+  leader.lane().send("XADD s 1-0 f v", "XADD s 2-0 f v");
+  served.send("XREADGROUP GROUP g d BLOCK 0 STREAMS s >");
+  expect(served.parkedCalls).toEqual([]);
+  expect(served.events.length).toBe(1);
+});

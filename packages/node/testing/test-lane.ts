@@ -29,6 +29,8 @@ export class TestLane implements Lane, LaneSink {
   nextNumber = 1;
   /** `4 +OK`, `5-6 lost`, `7 refused 1 leader 102`, in the order in which it came. */
   readonly events: string[] = [];
+  /** Blocked calls that the shard has spoken of: `4 1-0`. */
+  readonly parkedCalls: string[] = [];
   /** Position of the last write answered. */
   writeTerm = 0;
   writeIndex = 0;
@@ -105,6 +107,10 @@ export class TestLane implements Lane, LaneSink {
 
   isFull(): boolean {
     return this.bufferedBytes > this.maxBufferedBytes;
+  }
+
+  parked(_lane: Lane, _shard: number, _epoch: number, number: number, ids: readonly string[]): void {
+    this.parkedCalls.push([`${number}`, ...ids].join(" "));
   }
 
   lost(_lane: Lane, _shard: number, _epoch: number, firstNumber: number, count: number): void {

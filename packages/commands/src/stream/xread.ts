@@ -74,6 +74,7 @@ function execute(context: ShardContext): void {
     timeoutMs: options.blockMs,
     kind: "read",
     resolvedIds: ids,
+    readsFromState: namesPosition(request),
   });
 }
 
@@ -81,6 +82,14 @@ function keyNames(request: Request): string[] {
   const names: string[] = [];
   for (let k = 0; k < options.streamCount; k++) names.push(request.latin1(options.firstKey + k));
   return names;
+}
+
+/** Whether an id is `$` or `+`. */
+function namesPosition(request: Request): boolean {
+  for (let i = options.firstKey + options.streamCount; i < request.count; i++) {
+    if (isByte(request, i, DOLLAR) || isByte(request, i, PLUS)) return true;
+  }
+  return false;
 }
 
 /** Where each stream is read from; or the error text. */

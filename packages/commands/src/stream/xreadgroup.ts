@@ -95,6 +95,7 @@ function execute(context: ShardContext): void {
     timeoutMs: options.blockMs,
     kind: "group",
     resolvedIds: reads.map(() => null),
+    readsFromState: false,
   });
 }
 
