@@ -204,7 +204,9 @@ async function run(scenario: Scenario): Promise<void> {
 function saying(scenario: Scenario): Logger {
   const info = (event: string, fields?: Record<string, unknown>): void => {
     if (event === "rollback_finished") {
-      console.log(`${scenario.name}\n  keys touched ${fields!["keys"]}, ranges read ${fields!["ranges"]}`);
+      console.log(
+        `${scenario.name}\n  keys touched ${String(fields!["keys"])}, ranges read ${String(fields!["ranges"])}`,
+      );
     }
   };
   return { ...silent, info };
