@@ -145,6 +145,16 @@ export class SharedLog implements SharedLogApi {
     this.#readsAfterWrite.push(() => this.readEntries(groupId, low, high, maxBytes, done));
   }
 
+  /** Gives the log up without closing its disk: nothing is written or answered any more. */
+  abandon(): void {
+    if (this.#state === "ended") return;
+    this.#state = "ended";
+    this.#gatherer.clear();
+    this.#awaitingSync = [];
+    this.#readsAfterWrite = [];
+    this.#stopTimers();
+  }
+
   close(done: Done<void>): void {
     if (this.#state === "ended" || this.#state === "new") {
       this.#state = "ended";

@@ -13,20 +13,22 @@ import type { Message } from "@headrace/raft-ts";
 import type { DamageReports } from "./damage.ts";
 import { ChangeDriver } from "./change-driver.ts";
 import type { ChangeableGroup } from "./change-driver.ts";
+import { unknownLevel } from "./feature-level.ts";
 import type { LaneFront } from "./lane-front.ts";
 import { LeaderBalance } from "./leader-balance.ts";
-import type { LedGroup } from "./leader-balance.ts";
 import type { MetaGroup, MetaGroupHost } from "./meta-group.ts";
 import { storeMetaPosition, votersOnly } from "./meta-position.ts";
 import type { MetaPosition } from "./meta-position.ts";
 import type { NodeConfig } from "./node-config.ts";
 import type { MessageRefusals } from "./message-refusals.ts";
+import { misplacedGroups } from "./misplaced-groups.ts";
 import { openEmptyShard, openGroups, openMeta } from "./open-groups.ts";
 import type { OpenedGroups, OpenGroupOptions } from "./open-groups.ts";
 import { PeerNotes } from "./peer-notes.ts";
 import { PlacementDriver } from "./placement-driver.ts";
 import { RaftGroups } from "./raft-groups.ts";
 import type { GroupLeader, RaftGroup } from "./raft-groups.ts";
+import { ReplicaReplacement } from "./replica-replacement.ts";
 import { ReplicaKeeper } from "./replica-keeper.ts";
 import type { ReplicaKeeperHost } from "./replica-keeper.ts";
 import { storeReplicas } from "./replica-record.ts";
@@ -62,7 +64,7 @@ export interface MemberNodeOptions {
 /** How the rest of the cluster is asked. */
 export interface MemberCluster {
   /** Brings the command to the metadata group's leader; `done` when applied, refused or given up. */
-  propose(command: MetaCommand, done: () => void): void;
+  propose(command: MetaCommand, done: (error: string | null) => void): void;
   /** The node can't go on. */
   onBroken(message: string): void;
 }
@@ -94,6 +96,7 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
   readonly #cluster: MemberCluster;
   readonly #changes: ChangeDriver;
   readonly #placement: PlacementDriver;
+  readonly #replacement: ReplicaReplacement;
   readonly #peersUpSinceMs: Map<number, number>;
   readonly #peersDownSinceMs: Map<number, number>;
   /** Opened empty, not taking part yet. */
@@ -132,13 +135,25 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
       onNote: (nodeId, note) => this.#notes.heard(nodeId, note),
     });
     this.#balance = new LeaderBalance(world.clock, config.balanceAfterMs, {
-      misplaced: () => this.#misplaced(),
+      misplaced: () =>
+        misplacedGroups(this.#state.shards, {
+          nodeId: this.nodeId,
+          notes: this.#notes,
+          isLowOnSpace: this.#space.isLow,
+          shard: (shardId) => this.shard(shardId),
+          nodesOf: (groupId) => this.#groups.nodesOf(groupId),
+        }),
       upSinceMs: (nodeId) => this.#peersUpSinceMs.get(nodeId) ?? null,
       handOver: (groupId, replicaId, done) => this.#shards.get(groupId)!.handOver(replicaId, done),
     });
     this.#changes = new ChangeDriver(world, {
       state: () => this.#state,
       groups: () => this.#changeable(),
+      propose: (command, done) => this.#cluster.propose(command, () => done()),
+    });
+    this.#replacement = new ReplicaReplacement(world, {
+      nodeId: this.nodeId,
+      state: () => this.#state,
       propose: (command, done) => this.#cluster.propose(command, done),
     });
     this.#placement = new PlacementDriver(config.nodeDownAfterMs, world, {
@@ -257,11 +272,7 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
 
   /** Moves leadership of everything led here to others; answers when they lead, or the time is over. */
   handOverAll(done: () => void): void {
-    this.#stopping = true;
-    this.#balanceTimer?.cancel();
-    this.#changes.stop();
-    this.#placement.stop();
-    this.#keeper?.stop();
+    this.#leave();
     const { clock, scheduler } = this.#world;
     const deadlineMs = clock.monotonicMs() + this.#config.handOverMs;
     const led = [...this.#groups.all()].filter((group) => {
@@ -304,8 +315,19 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
     });
   }
 
+  /** Nothing is decided or begun any more. */
+  #leave(): void {
+    this.#stopping = true;
+    this.#balanceTimer?.cancel();
+    this.#changes.stop();
+    this.#placement.stop();
+    this.#replacement.stop();
+    this.#keeper?.stop();
+  }
+
   /** Gives every held reply its fate; then nothing moves any more. */
   stop(): void {
+    this.#leave();
     for (const shard of this.#shards.values()) {
       if (!shard.isHealthy) continue;
       shard.stopServing();
@@ -350,7 +372,10 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
 
   onReplicaFailed(groupId: number, message: string, damaged: boolean): void {
     if (this.#stopping) return;
-    if (damaged) this.#damage.report("state", `group ${groupId}: ${message}`);
+    if (damaged) {
+      this.#damage.report("state", `group ${groupId}: ${message}`);
+      this.#replacement.ask(groupId);
+    }
     this.#failures.set(groupId, message);
     this.#front.setLeader(groupId, 0, this.#groups.leaderOf(groupId).term);
     this.#world.logger.error("replica_failed", { group: groupId, message });
@@ -399,6 +424,7 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
     this.#front.setLeader(groupId, 0, this.#groups.leaderOf(groupId).term);
     this.#groups.remove(groupId);
     this.#shards.delete(groupId);
+    this.#replacement.settled(groupId);
     if (shard === undefined) {
       group?.fail("the replica was removed");
       if (groupId === META_GROUP_ID) this.#dropMeta();
@@ -450,7 +476,10 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
   unreadyReasons(): string[] {
     if (!this.#running) return ["opening its groups"];
     const reasons: string[] = [];
-    for (const [groupId, message] of this.#failures) reasons.push(`group ${groupId} failed: ${message}`);
+    for (const [groupId, message] of this.#failures) {
+      const waitsFor = this.#replacement.waitsFor(groupId);
+      reasons.push(`group ${groupId} failed: ${message}${waitsFor === "" ? "" : `; ${waitsFor}`}`);
+    }
     const duty = this.#state.node(this.nodeId)?.duty ?? "removed";
     const isServingSpare = duty === "spare" && this.#shards.size > 0;
     if (duty !== "active" && !isServingSpare) reasons.push(dutyReasons[duty].replaceAll("N", String(this.nodeId)));
@@ -575,39 +604,20 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
     this.#front.setLeader(groupId, known, leader.term);
   }
 
-  /** What this node leads and another one should: where the plan says so, or because this node's disk or clock is not fit for it. */
-  #misplaced(): LedGroup[] {
-    const found: LedGroup[] = [];
-    for (const placed of this.#state.shards) {
-      const shard = this.shard(placed.id);
-      if (shard === null || !shard.isReady) continue;
-      const nodes = this.#groups.nodesOf(placed.id);
-      const { lastIndex, matches } = shard.status();
-      const isUnfit = this.#space.isLow || this.#notes.isClockOff(nodes);
-      const others = placed.replicas.filter((replica) => {
-        const isWanted = isUnfit || replica.replicaId === placed.preferredReplicaId;
-        return isWanted && replica.nodeId !== this.nodeId && this.#notes.isFit(replica.nodeId, nodes);
-      });
-      const led = others.flatMap(({ replicaId, nodeId }): LedGroup[] => {
-        const view = matches.find((each) => each.replica === replicaId);
-        if (view === undefined || view.isLearner) return [];
-        return [{ groupId: placed.id, toReplicaId: replicaId, toNodeId: nodeId, behind: lastIndex - view.match }];
-      });
-      const isPreferred = placed.replicas.some(
-        ({ replicaId, nodeId }) => replicaId === placed.preferredReplicaId && nodeId === this.nodeId,
-      );
-      if (isPreferred && !isUnfit) continue;
-      found.push(...led);
-    }
-    return found;
-  }
-
   #scheduleBalance(): void {
     this.#balanceTimer = this.#world.scheduler.after(BALANCE_CHECK_MS, () => {
       if (this.#stopping) return;
       this.#balance.check();
+      this.#returnFromQuarantine();
       this.#scheduleBalance();
     });
+  }
+
+  /** Whatever it held was given up, and it is empty: it may be given its share again. */
+  #returnFromQuarantine(): void {
+    if (this.#state.node(this.nodeId)?.duty !== "quarantined" || this.#state.groupsOn(this.nodeId).length > 0) return;
+    if (this.#shards.size > 0 || this.#meta !== null || this.#failures.size > 0) return;
+    this.#cluster.propose({ kind: "setDuty", nodeId: this.nodeId, duty: "active" }, () => undefined);
   }
 
   #handOverMeta(): void {
@@ -622,10 +632,4 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
 
 function copyOf(state: ClusterState): ClusterState {
   return clusterStateFromJson(clusterStateToJson(state));
-}
-
-/** Why this program must not run in a cluster with this state (a feature level is raised when every node knows it); null when it may. */
-export function unknownLevel(state: ClusterState, knownLevel: number): string | null {
-  if (state.featureLevel <= knownLevel) return null;
-  return `the cluster runs at feature level ${state.featureLevel}, this program knows ${knownLevel}: it is too old`;
 }

@@ -68,7 +68,7 @@ export class MetaService {
   /** This node is a member: keep its view and its own addresses up to date. */
   start(nodeId: number): void {
     this.#nodeId = nodeId;
-    this.#round();
+    if (this.#timer === null) this.#round();
   }
 
   close(): void {
@@ -139,11 +139,12 @@ export class MetaService {
   }
 
   /** What the leader's answer says of the state is the newest there is. */
-  proposeAndAdopt(command: MetaCommand, done: () => void): void {
+  proposeAndAdopt(command: MetaCommand, done: (error: string | null) => void): void {
     this.propose(command, (response) => {
       const heard = response.ok ? parseState(response.body["state"]) : null;
       if (heard !== null && !this.#closed) this.#host.adopt(heard);
-      done();
+      const error = response.body["error"];
+      done(response.ok ? null : typeof error === "string" ? error : "refused");
     });
   }
 

@@ -22,17 +22,20 @@ import type {
 } from "@headrace/ports";
 import { FOUNDING_INDEX, FOUNDING_TERM } from "./checkpoint-row.ts";
 import { DamageReports } from "./damage.ts";
+import { unknownLevel } from "./feature-level.ts";
+import { disposeOfLog } from "./log-disposal.ts";
 import { Founding, randomHex } from "./founding.ts";
 import type { Membership } from "./founding.ts";
 import { contradiction, loadIdentity, storeIdentity } from "./identity.ts";
 import type { FoundedWith, Identity, StartFailure } from "./identity.ts";
 import { LaneFront } from "./lane-front.ts";
 import { MessageRefusals } from "./message-refusals.ts";
-import { MemberNode, unknownLevel } from "./member-node.ts";
+import { MemberNode } from "./member-node.ts";
 import { loadMetaPosition, storeMetaPosition, votersOnly } from "./meta-position.ts";
 import type { MetaPosition } from "./meta-position.ts";
 import { MetaService } from "./meta-service.ts";
 import { PatientRecords } from "./patient-records.ts";
+import { Quarantine } from "./quarantine.ts";
 import { loadReplicas } from "./replica-record.ts";
 import type { OwnReplica } from "./replica-record.ts";
 import { defaultReplicas, defaultShards } from "./node-config.ts";
@@ -54,7 +57,7 @@ export interface Readiness {
 export class Node implements PeerNetworkEvents {
   readonly #config: NodeConfig;
   readonly #world: NodeOuterWorld;
-  readonly #log: SharedLog;
+  #log: SharedLog;
   readonly #front: LaneFront;
   readonly #founding: Founding;
   readonly #service: MetaService;
@@ -65,28 +68,24 @@ export class Node implements PeerNetworkEvents {
   #broken: string | null;
   /** Of a node that serves nothing: what it knows of its cluster, for those who ask and for itself. */
   #lastState: ClusterState | null;
+  /** Where there is no record of its replicas yet: those that it was founded with. */
+  #firstReplicas: readonly { readonly groupId: number; readonly replicaId: number }[];
+  /** While its log is damaged: its replicas are being replaced. */
+  #quarantine: Quarantine | null;
   readonly #damage: DamageReports;
   readonly #refusals: MessageRefusals;
   readonly #records: PatientRecords;
   #stopping: boolean;
 
   constructor(config: NodeConfig, world: NodeOuterWorld) {
-    const { clock, scheduler, logger } = world;
+    const { scheduler, logger } = world;
     this.#config = config;
     // A full disk stops nothing that can wait.
     this.#records = new PatientRecords(world.recordStore, scheduler, logger);
     this.#world = { ...world, recordStore: this.#records };
-    const walConfig = {
-      segmentBytes: config.walSegmentBytes,
-      maxWriteBytes: 1024 * 1024,
-      sealAfterMs: 10,
-      fsync: config.fsync,
-    };
     this.#damage = new DamageReports(logger);
     this.#refusals = new MessageRefusals(logger);
-    this.#log = new SharedLog(walConfig, world.segmentDisk, clock, scheduler, logger);
-    this.#log.onPoisoned = (message) => this.#break(`the log's disk failed: ${message}`);
-    this.#log.onDamage = (message) => this.#logIsDamaged(message);
+    this.#log = this.#newLog();
     const onRespConnection = world.onRespConnection ?? ((connection: ByteConnection) => connection.destroy());
     this.#front = new LaneFront(
       config.laneLimits,
@@ -127,7 +126,9 @@ export class Node implements PeerNetworkEvents {
     this.#identity = null;
     this.#member = null;
     this.#broken = null;
+    this.#quarantine = null;
     this.#lastState = null;
+    this.#firstReplicas = [];
     this.#stopping = false;
   }
 
@@ -159,6 +160,7 @@ export class Node implements PeerNetworkEvents {
     this.#stopping = true;
     this.#front.stopping = true;
     this.#founding.close();
+    this.#quarantine?.stop();
     this.#service.close();
     const member = this.#member;
     if (member === null) return this.#close(done);
@@ -177,7 +179,9 @@ export class Node implements PeerNetworkEvents {
     const reasons: string[] = [];
     if (this.#stopping) reasons.push("stopping");
     if (this.#broken !== null) reasons.push(this.#broken);
-    else if (this.#records.lackSpace) reasons.push("the disk is full: records wait for space");
+    if (this.#quarantine !== null) reasons.push(`waits for ${this.#quarantine.waitsFor}`);
+    if (this.#broken !== null) return { ready: false, reasons };
+    if (this.#records.lackSpace) reasons.push("the disk is full: records wait for space");
     else if (this.#member === null) reasons.push(`not part of a cluster: waiting for ${this.#founding.waitingFor}`);
     else reasons.push(...this.#member.unreadyReasons());
     return { ready: reasons.length === 0, reasons };
@@ -319,7 +323,9 @@ export class Node implements PeerNetworkEvents {
       if (this.#stopping) return;
       if (!loaded.ok) this.#world.logger.error("metadata_unknown", { message: loaded.failure.message });
       this.#lastState = loaded.ok ? (loaded.value?.state ?? null) : null;
+      this.#firstReplicas = this.#lastState?.groupsOn(identity.nodeId) ?? [];
       this.#service.start(identity.nodeId);
+      this.#quarantine?.start();
     });
   }
 
@@ -361,7 +367,8 @@ export class Node implements PeerNetworkEvents {
     this.#identity = identity;
     this.#world.peerNetwork.identify({ clusterId, nodeId, incarnation });
     const cluster = {
-      propose: (command: MetaCommand, done: () => void) => this.#service.proposeAndAdopt(command, done),
+      propose: (command: MetaCommand, done: (error: string | null) => void) =>
+        this.#service.proposeAndAdopt(command, done),
       onBroken: (message: string) => this.#break(message),
     };
     const member = new MemberNode(
@@ -400,10 +407,55 @@ export class Node implements PeerNetworkEvents {
     });
   }
 
+  #newLog(): SharedLog {
+    const { segmentDisk, clock, scheduler, logger } = this.#world;
+    const { walSegmentBytes: segmentBytes, fsync } = this.#config;
+    const walConfig = { segmentBytes, maxWriteBytes: 1024 * 1024, sealAfterMs: 10, fsync };
+    const log = new SharedLog(walConfig, segmentDisk, clock, scheduler, logger);
+    log.onPoisoned = (message) => this.#break(`the log's disk failed: ${message}`);
+    log.onDamage = (message) => this.#logIsDamaged(message);
+    return log;
+  }
+
   /** A log that is damaged anywhere can't be believed anywhere: no replica that lives in it may serve or vote (I23). */
   #logIsDamaged(message: string): void {
     this.#damage.report("wal", message);
+    if (this.#quarantine !== null) return;
     this.#break(`the log is damaged: ${message}`);
+    this.#log.abandon();
+    this.#quarantine = new Quarantine(this.#world, {
+      nodeId: () => this.nodeId,
+      state: () => this.#member?.state ?? this.#lastState,
+      propose: (command, done) => this.#service.proposeAndAdopt(command, done),
+      onReleased: () => this.#beginAnew(),
+    });
+    if (this.#identity !== null) this.#quarantine.start();
+  }
+
+  /** Nothing is placed here any more: without its log this node is an empty member. */
+  #beginAnew(): void {
+    const identity = this.#identity!;
+    const state = this.#member?.state ?? this.#lastState!;
+    const failed = (message: string): void => this.#world.logger.error("log_not_discarded", { message });
+    loadReplicas(this.#world.recordStore, (own) => {
+      if (!own.ok) return failed(own.failure.message);
+      const founded = this.#firstReplicas.map((group): OwnReplica => ({ ...group, stage: "open" }));
+      disposeOfLog(this.#world, state, own.value ?? founded, (disposed) => {
+        if (this.#stopping) return;
+        if (!disposed.ok) return failed(disposed.message);
+        this.#world.logger.warn("log_discarded", { node: identity.nodeId });
+        this.#member?.stop();
+        this.#member = null;
+        this.#broken = null;
+        this.#quarantine = null;
+        this.#lastState = state;
+        this.#log = this.#newLog();
+        this.#recoverLog(identity, (failure) => {
+          if (failure !== null) this.#break(failure.message);
+          if (!this.#stopping) this.#findPlace({ ...identity, opened: true });
+        });
+      });
+    });
   }
 
   // ── the rest ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -4,7 +4,7 @@
  *
  * Must not know: how a change is carried out.
  */
-import { groupsInNeedOf, planChanges } from "@headrace/meta";
+import { groupsInNeedOf, isHealthyWithout, planChanges } from "@headrace/meta";
 import type { ClusterState, MetaCommand, NodeFacts } from "@headrace/meta";
 import type { Clock, Logger, Scheduler, Timer } from "@headrace/ports";
 import type { MetaGroup } from "./meta-group.ts";
@@ -71,6 +71,11 @@ export class PlacementDriver implements NodeFacts {
       );
       if (there === undefined || !this.isUp(there.id)) return null;
       return `node ${there.id} is alive at ${peerAddress}: two nodes can't have one address`;
+    }
+    if (command.kind === "beginChange") {
+      const group = state.membersOf(command.groupId);
+      if (group === null || isHealthyWithout(state, this, group, command.removeReplicaIds)) return null;
+      return "the other voters are no healthy majority";
     }
     if (command.kind !== "setDuty" || command.duty !== "expelled") return null;
     const groups = groupsInNeedOf(state, this, command.nodeId);

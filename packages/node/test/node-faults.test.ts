@@ -1,6 +1,7 @@
 /** Bad disks and clocks under whole nodes: what is damaged is named, counted and never served; a full disk refuses growth only; clocks bound stamps. */
 import { crc32 } from "@headrace/bytes";
 import { describe, expect, test } from "vitest";
+import { defaultShardLimits } from "../src/shard-limits.ts";
 import type { MemoryDisks } from "./memory-world.ts";
 import { founded, keys, lengths, SHARDS, writeAll } from "./node-bench.ts";
 import type { Cluster } from "./node-bench.ts";
@@ -22,8 +23,34 @@ function restartedWith(change: (disks: MemoryDisks) => void): Cluster {
   change(cluster.disks[0]!);
   cluster.time.run(2000);
   cluster.start(0);
-  cluster.time.run(3000);
+  cluster.time.run(900);
   return cluster;
+}
+
+/** The ids of node 1's replicas. */
+function replicasOfFirst(cluster: Cluster): number[] {
+  return cluster.nodes[1]!.clusterState!.groupsOn(1).map(({ replicaId }) => replicaId);
+}
+
+/** Node 1 has all its replicas, none of them the ones from before, and is ready. */
+function untilReplaced(cluster: Cluster, before: readonly number[], withinMs: number = 30_000): void {
+  const isReplaced = (): boolean => {
+    const now = replicasOfFirst(cluster);
+    return now.length === before.length && !now.some((id) => before.includes(id)) && cluster.ready();
+  };
+  if (cluster.time.runUntil(isReplaced, withinMs)) return;
+  throw new Error(
+    `${replicasOfFirst(cluster).join()} after ${before.join()}: ${cluster.nodes[0]!.readiness().reasons.join()}`,
+  );
+}
+
+/** Every replica of every shard has the same state. */
+function expectEqualReplicas(cluster: Cluster): void {
+  cluster.time.run(2000);
+  for (let shardId = 1; shardId <= SHARDS; shardId++) {
+    const hashes = cluster.nodes.map((node) => node!.member!.shard(shardId)!.stateHash());
+    expect(new Set(hashes.map(({ index, hash }) => `${index} ${hash}`)).size).toBe(1);
+  }
 }
 
 function status(cluster: Cluster, i: number): Record<string, unknown> {
@@ -42,7 +69,8 @@ describe("a node whose log is damaged", () => {
     expect(cluster.failures[0]).toBeNull();
     const { ready, reasons } = cluster.nodes[0]!.readiness();
     expect(ready).toBe(false);
-    expect(reasons.join()).toMatch(/^the log is damaged: segment 1 is damaged at offset \d+/);
+    expect(reasons[0]).toMatch(/^the log is damaged: segment 1 is damaged at offset \d+/);
+    expect(reasons[1]).toMatch(/^waits for /);
     expect(status(cluster, 0)).toMatchObject({ nodeId: 1, damage: { wal: 1, state: 0, records: 0 } });
     expect(cluster.nodes[0]!.member).toBeNull();
     servesOnTwo(cluster);
@@ -54,6 +82,85 @@ describe("a node whose log is damaged", () => {
     cluster.time.run(2500);
     const { body } = cluster.ask(0, "state", {});
     expect(body["state"]).toMatchObject({ settings: { ack: "1" } });
+  });
+
+  test("gets its replicas again under new ids, with the data of the others", () => {
+    const cluster = restartedWith(damageLog);
+    const before = replicasOfFirst(cluster);
+    writeAll(cluster, "2-1");
+    untilReplaced(cluster, before);
+    expect(Math.min(...replicasOfFirst(cluster))).toBeGreaterThan(Math.max(...before));
+    expect(cluster.nodes[0]!.nodeId).toBe(1);
+    writeAll(cluster, "3-1");
+    expect(lengths(cluster)).toEqual(keys.map(() => ":3"));
+    expectEqualReplicas(cluster);
+    // And it can be relied on again: another node may go.
+    cluster.kill(1);
+    cluster.time.run(2000);
+    writeAll(cluster, "4-1");
+    cluster.kill(0);
+    cluster.start(0);
+    cluster.start(1);
+    cluster.untilReady(10_000);
+    expect(lengths(cluster)).toEqual(keys.map(() => ":4"));
+  });
+
+  test("can be killed at any moment of being replaced, and is whole in the end", () => {
+    for (let killAtMs = 200; killAtMs < 4000; killAtMs += 300) {
+      const cluster = restartedWith(damageLog);
+      const before = replicasOfFirst(cluster);
+      cluster.time.run(killAtMs);
+      cluster.kill(0);
+      cluster.time.run(100);
+      cluster.start(0);
+      untilReplaced(cluster, before);
+      writeAll(cluster, "2-1");
+      expect(lengths(cluster)).toEqual(keys.map(() => ":2"));
+      expectEqualReplicas(cluster);
+    }
+  });
+
+  test("is not replaced while the others are no healthy majority: it waits, and says for what", () => {
+    const cluster = restartedWith(damageLog);
+    cluster.kill(2);
+    const before = replicasOfFirst(cluster);
+    cluster.time.run(20_000);
+    expect(replicasOfFirst(cluster)).toEqual(before);
+    expect(cluster.nodes[0]!.readiness().reasons.join()).toMatch(/waits for .*operator/);
+    cluster.start(2);
+    untilReplaced(cluster, before, 40_000);
+    expect(lengths(cluster)).toEqual(keys.map(() => ":1"));
+  });
+
+  test("that runs is kept out, too, when a record that it reads back is damaged", () => {
+    // Entries leave memory as soon as a checkpoint covers them.
+    const shardLimits = { ...defaultShardLimits, logCacheBytes: 1, checkpointIntervalMs: 100 };
+    const cluster = founded(3, { shardLimits });
+    const before = replicasOfFirst(cluster);
+    cluster.kill(2);
+    for (const id of ["1-1", "2-1", "3-1"]) {
+      writeAll(cluster, id);
+      cluster.time.run(500);
+    }
+    for (const bytes of cluster.disks[0]!.segments.values()) {
+      for (let at = Buffer.from(bytes).indexOf("v2-1"); at >= 0; at = Buffer.from(bytes).indexOf("v2-1", at)) {
+        bytes[at]! ^= 1;
+      }
+    }
+    // What it has missed is read from the leaders' logs.
+    cluster.start(2);
+    const isDamaged = (): boolean => !cluster.nodes[0]!.readiness().ready && status(cluster, 0)["damage"] !== undefined;
+    const reason = (): string => cluster.nodes[0]!.readiness().reasons[0] ?? "";
+    expect(cluster.time.runUntil(() => isDamaged() && reason().startsWith("the log is damaged"), 5000)).toBe(true);
+    expect(reason()).toMatch(
+      /^the log is damaged: segment \d+ is damaged at offset \d+: not log entry \d+ of group \d+$/,
+    );
+    expect(status(cluster, 0)["damage"]).toMatchObject({ wal: 1 });
+    cluster.time.run(2000);
+    writeAll(cluster, "4-1");
+    expect(lengths(cluster)).toEqual(keys.map(() => ":4"));
+    untilReplaced(cluster, before);
+    expectEqualReplicas(cluster);
   });
 
   test("is still damaged after another start", () => {
@@ -90,16 +197,38 @@ describe("a stored value that does not match its checksum", () => {
 
   test("keeps its replica from serving, not the node's others", () => {
     const cluster = restartedWith((disks) => damageRow(disks, (value) => (value[5]! ^= 4)));
+    const before = replicasOfFirst(cluster);
     const { ready, reasons } = cluster.nodes[0]!.readiness();
     expect(ready).toBe(false);
     expect(reasons).toHaveLength(1);
     expect(reasons[0]).toMatch(
-      /^group \d+ failed: corrupt: row does not match its checksum \(slot \d+, key [0-9a-f]+\)$/,
+      /^group \d+ failed: corrupt: row does not match its checksum \(slot \d+, key [0-9a-f]+\); asks to be replaced$/,
     );
     expect(status(cluster, 0)).toMatchObject({ damage: { wal: 0, state: 1, records: 0 } });
     expect([...cluster.nodes[0]!.member!.shards()]).toHaveLength(SHARDS - 1);
     writeAll(cluster, "2-1");
     expect(lengths(cluster)).toEqual(keys.map(() => ":2"));
+    // Its data is fetched again under a new id, the other replicas stay.
+    const isNew = (replicaId: number): boolean => !before.includes(replicaId);
+    const isReplaced = (): boolean => replicasOfFirst(cluster).some(isNew) && cluster.ready();
+    expect(cluster.time.runUntil(isReplaced, 20_000)).toBe(true);
+    expect(replicasOfFirst(cluster).filter(isNew)).toHaveLength(1);
+    expect(replicasOfFirst(cluster)).toHaveLength(before.length);
+    expectEqualReplicas(cluster);
+  });
+
+  test("is not replaced while the others are no healthy majority", () => {
+    const cluster = restartedWith((disks) => damageRow(disks, (value) => (value[5]! ^= 4)));
+    const before = replicasOfFirst(cluster);
+    cluster.kill(2);
+    cluster.time.run(10_000);
+    expect(replicasOfFirst(cluster)).toEqual(before);
+    expect(cluster.nodes[0]!.readiness().reasons[0]).toMatch(
+      /; waits for an operator: the other voters are no healthy majority$/,
+    );
+    cluster.start(2);
+    cluster.untilReady(20_000);
+    expectEqualReplicas(cluster);
   });
 
   test("is not called damaged when it is whole but of a newer program", () => {
