@@ -2,7 +2,8 @@
  * `npm run raft-script -- FILE`: carries out a script in the form of etcd's interaction tests against raft-ts, and prints one JSON line for
  * each directive. Expected output in the script is not read. See `help` for directives and for the shape of a line (report.ts has its types).
  */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { readScript, ScriptSyntaxError } from "./directive.ts";
 import type { Directive } from "./directive.ts";
 import { reportOf } from "./report.ts";
@@ -61,6 +62,12 @@ A line:
 Exit status: 0 the script was carried out (errors of directives are results), 1 a panic ended it, 2 wrong usage or an unreadable script.
 `;
 
+/** npm runs this at the root of the tree, wherever it was called. */
+function found(file: string): string {
+  const callersDirectory = process.env["INIT_CWD"];
+  return existsSync(file) || callersDirectory === undefined ? file : resolve(callersDirectory, file);
+}
+
 function main(args: readonly string[]): number {
   if (args.includes("--help") || args.includes("-h")) {
     process.stdout.write(help);
@@ -73,7 +80,7 @@ function main(args: readonly string[]): number {
   }
   let script: Directive[];
   try {
-    script = readScript(readFileSync(file === "-" ? 0 : file, "utf8"), isCommand);
+    script = readScript(readFileSync(file === "-" ? 0 : found(file), "utf8"), isCommand);
   } catch (error) {
     if (!(error instanceof ScriptSyntaxError) && !(error instanceof Error && "code" in error)) throw error;
     process.stderr.write(`${error.message}\n`);

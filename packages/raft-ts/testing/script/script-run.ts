@@ -11,6 +11,7 @@ import {
   message,
   MessageType,
   RaftInvariantError,
+  Role,
 } from "../../src/index.ts";
 import type { Message } from "../../src/index.ts";
 import { nodeSettings } from "./add-nodes.ts";
@@ -340,6 +341,8 @@ function showStates(run: ScriptRun): null {
 
 function showStatus(run: ScriptRun, directive: Directive): null {
   const raft = firstNode(run, directive).scripted.raft;
+  // Only a leader has a view of others.
+  if (raft.role !== Role.leader) return null;
   for (const progress of raft.tracker.all) run.output.line(`${progress.id}: ${describeProgress(progress)}`);
   return null;
 }
