@@ -1,7 +1,8 @@
-/** Commands in documents that tests run: the lines of the code block behind `<!-- tested: redis-cli -->`. */
+/** Commands in documents that tests run: the lines of the code blocks behind `<!-- tested: redis-cli -->`, or of another program. */
 
-export function testedCommands(markdown: string): readonly string[] {
-  const blocks = [...markdown.matchAll(/<!-- tested: redis-cli -->\n```sh\n([^]*?)```/g)].map((match) => match[1]!);
+export function testedCommands(markdown: string, program: string = "redis-cli"): readonly string[] {
+  const marked = new RegExp(`<!-- tested: ${program} -->\n\`\`\`sh\n([^]*?)\`\`\``, "g");
+  const blocks = [...markdown.matchAll(marked)].map((match) => match[1]!);
   return blocks.flatMap((block) => block.split("\n")).filter((line) => line !== "" && !line.startsWith("#"));
 }
 

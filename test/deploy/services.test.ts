@@ -249,12 +249,10 @@ describe.runIf(here)("the deployment files, run", () => {
       const after = await statusOf(lost);
       expect(after.clusterId, "of the cluster that was there").toBe(before[0]!.clusterId);
       expect(after.nodeId, "never an id that was used before").toBeGreaterThan(3);
-      // It gets the place of the pod that was there, by replicas under new ids that are nobody's voters before they have caught up.
-      await until(
-        "the empty pod to say why a rolling restart must not go on",
-        async () => /no replica is placed on|is being copied to/.test((await readyReasons(lost)) ?? ""),
-        containers,
-      );
+      // It gets the place of the pod that was there, by replicas under new ids, and is not ready before it has them: a rolling restart waits.
+      await until("the empty pod to be ready", async () => (await probe(lost, "readinessProbe")) === 200, containers);
+      const whole = await statusOf(lost);
+      expect(whole.groups.length).toBe(before[0]!.groups.length);
       expect(listing(image.root), "nothing is written outside of the volume").toEqual(written);
     } finally {
       for (const each of containers) await each.stop("SIGKILL");

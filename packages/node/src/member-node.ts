@@ -27,7 +27,7 @@ import type { OpenedGroups, OpenGroupOptions } from "./open-groups.ts";
 import { PeerNotes } from "./peer-notes.ts";
 import { PlacementDriver } from "./placement-driver.ts";
 import { RaftGroups } from "./raft-groups.ts";
-import type { GroupLeader, RaftGroup } from "./raft-groups.ts";
+import type { GroupLeader } from "./raft-groups.ts";
 import { ReplicaReplacement } from "./replica-replacement.ts";
 import { ReplicaKeeper } from "./replica-keeper.ts";
 import type { ReplicaKeeperHost } from "./replica-keeper.ts";
@@ -37,18 +37,10 @@ import type { ShardHost, ShardSettings } from "./shard-api.ts";
 import { ShardReplica } from "./shard.ts";
 import { SnapshotTraffic } from "./snapshot-traffic.ts";
 import { SpaceWatch } from "./space-watch.ts";
+import { unreadyReasons } from "./unready-reasons.ts";
 
 const BALANCE_CHECK_MS = 1000;
 const HAND_OVER_CHECK_MS = 5;
-
-/** Why a node is not ready for good, in readiness and status; N is its id. */
-const dutyReasons = {
-  removed: "this node was removed from the cluster: stop it, and delete its data directory before it may join again",
-  spare: "node N is a spare: `headrace cluster add N` gives it its share",
-  draining: "node N is being drained: `headrace cluster remove N` when it holds nothing any more",
-  quarantined: "node N is quarantined: its replicas are being replaced",
-  expelled: "node N is being removed",
-} as const;
 
 export interface MemberNodeOptions {
   readonly nodeId: number;
@@ -419,14 +411,12 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
   }
 
   retire(groupId: number, done: () => void): void {
-    const group: RaftGroup | null = this.#groups.group(groupId);
     const shard = this.#shards.get(groupId);
     this.#front.setLeader(groupId, 0, this.#groups.leaderOf(groupId).term);
     this.#groups.remove(groupId);
     this.#shards.delete(groupId);
     this.#replacement.settled(groupId);
     if (shard === undefined) {
-      group?.fail("the replica was removed");
       if (groupId === META_GROUP_ID) this.#dropMeta();
       this.#failures.delete(groupId);
       this.#world.scheduler.soon(done);
@@ -445,6 +435,7 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
   /** The state goes on to be known, but not by changes of its own. */
   #dropMeta(): void {
     if (this.#meta === null) return;
+    this.#meta.retire("the replica was removed");
     this.#meta = null;
     this.#state = copyOf(this.#state);
   }
@@ -475,39 +466,19 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
   /** Why this node is not ready; empty when it is. */
   unreadyReasons(): string[] {
     if (!this.#running) return ["opening its groups"];
-    const reasons: string[] = [];
-    for (const [groupId, message] of this.#failures) {
-      const waitsFor = this.#replacement.waitsFor(groupId);
-      reasons.push(`group ${groupId} failed: ${message}${waitsFor === "" ? "" : `; ${waitsFor}`}`);
-    }
-    const duty = this.#state.node(this.nodeId)?.duty ?? "removed";
-    const isServingSpare = duty === "spare" && this.#shards.size > 0;
-    if (duty !== "active" && !isServingSpare) reasons.push(dutyReasons[duty].replaceAll("N", String(this.nodeId)));
-    // A node whose disk was replaced comes back empty under a new id. Were it ready, a rolling restart would go on to the next node and take a second copy
-    // of its former shards away.
-    else if (this.#shards.size === 0 && reasons.length === 0) reasons.push("no replica is placed on this node");
-    for (const { groupId, replicaId } of this.#state.groupsOn(this.nodeId)) {
-      const replica = this.#state.replicasOf(groupId).find((each) => each.replicaId === replicaId);
-      if (replica?.isJoining === true) reasons.push(`group ${groupId} is being copied to this node`);
-    }
-    for (const group of this.#groups.all()) {
-      if (!group.isHealthy) continue;
-      const leader = this.#groups.leaderOf(group.groupId);
-      if (leader.replicaId === 0) reasons.push(`group ${group.groupId} has no leader`);
-      else if (leader.replicaId === group.replicaId && !leader.ready) {
-        reasons.push(`group ${group.groupId} is taking over leadership`);
-      }
-    }
-    for (const shard of this.#shards.values()) {
-      if (!shard.isHealthy) continue;
-      const { reloading, dirty } = shard.status();
-      if (reloading || dirty) reasons.push(`group ${shard.groupId} is catching up`);
-    }
-    return reasons;
+    return unreadyReasons({
+      nodeId: this.nodeId,
+      state: this.#state,
+      failures: this.#failures,
+      waitsFor: (groupId) => this.#replacement.waitsFor(groupId),
+      groups: this.#groups,
+      shards: this.#shards,
+    });
   }
 
   status(): Record<string, unknown> {
-    const shards = [...this.#shards.values()].map((shard) => ({
+    const inOrder = [...this.#shards.values()].sort((a, b) => a.groupId - b.groupId);
+    const shards = inOrder.map((shard) => ({
       ...shard.status(),
       leaderNodeId: this.#groups.leaderOf(shard.groupId).nodeId,
       leaderChanges: this.#groups.leaderOf(shard.groupId).changes,

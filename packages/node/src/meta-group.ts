@@ -274,13 +274,19 @@ export class MetaGroup implements RaftStorageOwner {
 
   fail(message: string): void {
     if (this.#failed !== null) return;
+    this.retire(message);
+    this.#host.onReplicaFailed(META_GROUP_ID, message, false);
+  }
+
+  /** Nothing is applied, sent or written any more, and nobody need be told. */
+  retire(message: string): void {
+    if (this.#failed !== null) return;
     this.#failed = message;
     this.#storage.stop();
     this.#snapshots.stop();
     const proposals = this.#proposals;
     this.#proposals = [];
     for (const proposal of proposals) proposal.done({ kind: "uncertain" });
-    this.#host.onReplicaFailed(META_GROUP_ID, message, false);
   }
 
   status(): Record<string, unknown> {
