@@ -20,6 +20,8 @@ const SPREAD_MS = 10;
 
 /** How often a replica asks before it leaves the rest to its election timeout. */
 export const CAMPAIGN_ATTEMPTS = 4;
+/** So many of them leave an election alone that is under way. */
+export const PATIENT_ATTEMPTS = 2;
 
 export class LeaderLosses {
   readonly #random: Random;

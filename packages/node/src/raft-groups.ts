@@ -17,7 +17,7 @@ import type { ClusterState } from "@headrace/meta";
 import type { Logger, PeerLoss, PeerNetwork, Random, Scheduler, Timer } from "@headrace/ports";
 import { Role } from "@headrace/raft-ts";
 import type { Message, RaftNodeApi } from "@headrace/raft-ts";
-import { CAMPAIGN_ATTEMPTS, LeaderLosses } from "./leader-losses.ts";
+import { CAMPAIGN_ATTEMPTS, LeaderLosses, PATIENT_ATTEMPTS } from "./leader-losses.ts";
 import type { MessageRefusals } from "./message-refusals.ts";
 import type { RefusalReason } from "./message-refusals.ts";
 import { decodeFrame, PeerCodecError, PeerVersionError } from "./peer-codec.ts";
@@ -28,7 +28,7 @@ import type { RoutedEnds } from "./snapshot-routes.ts";
 import type { SnapshotTraffic } from "./snapshot-traffic.ts";
 
 /** How far the group is with finding a leader. */
-export type ElectionView = Pick<RaftNodeApi, "role" | "isLeaderOverdue">;
+export type ElectionView = Pick<RaftNodeApi, "role" | "term" | "isLeaderOverdue">;
 
 /** What a group has to be able to do; shards and the metadata group do. */
 export interface RaftGroup {
@@ -322,15 +322,20 @@ export class RaftGroups {
 
   /** Who hears of a leader meanwhile stays quiet. */
   #campaignSoon(group: RaftGroup, lostNodeId: number): void {
-    const { groupId, replicaId } = group;
-    let left = CAMPAIGN_ATTEMPTS;
+    const { groupId, replicaId, election } = group;
+    const { scheduler } = this.#world;
+    let { term } = election;
+    let attempts = 0;
     const attempt = (): void => {
       if (this.#stopped || !group.isHealthy || this.leaderOf(groupId).replicaId !== 0) return;
-      // A slow election is not begun again: its own votes would come too late for ever.
-      if (group.election.role !== Role.candidate) group.campaign();
-      if (--left > 0) this.#world.scheduler.after(this.#losses.againAfterMs(groupId), attempt);
+      // An election is under way, of this replica or another one: begun again too early it would never end. But a split vote ends only so.
+      const isUnderWay = election.role === Role.candidate || election.term !== term;
+      term = election.term;
+      if (!isUnderWay || attempts >= PATIENT_ATTEMPTS) group.campaign();
+      if (++attempts < CAMPAIGN_ATTEMPTS) scheduler.after(this.#losses.againAfterMs(groupId), attempt);
     };
-    this.#world.scheduler.after(this.#losses.delayMs(groupId, replicaId, lostNodeId), attempt);
+    // On a busy machine the timers of several fire together: what has arrived meanwhile is read first.
+    scheduler.after(this.#losses.delayMs(groupId, replicaId, lostNodeId), () => scheduler.soon(attempt));
   }
 
   // ── time ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────

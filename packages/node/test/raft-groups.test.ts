@@ -22,7 +22,11 @@ class FakeGroup implements RaftGroup {
   readonly groupId: number;
   readonly replicaId: number;
   isHealthy = true;
-  readonly election: { role: Role; isLeaderOverdue: boolean } = { role: Role.follower, isLeaderOverdue: false };
+  readonly election: { role: Role; term: number; isLeaderOverdue: boolean } = {
+    role: Role.follower,
+    term: 5,
+    isLeaderOverdue: false,
+  };
   ticks = 0;
   drives = 0;
   readonly campaignsAtMs: number[] = [];
@@ -249,15 +253,29 @@ test("the death of a leader's process leads to a campaign within 10 to 80 ms, on
     expect(bench.group.campaignsAtMs).toHaveLength(1);
     bench.time.run(200);
     expect(bench.group.campaignsAtMs, "nobody was elected: again").toHaveLength(2);
-    bench.group.election.role = Role.candidate;
-    bench.time.run(200);
-    expect(bench.group.campaignsAtMs, "not in the middle of an election").toHaveLength(2);
-    bench.group.election.role = Role.follower;
     bench.time.run(10_000);
-    expect(bench.group.campaignsAtMs.length, "then it is for the election timeout").toBe(3);
+    expect(bench.group.campaignsAtMs.length, "then it is for the election timeout").toBe(4);
     expect(bench.group.campaignsAtMs[0]).toBeGreaterThanOrEqual(10);
     expect(bench.group.campaignsAtMs[0]).toBeLessThan(80);
     expect(bench.other.campaignsAtMs).toEqual([]);
+  }
+});
+
+test("an election under way is left alone twice, then it is taken for a split vote", () => {
+  for (const isOwn of [true, false]) {
+    const bench = new Bench();
+    bench.groups.onLeaderChange(1, replicaOn(1, 2), 5, false);
+    bench.groups.onPeerDown(2, "reset");
+    bench.groups.onLeaderChange(1, 0, 5, false);
+    if (isOwn) bench.group.election.role = Role.candidate;
+    bench.group.election.term = 6;
+    bench.time.run(200);
+    expect(bench.group.campaignsAtMs).toEqual([]);
+    bench.group.election.term = 7;
+    bench.time.run(200);
+    expect(bench.group.campaignsAtMs).toEqual([]);
+    bench.time.run(200);
+    expect(bench.group.campaignsAtMs).toHaveLength(1);
   }
 });
 
