@@ -95,4 +95,9 @@ function main(args: readonly string[]): number {
   return 0;
 }
 
+// Whoever reads may stop reading: `… | head`.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(0);
+});
 process.exitCode = main(process.argv.slice(2));
