@@ -1,21 +1,29 @@
 /**
- * Breaks a copy of the sources in one place and lets the simulator of the copy look for the damage. Used by mutants.test.ts; alone it runs the whole
- * table and prints it: `npm run sim:mutants [-- NAME-PART …] [--seconds N]`.
+ * Breaks a copy of the sources in one place and lets the simulator of the copy look for the damage, or the test that is named for it. Used by
+ * mutants.test.ts; alone it runs the whole table and prints it: `npm run sim:mutants [-- NAME-PART …] [--seconds N] [--from N] [--json]`.
  */
 import { spawn } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { mutants, type Mutant } from "./mutants.ts";
+import type { SearchResult } from "./search.ts";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+/** Where every search begins: fixed, so that a tree on which a mutant is found finds it every time. */
+export const FIRST_SEED = 20_261_121;
+const STEPS = "20000";
+/** Searches are measured in seconds of the processor; a busy machine may take that much longer. */
+const BUSY_FACTOR = 30;
 
 export interface Verdict {
   readonly mutant: Mutant;
-  /** What the simulator said; null: it noticed nothing in the time it had. */
+  /** What was said against it; null: nobody noticed anything in the time there was. */
   readonly message: string | null;
-  readonly seed: string;
+  /** Replays it; null where a test noticed. */
+  readonly seed: number | null;
+  readonly runs: number;
   readonly seconds: number;
 }
 
@@ -28,97 +36,160 @@ export function mutated(mutant: Mutant, source: string): string {
   return parts.join(mutant.replace);
 }
 
-/** A folder in which the simulator runs on its own copy of the sources; links between the rooms lead to the copies. */
-function copyOfSources(): string {
+/** A folder with a copy of the sources; links between the rooms lead to the copies. */
+function copyOfSources(withTests: boolean): string {
   const folder = mkdtempSync(join(tmpdir(), "headrace-mutant-"));
   const links = join(folder, "node_modules", "@headrace");
   mkdirSync(links, { recursive: true });
+  const leftOut = withTests ? /[\\/]node_modules$/ : /[\\/](node_modules|test|testing)$/;
   for (const room of readdirSync(join(root, "packages"))) {
     const from = join(root, "packages", room);
     const to = join(folder, "packages", room);
     cpSync(from, to, {
       recursive: true,
-      filter: (path) => !/[\\/](node_modules|test|testing)$/.test(path.slice(from.length).split(sep).join("/")),
+      filter: (path) => !leftOut.test(path.slice(from.length).split(sep).join("/")),
     });
     symlinkSync(join("..", "..", "packages", room), join(links, room));
+  }
+  cpSync(join(root, "test", "sim", "search.ts"), join(folder, "search.ts"));
+  cpSync(join(root, "package.json"), join(folder, "package.json"));
+  if (!withTests) return folder;
+  cpSync(join(root, "vitest.config.ts"), join(folder, "vitest.config.ts"));
+  for (const name of readdirSync(join(root, "node_modules"))) {
+    if (name !== "@headrace") symlinkSync(join(root, "node_modules", name), join(folder, "node_modules", name));
   }
   return folder;
 }
 
-/**
- * Runs seeds until one is found that notices, for at most `seconds`. The same seed must then pass without the edit: else it is not the mutant that
- * was noticed.
- */
+/** For at most `seconds` of the processor. What notices must not notice anything without the edit: else it is not the mutant that was noticed. */
 export async function judge(mutant: Mutant, seconds: number, firstSeed: number): Promise<Verdict> {
-  const folder = copyOfSources();
-  const from = performance.now();
+  const folder = copyOfSources(mutant.test !== undefined);
   try {
     const file = join(folder, mutant.file);
     const original = readFileSync(file, "utf8");
+    const restore = (): void => writeFileSync(file, original);
     writeFileSync(file, mutated(mutant, original));
-    const search = ["--minutes", String(seconds / 60), "--from", String(firstSeed), "--first"];
-    const { output, exitCode } = await runSimulator(folder, search, seconds + 20);
-    const took = (performance.now() - from) / 1000;
-    const found = /^seed (\d+): VIOLATION (.*)$/m.exec(output);
-    if (found === null) {
-      if (exitCode !== 0) throw new Error(`${mutant.name}: the simulator itself failed\n${output}`);
-      return { mutant, message: null, seed: "", seconds: took };
-    }
-    const [, seed, message] = found;
-    writeFileSync(file, original);
-    const control = await runSimulator(folder, ["--seed", seed!], 60);
-    if (control.exitCode !== 0) throw new Error(`seed ${seed} fails without "${mutant.name}" too\n${control.output}`);
-    return { mutant, message: message!, seed: seed!, seconds: took };
+    if (mutant.test === undefined) return await judgeBySeeds(mutant, folder, restore, { seconds, firstSeed });
+    return await judgeByTest(mutant, mutant.test, folder, restore);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-function runSimulator(
+async function judgeBySeeds(
+  mutant: Mutant,
   folder: string,
-  options: readonly string[],
+  restore: () => void,
+  { seconds, firstSeed }: { readonly seconds: number; readonly firstSeed: number },
+): Promise<Verdict> {
+  const until = ["--from", String(firstSeed), "--seconds", String(seconds)];
+  const found = await search(folder, until, seconds * BUSY_FACTOR);
+  // It may also loop for ever: that counts as not noticed.
+  if (found === null || found.seed === null)
+    return { mutant, message: null, seed: null, runs: found?.runs ?? 0, seconds };
+  restore();
+  const control = await search(folder, ["--from", String(found.seed), "--seeds", "1"], 10 * BUSY_FACTOR);
+  if (control === null || control.seed !== null)
+    throw new Error(`seed ${found.seed} fails without "${mutant.name}" too: ${control?.message}`);
+  return { mutant, ...found };
+}
+
+async function judgeByTest(mutant: Mutant, test: string, folder: string, restore: () => void): Promise<Verdict> {
+  const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
+  const args = [vitest, "run", "--root", folder, "--reporter=json", test];
+  const from = performance.now();
+  const broken = await runNode(folder, args, 20 * BUSY_FACTOR);
+  const seconds = (performance.now() - from) / 1000;
+  restore();
+  const whole = await runNode(folder, args, 20 * BUSY_FACTOR);
+  if (whole === null || whole.exitCode !== 0)
+    throw new Error(`${test} fails without "${mutant.name}" too\n${whole?.output}`);
+  const isNoticed = broken === null || broken.exitCode !== 0;
+  return { mutant, message: isNoticed ? firstFailure(broken?.output ?? "") : null, seed: null, runs: 1, seconds };
+}
+
+/** The title of the first test that failed. */
+function firstFailure(output: string): string {
+  const found = /"fullName":"((?:[^"\\]|\\.)*)","status":"failed"/.exec(output);
+  return found === null ? "the test file fails" : found[1]!;
+}
+
+async function search(folder: string, options: readonly string[], seconds: number): Promise<SearchResult | null> {
+  const args = [join(folder, "search.ts"), ...options, "--steps", STEPS];
+  const ended = await runNode(folder, args, seconds);
+  if (ended === null) return null;
+  if (ended.exitCode !== 0) throw new Error(`the simulator itself failed\n${ended.output}`);
+  return JSON.parse(ended.output.trim().split("\n").at(-1)!) as SearchResult;
+}
+
+/** Null: it did not come to an end. */
+function runNode(
+  folder: string,
+  args: readonly string[],
   seconds: number,
-): Promise<{ readonly output: string; readonly exitCode: number }> {
-  const main = join(folder, "packages", "sim", "src", "main.ts");
-  const args = [...options, "--steps", "20000"];
+): Promise<{ readonly output: string; readonly exitCode: number } | null> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [main, ...args], { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, args, { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
     let output = "";
-    // A mutant may also loop for ever: the time is bounded from outside too, and that counts as not noticed.
+    let errors = "";
     let isOver = false;
     const limit = setTimeout(() => {
       isOver = true;
       child.kill("SIGKILL");
     }, seconds * 1000);
-    const gather = (chunk: Buffer): void => void (output += chunk.toString());
-    child.stdout.on("data", gather);
-    child.stderr.on("data", gather);
+    child.stdout.on("data", (chunk: Buffer) => void (output += chunk.toString()));
+    child.stderr.on("data", (chunk: Buffer) => void (errors += chunk.toString()));
     child.on("error", reject);
     child.on("close", (code) => {
       clearTimeout(limit);
-      resolve({ output, exitCode: isOver ? 0 : (code ?? 1) });
+      resolve(isOver ? null : { output: code === 0 ? output : `${output}\n${errors}`, exitCode: code ?? 1 });
     });
   });
 }
 
-export function lineOf(verdict: Verdict): string {
-  const { mutant, message, seed, seconds } = verdict;
-  const fate = message === null ? "SURVIVED" : `killed by seed ${seed}: ${message.slice(0, 160)}`;
-  return `${mutant.name.padEnd(52)} ${mutant.invariant.padEnd(6)} ${seconds.toFixed(1).padStart(5)} s  ${fate}`;
+export function lineOf({ mutant, message, seed, seconds }: Verdict): string {
+  const by = mutant.test === undefined ? `seed ${seed}` : mutant.test;
+  const fate = message === null ? "SURVIVED" : `killed by ${by}: ${message.slice(0, 160)}`;
+  return `${mutant.name.padEnd(56)} ${mutant.invariant.padEnd(5)} ${seconds.toFixed(1).padStart(6)} s  ${fate}`;
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
+async function runTable(): Promise<void> {
   const args = process.argv.slice(2);
-  const at = args.indexOf("--seconds");
-  const seconds = at < 0 ? 120 : Number(args.splice(at, 2)[1]);
-  const firstSeed = Math.floor(Math.random() * 0x7fffffff);
-  const chosen = mutants.filter(({ name }) => args.length === 0 || args.some((part) => name.includes(part)));
-  let survived = 0;
-  for (const mutant of chosen) {
-    const verdict = await judge(mutant, seconds, firstSeed);
-    if (verdict.message === null) survived++;
-    console.log(lineOf(verdict));
+  const take = (name: string, otherwise: number): number => {
+    const at = args.indexOf(name);
+    return at < 0 ? otherwise : Number(args.splice(at, 2)[1]);
+  };
+  const seconds = take("--seconds", 120);
+  const firstSeed = take("--from", FIRST_SEED);
+  const processes = take("--processes", availableParallelism());
+  const isJson = args.includes("--json");
+  const parts = args.filter((part) => part !== "--json");
+  const chosen = mutants.filter(({ name }) => parts.length === 0 || parts.some((part) => name.includes(part)));
+  const verdicts: Verdict[] = [];
+  const waiting = chosen.values();
+  const work = async (): Promise<void> => {
+    for (const mutant of waiting) {
+      const verdict = await judge(mutant, seconds, firstSeed);
+      verdicts.push(verdict);
+      if (!isJson) console.log(lineOf(verdict));
+    }
+  };
+  await Promise.all(Array.from({ length: processes }, work));
+  const killed = verdicts.filter(({ message }) => message !== null);
+  const bySeeds = killed.filter(({ mutant }) => mutant.test === undefined).length;
+  if (isJson) {
+    const rows = verdicts.map(({ mutant: { name, invariant, file, test }, ...rest }) => ({
+      name,
+      invariant,
+      file,
+      killedBy: test ?? "simulator",
+      ...rest,
+    }));
+    console.log(JSON.stringify({ mutants: chosen.length, killed: killed.length, bySimulator: bySeeds, rows }));
+  } else {
+    console.log(`${killed.length} of ${chosen.length} mutants killed, ${bySeeds} of them by the simulator alone`);
   }
-  console.log(`${chosen.length - survived} of ${chosen.length} mutants killed`);
-  process.exitCode = survived === 0 ? 0 : 1;
+  process.exitCode = killed.length === chosen.length ? 0 : 1;
 }
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await runTable();

@@ -3,8 +3,10 @@
  * exists once, so that id and payload identify each other. The first letter of a stream says what may be done to it, since each kind of removal has its
  * own rules (checkers/reading.ts).
  */
+import { isFree } from "./checkers/reading.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import type { Operation } from "./sim-client.ts";
+import { anyCommand, nameGroup } from "./workload-commands.ts";
 
 export const GROUP = "g";
 /** Delivers without a pending list (NOACK): at most once. */
@@ -82,6 +84,8 @@ const writers: readonly WorkRow[] = [
   { weight: 3, make: (work) => ["XRANGE", work.deleted(), "-", "+"] },
   { weight: 1, make: (work) => ["EXISTS", work.deleted()] },
   { weight: 4, make: (work) => ["ECHO", work.payload()] },
+  { weight: 8, make: (work, random) => anyCommand(random, work.name) },
+  { weight: 4, make: (work, random) => work.nameGroup(random) },
 ];
 
 const readers: readonly WorkRow[] = [
@@ -91,6 +95,7 @@ const readers: readonly WorkRow[] = [
   { weight: 1, make: (work) => ["XREAD", "COUNT", "10", "STREAMS", work.grouped(), "0"] },
   { weight: 1, make: (work, random) => ["XRANGE", random.chance(1, 2) ? work.trimmed() : work.deleted(), "-", "+"] },
   { weight: 1, make: (work) => ["XPENDING", work.grouped(), GROUP, "-", "+", "1000"] },
+  { weight: 1, make: (work, random) => work.nameGroup(random) },
 ];
 
 /** Makes the requests of one client. */
@@ -101,6 +106,7 @@ export class ClientWork {
   readonly #table: readonly WorkRow[];
   readonly #weights: number;
   #serial = 0;
+  #named = 0;
   /** Delivered to this consumer and not acknowledged by it: stream → ids. */
   readonly #mine: Map<string, string[]> = new Map();
   /** Seen in a pending list: stream → ids of others. */
@@ -133,6 +139,7 @@ export class ClientWork {
   /** Takes notice of what it was given. */
   heard(operation: Operation): void {
     const { args, reply } = operation;
+    if (isFree(args[1] ?? "")) return;
     if (args[0] === "XADD" && typeof reply === "string") this.#keep(this.#added, args[1]!, [reply]);
     if (!Array.isArray(reply)) return;
     if (args[0] === "XAUTOCLAIM") this.#keep(this.#mine, args[1]!, idsOf(reply[1]));
@@ -187,6 +194,10 @@ export class ClientWork {
     const block = random.chance(1, 4) ? ["BLOCK", "60"] : [];
     const count = String(random.between(1, 5));
     return ["XREADGROUP", "GROUP", GROUP, this.name, "COUNT", count, ...block, "STREAMS", stream, ">"];
+  }
+
+  nameGroup(random: SeededRandom): readonly string[] {
+    return nameGroup(random, this.#named++);
   }
 
   acknowledge(stream: string): readonly string[] {

@@ -5,8 +5,18 @@
 import { ErrorReply } from "../reply-value.ts";
 import type { Operation } from "../sim-client.ts";
 import { StreamEntries } from "./entries.ts";
+import { checkGroupNames } from "./group-names.ts";
 import { GroupHistory } from "./groups.ts";
-import { compareIds, entriesRead, type FinalView, isCommittedLevel, isRefused, kindOf, payloadOf } from "./reading.ts";
+import {
+  compareIds,
+  entriesRead,
+  type FinalView,
+  isCommittedLevel,
+  isFree,
+  isRefused,
+  kindOf,
+  payloadOf,
+} from "./reading.ts";
 import { checkWaits } from "./waits.ts";
 
 /** Where an entry was met in the log: seen by the simulator from outside the program. */
@@ -42,6 +52,7 @@ export class History {
     this.#checkPrefix(there, isLost, placements);
     this.#countMany("WAIT vouched for early acks", checkWaits(this.#operations, isLost).vouched);
     this.#countReadsOfTheUnknown();
+    this.#countMany("BUSYGROUP judged as a read", checkGroupNames(this.#operations));
     for (const entries of streams.values()) entries.check();
     for (const [stream, operations] of byStream) {
       if (kindOf(stream) !== "s") continue;
@@ -75,6 +86,7 @@ export class History {
   #byStream(): Map<string, Operation[]> {
     const byStream = new Map<string, Operation[]>();
     const put = (stream: string, operation: Operation): void => {
+      if (isFree(stream)) return;
       const list = byStream.get(stream) ?? [];
       list.push(operation);
       byStream.set(stream, list);
@@ -112,6 +124,7 @@ export class History {
     const payloads = new Map<string, string>();
     const places = new Map<string, string>();
     const meet = (stream: string, id: string, payload: string, where: () => string): void => {
+      if (isFree(stream)) return;
       const key = `${stream} ${id}`;
       const known = kindOf(stream) === "d" ? undefined : payloads.get(key);
       if (known !== undefined && known !== payload)
@@ -202,7 +215,13 @@ function payloadsOf(final: FinalView): Set<string> {
 /** The reply is one that this request can have: were two replies of a client exchanged, it shows here. */
 function checkShape(operation: Operation): void {
   const { args, reply } = operation;
-  if (reply instanceof ErrorReply && args[0] === "XADD" && args.includes("*") && reply.code === "ERR")
+  if (
+    reply instanceof ErrorReply &&
+    args[0] === "XADD" &&
+    args.includes("*") &&
+    reply.code === "ERR" &&
+    !isFree(args[1]!)
+  )
     throw new Error(`${operation.client}: ${args.join(" ")} found no id: ${reply.text}`);
   if (reply === undefined || reply instanceof ErrorReply) return;
   const good = ((): boolean => {

@@ -27,6 +27,11 @@ export function kindOf(stream: string): StreamKind {
   return letter === "t" || letter === "d" ? letter : "s";
 }
 
+/** Nobody judges what is in it: anything may happen to it (workload-commands.ts). */
+export function isFree(stream: string): boolean {
+  return stream.startsWith("x") || stream.startsWith("g");
+}
+
 export const NEVER: number = Number.POSITIVE_INFINITY;
 
 /** When the operation was over; one without an answer may take effect at any time later. */

@@ -1,0 +1,154 @@
+/**
+ * Requests beside the judged work: every other command and option once in a while, so that the code behind them runs under faults as well; on streams
+ * of their own (`x…`) to which anything may happen. Nobody judges their entries (checkers/reading.ts); replicas still have to agree on the state they
+ * make. And names of groups (`g…`), created and never destroyed, which checkers/group-names.ts judges.
+ */
+import type { SeededRandom } from "./seeded-random.ts";
+
+export const NAMED_GROUPS = "g:{a}";
+
+const free = (random: SeededRandom): string => random.pick(["x:{a}", "x:{a}2", "x:{b}", "x:{c}", "x:{d}"]);
+const someGroup = (random: SeededRandom): string => random.pick(["xg", "xh"]);
+const someone = (random: SeededRandom): string => random.pick(["ann", "bob", "cy"]);
+const someId = (random: SeededRandom): string => random.pick(["0", "0-1", "$", "5-5"]);
+
+type Make = (random: SeededRandom, name: string) => readonly string[];
+
+const onStreams: readonly Make[] = [
+  (random) => ["XADD", free(random), "*", "f", "1", "g", "2"],
+  (random) => ["XADD", free(random), "*", "other", "x".repeat(random.between(1, 3000))],
+  (random) => ["XADD", free(random), `${random.between(1, 50)}-*`, "f", "1"],
+  (random) => ["XADD", free(random), `${random.between(1, 50)}-${random.between(0, 9)}`, "f", "1"],
+  (random) => ["XADD", free(random), "MAXLEN", "~", "10", "LIMIT", "5", "*", "f", "1"],
+  (random) => ["XADD", free(random), "MINID", "3-0", "*", "f", "1"],
+  (random) => ["XDEL", free(random), "1-1", "2-2", "5-5"],
+  (random) => ["XTRIM", free(random), "MAXLEN", "~", "3"],
+  (random) => ["XTRIM", free(random), "MINID", "~", "40-0", "LIMIT", "2"],
+  (random) => ["XSETID", free(random), "9999999999999-0"],
+  (random) => ["XSETID", free(random), "9999999999999-9", "ENTRIESADDED", "400", "MAXDELETEDID", "3-3"],
+  (random) => ["XRANGE", free(random), "(5-1", "+", "COUNT", "3"],
+  (random) => ["XREVRANGE", free(random), "+", "(5", "COUNT", "3"],
+  (random) => ["XREAD", "COUNT", "2", "STREAMS", "x:{a}", "x:{a}2", someId(random), "0"],
+  (random) => ["XREAD", "BLOCK", "20", "STREAMS", "x:{a}", "x:{a}2", "$", "$", ...(random.chance(1, 9) ? ["0"] : [])],
+  (random) => ["XINFO", "STREAM", free(random)],
+  (random) => ["XINFO", "STREAM", free(random), "FULL", "COUNT", "3"],
+  (random) => ["XINFO", "GROUPS", free(random)],
+  (random) => ["XINFO", "CONSUMERS", free(random), someGroup(random)],
+  (random) => ["DEL", free(random)],
+  (random) => ["TYPE", free(random)],
+];
+
+const onGroups: readonly Make[] = [
+  (random) => ["XGROUP", "CREATE", free(random), someGroup(random), someId(random), "MKSTREAM"],
+  (random) => ["XGROUP", "CREATE", free(random), someGroup(random), "0", "ENTRIESREAD", "2"],
+  (random) => ["XGROUP", "SETID", free(random), someGroup(random), someId(random)],
+  (random) => ["XGROUP", "SETID", free(random), someGroup(random), "0", "ENTRIESREAD", "1"],
+  (random) => ["XGROUP", "CREATECONSUMER", free(random), someGroup(random), someone(random)],
+  (random) => ["XGROUP", "DELCONSUMER", free(random), someGroup(random), someone(random)],
+  (random) => ["XGROUP", "DESTROY", free(random), someGroup(random)],
+  (random) => ["XREADGROUP", "GROUP", someGroup(random), someone(random), "STREAMS", free(random), ">"],
+  (random) => ["XREADGROUP", "GROUP", someGroup(random), someone(random), "COUNT", "9", "STREAMS", free(random), "0"],
+  (random) => ["XREADGROUP", "GROUP", someGroup(random), someone(random), "STREAMS", "x:{a}", "x:{a}2", ">", ">"],
+  (random) => ["XACK", free(random), someGroup(random), "1-1", "2-2", "5-5"],
+  (random) => ["XPENDING", free(random), someGroup(random)],
+  (random) => ["XPENDING", free(random), someGroup(random), "IDLE", "5", "-", "+", "10", someone(random)],
+  (random) => ["XCLAIM", free(random), someGroup(random), someone(random), "0", "1-1", "5-5", "FORCE", "JUSTID"],
+  (random) => ["XCLAIM", free(random), someGroup(random), someone(random), "0", "5-5", "IDLE", "7", "RETRYCOUNT", "3"],
+  (random) => ["XCLAIM", free(random), someGroup(random), someone(random), "1", "0-1", "TIME", "1", "LASTID", "7-7"],
+  (random) => ["XAUTOCLAIM", free(random), someGroup(random), someone(random), "0", "0", "COUNT", "5"],
+];
+
+const onKeyspace: readonly Make[] = [
+  () => ["SCAN", "0", "COUNT", "2"],
+  () => ["SCAN", "0", "MATCH", "x*", "TYPE", "stream", "COUNT", "100"],
+  (random) => ["SCAN", String(random.below(1_000_000)), "COUNT", "5"],
+  () => ["KEYS", "[sx]:{?}*"],
+  () => ["DBSIZE"],
+  () => ["EXISTS", "x:{a}", "x:{b}", "x:{c}", "x:{d}"],
+  () => ["UNLINK", "x:{c}", "x:{d}"],
+  () => ["XGROUP", "HELP"],
+  () => ["XINFO", "HELP"],
+];
+
+const onServer: readonly Make[] = [
+  () => ["INFO"],
+  (random) => ["INFO", random.pick(["keyspace", "replication", "everything"])],
+  () => ["COMMAND"],
+  () => ["COMMAND", "COUNT"],
+  () => ["COMMAND", "INFO", "xadd", "get"],
+  () => ["COMMAND", "DOCS", "xadd", "xgroup"],
+  () => ["COMMAND", "LIST", "FILTERBY", "PATTERN", "x*"],
+  () => ["COMMAND", "GETKEYS", "XREAD", "COUNT", "2", "STREAMS", "x:{a}", "x:{b}", "0", "0"],
+  () => ["COMMAND", "HELP"],
+  () => ["CONFIG", "GET", "stream-*", "maxclients"],
+  (random) => ["CONFIG", "SET", "stream-node-max-entries", random.pick(["100", "7", "30"])],
+  () => ["CONFIG", "SET", "ack", "all", "no-such-setting", "1"],
+  () => ["CONFIG", "RESETSTAT"],
+  () => ["CONFIG", "HELP"],
+  () => ["TIME"],
+  () => ["CLUSTER", "INFO"],
+  () => ["CLUSTER", "SLOTS"],
+  () => ["CLUSTER", "SHARDS"],
+  () => ["CLUSTER", "NODES"],
+  () => ["CLUSTER", "MYID"],
+  () => ["CLUSTER", "KEYSLOT", "x:{a}"],
+  (random) => ["CLUSTER", "COUNTKEYSINSLOT", String(random.pick([15495, 3300, 20000]))],
+  () => ["CLUSTER", "HELP"],
+];
+
+const onConnection: readonly Make[] = [
+  () => ["PING"],
+  () => ["HELLO", "2", "SETNAME", "sim"],
+  () => ["CLIENT", "LIST"],
+  () => ["CLIENT", "INFO"],
+  () => ["CLIENT", "ID"],
+  (_random, name) => ["CLIENT", "SETNAME", name],
+  () => ["CLIENT", "GETNAME"],
+  () => ["CLIENT", "SETINFO", "LIB-NAME", "sim"],
+  () => ["CLIENT", "NO-EVICT", "ON"],
+  () => ["CLIENT", "TRACKING", "OFF"],
+  () => ["CLIENT", "HELP"],
+  () => ["SELECT", "0"],
+  () => ["SELECT", "1"],
+  () => ["AUTH", "nobody", "wrong"],
+  () => ["READONLY"],
+  () => ["READWRITE"],
+  () => ["ASKING"],
+  () => ["QUIT"],
+];
+
+/** What clients get wrong. */
+const mistakes: readonly Make[] = [
+  () => ["NOSUCHCOMMAND", "a", "b"],
+  () => ["XADD", "x:{a}", "*", "f"],
+  () => ["XADD", "x:{a}", "MAXLEN", "x", "*", "f", "1"],
+  () => ["XADD", "x:{a}", "0-0", "f", "1"],
+  () => ["XREAD", "STREAMS", "x:{a}", "x:{b}", "0"],
+  () => ["XREADGROUP", "GROUP", "xg", "ann", "STREAMS", "n:{a}", ">"],
+  () => ["XRANGE", "x:{a}", "z", "+"],
+  () => ["XGROUP", "CREATE", "n:{a}", "xg", "$"],
+  () => ["XCLAIM", "x:{a}", "nogroup", "ann", "0", "1-1"],
+  () => ["WAIT", "-1", "x"],
+  () => ["SCAN", "zz"],
+];
+
+const themes: readonly (readonly Make[])[] = [
+  onStreams,
+  onStreams,
+  onGroups,
+  onGroups,
+  onKeyspace,
+  onServer,
+  onConnection,
+  mistakes,
+];
+
+export function anyCommand(random: SeededRandom, name: string): readonly string[] {
+  return random.pick(random.pick(themes))(random, name);
+}
+
+/** `at` grows with the run, so that clients meet at names that are new: an error that says that a group exists is a read too. */
+export function nameGroup(random: SeededRandom, at: number): readonly string[] {
+  if (random.chance(1, 6)) return ["XINFO", "GROUPS", NAMED_GROUPS];
+  return ["XGROUP", "CREATE", NAMED_GROUPS, `p${Math.floor(at / 4) + random.below(3)}`, "0", "MKSTREAM"];
+}
