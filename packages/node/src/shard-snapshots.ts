@@ -203,11 +203,11 @@ export class ShardSnapshots implements SnapshotPlace, SnapshotHold {
 
   objectionTo(rows: readonly SnapshotRow[]): string | null {
     const { ranges } = this.#head!;
-    for (const { key, value } of rows) {
-      if (key.length <= SLOT_BYTES) return "a row without a key";
-      const slot = slotOf(key);
+    for (const row of rows) {
+      if (row.key.length <= SLOT_BYTES) return "a row without a key";
+      const slot = slotOf(row.key);
       if (!ranges.some((range) => slot >= range.from && slot <= range.to)) return `slot ${slot} is not the shard's`;
-      if (!rowIsIntact(slot, key.subarray(SLOT_BYTES), value)) return `a row of slot ${slot} is damaged at its source`;
+      if (!isIntact(row)) return `a row of slot ${slot} is damaged at its source`;
     }
     return null;
   }
@@ -310,13 +310,21 @@ class StoreView implements SnapshotContent {
       if (!result.ok) return done(result);
       if (result.value.length > 0) {
         const rows = result.value.map(({ key, value }) => ({ key: key.subarray(GENERATION_BYTES), value }));
-        done({ ok: true, value: { rows, isLast: false } });
-        return;
+        const damaged = rows.find((row) => !isIntact(row));
+        if (damaged === undefined) return done({ ok: true, value: { rows, isLast: false } });
+        world.snapshots.damagedRows++;
+        const message = `a row of slot ${slotOf(damaged.key)} does not match its checksum`;
+        world.logger.error("snapshot_row_damaged", { group: config.groupId, message });
+        return done({ ok: false, reason: "corrupt", message });
       }
       if (rangeNumber + 1 < this.#ranges.length) this.#read(rangeNumber + 1, NO_BYTES, done);
       else done({ ok: true, value: { rows: [], isLast: true } });
     });
   }
+}
+
+function isIntact({ key, value }: SnapshotRow): boolean {
+  return rowIsIntact(slotOf(key), key.subarray(SLOT_BYTES), value);
 }
 
 function slotOf(key: Uint8Array): number {

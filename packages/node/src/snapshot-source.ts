@@ -22,6 +22,8 @@ const IDLE_MS = 20_000;
 /** No snapshot is kept longer: what the store has to keep for its sake grows. */
 const OPEN_MAX_MS = 3_600_000;
 const LOOK_MS = 500;
+/** What can't be read now is not tried again at once. */
+const FAILURE_PAUSE_MS = 5000;
 
 export interface SnapshotContent {
   readonly meta: SnapshotMeta;
@@ -86,6 +88,7 @@ export class SnapshotSource {
   readonly #options: SnapshotSourceOptions;
   #open: OpenSnapshot | null;
   #isOpening: boolean;
+  #notBeforeMs: number;
   readonly #receivers: Map<number, Receiver>;
   readonly #followers: Map<number, Follower>;
   #timer: Timer | null;
@@ -95,6 +98,7 @@ export class SnapshotSource {
     this.#options = options;
     this.#open = null;
     this.#isOpening = false;
+    this.#notBeforeMs = 0;
     this.#receivers = new Map();
     this.#followers = new Map();
     this.#timer = null;
@@ -184,11 +188,12 @@ export class SnapshotSource {
 
   #begin(): void {
     const { traffic, random, clock, groupId, logger } = this.#options;
-    if (this.#isOpening || this.#stopped || !traffic.claim(this)) return;
+    if (this.#isOpening || this.#stopped || clock.monotonicMs() < this.#notBeforeMs || !traffic.claim(this)) return;
     this.#isOpening = true;
     this.#options.open((content) => {
       this.#isOpening = false;
       if (content === null || this.#stopped) {
+        this.#notBeforeMs = clock.monotonicMs() + FAILURE_PAUSE_MS;
         content?.close();
         traffic.release(this);
         return;
@@ -209,6 +214,7 @@ export class SnapshotSource {
     open.content.chunk(ask.after, (result) => {
       if (this.#open !== open) return;
       if (!result.ok) {
+        this.#notBeforeMs = this.#options.clock.monotonicMs() + FAILURE_PAUSE_MS;
         this.giveUp(`it cannot be read: ${result.message}`);
         return;
       }

@@ -22,6 +22,8 @@ export class SnapshotTraffic {
   refused: number;
   /** Frames that did not match their checksum. */
   damagedChunks: number;
+  /** Rows of the own store that did not, when a snapshot was read from it. */
+  damagedRows: number;
 
   constructor(clock: Clock, bytesPerSecond: number) {
     this.#clock = clock;
@@ -35,6 +37,7 @@ export class SnapshotTraffic {
     this.failed = 0;
     this.refused = 0;
     this.damagedChunks = 0;
+    this.damagedRows = 0;
   }
 
   /** Whether this sender may have a snapshot open; true again for the one that has. */
@@ -60,7 +63,7 @@ export class SnapshotTraffic {
   }
 
   status(): Record<string, number> {
-    const { sent, sentBytes, installed, resumed, failed, refused, damagedChunks } = this;
-    return { sent, sentBytes, installed, resumed, failed, refused, damagedChunks };
+    const { sent, sentBytes, installed, resumed, failed, refused, damagedChunks, damagedRows } = this;
+    return { sent, sentBytes, installed, resumed, failed, refused, damagedChunks, damagedRows };
   }
 }

@@ -160,6 +160,11 @@ const nodeRows: readonly MetricRow<Node>[] = [
     "damagedChunks",
     "Frames of snapshots that did not match their checksum and were not used.",
   ),
+  snapshotCount(
+    "headrace_snapshot_rows_damaged_total",
+    "damagedRows",
+    "Rows of the store that did not match their checksum when a snapshot was read; they are not sent.",
+  ),
   single("counter", "headrace_wal_writes_total", "Writes of the shared log.", (node) => walStat(node, "writes")),
   single("counter", "headrace_wal_bytes_total", "Bytes written to the shared log.", (node) => walStat(node, "bytes")),
   single("gauge", "headrace_wal_segments", "Segments of the shared log on disk.", (node) => walStat(node, "segments")),
