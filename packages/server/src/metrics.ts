@@ -4,6 +4,7 @@
  */
 import { LatencyHistogram } from "@headrace/bytes";
 import type { Gateway } from "@headrace/gateway";
+import { nodeDuties } from "@headrace/meta";
 import type { Node } from "@headrace/node";
 import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import { groupRows, type GroupRow } from "./node-status.ts";
@@ -213,8 +214,31 @@ const nodeRows: readonly MetricRow<Node>[] = [
     "How far this node's wall clock is ahead of the median of the nodes'.",
     (node) => Number(node.status()["clockAheadMs"] ?? 0) / 1000,
   ),
+  single(
+    "gauge",
+    "headrace_member_changes",
+    "Groups whose members are being changed, as this node knows the metadata.",
+    (node) => changesInFlight(node),
+  ),
+  {
+    name: "headrace_nodes",
+    type: "gauge",
+    help: "Nodes of the cluster by what they are for: active, spare, draining, quarantined, expelled.",
+    labels: ["duty"],
+    read: (node) => nodesByDuty(node),
+  },
   single("gauge", "headrace_ready", "1 when the node serves.", (node) => (node.readiness().ready ? 1 : 0)),
 ];
+
+function changesInFlight(node: Node): number {
+  const state = node.clusterState;
+  return state?.groupIds().filter((groupId) => state.membersOf(groupId)!.change !== null).length ?? 0;
+}
+
+function nodesByDuty(node: Node): Sample[] {
+  const nodes = node.clusterState?.nodes ?? [];
+  return nodeDuties.map((duty) => [[duty], nodes.filter((each) => each.duty === duty).length]);
+}
 
 const gatewayRows: readonly MetricRow<Gateway>[] = [
   {
