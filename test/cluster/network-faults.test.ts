@@ -7,7 +7,7 @@ import { faultSeed, runNetworkFaults, told } from "./network-faults.ts";
 
 describe.runIf(process.platform === "linux")("real processes behind a network that fails", () => {
   const seed = faultSeed();
-  test(`keep every promise for half a minute (seed ${seed})`, { timeout: 240_000 }, async () => {
+  test(`keep every promise for half a minute (seed ${seed})`, { timeout: 300_000 }, async () => {
     const result = await runNetworkFaults({ seed, rounds: 2, roundMs: 13_000, meanGapMs: 900 });
     console.log(told(seed, result));
     // A run in which nothing happened proves nothing.

@@ -21,7 +21,7 @@ export interface ProxiedClusterOptions {
 }
 
 const mainScript = fileURLToPath(new URL("../../server/src/main.ts", import.meta.url));
-const READY_WITHIN_MS = 60_000;
+const READY_WITHIN_MS = 120_000;
 
 /** A node or a gateway: the place outlives its processes. */
 export class Place {
@@ -112,7 +112,7 @@ export class ProxiedCluster {
     try {
       await cluster.awaitReady();
     } catch (error) {
-      await cluster.destroy();
+      await cluster.destroy(true);
       throw error;
     }
     return cluster;
