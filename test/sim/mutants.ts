@@ -646,4 +646,12 @@ export const mutants: readonly Mutant[] = [
     invariant: "I9",
     tier: "long",
   },
+  {
+    name: "a leader stamps what its own clock says",
+    file: "packages/node/src/shard.ts",
+    find: "stampMs: () => Math.min(world.clock.wallMs(), host.stampLimitMs(groupId)),",
+    replace: "stampMs: () => world.clock.wallMs(),",
+    invariant: "I4",
+    tier: "test",
+  },
 ];

@@ -451,7 +451,6 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
 
   onPeerDown(nodeId: number, loss: PeerLoss): void {
     if (this.#peersUpSinceMs.delete(nodeId)) this.#peersDownSinceMs.set(nodeId, this.#world.clock.monotonicMs());
-    this.#notes.forget(nodeId);
     if (this.#running && !this.#stopping) this.#groups.onPeerDown(nodeId, loss);
   }
 

@@ -2,7 +2,8 @@
  * What the other nodes say of themselves in the head of every frame: their wall clock, and whether their disk is low on space. From it follow
  * the bound of this node's stamps and who is fit to lead.
  *
- * A frame that was under way for long makes its sender's clock look slow, never fast; so the greatest offset of the last moments counts.
+ * A frame that was under way for long makes its sender's clock look slow, never fast; so the greatest offset of the last moments counts. What a node has said
+ * stays when contact is lost: a leader that is alone for a moment must not fall back on its own clock.
  */
 import type { Clock } from "@headrace/ports";
 import { CLOCK_TOLERANCE_MS, isClockOff, medianOffset } from "./clock-rule.ts";
@@ -59,11 +60,6 @@ export class PeerNotes {
       known.offset = offset;
     }
     known.isLowOnSpace = note.isLowOnSpace;
-  }
-
-  /** The node's process is another one now, or gone. */
-  forget(nodeId: number): void {
-    this.#notes.delete(nodeId);
   }
 
   /** What a leader among these nodes may stamp at most, an integer; Infinity while too few clocks are known. */

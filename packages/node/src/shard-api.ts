@@ -222,6 +222,7 @@ export interface ShardStatus {
   readonly failed: string | null;
   readonly lastIndex: number;
   readonly stateIndex: number;
+  readonly logTimeMs: number;
   readonly durableIndex: number;
   readonly commitIndex: number;
   readonly checkpointIndex: number;

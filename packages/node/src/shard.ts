@@ -390,6 +390,7 @@ export class ShardReplica {
       failed: this.#failed,
       lastIndex: raft.lastIndex,
       stateIndex: this.#state.index,
+      logTimeMs: this.#state.logTimeMs,
       durableIndex: this.#storage.durableIndex,
       commitIndex: raft.commit,
       checkpointIndex: this.#checkpointer.index,

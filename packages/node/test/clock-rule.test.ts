@@ -108,7 +108,6 @@ test("fit to lead is who was heard of, has space, and has a clock near the media
   expect([bench.notes.isFit(2, nodes), bench.notes.isFit(3, nodes)]).toEqual([true, false]);
   bench.hear(2, 0, 0, true);
   expect(bench.notes.isFit(2, nodes)).toBe(false);
-  bench.notes.forget(2);
   bench.hear(2, 0);
   expect(bench.notes.isFit(2, nodes)).toBe(true);
 });

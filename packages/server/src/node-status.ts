@@ -2,6 +2,7 @@
 
 export interface GroupRow {
   readonly groupId: number;
+  readonly replicaId: number;
   readonly role: string;
   readonly term: number;
   readonly commit: number;
@@ -37,6 +38,7 @@ function groupRow(groupId: number, from: Readonly<Record<string, unknown>>): Gro
   const role = from["role"];
   return {
     groupId,
+    replicaId: number(from, "replicaId"),
     role: typeof role === "number" ? (roleNames[role] ?? "unknown") : String(role),
     term: number(from, "term"),
     commit: number(from, "commitIndex", "commit"),

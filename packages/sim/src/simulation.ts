@@ -9,6 +9,7 @@ import { SimClient, type AckLevel, type Operation } from "./sim-client.ts";
 import { clusterOptionsOf, SimulatedCluster, type ClusterOptions } from "./simulated-cluster.ts";
 import { Faults, type FaultChoice } from "./faults.ts";
 import { ClientWork, GROUP, ONCE_GROUP, workStreams } from "./workload.ts";
+import { ClockChecker } from "./checkers/clocks.ts";
 import { History } from "./checkers/history.ts";
 import type { Entry, FinalView, PendingRow } from "./checkers/reading.ts";
 import { ReplicaChecker } from "./checkers/replicas.ts";
@@ -92,6 +93,7 @@ class Run {
   readonly #random: SeededRandom;
   readonly #cluster: SimulatedCluster;
   readonly #replicas: ReplicaChecker;
+  readonly #clocks: ClockChecker;
   readonly #history: History = new History();
   readonly faults: Faults;
   readonly #clientLife: Life = new Life("clients");
@@ -110,6 +112,7 @@ class Run {
       options.onLog ?? (() => undefined),
     );
     this.#replicas = new ReplicaChecker(this.#cluster);
+    this.#clocks = new ClockChecker(this.#cluster);
     this.faults = new Faults(this.#random.fork(), this.#cluster, options.choice ?? {});
     this.#onStep = options.onStep ?? null;
   }
@@ -144,7 +147,10 @@ class Run {
     const more = this.#loop.step();
     this.#onStep?.(this.#loop.steps);
     this.#replicas.checkLeaders();
-    if (this.#loop.steps % CHECK_STATES_EVERY_STEPS === 0) this.#replicas.checkStates();
+    this.#clocks.look();
+    if (this.#loop.steps % CHECK_STATES_EVERY_STEPS !== 0) return more;
+    this.#replicas.checkStates();
+    this.#clocks.check();
     return more;
   }
 
