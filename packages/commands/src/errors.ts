@@ -4,6 +4,7 @@
  */
 export const Errors = {
   syntax: "ERR syntax error",
+  uncertain: "UNCERTAIN The fate of this write is unknown: it may or may not have been executed",
   notInteger: "ERR value is not an integer or out of range",
   wrongType: "WRONGTYPE Operation against a key holding the wrong kind of value",
   noSuchKey: "ERR no such key",

@@ -252,6 +252,9 @@ export interface ShardStateApi {
   /** Closes the batch. Null when it holds no effect (nothing happened, X unchanged); else the payload, owned by the caller, X = index. */
   sealBatch(): Uint8Array | null;
 
+  /** Highest number under which the session has written, 0: it has not. Infinity: too many others have since, nobody can say. */
+  lastSequence(session: Uint8Array): number;
+
   /** Everything up to `index` is committed: dirty tombstones below it may go. */
   committedTo(index: number): void;
 

@@ -58,9 +58,11 @@ export class Origins {
     this.#newestSession = session;
   }
 
-  /** Highest sequence of the session that is in the state, 0 when it is not known. */
+  /** Highest sequence of the session that is in the state, 0: none is, Infinity: one may have been, and was forgotten. */
   lastSequence(session: string): number {
-    return this.#sessions.get(session)?.sequence ?? 0;
+    const found = this.#sessions.get(session);
+    if (found !== undefined) return found.sequence;
+    return this.#sessions.size < ORIGIN_SESSIONS_MAX ? 0 : Infinity;
   }
 
   /** In order of age, for captures and hashes. */

@@ -2,7 +2,7 @@
  * The deterministic state of one shard behind `ShardStateApi`: keyspace, origins, log time and the open batch, put together. Equal effects
  * make equal states; nothing here knows Raft, disks or clients.
  */
-import { assert } from "@headrace/bytes";
+import { assert, latin1 } from "@headrace/bytes";
 import type { Capture, Effects, ShardHeader, ShardRollbackApi, ShardStateApi } from "./api.ts";
 import { BatchEffects } from "./batch-effects.ts";
 import { EffectApplier } from "./effect-applier.ts";
@@ -81,6 +81,10 @@ export class ShardState implements ShardStateApi {
     this.#index = this.#batch.index;
     this.#logTimeMs = this.#batch.logTimeMs;
     return payload;
+  }
+
+  lastSequence(session: Uint8Array): number {
+    return this.origins.lastSequence(latin1(session, 0, session.length));
   }
 
   committedTo(index: number): void {

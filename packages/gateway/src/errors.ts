@@ -1,7 +1,9 @@
+import { Errors } from "@headrace/commands";
+
 /** The gateway's own error replies; the texts that Redis has are in the commands' catalogue. Code word first, no `-`. */
 export const GatewayErrors = {
   maxClients: "ERR max number of clients reached",
-  uncertain: "UNCERTAIN The fate of this write is unknown: it may or may not have been executed",
+  uncertain: Errors.uncertain,
   noLeader: "CLUSTERDOWN The shard has no leader; nothing happened",
   noPlacement: "CLUSTERDOWN The placement is not known yet; nothing happened",
   noAnswer: "CLUSTERDOWN The shard did not answer in time; nothing happened",

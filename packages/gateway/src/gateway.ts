@@ -256,6 +256,10 @@ export class Gateway implements ClientHost, NodeLinkEvents {
     });
   }
 
+  get keepsBlocked(): boolean {
+    return this.#config.policy === "proxy";
+  }
+
   redirects(shardId: number, run: RequestRun): Uint8Array | null {
     if (this.#config.policy !== "moved" || this.#dispatcher.redirect(0, shardId) === null) return null;
     const reply = new ReplyWriter(new ByteWriter(64), 2);

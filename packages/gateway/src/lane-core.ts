@@ -22,6 +22,8 @@ export interface LaneCore {
   redirects(shardId: number, run: RequestRun): Uint8Array | null;
   /** Current protocol version, ack level and identity of a client; null when it is gone. */
   laneOpen(laneId: number): LaneOpen | null;
+  /** Blocked calls go where the leader goes; on a node's own port they get Redis' errors. */
+  readonly keepsBlocked: boolean;
   /** Something was written to a link or a client: flush at the end of the turn. */
   requestTurn(): void;
 }

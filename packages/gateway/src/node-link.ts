@@ -8,6 +8,8 @@ import {
   FrameResult,
   FrameType,
   GatewayHandshake,
+  REQUEST_RESEND,
+  RESEND_BYTES,
   ReplyPayload,
   beginRequest,
   decodeCredit,
@@ -88,6 +90,7 @@ export class NodeLink {
     placementEpoch: 0,
     count: 0,
     flags: 0,
+    executedUpTo: -1,
     firstNumber: 0,
     lowestUnanswered: 0,
   };
@@ -192,13 +195,15 @@ export class NodeLink {
     header.laneEpoch = laneEpoch;
     header.placementEpoch = this.placementEpoch;
     header.count = run.count;
+    header.flags = run.executedUpTo < 0 ? 0 : REQUEST_RESEND;
+    header.executedUpTo = run.executedUpTo;
     header.firstNumber = run.firstNumber;
     header.lowestUnanswered = lowest;
     const out = this.#out;
     const at = beginRequest(out, shardId, lane.laneId, header);
     out.raw(run.bytes, run.start, run.end);
     endFrame(out, at);
-    const bytes = REQUEST_HEADER_BYTES + run.end - run.start;
+    const bytes = REQUEST_HEADER_BYTES + (run.executedUpTo < 0 ? 0 : RESEND_BYTES) + run.end - run.start;
     lane.creditBytes -= bytes;
     this.#creditBytes -= bytes;
     this.#core.requestTurn();

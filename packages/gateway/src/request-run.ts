@@ -36,6 +36,10 @@ export class RequestRun {
   slot: ReplySlot | null;
   sink: PartSink | null;
   readonly part: number;
+  /** A blocking call that stands in a node's queues under its present number: it has taken nothing yet. */
+  isParked: boolean;
+  /** Of a blocked call whose fate is not known: the client's last write that is; −1: nothing is unknown. */
+  executedUpTo: number;
   /** Replies that came, or were decided, before an earlier run of the same shard was done. */
   early: Uint8Array[] | null;
   earlyCount: number;
@@ -55,6 +59,8 @@ export class RequestRun {
     this.slot = fate.slot;
     this.sink = fate.sink;
     this.part = fate.part;
+    this.isParked = false;
+    this.executedUpTo = -1;
     this.early = null;
     this.earlyCount = 0;
   }
@@ -66,6 +72,8 @@ export class RequestRun {
     other.firstNumber = run.firstNumber;
     other.answered = run.answered;
     other.sentAtMs = run.sentAtMs;
+    other.isParked = run.isParked;
+    other.executedUpTo = run.executedUpTo;
     other.early = run.early;
     other.earlyCount = run.earlyCount;
     return other;

@@ -162,6 +162,7 @@ export class ShardLane {
     for (let i = this.#head; i < this.#runs.length; i++) {
       const run = this.#runs[i]!;
       if (run.state !== RunState.sent || run.firstNumber !== number) continue;
+      run.isParked = true;
       if (run.isBlocking && ids.length > 0) this.#runs[i] = BlockArgument.withIds(run, ids);
       return run.isBlocking;
     }
@@ -199,6 +200,8 @@ export class ShardLane {
   #takeBack(run: RequestRun): void {
     this.#sentCount--;
     this.#core.statistics.resentRequests += run.count;
+    // What it wrote when it came here is known of, if an earlier attempt is in doubt.
+    if (run.isParked && run.executedUpTo >= 0) run.executedUpTo = run.firstNumber;
     run.state = run.isWanted ? RunState.queued : RunState.done;
   }
 
@@ -288,6 +291,7 @@ export class ShardLane {
       this.#runs[at] = run;
     }
     run.state = RunState.sent;
+    run.isParked = false;
     run.firstNumber = this.#nextNumber;
     run.sentAtMs = nowMs;
     this.#nextNumber += run.count;
@@ -429,8 +433,24 @@ export class ShardLane {
       run.state = RunState.done;
       return;
     }
+    if (run.isParked && this.#core.keepsBlocked && this.#mayHaveTaken(run)) {
+      // The next leader knows whether it was served in the end; if not, it waits on there.
+      run.executedUpTo = run.firstNumber;
+      run.state = RunState.queued;
+      this.writeLost = true;
+      return;
+    }
     const pieces = this.#decide(run, RunState.queued, null, GatewayErrors.uncertain);
     this.#runs.splice(this.#runs.indexOf(run, this.#head), 1, ...pieces);
+  }
+
+  /** A blocked read of a group; others repeat themselves without harm. */
+  #mayHaveTaken(run: RequestRun): boolean {
+    let isWrite = false;
+    splitRequests(run, (request) => {
+      isWrite = this.#core.isWrite(request);
+    });
+    return isWrite;
   }
 
   /**
@@ -488,7 +508,8 @@ export class ShardLane {
    * take a nil for "nothing pending").
    */
   #giveUpQueued(run: RequestRun): void {
-    this.#answerWith(run, this.waiting === Waiting.overload ? GatewayErrors.overloaded : GatewayErrors.noLeader);
+    if (run.executedUpTo >= 0) this.#answerWith(run, GatewayErrors.uncertain);
+    else this.#answerWith(run, this.waiting === Waiting.overload ? GatewayErrors.overloaded : GatewayErrors.noLeader);
   }
 
   /** The client is told now; the late replies will be dropped. Answers how many runs were inserted before what remains. */

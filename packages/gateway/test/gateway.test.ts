@@ -385,6 +385,38 @@ describe("blocking reads", () => {
     expect(client.take()).toBe(`+${words}|`);
   });
 
+  test("of a group that were parked when the node died are put before the next leader, with the number that it has to know", () => {
+    const cluster = new TestCluster();
+    const key = cluster.keyOf(1);
+    const [old, fresh] = [cluster.nodes[0]!, cluster.nodes[1]!];
+    const asked: Asked[] = [];
+    old.onAsked = (each) => void asked.push(each);
+    const [client, unparked] = [cluster.client(), cluster.client()];
+    const words = ["XREADGROUP", "GROUP", "g", "c", "BLOCK", "0", "STREAMS", key, ">"];
+    client.send("XLEN", key);
+    cluster.world.run(20);
+    old.answerAll(asked[0]!);
+    cluster.world.run(20);
+    for (const each of [client, unparked]) each.send(...words);
+    cluster.world.run(20);
+    expect(asked.map((each) => [each.first, each.executedUpTo])).toEqual([
+      [1, -1],
+      [2, -1],
+      [1, -1],
+    ]);
+    old.parked(asked[1]!, 2);
+    cluster.world.run(20);
+    client.take();
+    old.kill();
+    fresh.leader(1, 2, 2);
+    cluster.world.run(20);
+    expect(fresh.asked.map((each) => [each.commands[0]!.join(" "), each.first, each.executedUpTo])).toEqual([
+      [words.join(" "), 3, 2],
+    ]);
+    expect(client.take()).toBe(`+${words.join(" ")}|`);
+    expect(unparked.take()).toMatch(/^-UNCERTAIN /);
+  });
+
   test("that were not parked yet are sent again as they were", () => {
     const cluster = new TestCluster();
     const key = cluster.keyOf(1);

@@ -12,6 +12,8 @@ export interface Asked {
   readonly epoch: number;
   readonly first: number;
   readonly count: number;
+  /** −1: not a resend. */
+  readonly executedUpTo: number;
   readonly payloadBytes: number;
   readonly commands: readonly (readonly string[])[];
 }
@@ -225,6 +227,7 @@ export class FakeNode {
       epoch: payload.laneEpoch,
       first: payload.firstNumber,
       count: payload.count,
+      executedUpTo: payload.executedUpTo,
       payloadBytes,
       commands,
     };

@@ -29,7 +29,10 @@
  *   LaneOpen    G→N  u8 respVersion · u8 ack (255 = cluster default) · u16 0 · u32 clientId · f64 openedAtMs · 16 bytes session id
  *   LaneSet     G→N  u8 respVersion · u8 ack: from the next request on
  *   LaneClose   G→N  empty: client gone; blocked calls are dropped, writes go on
- *   Request     G→N  u32 laneEpoch · u32 placementEpoch · u32 count · u32 flags (1 = resend) · f64 firstNumber · f64 lowestUnanswered · RESP
+ *   Request     G→N  u32 laneEpoch · u32 placementEpoch · u32 count · u32 flags (1 = resend) · f64 firstNumber · f64 lowestUnanswered ·
+ *                    (resend only) f64 executedUpTo · RESP. A resend is one blocked call whose fate is not known: it is executed only if the
+ *                    session's last write in the state is not beyond executedUpTo, else answered -UNCERTAIN. A blocked call writes under its
+ *                    number when it comes, and under its number + ½ when it is served
  *   Reply       N→G  u32 laneEpoch · u32 count · f64 firstNumber · f64 writeTerm · f64 writeIndex (0 = no write) · RESP of `count` replies.
  *                    Never spans two Request frames.
  *   Refuse      N→G  u32 laneEpoch · u8 reason · u8[3] · f64 firstNumber · u32 leaderNodeId (0 unknown) · f64 term

@@ -13,8 +13,11 @@ import { beginFrame, endFrame } from "./frame-writer.ts";
 export const SESSION_ID_BYTES = 16;
 export const REQUEST_HEADER_BYTES = 32;
 export const REPLY_HEADER_BYTES = 32;
-/** Request flags bit 0: sent before, may have been executed. */
+/** Request flags bit 0: sent before, may have been executed; the header is longer by RESEND_BYTES. */
 export const REQUEST_RESEND = 1;
+export const RESEND_BYTES = 8;
+/** A blocked call writes under its number when it comes, and under this much more when it is served. */
+export const SERVED_LATER = 0.5;
 
 export interface LaneOpen {
   readonly respVersion: 2 | 3;
@@ -143,6 +146,8 @@ export class RequestPayload {
   flags: number = 0;
   firstNumber: number = 0;
   lowestUnanswered: number = 0;
+  /** Of a resend: the session's last write that is known of; −1: sent for the first time. */
+  executedUpTo: number = -1;
   start: number = 0;
   end: number = 0;
 
@@ -158,6 +163,13 @@ export class RequestPayload {
     this.lowestUnanswered = view.getFloat64(at + 24, true);
     this.start = at + REQUEST_HEADER_BYTES;
     this.end = frame.end;
+    this.executedUpTo = -1;
+    if ((this.flags & REQUEST_RESEND) !== 0) {
+      if (this.end - this.start < RESEND_BYTES) return false;
+      this.executedUpTo = view.getFloat64(this.start, true);
+      this.start += RESEND_BYTES;
+      if (!isNumber(this.executedUpTo / SERVED_LATER)) return false;
+    }
     return this.count > 0 && this.firstNumber > 0 && isNumber(this.firstNumber) && isNumber(this.lowestUnanswered);
   }
 }
@@ -176,6 +188,7 @@ export function beginRequest(
   writer.u32(header.flags);
   writer.f64(header.firstNumber);
   writer.f64(header.lowestUnanswered);
+  if ((header.flags & REQUEST_RESEND) !== 0) writer.f64(header.executedUpTo);
   return at;
 }
 

@@ -23,7 +23,17 @@ describe("payloads", () => {
   test("of requests and replies keep their numbers and bytes", () => {
     fc.assert(
       fc.property(count, count, count, number, number, fc.uint8Array(), (a, b, c, d, e, resp) => {
-        const header = { laneEpoch: a, placementEpoch: b, count: c, flags: 1, firstNumber: d, lowestUnanswered: e };
+        const flags = a % 2;
+        const executedUpTo = flags === link.REQUEST_RESEND ? (b % 1000) + 0.5 : -1;
+        const header = {
+          laneEpoch: a,
+          placementEpoch: b,
+          count: c,
+          flags,
+          firstNumber: d,
+          lowestUnanswered: e,
+          executedUpTo,
+        };
         const request = new link.RequestPayload();
         let frame = frameOf((out) => {
           const at = link.beginRequest(out, 7, 8, header);

@@ -7,11 +7,11 @@
  *
  * It is called only while this replica leads, has committed in its term and X = L (I1). It does not know how replies leave.
  */
-import { assert, copyOf, slotOf } from "@headrace/bytes";
+import { assert, compareBytes, copyOf, slotOf } from "@headrace/bytes";
 import { Ack, Errors, findCommand, findKeys, Flag, gateIndex, refusal } from "@headrace/commands";
 import type { BlockedCall, CommandRecord } from "@headrace/commands";
 import type { ShardStateApi } from "@headrace/engine";
-import { RefuseReason } from "@headrace/link";
+import { RefuseReason, SERVED_LATER } from "@headrace/link";
 import type { Logger } from "@headrace/ports";
 import type { RaftNodeApi } from "@headrace/raft-ts";
 import { DecodeResult, ReplyWriter, RequestDecoder } from "@headrace/resp";
@@ -178,7 +178,9 @@ export class Executor {
         return true;
       }
       const request = decoder.request;
-      this.#runOne(progress, item.laneEpoch, item.number, request);
+      if (item.executedUpTo < 0 || this.#isUnheardOf(item))
+        this.#runOne(progress, item.laneEpoch, item.number, request);
+      else this.#answerUncertain(progress, item.laneEpoch, item.number);
       item.offset += request.rawEnd - request.rawStart;
       item.number++;
       item.count--;
@@ -188,6 +190,29 @@ export class Executor {
     if (decoder.pendingBytes > 0) this.#resetDecoder();
     this.#closeSegment();
     return item.count === 0 || item.isVoid;
+  }
+
+  /**
+   * A call that was sent before and blocked, or not, somewhere: whether it is certain that it was not served and never will be. This leader has applied
+   * all that any earlier one can have done; what an older link of the same client left here is taken away.
+   */
+  #isUnheardOf({ progress, executedUpTo }: QueuedRequests): boolean {
+    const { session } = progress.lane;
+    if (this.#state.lastSequence(session) > executedUpTo) return false;
+    for (const other of this.#options.queue.lanes()) {
+      if (other === progress || compareBytes(other.lane.session, session) !== 0) continue;
+      if (other.queued > 0 || other.parked.length > 0) return false;
+      if (other.blocked === null) continue;
+      other.blocked.end = BlockedEnd.dropped;
+      this.#endBlocked(other.blocked);
+    }
+    return true;
+  }
+
+  #answerUncertain(progress: LaneProgress, laneEpoch: number, number: number): void {
+    const start = this.#beginReply(progress);
+    this.#reply.error(Errors.uncertain);
+    this.#answered(progress, laneEpoch, number, start, 0, this.#state.index, this.#readNumber(), 0);
   }
 
   /** Runs one request. It may be refused, and with it everything behind it in the lane's epoch: the item is void then. */
@@ -480,7 +505,7 @@ export class Executor {
     const request = this.#decodeAgain(waiting);
     const context = this.#openContext();
     const effectsBefore = context.effects.count;
-    this.#state.setOrigin(progress.lane.session, number);
+    this.#state.setOrigin(progress.lane.session, number + SERVED_LATER);
     const start = this.#beginReply(progress);
     this.#execute(context, record, request, progress, waiting.call);
     if (context.blockedCall !== null) {

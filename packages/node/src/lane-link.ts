@@ -339,7 +339,7 @@ export class LaneLink implements LaneSink, ByteConnectionEvents {
     // A view: shards take requests out of it within a turn, and copy those that block.
     const bytes = reader.bytes.subarray(header.start, header.end);
     const { laneEpoch, firstNumber, count } = request;
-    shard.enqueue({ lane, laneEpoch, firstNumber, count, bytes });
+    shard.enqueue({ lane, laneEpoch, firstNumber, count, executedUpTo: header.executedUpTo, bytes });
     return true;
   }
 

@@ -4,24 +4,27 @@
  */
 import type { BlockedRead } from "./blocked-reads.ts";
 import type { HeldSegment } from "./held-replies.ts";
-import type { Lane } from "./shard-api.ts";
+import type { Lane, RequestBatch } from "./shard-api.ts";
 
 /** Requests of one frame that are not executed yet: `bytes` from `offset` on, `count` of them, the first one numbered `number`. */
 export class QueuedRequests {
   readonly progress: LaneProgress;
   readonly laneEpoch: number;
   readonly bytes: Uint8Array;
+  /** −1, or of a resend. */
+  readonly executedUpTo: number;
   offset: number;
   number: number;
   count: number;
 
-  constructor(progress: LaneProgress, laneEpoch: number, number: number, count: number, bytes: Uint8Array) {
+  constructor(progress: LaneProgress, batch: RequestBatch) {
     this.progress = progress;
-    this.laneEpoch = laneEpoch;
-    this.bytes = bytes;
+    this.laneEpoch = batch.laneEpoch;
+    this.bytes = batch.bytes;
+    this.executedUpTo = batch.executedUpTo;
     this.offset = 0;
-    this.number = number;
-    this.count = count;
+    this.number = batch.firstNumber;
+    this.count = batch.count;
   }
 
   /** Refused meanwhile (the refusal covers it), or of an epoch that is over. */

@@ -88,7 +88,7 @@ export class RequestQueue {
       return;
     }
     progress.nextNumber += batch.count;
-    this.#push(new QueuedRequests(progress, batch.laneEpoch, batch.firstNumber, batch.count, batch.bytes));
+    this.#push(new QueuedRequests(progress, batch));
     this.#bytes += batch.bytes.length;
   }
 

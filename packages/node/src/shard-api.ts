@@ -31,6 +31,8 @@ export interface RequestBatch {
   readonly laneEpoch: number;
   readonly firstNumber: number;
   readonly count: number;
+  /** −1, or of a resend: see the link's Request frame. */
+  readonly executedUpTo: number;
   /** `count` whole canonical requests, back to back. Owned by the shard. */
   readonly bytes: Uint8Array;
 }

@@ -308,7 +308,15 @@ test("a shard that is not here and a stopping node refuse at once", () => {
   const gateway = bench.link();
   bench.front.setLeader(8, 3, 4);
   gateway.open(1);
-  const header = { laneEpoch: 1, placementEpoch: 1, count: 1, flags: 0, firstNumber: 1, lowestUnanswered: 1 };
+  const header = {
+    laneEpoch: 1,
+    placementEpoch: 1,
+    count: 1,
+    flags: 0,
+    firstNumber: 1,
+    lowestUnanswered: 1,
+    executedUpTo: -1,
+  };
   endFrame(gateway.writer, beginRequest(gateway.writer, 8, 1, header));
   gateway.send();
   bench.time.run(5);

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { CancelHow } from "../src/shard-api.ts";
 import { ShardCluster } from "../testing/shard-cluster.ts";
+import type { TestLane } from "../testing/test-lane.ts";
 
 function three(): ShardCluster {
   return new ShardCluster({ replicas: 3 });
@@ -191,4 +192,70 @@ test("the gateway is told that a group read waits and has taken nothing", () => 
   served.send("XREADGROUP GROUP g d BLOCK 0 STREAMS s >");
   expect(served.parkedCalls).toEqual([]);
   expect(served.events.length).toBe(1);
+});
+
+const READ = "XREADGROUP GROUP g c BLOCK 0 STREAMS s >";
+const UNCERTAIN = "UNCERTAIN The fate of this write is unknown: it may or may not have been executed";
+
+/** A client whose first leader dies while its group read is blocked there; `before` runs while it is. */
+function afterDeathOfLeader(before: (cluster: ShardCluster) => void): { cluster: ShardCluster; again: TestLane } {
+  const cluster = three();
+  const leader = cluster.elect();
+  leader.lane().send("XGROUP CREATE s g $ MKSTREAM");
+  const first = leader.lane();
+  first.send("XLEN s", READ);
+  expect(first.parkedCalls).toEqual(["2"]);
+  before(cluster);
+  leader.crash();
+  const again = cluster.awaitLeader([2, 3]).lane();
+  again.session = first.session;
+  again.epoch = 2;
+  again.nextNumber = 3;
+  again.executedUpTo = 2;
+  return { cluster, again };
+}
+
+test("a group read that was not served before its leader died waits on at the next one", () => {
+  const { cluster, again } = afterDeathOfLeader(() => undefined);
+  expect(again.send(READ)).toEqual([]);
+  expect(again.parkedCalls).toEqual(["3"]);
+  cluster.awaitLeader([2, 3]).lane().send("XADD s 1-0 f v");
+  expect(again.take()).toEqual(["3 [[s [[1-0 [f v]]]]]"]);
+});
+
+test("a group read that was served by a leader that died is uncertain, not served twice", () => {
+  const { cluster, again } = afterDeathOfLeader((before) => {
+    before.replica(1).lane().send("XADD s 1-0 f v");
+  });
+  again.send(READ);
+  expect(again.take()).toEqual([`3 -${UNCERTAIN}`]);
+  cluster.awaitLeader([2, 3]).lane().send("XADD s 2-0 f v");
+  expect(again.take()).toEqual([]);
+  expect(cluster.awaitLeader([2, 3]).lane().send("XPENDING s g")).toEqual(["1 [:1 1-0 1-0 [[c 1]]]"]);
+});
+
+test("a take that went down with its leader never was: the read waits on and is served", () => {
+  const { again } = afterDeathOfLeader((cluster) => {
+    cluster.isolate(1);
+    cluster.replica(1).lane().send("XADD s 1-0 f doomed");
+    cluster.awaitLeader([2, 3]).lane().send("XADD s 2-0 f v");
+  });
+  expect(again.send(READ)).toEqual(["3 [[s [[2-0 [f v]]]]]"]);
+});
+
+test("a group read that is sent again over a new link takes the old one's place in the queue", () => {
+  const cluster = three();
+  const leader = cluster.elect();
+  leader.lane().send("XGROUP CREATE s g $ MKSTREAM");
+  const old = leader.lane();
+  old.send(READ);
+  const again = leader.lane();
+  again.session = old.session;
+  again.nextNumber = 2;
+  again.executedUpTo = 1;
+  expect(again.send(READ)).toEqual([]);
+  expect(leader.up.status().blockedCalls).toBe(1);
+  leader.lane().send("XADD s 1-0 f v");
+  expect(old.events).toEqual([]);
+  expect(again.take()).toEqual(["2 [[s [[1-0 [f v]]]]]"]);
 });

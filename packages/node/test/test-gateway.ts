@@ -72,7 +72,15 @@ export class TestGateway {
     laneEpoch: number = 1,
     shard: number = 7,
   ): void {
-    const header = { laneEpoch, placementEpoch: 1, count, flags: 0, firstNumber, lowestUnanswered: 1 };
+    const header = {
+      laneEpoch,
+      placementEpoch: 1,
+      count,
+      flags: 0,
+      firstNumber,
+      lowestUnanswered: 1,
+      executedUpTo: -1,
+    };
     const at = beginRequest(this.writer, shard, lane, header);
     this.writer.all(bytesOf(text));
     endFrame(this.writer, at);

@@ -20,13 +20,15 @@ export class TestLane implements Lane, LaneSink {
   respVersion: 2 | 3 = 2;
   ack: Ack | null = null;
   readonly clientId: number;
-  readonly session: Uint8Array;
+  session: Uint8Array;
   readonly openedAtMs = 0;
   closed = false;
   readonly sink: LaneSink;
   readonly target: LaneTarget;
   epoch = 1;
   nextNumber = 1;
+  /** Of the next frames: not −1 for a resend. */
+  executedUpTo = -1;
   /** `4 +OK`, `5-6 lost`, `7 refused 1 leader 102`, in the order in which it came. */
   readonly events: string[] = [];
   /** Blocked calls that the shard has spoken of: `4 1-0`. */
@@ -55,6 +57,7 @@ export class TestLane implements Lane, LaneSink {
       laneEpoch: this.epoch,
       firstNumber: this.nextNumber,
       count: commands.length,
+      executedUpTo: this.executedUpTo,
       bytes,
     });
     this.nextNumber += commands.length;
