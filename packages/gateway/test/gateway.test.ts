@@ -643,6 +643,23 @@ describe("a node's own port", () => {
     expect(cluster.nodes[1]!.asked).toEqual([]);
   });
 
+  test("redirects blocked calls when leadership moves away, as Redis does with those of a demoted master", () => {
+    const cluster = new TestCluster({ config });
+    const key = cluster.keyOf(1);
+    const node = cluster.nodes[0]!;
+    let blocked: Asked | null = null;
+    node.onAsked = (asked) => void (blocked = asked);
+    const client = cluster.client();
+    client.send("XREADGROUP", "GROUP", "g", "c", "BLOCK", "0", "STREAMS", key, ">");
+    cluster.world.run(20);
+    node.parked(blocked!, blocked!.first);
+    node.refuse(blocked!, blocked!.first, RefuseReason.notLeader, 2, 2);
+    node.leader(1, 2, 2);
+    cluster.world.run(200);
+    expect(client.take()).toMatch(/^-MOVED \d+ 10\.0\.0\.2:7100\|$/);
+    expect(cluster.nodes[1]!.asked).toEqual([]);
+  });
+
   test("redirects what it had taken when leadership moves away", () => {
     const cluster = new TestCluster({ config });
     const node = cluster.nodes[0]!;
