@@ -130,6 +130,47 @@ describe("§5.2 elections", () => {
     }
   });
 
+  test("whoever knows the term's leader votes for nobody else in that term, even with its vote unspent", () => {
+    const cluster = alone([1], { term: 2 });
+    cluster.node(1).step(from(2, MessageType.Heartbeat, { term: 2 }));
+    cluster.take(1);
+    const answers = answersTo(cluster, from(3, MessageType.Vote, { term: 2, index: 9, logTerm: 2 }));
+    expect(answers.map(({ reject }) => reject)).toEqual([true]);
+    expect(cluster.node(1).status()).toMatchObject({ vote: 0, leader: 2 });
+  });
+
+  test("a vote given starts the voter's own timeout again, one refused does not", () => {
+    for (const [logTerm, role] of [
+      [1, Role.follower],
+      [0, Role.candidate],
+    ] as const) {
+      const cluster = alone([1], { term: 2 });
+      cluster.tick(1, 9);
+      answersTo(cluster, from(2, MessageType.Vote, { term: 2, index: 1, logTerm }));
+      cluster.tick(1, 1);
+      expect(cluster.node(1).role).toBe(role);
+    }
+  });
+
+  test("a voter's first word in a term counts, and its pre-votes count for nothing in it", () => {
+    const voters = [1, 2, 3, 4, 5];
+    const cluster = new Cluster(0, { preVote: true });
+    cluster.addWithDisk(1, diskWith([], voters));
+    const node = cluster.node(1);
+    node.campaign();
+    for (const id of [2, 3, 4]) node.step(from(id, MessageType.PreVoteResp, { term: 1 }));
+    cluster.take(1);
+    while (cluster.write(1));
+    expect([node.role, node.term]).toEqual([Role.candidate, 1]);
+    node.step(from(2, MessageType.VoteResp, { term: 1, reject: true }));
+    node.step(from(2, MessageType.VoteResp, { term: 1 }));
+    for (const id of [3, 4, 5]) node.step(from(id, MessageType.PreVoteResp, { term: 1 }));
+    node.step(from(3, MessageType.VoteResp, { term: 1 }));
+    expect(node.role).toBe(Role.candidate);
+    node.step(from(4, MessageType.VoteResp, { term: 1 }));
+    expect(node.role).toBe(Role.leader);
+  });
+
   test("an election is won by a majority, for every size and number of votes", () => {
     const table: [size: number, granted: number, refused: number, role: Role][] = [
       [1, 0, 0, Role.leader],
