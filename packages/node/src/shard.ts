@@ -431,9 +431,9 @@ export class ShardReplica {
     return { index: this.#state.index, hash: this.#state.stateHash() };
   }
 
-  /** The log entries that are in memory, ascending. */
-  visitLog(each: (index: number, term: number, data: Uint8Array, type: EntryType) => void): void {
-    this.#raftLog.visit(each);
+  /** The log entries that are in memory. For who checks or dumps them. */
+  get log(): Pick<RaftLog, "visit" | "term"> {
+    return this.#raftLog;
   }
 
   /** Walks the state and asserts its invariants. Tests, sim. */

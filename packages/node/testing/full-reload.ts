@@ -24,7 +24,7 @@ export function hashOfFullReload(shard: ShardReplica, rows: readonly KvRow[]): s
   const loaded = state as ShardStateApi | null;
   assert(loaded !== null, "answers come at once");
   const { index } = shard.stateHash();
-  shard.visitLog((at, _term, data, type) => {
+  shard.log.visit((at, _term, data, type) => {
     if (at !== loaded.index + 1 || at > index) return;
     loaded.apply(type === EntryType.Normal ? data : new Uint8Array(0), at);
   });

@@ -2,6 +2,7 @@
  * The bad things that can happen, one row each: add a fault here and nowhere else. A row does its harm to a machine and says how it ends; it answers
  * whether anything was done at all.
  */
+import { MetaAsk } from "@headrace/meta";
 import type { DiskTimes } from "./sim-disk.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import type { Machine, SimulatedCluster } from "./simulated-cluster.ts";
@@ -286,12 +287,40 @@ export const faultTable: readonly FaultRow[] = [
     kind: "bitFlip",
     chanceOf10: 3,
     inject: ({ cluster, machine, random }) => {
-      const isTaken = cluster.machines.some((each) => each !== machine && each.disk.faults.flips > 0);
-      if (isTaken || !machine.isServing || machine.disk.faults.flips > 0) return false;
+      const isTaken = cluster.machines.some(({ disk, wipes }) => wipes > 0 || disk.faults.flips > 0);
+      if (isTaken || !machine.isServing || !cluster.isWhole) return false;
       const isLog = random.chance(1, 2);
       const isDone = isLog ? machine.disk.flipLogBit(random) : machine.disk.flipRowBit(random);
       if (isDone) cluster.loop.count(isLog ? "bit of the log flipped" : "bit of the store flipped");
       return isDone;
+    },
+  },
+  {
+    // `headrace cluster add`, `drain`: replicas move while everything else goes on. Without spares it is refused.
+    kind: "duty",
+    chanceOf10: 6,
+    inject: ({ cluster, machine, random }) => {
+      const { state } = cluster;
+      if (state === null || cluster.machines.length === state.shards[0]!.replicas.length) return false;
+      const nodeId = random.pick(state.nodes).id;
+      const asked = machine.isServing ? machine : cluster.machines.find(({ isServing }) => isServing);
+      if (asked === undefined) return false;
+      cluster.ask(asked, MetaAsk.setDuty, { nodeId, duty: random.pick(["active", "active", "draining"]) });
+      return true;
+    },
+  },
+  {
+    // An empty disk in the machine, once in a run and when nothing else is missing: it comes back as another node.
+    kind: "wipe",
+    chanceOf10: 2,
+    inject: ({ cluster, machine, later, restart }) => {
+      const isTaken = cluster.machines.some(({ disk, wipes }) => wipes > 0 || disk.faults.flips > 0);
+      if (isTaken || !machine.isServing || !cluster.isWhole) return false;
+      machine.wipes++;
+      cluster.crashNode(machine, false);
+      machine.disk.wipe();
+      later(() => restart(machine), 20, 3000);
+      return true;
     },
   },
 ];

@@ -4,6 +4,7 @@
  */
 import { createHmac } from "node:crypto";
 import { defaultLimits, Gateway } from "@headrace/gateway";
+import type { ClusterState } from "@headrace/meta";
 import { defaultNodeConfig, Node, type ShardReplica } from "@headrace/node";
 import type { Digest, Logger } from "@headrace/ports";
 import { checkRollback } from "./checkers/rollbacks.ts";
@@ -15,7 +16,10 @@ import { SimByteNetwork, SimNetwork } from "./sim-network.ts";
 import { PeerDirectory, SimMetaClient, SimPeerNetwork } from "./sim-peers.ts";
 
 export interface ClusterOptions {
+  /** Founders. */
   readonly nodes: number;
+  /** Nodes that join later; faults give them work and take it away again. */
+  readonly spares: number;
   readonly gateways: number;
   readonly shards: number;
   readonly electionTimeoutMs: number;
@@ -26,10 +30,13 @@ export interface ClusterOptions {
   /** Log behind a checkpoint for who lags; with little of it snapshots are sent. */
   readonly logRetainBytes: number;
   readonly snapshotBytesPerSecond: number;
+  /** Short: a node that is down for some seconds is replaced. */
+  readonly nodeDownAfterMs: number;
 }
 
 export const defaultClusterOptions: ClusterOptions = {
   nodes: 3,
+  spares: 0,
   gateways: 2,
   shards: 2,
   electionTimeoutMs: 500,
@@ -38,6 +45,7 @@ export const defaultClusterOptions: ClusterOptions = {
   walSegmentBytes: 256 * 1024,
   logRetainBytes: defaultNodeConfig.shardLimits.logRetainBytes,
   snapshotBytesPerSecond: defaultNodeConfig.snapshotBytesPerSecond,
+  nodeDownAfterMs: defaultNodeConfig.nodeDownAfterMs,
 };
 
 /** Some rows each: a snapshot of a small state is a journey too. */
@@ -46,11 +54,13 @@ const SNAPSHOT_CHUNK_ROWS = 4;
 /** What a seed's cluster is like where the test does not say. Half of them keep hardly any log, some of those send snapshots slowly. */
 export function clusterOptionsOf(seed: number): ClusterOptions {
   const random = new SeededRandom(seed ^ 0x5eed);
-  const { logRetainBytes, snapshotBytesPerSecond } = defaultClusterOptions;
+  const { logRetainBytes, snapshotBytesPerSecond, nodeDownAfterMs } = defaultClusterOptions;
   return {
     ...defaultClusterOptions,
     logRetainBytes: random.pick([logRetainBytes, 1000]),
     snapshotBytesPerSecond: random.pick([snapshotBytesPerSecond, 20_000]),
+    spares: random.pick([0, 0, 1, 2]),
+    nodeDownAfterMs: random.pick([nodeDownAfterMs, 3000]),
   };
 }
 
@@ -76,6 +86,8 @@ export class Machine {
   broken: string | null = null;
   restartIsDue = false;
   isStopping = false;
+  /** How often its disk was replaced by an empty one. */
+  wipes = 0;
 
   constructor(index: number) {
     this.index = index;
@@ -115,14 +127,14 @@ export class SimulatedCluster {
     this.#options = options;
     this.#onLog = onLog;
     this.network = new SimNetwork(loop, random.fork());
-    this.machines = Array.from({ length: options.nodes }, (_, index) => new Machine(index));
+    this.machines = Array.from({ length: options.nodes + options.spares }, (_, index) => new Machine(index));
     this.gatewayAddresses = Array.from({ length: options.gateways }, (_, index) => `gateway-${index + 1}:6379`);
     for (const machine of this.machines) this.startNode(machine);
     for (let index = 0; index < options.gateways; index++) this.startGateway(index);
   }
 
   get seeds(): readonly string[] {
-    return this.machines.map((machine) => `${machine.name}:7401`);
+    return this.machines.slice(0, this.#options.nodes).map((machine) => `${machine.name}:7401`);
   }
 
   startNode(machine: Machine): void {
@@ -145,13 +157,14 @@ export class SimulatedCluster {
         },
         dataBindAddress: `${machine.name}:7400`,
         seeds: this.seeds,
-        bootstrapExpect: this.machines.length,
+        bootstrapExpect: options.nodes,
         shards: options.shards,
-        replicas: Math.min(3, this.machines.length),
+        replicas: Math.min(3, options.nodes),
         electionTimeoutMs: options.electionTimeoutMs,
         heartbeatMs: options.heartbeatMs,
         walSegmentBytes: options.walSegmentBytes,
         snapshotBytesPerSecond: options.snapshotBytesPerSecond,
+        nodeDownAfterMs: options.nodeDownAfterMs,
         shardLimits: {
           ...defaultNodeConfig.shardLimits,
           checkpointIntervalMs: options.checkpointIntervalMs,
@@ -280,6 +293,35 @@ export class SimulatedCluster {
     this.startGateway(index);
   }
 
+  /** The newest state of the cluster that any node knows. */
+  get state(): ClusterState | null {
+    let newest: ClusterState | null = null;
+    for (const { node } of this.machines) {
+      const state = node === null ? null : node.clusterState;
+      if (state !== null && (newest === null || state.version > newest.version)) newest = state;
+    }
+    return newest;
+  }
+
+  /** Every copy of everything that is placed is where it should be, and none is far behind: a disk may be lost. */
+  get isWhole(): boolean {
+    const { state } = this;
+    if (state === null || state.groupIds().some((groupId) => state.membersOf(groupId)!.change !== null)) return false;
+    return state.shards.every(({ id, replicas }) => {
+      const last = [...this.replicas()].filter(({ shard }) => shard.groupId === id && shard.isHealthy);
+      const found = replicas.filter(({ replicaId }) => last.some(({ shard }) => shard.replicaId === replicaId));
+      const ends = last.map(({ shard }) => shard.status().durableIndex);
+      return found.length === replicas.length && Math.max(...ends) === Math.min(...ends);
+    });
+  }
+
+  /** Asks a node for what an operator asks for. */
+  ask(machine: Machine, kind: string, body: Record<string, unknown>): void {
+    machine.node?.onMetaRequest({ kind, body }, (response) => {
+      this.loop.count(response.ok ? `${kind} done` : `${kind} refused`);
+    });
+  }
+
   /** Every shard replica that is there, with its machine. */
   *replicas(): Iterable<{
     readonly machine: Machine;
@@ -302,6 +344,8 @@ export class SimulatedCluster {
   #logger(name: string, onBroken: (message: string) => void = () => undefined): Logger {
     const write = (level: string, event: string, fields?: Record<string, unknown>): void => {
       if (level !== "debug") this.loop.count(`log ${event}`);
+      // The steps of a change of members: joint ones begin with one and end with another.
+      if (event === "members_step") this.loop.count(`members step ${String(fields?.["step"])}`);
       if (event === "rollback_finished" || event === "rollback_loaded_all")
         this.#checkRollback(name, fields?.["group"]);
       if (Number(fields?.["tornBytes"] ?? 0) > 0) this.loop.count("torn tail");

@@ -12,6 +12,7 @@ import { ClientWork, GROUP, ONCE_GROUP, workStreams } from "./workload.ts";
 import { ClockChecker } from "./checkers/clocks.ts";
 import { History } from "./checkers/history.ts";
 import type { Entry, FinalView, PendingRow } from "./checkers/reading.ts";
+import { RaftSafety } from "./checkers/raft-safety.ts";
 import { ReplicaChecker } from "./checkers/replicas.ts";
 import { ErrorReply, type ReplyValue } from "./reply-value.ts";
 
@@ -94,6 +95,7 @@ class Run {
   readonly #cluster: SimulatedCluster;
   readonly #replicas: ReplicaChecker;
   readonly #clocks: ClockChecker;
+  readonly #safety: RaftSafety = new RaftSafety();
   readonly #history: History = new History();
   readonly faults: Faults;
   readonly #clientLife: Life = new Life("clients");
@@ -146,12 +148,19 @@ class Run {
   #step(): boolean {
     const more = this.#loop.step();
     this.#onStep?.(this.#loop.steps);
+    this.#checkMoved();
     this.#replicas.checkLeaders();
     this.#clocks.look();
     if (this.#loop.steps % CHECK_STATES_EVERY_STEPS !== 0) return more;
     this.#replicas.checkStates();
     this.#clocks.check();
     return more;
+  }
+
+  #checkMoved(): void {
+    const life = this.#loop.lastLife;
+    if (life === null) return;
+    for (const machine of this.#cluster.machines) if (machine.life === life) this.#safety.check(machine);
   }
 
   #client(
@@ -308,6 +317,20 @@ class Run {
     return lines.join(", ");
   }
 
+  /** As they are placed, but for those on nodes that may be out; −1: not settled. */
+  #expectedReplicas(): number {
+    const { state, machines } = this.#cluster;
+    if (state === null) return -1;
+    const whole = new Set(machines.map(({ node, broken }) => (node === null || broken !== null ? 0 : node.nodeId)));
+    let expected = 0;
+    for (const { replicas } of state.shards) {
+      const there = replicas.filter(({ nodeId }) => whole.has(nodeId));
+      if (there.length * 2 <= replicas.length) return -1;
+      expected += there.length;
+    }
+    return expected;
+  }
+
   #awaitEqualReplicas(): void {
     const deadline = this.#loop.nowMs + LIVENESS_MS;
     for (;;) {
@@ -321,10 +344,8 @@ class Run {
         byGroup.set(shard.groupId, indexes);
         replicas++;
       }
-      const whole = this.#cluster.machines.filter(({ broken }) => broken === null).length;
-      const expected = byGroup.size * Math.min(3, whole);
       const equal = [...byGroup.values()].every((indexes) => indexes.size === 1 && !indexes.has(-1));
-      if (byGroup.size > 0 && equal && replicas === expected) return;
+      if (equal && replicas === this.#expectedReplicas()) return;
       if (this.#loop.nowMs > deadline)
         throw new Error(`the replicas did not come to the same index after healing: ${this.#whereReplicasAre()}`);
       if (!this.#step()) throw new Error("nothing happens any more, and the replicas differ");

@@ -35,7 +35,7 @@ function fullReload(disk: SimMachineDisk, shard: ShardReplica, index: number): s
   });
   const loaded = state as ShardStateApi | null;
   if (loaded === null) return null;
-  shard.visitLog((at, _term, data, type) => {
+  shard.log.visit((at, _term, data, type) => {
     if (at === loaded.index + 1 && at <= index) loaded.apply(type === EntryType.Normal ? data : NO_DATA, at);
   });
   return loaded.index === index ? loaded.stateHash() : `a log that ends at ${loaded.index}`;
