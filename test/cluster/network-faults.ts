@@ -104,11 +104,11 @@ class Round {
       this.faults.start();
       await pause(this.#options.roundMs);
       this.#working = false;
-      this.faults.heal();
+      await this.faults.heal();
       this.#history.check(await this.#look(quiet));
       return this.#history;
     } catch (error) {
-      this.faults.heal();
+      await this.faults.heal();
       throw new Error(
         [
           (error as Error).message,

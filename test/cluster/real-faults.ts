@@ -33,6 +33,7 @@ export class RealFaults {
   readonly #timers: Set<NodeJS.Timeout> = new Set();
   /** Nodes that lead something, as of the last look. */
   #leading: ReadonlySet<number> = new Set();
+  readonly #dying: Set<Promise<void>> = new Set();
   #active = false;
   #openCuts = 0;
   #deck: RealFaultKind[] = [];
@@ -50,11 +51,13 @@ export class RealFaults {
   }
 
   /** Ends all faults: what is cut is joined, what is down comes up. */
-  heal(): void {
+  async heal(): Promise<void> {
     this.#active = false;
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
     this.#openCuts = 0;
+    // One that is still dying would be taken for running, and never started again.
+    await Promise.all(this.#dying);
     this.#note("healed");
     this.#cluster.heal();
   }
@@ -146,12 +149,14 @@ export class RealFaults {
   }
 
   #kill(place: Place, lowMs: number, highMs: number): void {
-    void this.#cluster.kill(place).then(() => {
+    const dying = this.#cluster.kill(place).then(() => {
+      this.#dying.delete(dying);
       this.#later(lowMs, highMs, () => {
         this.#note(`started ${place.name}`);
         this.#cluster.run(place);
       });
     });
+    this.#dying.add(dying);
   }
 
   #end(kind: RealFaultKind, node: Place, lowMs: number, highMs: number, run: () => void): void {
