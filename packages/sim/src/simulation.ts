@@ -12,6 +12,7 @@ import { ClientWork, GROUP, ONCE_GROUP, workStreams } from "./workload.ts";
 import { ClockChecker } from "./checkers/clocks.ts";
 import { History } from "./checkers/history.ts";
 import type { Entry, FinalView, PendingRow } from "./checkers/reading.ts";
+import { MetadataChecker } from "./checkers/metadata.ts";
 import { RaftSafety } from "./checkers/raft-safety.ts";
 import { ReplicaChecker } from "./checkers/replicas.ts";
 import { ErrorReply, type ReplyValue } from "./reply-value.ts";
@@ -96,6 +97,7 @@ class Run {
   readonly #replicas: ReplicaChecker;
   readonly #clocks: ClockChecker;
   readonly #safety: RaftSafety = new RaftSafety();
+  readonly #metadata: MetadataChecker;
   readonly #history: History = new History();
   readonly faults: Faults;
   readonly #clientLife: Life = new Life("clients");
@@ -115,6 +117,7 @@ class Run {
     );
     this.#replicas = new ReplicaChecker(this.#cluster);
     this.#clocks = new ClockChecker(this.#cluster);
+    this.#metadata = new MetadataChecker(this.#cluster);
     this.faults = new Faults(this.#random.fork(), this.#cluster, options.choice ?? {});
     this.#onStep = options.onStep ?? null;
   }
@@ -154,6 +157,7 @@ class Run {
     if (this.#loop.steps % CHECK_STATES_EVERY_STEPS !== 0) return more;
     this.#replicas.checkStates();
     this.#clocks.check();
+    this.#metadata.check();
     return more;
   }
 
