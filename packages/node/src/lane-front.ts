@@ -21,6 +21,8 @@ export interface LaneFrontHost {
   identity(): NodeIdentity | null;
   /** New for every connection. */
   security(): HandshakeSecurity;
+  /** A gateway was turned away by the handshake; it was told why. */
+  onLinkRefused(): void;
   /** `flush` has work: call it at the end of the turn, and make one if there is none. */
   requestTurn(): void;
 }
@@ -173,6 +175,7 @@ export class LaneFront implements LaneLinkHost {
       this.#giveBackTimer?.cancel();
       this.#giveBackTimer = null;
     }
+    if (link.wasRefused) this.#host.onLinkRefused();
     this.#world.logger.info("link_closed", { gateway: link.gatewayId, reason });
   }
 }

@@ -144,6 +144,11 @@ export class LaneLink implements LaneSink, ByteConnectionEvents {
     return this.#handshake.gateway?.gatewayId ?? "";
   }
 
+  /** Another cluster, another version, no proof of the secret: the gateway was told why. */
+  get wasRefused(): boolean {
+    return this.#handshake.state === "failed";
+  }
+
   /** One write for everything that was answered since the last call. */
   flush(): void {
     this.#flushRequested = false;

@@ -33,6 +33,11 @@ const peerReasons = {
 } as const;
 type PeerReason = (typeof peerReasons)[PeerObjection];
 
+/** A gateway's link that the handshake has refused. */
+const LINK_REASON = "gatewayLink";
+
+type Reason = RefusalReason | PeerReason | typeof LINK_REASON;
+
 export type RefusalReason = (typeof refusalReasons)[number];
 
 /** Named in the log at the first time, then at every doubling. */
@@ -42,7 +47,7 @@ function isNamed(count: number): boolean {
 
 export class MessageRefusals {
   readonly #logger: Logger;
-  readonly #counts: Map<RefusalReason | PeerReason, number>;
+  readonly #counts: Map<Reason, number>;
 
   constructor(logger: Logger) {
     this.#logger = logger;
@@ -54,7 +59,7 @@ export class MessageRefusals {
     return Object.fromEntries(this.#counts);
   }
 
-  count(reason: RefusalReason | PeerReason): number {
+  count(reason: Reason): number {
     return this.#counts.get(reason) ?? 0;
   }
 
@@ -75,7 +80,12 @@ export class MessageRefusals {
     this.#add(peerReasons[objection]);
   }
 
-  #add(reason: RefusalReason | PeerReason): number {
+  /** Named in the log where it happened. */
+  refuseLink(): void {
+    this.#add(LINK_REASON);
+  }
+
+  #add(reason: Reason): number {
     const count = this.count(reason) + 1;
     this.#counts.set(reason, count);
     return count;

@@ -94,6 +94,7 @@ export class Node implements PeerNetworkEvents {
         shard: (shardId) => this.#member?.shard(shardId) ?? null,
         identity: () => this.#linkIdentity(),
         security: () => this.#linkSecurity(),
+        onLinkRefused: () => this.#refusals.refuseLink(),
         requestTurn: () => this.#requestTurn(),
       },
     );

@@ -76,6 +76,7 @@ class Bench {
   readonly shard: FakeShard = new FakeShard();
   readonly respConnections: ByteConnection[] = [];
   readonly front: LaneFront;
+  refusedLinks = 0;
   #turnDue = false;
 
   constructor(secret: string = "") {
@@ -93,6 +94,7 @@ class Bench {
       },
       {
         shard: (shardId) => (shardId === 7 ? this.shard : null),
+        onLinkRefused: () => void this.refusedLinks++,
         identity: () => ({ clusterId: "c1", nodeId: 2, incarnation: 1, featureLevel: 1 }),
         security: () => ({
           secret: secret === "" ? null : bytesOf(secret),
@@ -135,6 +137,8 @@ test("a link with the right secret is welcomed with its credits, one with a wron
   const foreign = bench.link("s3cret", "c2");
   expect(foreign.handshake.failure).toContain("cluster c1");
   expect(foreign.closed).toBe("ended");
+  // The other two have turned away from a node that could not prove itself to them.
+  expect(bench.refusedLinks).toBe(1);
 });
 
 test("bytes that are no link reach the RESP side from the first byte on, however they were cut", () => {
