@@ -79,6 +79,30 @@ describe("the metadata group", () => {
     }
   });
 
+  test("a new member that is killed at any step of its first snapshot has the metadata in the end", () => {
+    const seen = new Set<number>();
+    for (let steps = 0; steps <= 120; steps += 8) {
+      const cluster = founded(1, { replicas: 1 });
+      join(cluster, 1, 2);
+      join(cluster, 2, 3);
+      setDuty(cluster, 2, "active");
+      setDuty(cluster, 3, "active");
+      const installed = (): number => (cluster.nodes[2]!.status()["snapshots"] as { installed: number }).installed;
+      until(cluster, "the replica", () => (cluster.nodes[2]!.member?.metaGroup ?? null) !== null);
+      for (let step = 0; step < steps; step++) cluster.time.step(Infinity);
+      cluster.kill(2);
+      cluster.time.run(100);
+      cluster.start(2);
+      until(cluster, "three voters", () => metaRests(cluster, [1, 2, 3]));
+      until(cluster, "node 3 to know", () => cluster.nodes[2]!.clusterState?.metaChange === null);
+      seen.add(installed());
+      const [first, , last] = cluster.nodes.map((node) => node!.member!.metaGroup!.raftStatus());
+      expect(last!.confState).toEqual(first!.confState);
+    }
+    // Killed before it counted, it gets it in its second life; killed later it finds it on its disk.
+    expect([...seen].toSorted()).toEqual([0, 1]);
+  });
+
   test("moves off a node that is drained, whose leader it may be, and its old replica is deleted", () => {
     const cluster = founded(1, { replicas: 1 });
     for (const i of [1, 2, 3]) join(cluster, i, i + 1);
