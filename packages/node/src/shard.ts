@@ -21,6 +21,7 @@ import { Executor } from "./executor.ts";
 import { bestSuccessor, HandOver } from "./hand-over.ts";
 import { HeldReplies } from "./held-replies.ts";
 import type { ElectionView } from "./raft-groups.ts";
+import { LeaderNews } from "./leader-news.ts";
 import { RaftLog } from "./raft-log.ts";
 import { RaftStorage } from "./raft-storage.ts";
 import { compactLog } from "./log-retention.ts";
@@ -69,11 +70,10 @@ export class ShardReplica {
   #stopping: boolean = false;
   #failed: string | null = null;
   #checkpointForced: boolean = false;
+  /** Index of the last change of members proposed here: it counts for this replica once its own disk has it. */
+  #memberChangeIndex: number = 0;
   #compactedFor: number;
-  /** What the node was told last. */
-  #toldLeader: number = 0;
-  #toldTerm: number = 0;
-  #toldReady: boolean = false;
+  readonly #leaderNews: LeaderNews;
 
   private constructor(opening: ShardOpening, loaded: LoadedShard) {
     const { config, world, host } = opening;
@@ -160,7 +160,7 @@ export class ShardReplica {
       raftLog,
       checkpointer: this.#checkpointer,
       isRollingBack: () => this.#rollback.isRunning,
-      forceCheckpoint: () => this.#forceCheckpoint(),
+      forceCheckpoint: () => this.checkpoint(() => {}),
       switched: (at) => {
         this.#applied = at.index;
         this.#compactedFor = at.index;
@@ -168,6 +168,7 @@ export class ShardReplica {
       loaded: (state) => this.#takeLoaded(state),
       onFailed,
     });
+    this.#leaderNews = new LeaderNews((leader, term, ready) => host.onLeaderChange(groupId, leader, term, ready));
     this.#applied = row.index;
     this.#compactedFor = row.index;
     raftLog.evict(row.index);
@@ -313,7 +314,10 @@ export class ShardReplica {
   proposeMembers(data: Uint8Array, isV2: boolean): Proposed {
     if (!this.isReady || this.#handOver !== null) return { ok: false, reason: "notLeader" };
     const proposed = this.#raft.proposeConfChange(data, isV2);
-    if (proposed.ok) this.#state.apply(NO_DATA, proposed.index);
+    if (proposed.ok) {
+      this.#state.apply(NO_DATA, proposed.index);
+      this.#memberChangeIndex = proposed.index;
+    }
     this.#host.requestTurn(this.groupId);
     return proposed;
   }
@@ -330,10 +334,6 @@ export class ShardReplica {
   /** Makes the store hold everything that this replica has executed or applied so far, once it is committed; then a restart replays little. */
   checkpoint(done: Done<void>): void {
     this.#checkpointer.waitFor(this.#state.index, done);
-    this.#forceCheckpoint();
-  }
-
-  #forceCheckpoint(): void {
     this.#checkpointForced = true;
     this.#host.requestTurn(this.groupId);
   }
@@ -572,7 +572,8 @@ export class ShardReplica {
     const wanted = this.#executor.durabilityWanted;
     // Without anybody waiting, entries that nobody syncs would fill the bound of X − C.
     const crowded = this.#uncommitted.isAbove(this.#config.limits, 0.5) ? this.#raft.lastIndex : 0;
-    return Math.max(wanted > this.#raft.commit ? wanted : 0, crowded, this.#waits.localIndexWanted());
+    const gated = Math.max(wanted > this.#raft.commit ? wanted : 0, this.#memberChangeIndex);
+    return Math.max(gated, crowded, this.#waits.localIndexWanted());
   }
 
   #proceedHandOver(): void {
@@ -626,14 +627,8 @@ export class ShardReplica {
   }
 
   #tell(): void {
-    const leader = this.#failed === null ? this.#raft.leader : 0;
-    const { term } = this.#raft;
-    const ready = this.#failed === null && this.isReady;
-    if (leader === this.#toldLeader && term === this.#toldTerm && ready === this.#toldReady) return;
-    this.#toldLeader = leader;
-    this.#toldTerm = term;
-    this.#toldReady = ready;
-    this.#host.onLeaderChange(this.groupId, leader, term, ready);
+    const isHealthy = this.#failed === null;
+    this.#leaderNews.now(isHealthy ? this.#raft.leader : 0, this.#raft.term, isHealthy && this.isReady);
   }
 
   /** A method, so that the compiler does not believe that what was true before a call still is. */

@@ -6,6 +6,7 @@
 import { expect, test } from "vitest";
 import { assert } from "@headrace/bytes";
 import { Ack } from "@headrace/commands";
+import { ConfChangeType, encodeConfChangeV1 } from "@headrace/raft-ts";
 import { SeededRandom } from "../testing/manual-world.ts";
 import { ShardCluster } from "../testing/shard-cluster.ts";
 import type { TestReplica } from "../testing/shard-cluster.ts";
@@ -40,13 +41,17 @@ class Storm {
   installed = 0;
   resumed = 0;
   #value = 0;
+  /** Replica 4, empty at first, is added in the middle of it. */
+  readonly #hasLearner: boolean;
 
   constructor(seed: number) {
     this.random = new SeededRandom(seed);
     for (let i = 0; i < 10; i++) this.random.u32();
     const small = this.random.below(2) === 0;
+    this.#hasLearner = this.random.below(2) === 0;
     this.cluster = new ShardCluster({
-      replicas: 3,
+      replicas: this.#hasLearner ? 4 : 3,
+      members: 3,
       fsync: (["always", "everysec", "no"] as const)[this.random.below(3)]!,
       limits: {
         batchBytes: small ? 150 : 4096,
@@ -107,7 +112,7 @@ class Storm {
 
   step(): void {
     const { random, cluster } = this;
-    const replica = cluster.replica(1 + random.below(3));
+    const replica = cluster.replica(1 + random.below(cluster.replicas.length));
     switch (random.below(40)) {
       case 0:
         cluster.isolate(replica.id);
@@ -160,9 +165,19 @@ class Storm {
       case 22:
         cluster.run(random.below(40));
         break;
+      case 23:
+        this.#addLearner();
+        break;
       default:
         this.#send();
     }
+  }
+
+  #addLearner(): void {
+    const leader = this.cluster.replicas.find((replica) => replica.shard?.isReady === true);
+    if (!this.#hasLearner || leader === undefined || leader.up.status().members.learners.length > 0) return;
+    const change = encodeConfChangeV1({ type: ConfChangeType.addLearnerNode, replica: 4 });
+    leader.up.proposeMembers(change, false);
   }
 
   #crash(replica: TestReplica): void {
@@ -190,8 +205,16 @@ class Storm {
     }
     cluster.pass(3000);
     cluster.awaitLeader([1, 2, 3]);
+    for (let round = 0; round < 100 && !this.#isLearnerIn(); round++) {
+      this.#addLearner();
+      cluster.pass(100);
+    }
     // A snapshot that has to be taken up again waits for somebody's patience to end.
     for (let round = 0; round < 100 && !this.#isSame(); round++) cluster.pass(300);
+  }
+
+  #isLearnerIn(): boolean {
+    return !this.#hasLearner || this.cluster.awaitLeader([1, 2, 3]).up.status().members.learners.length > 0;
   }
 
   #isSame(): boolean {

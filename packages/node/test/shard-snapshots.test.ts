@@ -390,3 +390,12 @@ test("a dirty leader cuts nothing that is not committed", () => {
   scene.catchUp(5000);
   expect(indexes.length).toBeGreaterThan(0);
 });
+
+test("a change of members takes effect at its leader although nobody waits for its disk", () => {
+  for (const fsync of ["everysec", "no"] as const) {
+    const scene = new Scene({ replicas: 4, members: 3, fsync });
+    scene.addLearner(4);
+    expect(scene.leader.up.status().members.learners, fsync).toEqual([4]);
+    scene.catchUp();
+  }
+});
