@@ -361,7 +361,7 @@ export const mutants: readonly Mutant[] = [
     tier: "long",
   },
   {
-    name: "a snapshot keeps the index of an older one",
+    name: "the row of a snapshot is read from the live store",
     file: "packages/node/src/shard-snapshots.ts",
     find: "    world.kvStore.get(checkpointKey(config.groupId), view, (result) => {",
     replace: "    world.kvStore.get(checkpointKey(config.groupId), null, (result) => {",
@@ -376,14 +376,6 @@ export const mutants: readonly Mutant[] = [
       "",
     ].join("\n"),
     replace: ["    if (term < 0) this.#held.resolve(this.#queue.lanes(), () => true);", ""].join("\n"),
-    invariant: "I12",
-    tier: "long",
-  },
-  {
-    name: "whoever is told of a new term only looks whether it leads",
-    file: "packages/node/src/shard.ts",
-    find: "if (this.#leadTerm !== 0 && (!isLeader || raft.term !== this.#leadTerm))",
-    replace: "if (this.#leadTerm !== 0 && !isLeader)",
     invariant: "I12",
     tier: "long",
   },
@@ -419,6 +411,7 @@ export const mutants: readonly Mutant[] = [
     find: "if (blocked.laneEpoch === blocked.progress.epoch) this.#queue.refuse(blocked.progress, blocked.number, reason);",
     replace: "",
     invariant: "I13",
+    test: "packages/node/test/shard-blocking.test.ts",
     tier: "long",
   },
   {
@@ -435,6 +428,7 @@ export const mutants: readonly Mutant[] = [
     find: "progress.reset(progress.id === this.id ? lastIndex : 0, lastIndex + 1);",
     replace: "progress.reset(progress.id === this.id ? lastIndex : progress.match, lastIndex + 1);",
     invariant: "I15",
+    test: "packages/raft-ts/test/safety.test.ts",
     tier: "long",
   },
   {
@@ -546,6 +540,7 @@ export const mutants: readonly Mutant[] = [
     find: "if (index < this.offset || this.term(index) !== term) return;",
     replace: "if (index < this.offset || this.term(index) < 0) return;",
     invariant: "I21",
+    test: "packages/raft-ts/test/storage.test.ts",
     tier: "long",
   },
   {

@@ -53,6 +53,7 @@ export class ShardState implements ShardStateApi {
     assert(index === this.#index + 1, "log entry out of order");
     if (data.length > 0) {
       this.#applier.applyBatch(data, index);
+      assert(this.#applier.logTimeMs >= this.#logTimeMs, "log time never goes back (I4)");
       this.#logTimeMs = this.#applier.logTimeMs;
     }
     this.#index = index;

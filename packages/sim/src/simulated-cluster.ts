@@ -32,6 +32,8 @@ export interface ClusterOptions {
   readonly snapshotBytesPerSecond: number;
   /** Short: a node that is down for some seconds is replaced. */
   readonly nodeDownAfterMs: number;
+  /** Few: a leader without its quorum soon has to stop (I17). */
+  readonly uncommittedEntries: number;
 }
 
 export const defaultClusterOptions: ClusterOptions = {
@@ -46,6 +48,7 @@ export const defaultClusterOptions: ClusterOptions = {
   logRetainBytes: defaultNodeConfig.shardLimits.logRetainBytes,
   snapshotBytesPerSecond: defaultNodeConfig.snapshotBytesPerSecond,
   nodeDownAfterMs: defaultNodeConfig.nodeDownAfterMs,
+  uncommittedEntries: defaultNodeConfig.shardLimits.uncommittedEntries,
 };
 
 /** Some rows each: a snapshot of a small state is a journey too. */
@@ -54,13 +57,14 @@ const SNAPSHOT_CHUNK_ROWS = 4;
 /** What a seed's cluster is like where the test does not say. Half of them keep hardly any log, some of those send snapshots slowly. */
 export function clusterOptionsOf(seed: number): ClusterOptions {
   const random = new SeededRandom(seed ^ 0x5eed);
-  const { logRetainBytes, snapshotBytesPerSecond, nodeDownAfterMs } = defaultClusterOptions;
+  const { logRetainBytes, snapshotBytesPerSecond, nodeDownAfterMs, uncommittedEntries } = defaultClusterOptions;
   return {
     ...defaultClusterOptions,
     logRetainBytes: random.pick([logRetainBytes, 1000]),
     snapshotBytesPerSecond: random.pick([snapshotBytesPerSecond, 20_000]),
     spares: random.pick([0, 0, 1, 2]),
     nodeDownAfterMs: random.pick([nodeDownAfterMs, 3000]),
+    uncommittedEntries: random.pick([uncommittedEntries, 12]),
   };
 }
 
@@ -133,6 +137,10 @@ export class SimulatedCluster {
     for (let index = 0; index < options.gateways; index++) this.startGateway(index);
   }
 
+  get uncommittedEntries(): number {
+    return this.#options.uncommittedEntries;
+  }
+
   get seeds(): readonly string[] {
     return this.machines.slice(0, this.#options.nodes).map((machine) => `${machine.name}:7401`);
   }
@@ -169,6 +177,7 @@ export class SimulatedCluster {
           ...defaultNodeConfig.shardLimits,
           checkpointIntervalMs: options.checkpointIntervalMs,
           logRetainBytes: options.logRetainBytes,
+          uncommittedEntries: options.uncommittedEntries,
           snapshotChunkRows: SNAPSHOT_CHUNK_ROWS,
         },
       },

@@ -4,12 +4,15 @@
  */
 import { crc32, latin1 } from "@headrace/bytes";
 import type { ShardReplica } from "@headrace/node";
+import type { RaftStatus } from "@headrace/raft-ts";
 import type { Placement } from "./history.ts";
 import type { SimulatedCluster } from "../simulated-cluster.ts";
 
 /** As the workload makes them, in the client's own bytes. */
 const PAYLOADS = /(?<=\n)c\d+\.\d+(?=\r)/g;
 const VERIFY_EVERY_STEPS = 2000;
+/** Entries that a leader adds without being asked: the one that begins its term, changes of members. */
+const RAFTS_OWN_ENTRIES = 4;
 
 export class ReplicaChecker {
   readonly #cluster: SimulatedCluster;
@@ -41,7 +44,10 @@ export class ReplicaChecker {
     for (const { shard } of this.#cluster.replicas()) {
       if (!shard.isLeader) continue;
       const { groupId, replicaId } = shard;
-      const { term } = shard.status();
+      const raft = shard.raftStatus();
+      const { term } = raft;
+      this.#checkBound(shard, raft.lastIndex - raft.commit);
+      if (raft.transferee !== 0) this.#checkTransfer(shard, raft);
       const other = this.#leading.get(groupId);
       if (other === undefined) this.#leading.set(groupId, term);
       else if (shard.isReady) this.#cluster.loop.count("a deposed leader that does not know it");
@@ -57,6 +63,26 @@ export class ReplicaChecker {
         throw new Error(`two leaders of shard ${groupId} in term ${term}: replicas ${known} and ${replicaId}`);
       }
     }
+  }
+
+  /** What is not committed is bounded for every level of acknowledgement (I17). */
+  #checkBound(shard: ShardReplica, uncommitted: number): void {
+    if (uncommitted < this.#cluster.uncommittedEntries) return;
+    this.#cluster.loop.count("as much uncommitted as is allowed");
+    if (uncommitted <= this.#cluster.uncommittedEntries + RAFTS_OWN_ENTRIES) return;
+    throw new Error(
+      `shard ${shard.groupId} has ${uncommitted} uncommitted entries; its bound is ${this.#cluster.uncommittedEntries}`,
+    );
+  }
+
+  /** Who lets go of leadership has answered for everything that it executed, and the next one has it all (I18). */
+  #checkTransfer(shard: ShardReplica, { transferee, commit, lastIndex, progress }: RaftStatus): void {
+    const { heldReplies } = shard.status();
+    const match = progress.find(({ id }) => id === transferee)?.match ?? 0;
+    if (heldReplies === 0 && commit === lastIndex && match === lastIndex) return;
+    throw new Error(
+      `shard ${shard.groupId} hands over to ${transferee} with ${heldReplies} replies held, at ${lastIndex} with ${commit} committed; it has ${match}`,
+    );
   }
 
   /** Walks states and logs: now and then. */
