@@ -9,7 +9,7 @@ import { describe, expect, test } from "vitest";
 import { simulate, Violation, type SimulationResult } from "@headrace/sim";
 
 const STEPS = 20_000;
-const FRESH_SEEDS = 40;
+const FRESH_SEEDS = 30;
 
 const fixed = readFileSync(join(dirname(fileURLToPath(import.meta.url)), "seeds.txt"), "utf8")
   .split("\n")
