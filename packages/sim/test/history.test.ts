@@ -112,6 +112,19 @@ describe("histories that can be true", () => {
       },
     ],
     [
+      "a stream is trimmed by an id that was answered early, lost, and ahead of what is there",
+      {
+        lines: [
+          { client: "early", from: 1, to: 2, request: "XADD t:{a} * p p9", reply: "9-0", ack: "1" },
+          { from: 3, to: 4, request: "XADD t:{a} * p p1", reply: "1-0" },
+          { client: "early", from: 5, to: 6, request: "XTRIM t:{a} MINID = 9-0", reply: 1 },
+          { client: "reader", from: 7, to: 8, request: "XRANGE t:{a} - +", reply: [] },
+          { from: 9, to: 10, request: "XADD t:{a} * p p2", reply: "2-0" },
+        ],
+        entries: { "t:{a}": entries(2) },
+      },
+    ],
+    [
       "a deleted key begins again, with an id that it has had",
       {
         lines: [
