@@ -148,8 +148,18 @@ export class ReplicaKeeper {
   #clear(groupId: number, then: () => void): void {
     this.#world.log.forget(groupId);
     if (groupId === META_GROUP_ID) return then();
+    this.#removeRows(groupId, then);
+  }
+
+  /** A full disk delays it, and nothing else. */
+  #removeRows(groupId: number, then: () => void): void {
     removeGroupRows(this.#world.kvStore, groupId, (removed) => {
-      if (this.#survives(removed, `rows of group ${groupId}`)) then();
+      if (!removed.ok && removed.reason === "space" && !this.#stopped) {
+        this.#world.logger.warn("rows_not_removed", { group: groupId, message: removed.message });
+        this.#world.scheduler.after(RETRY_MS, () => {
+          if (!this.#stopped) this.#removeRows(groupId, then);
+        });
+      } else if (this.#survives(removed, `rows of group ${groupId}`)) then();
     });
   }
 

@@ -139,6 +139,8 @@ export const testDigest: Digest = {
 /** What outlives a process. */
 export class MemoryDisks {
   freeBytes = 1e12;
+  /** The store finds no space for anything. */
+  isStoreFull = false;
   readonly records: Map<string, Uint8Array> = new Map();
   readonly segments: Map<number, Uint8Array> = new Map();
   rows: KvRow[] = [];
@@ -243,6 +245,7 @@ export class MemoryKvStore implements KvStore {
   write(changes: readonly KvChange[], done: Done<void>): void {
     const own = changes.map(({ key, value }) => ({ key: key.slice(), value: value?.slice() ?? null }));
     this.#time.after(0.3, this.#life, () => {
+      if (this.#disks.isStoreFull) return done({ ok: false, reason: "space", message: "no space left" });
       let rows = this.#disks.rows;
       for (const { key, value } of own) {
         rows = rows.filter((row) => compareBytes(row.key, key) !== 0);

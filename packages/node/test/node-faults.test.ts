@@ -120,6 +120,18 @@ describe("a node whose log is damaged", () => {
     }
   });
 
+  test("comes back also over a full disk, as soon as there is space", () => {
+    const cluster = restartedWith(damageLog);
+    const before = replicasOfFirst(cluster);
+    cluster.disks[0]!.isStoreFull = true;
+    cluster.time.run(10_000);
+    expect(cluster.ready()).toBe(false);
+    cluster.disks[0]!.isStoreFull = false;
+    untilReplaced(cluster, before);
+    expect(lengths(cluster)).toEqual(keys.map(() => ":1"));
+    expectEqualReplicas(cluster);
+  });
+
   test("is not replaced while the others are no healthy majority: it waits, and says for what", () => {
     const cluster = restartedWith(damageLog);
     cluster.kill(2);
