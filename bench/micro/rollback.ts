@@ -178,6 +178,7 @@ async function run(scenario: Scenario): Promise<void> {
   let bytes = 0;
   let entries = 0;
   for (let batch = 0; batch < limits.uncommittedEntries && bytes < limits.uncommittedBytes; batch++) {
+    if (state.dirtyKeys >= limits.dirtyKeys) break;
     shard.batch((effects) => {
       const share = limits.uncommittedBytes / limits.uncommittedEntries;
       while (effects.byteLength < share) {

@@ -132,6 +132,7 @@ export class Executor {
   isOverBounds(): boolean {
     const { uncommitted, held, raftLog, limits } = this.#options;
     if (uncommitted.isAbove(limits, 1) || held.bytes >= limits.heldBytes) return true;
+    if (this.#state.dirtyKeys >= limits.dirtyKeys) return true;
     return raftLog.memoryBytes >= limits.logCacheBytes + limits.logAheadBytes;
   }
 

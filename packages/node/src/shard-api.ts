@@ -140,6 +140,8 @@ export interface ShardLimits {
   /** A checkpoint is captured when this much changed … */
   readonly checkpointBytes: number;
   readonly checkpointKeys: number;
+  /** Keys changed since the last capture at which nothing more is executed: a rollback reads each of them again. Above checkpointKeys. */
+  readonly dirtyKeys: number;
   /** … or this long after the last, if anything changed. */
   readonly checkpointIntervalMs: number;
   /** Captures waiting for their commit or for the store. */

@@ -15,6 +15,7 @@ export const defaultShardLimits: ShardLimits = {
   blockedCalls: 65_536,
   checkpointBytes: 4 * MIB,
   checkpointKeys: 4096,
+  dirtyKeys: 16_384,
   checkpointIntervalMs: 1000,
   checkpointQueue: 2,
   logCacheBytes: 16 * MIB,

@@ -372,7 +372,9 @@ export class ShardReplica {
     this.#proceedCheckpoint();
     this.#tell();
     this.#queue.sweep();
-    if (isMore) this.#host.requestTurn(this.groupId);
+    // What waits for room, in (C, X] or for changed keys, runs in the next turn.
+    const hasRoom = !this.#queue.isEmpty && this.#mayExecute() && !this.#executor.isOverBounds();
+    if (isMore || hasRoom) this.#host.requestTurn(this.groupId);
   }
 
   status(): ShardStatus {
@@ -557,10 +559,6 @@ export class ShardReplica {
     this.#uncommitted.committed(commit);
     const persisted = this.#config.fsync === "always" ? this.#storage.durableIndex : this.#storage.writtenIndex;
     this.#held.advance(persisted, commit, this.#raft.confirmedRead);
-    // What waits for room in (C, X] runs in the next turn.
-    if (!this.#queue.isEmpty && this.#mayExecute() && !this.#executor.isOverBounds()) {
-      this.#host.requestTurn(this.groupId);
-    }
   }
 
   /** Under everysec and no: whether the append that is about to be queued must be durable at once. */

@@ -129,3 +129,24 @@ test("a damaged row that a rollback needs stops the replica, with the reason", (
   cluster.pass(100);
   expect(first.failure).toMatch(/^the state cannot be loaded again: row does not match its checksum \(slot /);
 });
+
+test("a leader without a majority stops at so many changed keys, and goes on when it has one again", () => {
+  const limits = { checkpointKeys: 4, checkpointQueue: 1, dirtyKeys: 10 };
+  const cluster = new ShardCluster({ replicas: 3, limits });
+  const first = cluster.elect(1);
+  const lane = first.lane();
+  lane.ack = Ack.executed;
+  lane.send("XADD s 1-0 f v");
+  cluster.isolate(1);
+  // One by one: a frame is taken whole.
+  for (let i = 0; i < 40; i++) lane.send(`XADD k${i} 1-0 f v`);
+  const { keys } = first.up.status();
+  expect(keys).toBeGreaterThanOrEqual(10);
+  expect(keys).toBeLessThan(20);
+  expect(first.up.status().queuedBytes).toBeGreaterThan(0);
+  cluster.heal();
+  cluster.pass(20);
+  expect(first.up.status().keys).toBe(41);
+  expect(first.up.status().queuedBytes).toBe(0);
+  cluster.assertSame();
+});
