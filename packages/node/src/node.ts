@@ -188,6 +188,12 @@ export class Node implements PeerNetworkEvents {
     return { ready: reasons.length === 0, reasons };
   }
 
+  /** Nobody waits for it to be ready: it was removed, is a spare, or is being emptied. */
+  get isSetAside(): boolean {
+    const state = this.#member?.state;
+    return state !== undefined && state.node(this.nodeId)?.duty !== "active";
+  }
+
   /** The state of the cluster as this node knows it; null before membership. To be read, not kept. */
   get clusterState(): ClusterState | null {
     return this.#member?.state ?? null;

@@ -11,7 +11,7 @@ export async function runNode(settings: Settings): Promise<number> {
   try {
     const running = await startNode(settings, createTcpNetwork({}), logger);
     return await runUntilStopped({
-      isReady: () => running.node.readiness().ready,
+      isReady: () => running.node.readiness().ready || running.node.isSetAside,
       nodeId: () => running.node.nodeId,
       close: () => running.close(),
     });
