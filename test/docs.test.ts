@@ -12,6 +12,7 @@ import { describe, expect, test } from "vitest";
 import { rowsOf } from "../packages/server/src/configuration.ts";
 import { environmentName } from "../packages/server/src/settings.ts";
 import { settingsTable } from "../packages/server/src/settings-table.ts";
+import { mutants } from "./sim/mutants.ts";
 import { shellWords, testedCommands } from "./tested-commands.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -107,6 +108,17 @@ describe("ARCHITECTURE.md", () => {
       expect(cell, room!).toBeDefined();
       const shown = [...cell!.matchAll(/`([\w-]+)`/g)].map((match) => match[1]!);
       expect(shown, room!).toEqual([...list!.matchAll(/"([\w-]+)"/g)].map((match) => match[1]!));
+    }
+  });
+
+  test("its table of invariants names every mutant, marks those that a test notices, and no other", () => {
+    const rows = [...architecture.matchAll(/^\| (I\d+) \|[^\n]*\| ([^|\n]*) \|$/gm)];
+    expect(rows.map(([, invariant]) => invariant)).toEqual(Array.from({ length: 26 }, (_, i) => `I${i}`));
+    for (const [, invariant, cell] of rows) {
+      const known = mutants.filter((mutant) => mutant.invariant === invariant);
+      if (invariant === "I8" || invariant === "I25") expect(known, "write it into the table").toEqual([]);
+      else
+        expect(cell!.split("; ")).toEqual(known.map(({ name, test: by }) => (by === undefined ? name : `${name} †`)));
     }
   });
 

@@ -3,7 +3,17 @@
  * mutants.test.ts; alone it runs the whole table and prints it: `npm run sim:mutants [-- NAME-PART …] [--seconds N] [--from N] [--json]`.
  */
 import { spawn } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -118,23 +128,32 @@ async function judgeByTest(
   change: (isBroken: boolean) => void,
 ): Promise<Verdict> {
   const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
-  const args = [vitest, "run", "--root", folder, "--reporter=json", test];
+  const report = join(folder, "report.json");
+  const args = [vitest, "run", "--root", folder, "--reporter=json", `--outputFile.json=${report}`, test];
   const from = performance.now();
   const broken = await runNode(folder, args, 20 * BUSY_FACTOR);
   const seconds = (performance.now() - from) / 1000;
+  const isNoticed = broken === null || broken.exitCode !== 0;
+  const message = isNoticed ? firstFailure(report) : null;
   change(false);
   const whole = await runNode(folder, args, 20 * BUSY_FACTOR);
   if (whole === null || whole.exitCode !== 0)
     throw new Error(`${test} fails without "${mutant.name}" too\n${whole?.output}`);
-  const isNoticed = broken === null || broken.exitCode !== 0;
-  const message = isNoticed ? firstFailure(broken?.output ?? "") : null;
   return { mutant, message, seed: null, runs: 1, seconds, failing: [] };
 }
 
 /** The title of the first test that failed. */
-function firstFailure(output: string): string {
-  const found = /"fullName":"((?:[^"\\]|\\.)*)","status":"failed"/.exec(output);
-  return found === null ? "the test file fails" : found[1]!;
+function firstFailure(report: string): string {
+  if (!existsSync(report)) return "the tests do not come to an end";
+  const { testResults } = JSON.parse(readFileSync(report, "utf8")) as {
+    readonly testResults: readonly {
+      readonly assertionResults: readonly { readonly fullName: string; readonly status: string }[];
+    }[];
+  };
+  const failed = testResults
+    .flatMap(({ assertionResults }) => assertionResults)
+    .find(({ status }) => status === "failed");
+  return failed?.fullName ?? "the file cannot be loaded";
 }
 
 async function search(folder: string, options: readonly string[], seconds: number): Promise<SearchResult | null> {
