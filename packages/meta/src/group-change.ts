@@ -75,6 +75,8 @@ export function cancelChange(group: GroupMembers, id: number): ChangedMembers {
   const { change } = group;
   if (change === null || change.id !== id) return { error: `no change ${id} in flight` };
   if (change.stage === "cancelling") return { members: group };
+  // Newcomers taken out of the group's log show a leader with an old view that the change is over. A change without any leaves no such mark.
+  if (change.stage === "swapping" && change.adds.length === 0) return { error: `change ${id} can only go on` };
   return { members: { replicas: group.replicas, change: { ...change, stage: "cancelling" } } };
 }
 

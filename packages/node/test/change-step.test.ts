@@ -241,6 +241,19 @@ describe("a change of members", () => {
     expect(bench.state.shard(GROUP)!.change).toBeNull();
   });
 
+  test("that only removes cannot be cancelled once a leader may act on it: nothing in the log would tell an old view that it is over", () => {
+    const bench = new Bench(4);
+    const before = [...bench.group.voters];
+    begin(bench, [], [before[2]!]);
+    const { id } = bench.state.shard(GROUP)!.change!;
+    bench.step(0);
+    expect(bench.state.shard(GROUP)!.change!.stage).toBe("swapping");
+    expect(bench.tell({ kind: "cancelChange", groupId: GROUP, changeId: id })).toBe(false);
+    bench.settle();
+    expect([...bench.group.voters].sort((a, b) => a - b)).toEqual(before.slice(0, 2));
+    expect(bench.state.shard(GROUP)!.replicas).toHaveLength(2);
+  });
+
   test("does not swap a live voter for one that has died meanwhile when that would cost the majority", () => {
     const bench = new Bench(4);
     const [, second, third] = [...bench.group.voters];
