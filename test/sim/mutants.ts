@@ -180,7 +180,7 @@ export const mutants: readonly Mutant[] = [
     ].join("\n"),
     replace: ["      !this.#isReplacing &&", "      !this.#stopping"].join("\n"),
     invariant: "I1",
-    tier: "long",
+    tier: "test",
   },
   {
     name: "executed now, proposed in the next turn",
@@ -188,7 +188,7 @@ export const mutants: readonly Mutant[] = [
     find: ["    this.#closeSegment();", "    this.#seal();", "    held.endTurn(this.#reply.writer);"].join("\n"),
     replace: ["    this.#closeSegment();", "    held.endTurn(this.#reply.writer);"].join("\n"),
     invariant: "I2",
-    tier: "long",
+    tier: "test",
   },
   {
     name: "quota checked by propose, not before executing",
@@ -212,7 +212,7 @@ export const mutants: readonly Mutant[] = [
     find: ["  const timeMs = reader.f64();", "  const noAck = reader.u8() === 1;"].join("\n"),
     replace: ["  const timeMs = reader.f64() * 0 + Date.now();", "  const noAck = reader.u8() === 1;"].join("\n"),
     invariant: "I4",
-    tier: "long",
+    tier: "test",
   },
   {
     name: "log time follows the clock back",
@@ -220,7 +220,7 @@ export const mutants: readonly Mutant[] = [
     find: "const logTimeMs = Math.max(this.#logTimeMs, wallMs);",
     replace: "const logTimeMs = wallMs;",
     invariant: "I4",
-    tier: "long",
+    tier: "test",
   },
   {
     name: "MOVED for what was executed",
@@ -419,7 +419,7 @@ export const mutants: readonly Mutant[] = [
     find: ["    reader.offset = first;", "    for (let i = 0; i < count; i++) {"].join("\n"),
     replace: ["    reader.offset = first;", "    for (let i = 0; i < Math.min(count, 8); i++) {"].join("\n"),
     invariant: "I14",
-    tier: "long",
+    tier: "test",
   },
   {
     name: "match indexes of an older term are kept",
@@ -462,7 +462,7 @@ export const mutants: readonly Mutant[] = [
       "    this.count++;",
     ].join("\n"),
     invariant: "I16",
-    tier: "long",
+    tier: "test",
   },
   {
     name: "no bound for what is not committed",
@@ -470,7 +470,7 @@ export const mutants: readonly Mutant[] = [
     find: "if (uncommitted.isAbove(limits, 1) || held.bytes >= limits.heldBytes) return true;",
     replace: "if (held.bytes >= limits.heldBytes) return true;",
     invariant: "I17",
-    tier: "long",
+    tier: "test",
   },
   {
     name: "TimeoutNow before the target has everything",
@@ -513,7 +513,7 @@ export const mutants: readonly Mutant[] = [
     find: "if (seen++ >= run.answered) next = this.#core.isWrite(request) ? 2 : 1;",
     replace: "if (seen++ >= run.answered) next = this.#core.isWrite(request) && run.sentAtMs < 0 ? 2 : 1;",
     invariant: "I20",
-    tier: "long",
+    tier: "test",
   },
   {
     name: "messages of a term leave before the vote is synced",
