@@ -80,7 +80,9 @@ export class ReplicaKeeper {
     for (const { groupId, replicaId } of state.groupsOn(this.#nodeId)) {
       const own = this.#own.get(groupId);
       const isNew = own === undefined || (own.stage === "gone" && own.replicaId < replicaId);
-      if (isNew || own.stage === "opening") return this.#open(groupId, replicaId);
+      // The view may be older than the record: then it names a predecessor, whose end the record no longer tells.
+      const isInterrupted = own?.stage === "opening" && own.replicaId === replicaId;
+      if (isNew || isInterrupted) return this.#open(groupId, replicaId);
     }
   }
 
