@@ -183,6 +183,8 @@ export class SnapshotSource {
     this.#receivers.clear();
     this.#followers.clear();
     this.#close();
+    // One that is being opened may never be answered.
+    this.#options.traffic.release(this);
     this.#timer?.cancel();
   }
 
