@@ -10,7 +10,7 @@
  */
 import { assert } from "@headrace/bytes";
 import type { Capture, ShardStateApi } from "@headrace/engine";
-import type { Done, KvChange, KvStore, Logger, Result, Scheduler } from "@headrace/ports";
+import type { Done, KvChange, KvStore, Logger, Result, Scheduler, Timer } from "@headrace/ports";
 import type { ConfState } from "@headrace/raft-ts";
 import { checkpointKey, encodeCheckpointRow, generationOf, stateKey } from "./checkpoint-row.ts";
 import type { CheckpointRow, GenerationRange } from "./checkpoint-row.ts";
@@ -63,6 +63,8 @@ export class Checkpointer {
   #row: CheckpointRow;
   #queue: QueuedCapture[];
   #inFlight: boolean;
+  /** The batch in flight waits for space. */
+  #retry: Timer | null;
   #stopped: boolean;
   #lastCaptureMs: number;
   /** Configurations with the index that they are valid from, ascending; the first is at or below P. */
@@ -80,6 +82,7 @@ export class Checkpointer {
     this.#row = options.row;
     this.#queue = [];
     this.#inFlight = false;
+    this.#retry = null;
     this.#stopped = false;
     this.#lastCaptureMs = options.nowMs;
     this.#configurations = [{ index: options.row.index, confState: options.row.confState }];
@@ -179,7 +182,10 @@ export class Checkpointer {
     this.#inFlight = true;
     kvStore.write([{ key: checkpointKey(groupId), value: encodeCheckpointRow(row) }], (result) => {
       this.#inFlight = false;
-      if (!result.ok) return done(result);
+      if (!result.ok) {
+        done(result);
+        return this.#becameIdle();
+      }
       this.#row = row;
       this.#incoming = 0;
       this.#configurations = [{ index: row.index, confState: row.confState }];
@@ -206,6 +212,13 @@ export class Checkpointer {
   stop(): void {
     this.#stopped = true;
     this.#sweeper.stop();
+    if (this.#retry !== null) {
+      this.#retry.cancel();
+      this.#retry = null;
+      this.#inFlight = false;
+    }
+    // They would go on with the state. Who comes now only waits for the end.
+    this.#idleWaiters = [];
     this.#queue.length = this.#inFlight ? 1 : 0;
     const waiters = this.#waiters;
     this.#waiters = [];
@@ -263,13 +276,16 @@ export class Checkpointer {
       this.#options.onNoSpace();
       // Nobody knows whether a batch that failed is in the store. Until the very same one has succeeded nothing may be loaded, and no other may follow.
       this.#inFlight = true;
-      this.#options.scheduler.after(SPACE_RETRY_MS, () => {
-        if (!this.#stopped) this.#write(queued);
+      this.#retry = this.#options.scheduler.after(SPACE_RETRY_MS, () => {
+        this.#retry = null;
+        this.#write(queued);
       });
       return;
     }
     if (!result.ok) {
       if (!this.#stopped) this.#options.onFailed(`a checkpoint cannot be written: ${result.message}`);
+      // Whoever waits to delete what there is of a replica that has stopped.
+      else this.#becameIdle();
       return;
     }
     assert(this.#queue[0] === queued, "captures are written in order");

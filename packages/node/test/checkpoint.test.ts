@@ -1,0 +1,105 @@
+/** A replica that is removed while its store fails: whoever deletes its rows waits until nothing of it is written any more. */
+import { ShardState } from "@headrace/engine";
+import type { KvStore, Result } from "@headrace/ports";
+import { expect, test } from "vitest";
+import { generationOf } from "../src/checkpoint-row.ts";
+import type { CheckpointRow } from "../src/checkpoint-row.ts";
+import { Checkpointer } from "../src/checkpoint.ts";
+import { defaultShardLimits } from "../src/shard-limits.ts";
+import { Life, silentLogger, VirtualTime } from "./memory-world.ts";
+
+class Scene {
+  readonly time = new VirtualTime();
+  readonly checkpointer: Checkpointer;
+  /** Writes of the store that are under way. */
+  readonly writes: ((result: Result<void>) => void)[] = [];
+  isIdle = false;
+  readonly #row: CheckpointRow;
+
+  constructor() {
+    const { time } = this;
+    const life = new Life("node");
+    const confState = { voters: [1], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
+    const ranges = [{ from: 0, to: 16383, generation: generationOf(1, 1) }];
+    const header = new Uint8Array(0);
+    this.#row = { index: 1, term: 1, logTimeMs: 0, confState, ranges, sequence: 1, header, isPut: true };
+    const kvStore: Pick<KvStore, "write" | "scan"> = {
+      write: (_changes, done) => void this.writes.push(done),
+      scan: (_from, _to, _rows, _bytes, _view, done) => void time.after(0, life, () => done({ ok: true, value: [] })),
+    };
+    this.checkpointer = new Checkpointer({
+      groupId: 1,
+      limits: defaultShardLimits,
+      kvStore: kvStore as KvStore,
+      scheduler: {
+        soon: (run) => void time.after(0, life, run),
+        after: (ms, run) => time.after(ms, life, run),
+      },
+      logger: silentLogger,
+      row: this.#row,
+      nowMs: 0,
+      wake: () => {},
+      onNoSpace: () => {},
+      onFailed: (message) => expect.fail(message),
+    });
+    time.run(10);
+  }
+
+  /** One batch is on its way to the store. */
+  writeOne(): void {
+    const state = ShardState.startingAt(1);
+    state.apply(new Uint8Array(0), 2);
+    this.checkpointer.captureIfDue(state, 1, 0, true);
+    this.checkpointer.writeIfCommitted({ committed: 2, applied: 2, durable: 2, termAt: () => 1 });
+    expect(this.writes).toHaveLength(1);
+  }
+
+  installOne(): void {
+    this.checkpointer.reserveGeneration(() => {});
+    this.checkpointer.install({ ...this.#row, index: 9 }, () => {});
+    expect(this.writes).toHaveLength(1);
+  }
+
+  remove(): void {
+    this.checkpointer.stop();
+    this.checkpointer.whenIdle(() => (this.isIdle = true));
+  }
+
+  answer(reason: "space" | "io"): void {
+    this.writes.shift()!({ ok: false, reason, message: "no" });
+  }
+}
+
+test("the store answers that it has no space: a replica that is removed before it is tried again is idle", () => {
+  const scene = new Scene();
+  scene.writeOne();
+  scene.answer("space");
+  scene.remove();
+  scene.time.run(5000);
+  expect(scene.isIdle).toBe(true);
+  expect(scene.writes).toHaveLength(0);
+});
+
+test.each(["space", "io"] as const)(
+  "a batch fails (%s) after the replica was removed: then it is idle, not before",
+  (reason) => {
+    const scene = new Scene();
+    scene.writeOne();
+    scene.remove();
+    expect(scene.isIdle).toBe(false);
+    scene.answer(reason);
+    expect(scene.isIdle).toBe(true);
+  },
+);
+
+test.each(["space", "io"] as const)(
+  "an installation fails (%s) after the replica was removed: then it is idle",
+  (reason) => {
+    const scene = new Scene();
+    scene.installOne();
+    scene.remove();
+    expect(scene.isIdle).toBe(false);
+    scene.answer(reason);
+    expect(scene.isIdle).toBe(true);
+  },
+);
