@@ -62,9 +62,13 @@ export class PeerNotes {
     known.isLowOnSpace = note.isLowOnSpace;
   }
 
-  /** What a leader among these nodes may stamp at most, an integer; Infinity while too few clocks are known. */
+  /**
+   * What a leader among these nodes may stamp at most, an integer; Infinity while no other clock is known. During a change of members a leader commits with
+   * fewer than a quorum of all that are named, old and new ones: then those that are known have to do.
+   */
   stampLimitMs(nodeIds: readonly number[]): number {
-    const median = this.#median(nodeIds);
+    const known = nodeIds.flatMap((nodeId) => this.#offset(nodeId) ?? []);
+    const median = known.length < Math.min(2, nodeIds.length) ? null : medianOffset(known, known.length);
     if (median === null) return Number.POSITIVE_INFINITY;
     // Whole milliseconds, as every log time is; offsets are not, since the monotonic clock has fractions.
     return Math.floor(this.#clock.monotonicMs() + median + CLOCK_TOLERANCE_MS);
