@@ -361,14 +361,6 @@ export const mutants: readonly Mutant[] = [
     tier: "long",
   },
   {
-    name: "the row of a snapshot is read from the live store",
-    file: "packages/node/src/shard-snapshots.ts",
-    find: "    world.kvStore.get(checkpointKey(config.groupId), view, (result) => {",
-    replace: "    world.kvStore.get(checkpointKey(config.groupId), null, (result) => {",
-    invariant: "I11",
-    tier: "long",
-  },
-  {
     name: "held replies outlive their term",
     file: "packages/node/src/shard.ts",
     find: [
@@ -427,7 +419,7 @@ export const mutants: readonly Mutant[] = [
     find: "progress.reset(progress.id === this.id ? lastIndex : 0, lastIndex + 1);",
     replace: "progress.reset(progress.id === this.id ? lastIndex : progress.match, lastIndex + 1);",
     invariant: "I15",
-    test: "packages/raft-ts/test/safety.test.ts",
+    test: "packages/raft-ts/test/replication.test.ts",
     tier: "long",
   },
   {
@@ -573,6 +565,7 @@ export const mutants: readonly Mutant[] = [
     find: "        if (block.durableSequence >= next) {",
     replace: "        if (block.durableSequence > next + 1_000_000) {",
     invariant: "I23",
+    test: "packages/log/test/log-damage.test.ts",
     tier: "long",
   },
   {
@@ -581,6 +574,7 @@ export const mutants: readonly Mutant[] = [
     find: "if (view.getUint32(end, true) !== rowChecksum(slot, subkey, value.subarray(0, end))) {",
     replace: "if (view.getUint32(end, true) < 0) {",
     invariant: "I23",
+    test: "packages/engine/test/checkpoint.test.ts",
     tier: "long",
   },
   {

@@ -382,3 +382,23 @@ test("a commit index alone is no reason to write", () => {
   // It rides along with the next entries.
   expect(cluster.get(1).appends[0]?.commit).toBe(2);
 });
+
+test("who leads again believes nothing of what its followers had in its earlier term", () => {
+  const cluster = new Cluster(3);
+  cluster.elect(1);
+  cluster.propose(1, "a");
+  cluster.stabilize();
+  const matchOf = (id: number): number =>
+    cluster
+      .node(1)
+      .status()
+      .progress.find((view) => view.id === id)!.match;
+  const before = matchOf(3);
+  expect(before).toBe(cluster.node(1).lastIndex);
+  cluster.elect(2);
+  cluster.isolate(3);
+  cluster.elect(1);
+  expect(cluster.node(1).role).toBe(Role.leader);
+  expect(matchOf(3)).toBe(0);
+  expect(matchOf(2)).toBe(cluster.node(1).lastIndex);
+});
