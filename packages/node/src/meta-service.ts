@@ -53,6 +53,8 @@ export class MetaService {
   #nodeId: number;
   #timer: Timer | null;
   #updating: boolean;
+  /** One on its way: whether the next one may be given up depends on it. */
+  #isExpelling: boolean;
   #closed: boolean;
 
   constructor(addresses: NodeAddresses, world: MetaServiceWorld, host: MetaServiceHost) {
@@ -62,6 +64,7 @@ export class MetaService {
     this.#nodeId = 0;
     this.#timer = null;
     this.#updating = false;
+    this.#isExpelling = false;
     this.#closed = false;
   }
 
@@ -121,12 +124,14 @@ export class MetaService {
 
   #attempt(command: MetaCommand, attemptsLeft: number, answer: Answer): void {
     if (this.#closed) return answer(refusal("the node is stopping", true));
-    if (this.#host.metaGroup()?.isLeader === true) return this.#proposeHere(command, answer);
-    const members = this.#membersLeaderFirst();
-    this.#askInTurn({ kind: MetaAsk.propose, body: { command } }, members, (response) => {
+    const group = this.#host.metaGroup();
+    if (group?.isReady === true) return this.#proposeHere(command, answer);
+    const orAgain: Answer = (response) => {
       if (response.ok || response.body["retry"] !== true || attemptsLeft <= 1) return answer(response);
       this.#world.scheduler.after(RETRY_MS, () => this.#attempt(command, attemptsLeft - 1, answer));
-    });
+    };
+    if (group?.isLeader === true) return this.#proposeHere(command, orAgain);
+    this.#askInTurn({ kind: MetaAsk.propose, body: { command } }, this.#membersLeaderFirst(), orAgain);
   }
 
   #askInTurn(request: MetaRequest, members: readonly NodeRecord[], answer: Answer): void {
@@ -151,9 +156,15 @@ export class MetaService {
   #proposeHere(command: MetaCommand, answer: Answer): void {
     const group = this.#host.metaGroup();
     if (group === null) return answer(refusal("not a member of the metadata group", true));
+    // What it judges by is the newest there is only from then on.
+    if (!group.isReady) return answer(refusal("the leader of the metadata group has nothing committed yet", true));
     const objection = this.#host.objection(command);
     if (objection !== null) return answer(refusal(objection, false));
+    const isExpulsion = command.kind === "setDuty" && command.duty === "expelled";
+    if (isExpulsion && this.#isExpelling) return answer(refusal("another node is just being given up", true));
+    this.#isExpelling ||= isExpulsion;
     group.propose(command, (proposed) => {
+      if (isExpulsion) this.#isExpelling = false;
       switch (proposed.kind) {
         case "notLeader":
           return answer(refusal("not the leader of the metadata group", true));
