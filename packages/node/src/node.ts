@@ -208,6 +208,11 @@ export class Node implements PeerNetworkEvents {
     return this.#identity?.nodeId ?? 0;
   }
 
+  /** The store has found damage by itself. What it means is decided when the row is read. */
+  storeIsDamaged(message: string): void {
+    this.#damage.report("state", message);
+  }
+
   /** For people, metrics and the `status` request; plain JSON. */
   status(): Record<string, unknown> {
     return {

@@ -36,7 +36,10 @@ export async function startNode(settings: Settings, network: ByteNetwork, logger
   const segmentDisk = await completed<SegmentDisk>("the log", (done) =>
     openSegmentDisk(join(directory, "wal"), {}, done),
   );
-  const kvStore = await completed<KvStore>("the store", (done) => openLevelStore(join(directory, "state"), {}, done));
+  const damage = new StoreDamage();
+  const kvStore = await completed<KvStore>("the store", (done) =>
+    openLevelStore(join(directory, "state"), { onDamage: (message) => damage.found(message) }, done),
+  );
   const recordStore = await completed<RecordStore>("the records", (done) =>
     openRecordStore(join(directory, "records"), done),
   );
@@ -63,6 +66,7 @@ export async function startNode(settings: Settings, network: ByteNetwork, logger
   };
   const node = new Node(nodeConfig(settings, places, seeds, secret), world);
   direct.node = node;
+  damage.tellTo(node);
   const failure = await new Promise<{ message: string } | null>((done) => node.start(done));
   if (failure !== null) throw new StartError(failure.message);
   const metrics = nodeMetrics(node);
@@ -85,6 +89,22 @@ export async function startNode(settings: Settings, network: ByteNetwork, logger
       await admin.close();
     },
   };
+}
+
+/** What the store finds damaged before there is a node to tell it to waits for the node. */
+class StoreDamage {
+  #early: string[] = [];
+  #node: Node | null = null;
+
+  found(message: string): void {
+    if (this.#node === null) this.#early.push(message);
+    else this.#node.storeIsDamaged(message);
+  }
+
+  tellTo(node: Node): void {
+    this.#node = node;
+    for (const message of this.#early.splice(0)) node.storeIsDamaged(message);
+  }
 }
 
 function nodeConfig(

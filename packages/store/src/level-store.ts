@@ -34,6 +34,8 @@ export interface LevelStoreOptions {
   readonly freeValueFilesMax?: number;
   /** Values written together go past the page cache from this size on, where the file system can. Default 64 KiB; Infinity: never. */
   readonly directWriteBytesMin?: number;
+  /** Damage that the collector has met, where nobody was reading: told once for a value file. */
+  readonly onDamage?: (message: string) => void;
 }
 
 const MIB = 1024 * 1024;
@@ -101,7 +103,7 @@ class LevelStore implements SpoilableStore {
     this.#database = database;
     this.#files = files;
     this.#writer = new RowWriter(database, files);
-    this.#collector = new ValueCollector(database, files, this.#writer);
+    this.#collector = new ValueCollector(database, files, this.#writer, options.onDamage ?? (() => {}));
     this.#largeBytesMin = options.valueFileBytesMin ?? 2048;
     this.#operations = new OperationQueue(options.operationsMax ?? Math.max(1, threads - 2));
     this.#proceed();

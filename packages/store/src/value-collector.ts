@@ -8,6 +8,7 @@
 import { latin1 } from "@headrace/bytes";
 import type { Database } from "./database.ts";
 import type { RowWriter } from "./row-writer.ts";
+import { failureOf } from "./failure.ts";
 import { DamagedValue } from "./value-file.ts";
 import type { ValueFiles } from "./value-files.ts";
 import { decodePlaces, placesEnd, placesKey, pointerOf, type ValuePointer } from "./value-row.ts";
@@ -28,11 +29,15 @@ export class ValueCollector {
   readonly #database: Database;
   readonly #files: ValueFiles;
   readonly #writer: RowWriter;
+  readonly #onDamage: (message: string) => void;
+  /** Files whose damage was told: they are tried again and again. */
+  readonly #damaged: Set<number> = new Set();
 
-  constructor(database: Database, files: ValueFiles, writer: RowWriter) {
+  constructor(database: Database, files: ValueFiles, writer: RowWriter, onDamage: (message: string) => void) {
     this.#database = database;
     this.#files = files;
     this.#writer = writer;
+    this.#onDamage = onDamage;
   }
 
   get hasWork(): boolean {
@@ -45,10 +50,19 @@ export class ValueCollector {
     if (file === null) return;
     try {
       await this.#collect(file);
-    } catch {
-      // Nobody waits for the space. A damaged value is told to whoever reads it, a failing disk to whoever writes.
+    } catch (error) {
+      // Nobody waits for the space, and a failing disk is told to whoever writes. But a damaged value may be read by nobody for long.
       this.#files.postpone(file);
+      if (failureOf(error).reason === "corrupt") this.#tell(file, (error as Error).message);
     }
+  }
+
+  /** Once for a file in a process' life. */
+  #tell(file: number, message: string): void {
+    if (this.#damaged.has(file)) return;
+    this.#damaged.add(file);
+    // Outside of any promise.
+    setImmediate(this.#onDamage, message);
   }
 
   async #collect(file: number): Promise<void> {

@@ -11,6 +11,7 @@ import {
   get,
   inDirectory,
   open,
+  smallFiles,
   tryToGet,
   tryToOpen,
   tryToScan,
@@ -87,6 +88,35 @@ test("a damaged value is left where it is when its file is collected, and stays 
     expect(await get(again, "d")).toBe(valueOfLength(400, 59));
     await close(again);
   }));
+
+test.each([
+  ["flipped", async (path: string) => writeFile(path, flipped(await readFile(path), 20)), /checksum/],
+  ["missing", (path: string) => rm(path), /is missing/],
+] as const)("a %s value that nobody reads is told of when its file is collected, once", (_name, damage, expected) =>
+  inDirectory(async (directory) => {
+    const path = await threeValues(directory);
+    const before = await open(directory);
+    await write(before, [["e", valueOfLength(100, "e")]]);
+    await close(before);
+    await damage(path);
+    const told: string[] = [];
+    const store = await open(directory, { ...smallFiles, onDamage: (message) => void told.push(message) });
+    await write(store, [
+      ["b", null],
+      ["c", null],
+      ["e", null],
+    ]);
+    // Enough full files that it is tried several times.
+    for (let i = 0; i < 60; i++) await write(store, [["d", valueOfLength(400, i)]]);
+    await close(store);
+    expect(told).toEqual([expect.stringMatching(expected)]);
+  }),
+);
+
+function flipped(bytes: Uint8Array, at: number): Uint8Array {
+  bytes[at]! ^= 1;
+  return bytes;
+}
 
 test("a store of another format is refused with a reason", () =>
   inDirectory(async (directory) => {
