@@ -8,7 +8,6 @@ import type { GenerationRange } from "./checkpoint-row.ts";
 import { keyBehind } from "./state-ranges.ts";
 
 const ROWS_PER_STEP = 256;
-const BYTES_PER_STEP = 1024 * 1024;
 
 export class GenerationSweeper {
   readonly #groupId: number;
@@ -78,7 +77,8 @@ export class GenerationSweeper {
 
   #step(from: Uint8Array): void {
     const end = slotKey(generationOf(this.#groupId + 1, 0), 0);
-    this.#kvStore.scan(from, end, ROWS_PER_STEP, BYTES_PER_STEP, null, (result) => {
+    // Not the values: a damaged one that nobody needs is no reason to stop.
+    this.#kvStore.keys(from, end, ROWS_PER_STEP, (result) => {
       if (this.#stopped) return;
       if (!result.ok) {
         this.#failed(result);
@@ -89,15 +89,15 @@ export class GenerationSweeper {
         this.#finished();
         return;
       }
-      const dead = result.value.filter((row) => !this.#kept.has(generationOfKey(row.key)));
-      const generation = generationOfKey(last.key);
+      const dead = result.value.filter((key) => !this.#kept.has(generationOfKey(key)));
+      const generation = generationOfKey(last);
       // A generation in use is not read to its end, only stepped over.
-      const next = this.#kept.has(generation) ? slotKey(generation, 0xffff) : keyBehind(last.key);
+      const next = this.#kept.has(generation) ? slotKey(generation, 0xffff) : keyBehind(last);
       if (dead.length === 0) {
         this.#step(next);
         return;
       }
-      const changes = dead.map((row) => ({ key: row.key, value: null }));
+      const changes = dead.map((key) => ({ key, value: null }));
       this.#kvStore.write(changes, (written) => {
         if (this.#stopped) return;
         if (written.ok) {

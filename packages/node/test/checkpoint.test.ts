@@ -23,9 +23,9 @@ class Scene {
     const ranges = [{ from: 0, to: 16383, generation: generationOf(1, 1) }];
     const header = new Uint8Array(0);
     this.#row = { index: 1, term: 1, logTimeMs: 0, confState, ranges, sequence: 1, header, isPut: true };
-    const kvStore: Pick<KvStore, "write" | "scan"> = {
+    const kvStore: Pick<KvStore, "write" | "keys"> = {
       write: (_changes, done) => void this.writes.push(done),
-      scan: (_from, _to, _rows, _bytes, _view, done) => void time.after(0, life, () => done({ ok: true, value: [] })),
+      keys: (_from, _to, _rows, done) => void time.after(0, life, () => done({ ok: true, value: [] })),
     };
     this.checkpointer = new Checkpointer({
       groupId: 1,

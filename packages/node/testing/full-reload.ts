@@ -46,6 +46,7 @@ function readingNow(rows: readonly KvRow[]): KvStore {
       const found = rows.filter((row) => compareBytes(row.key, from) >= 0 && compareBytes(row.key, to) < 0);
       done({ ok: true, value: found });
     },
+    keys: never,
     write: never,
     snapshot: never,
     release: never,

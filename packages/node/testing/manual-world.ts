@@ -318,6 +318,12 @@ export class MemoryKv implements KvStore {
     this.#later(() => done({ ok: true, value: found }));
   }
 
+  keys(from: Uint8Array, to: Uint8Array, limitRows: number, done: Done<readonly Uint8Array[]>): void {
+    this.scan(from, to, limitRows, Infinity, null, (rows) => {
+      done(rows.ok ? { ok: true, value: rows.value.map(({ key }) => key) } : rows);
+    });
+  }
+
   snapshot(): KvSnapshot {
     const id = ++this.#lastSnapshot;
     this.#snapshots.set(id, this.#rows.slice());

@@ -39,6 +39,8 @@ export interface KvStore {
     snapshot: KvSnapshot | null,
     done: Done<readonly KvRow[]>,
   ): void;
+  /** The keys of such a range, at most `limitRows`; none: there are no more. Values are not looked at, damaged or not. */
+  keys(from: Uint8Array, to: Uint8Array, limitRows: number, done: Done<readonly Uint8Array[]>): void;
   snapshot(): KvSnapshot;
   release(snapshot: KvSnapshot): void;
   close(done: Done<void>): void;

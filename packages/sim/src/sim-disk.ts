@@ -429,6 +429,12 @@ export class SimKvStore implements KvStore {
     return this.#disk.sortedKeys;
   }
 
+  keys(from: Uint8Array, to: Uint8Array, limitRows: number, done: Done<readonly Uint8Array[]>): void {
+    this.scan(from, to, limitRows, Infinity, null, (rows) => {
+      done(rows.ok ? { ok: true, value: rows.value.map(({ key }) => key) } : rows);
+    });
+  }
+
   snapshot(): KvSnapshot {
     const id = this.#nextSnapshot++;
     this.#snapshots.set(id, new Map(this.#disk.rows));

@@ -136,6 +136,11 @@ class LevelStore implements SpoilableStore {
     this.#read(snapshot, (view) => this.#readRows(rowKey(from), rowKey(to), limitRows, limitBytes, view), done);
   }
 
+  keys(from: Uint8Array, to: Uint8Array, limitRows: number, done: Done<readonly Uint8Array[]>): void {
+    if (this.#refuses(done)) return;
+    this.#read(null, () => this.#readKeys(rowKey(from), rowKey(to), limitRows), done);
+  }
+
   snapshot(): KvSnapshot {
     const id = ++this.#lastSnapshotId;
     this.#snapshots.set(id, { hold: this.#files.hold(), view: this.#database.snapshot(), users: 1 });
@@ -239,6 +244,11 @@ class LevelStore implements SpoilableStore {
     if (found instanceof Uint8Array) return found;
     const [value] = await this.#files.read([found]);
     return value!;
+  }
+
+  async #readKeys(from: Uint8Array, to: Uint8Array, limitRows: number): Promise<readonly Uint8Array[]> {
+    const keys = await this.#database.keys({ gte: from, lt: to, limit: limitRows, fillCache: false }).all();
+    return keys.map(keyOfRow);
   }
 
   async #readRows(

@@ -82,6 +82,11 @@ class ReopeningStore implements KvStore {
     this.#read(snapshot, done, (store, inner) => store.scan(from, to, limitRows, limitBytes, inner, done));
   }
 
+  keys(from: Uint8Array, to: Uint8Array, limitRows: number, done: Done<readonly Uint8Array[]>): void {
+    if (this.#refuses(done)) return;
+    this.#read(null, done, (store) => store.keys(from, to, limitRows, done));
+  }
+
   /** Taken while there is no store to take it from it is lost from the beginning. */
   snapshot(): KvSnapshot {
     const id = ++this.#lastSnapshotId;
@@ -191,6 +196,10 @@ class NoStore implements KvStore {
     _snapshot: KvSnapshot | null,
     done: Done<readonly KvRow[]>,
   ): void {
+    later(done, this.#failure);
+  }
+
+  keys(_from: Uint8Array, _to: Uint8Array, _limitRows: number, done: Done<readonly Uint8Array[]>): void {
     later(done, this.#failure);
   }
 

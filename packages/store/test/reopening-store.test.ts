@@ -53,6 +53,12 @@ class FakeStore implements SpoilableStore {
     setImmediate(args[5], { ok: true, value: [] });
   }
 
+  keys(from: Uint8Array, to: Uint8Array, limitRows: number, done: Done<readonly Uint8Array[]>): void {
+    this.scan(from, to, limitRows, Infinity, null, (rows) => {
+      done(rows.ok ? { ok: true, value: rows.value.map(({ key }) => key) } : rows);
+    });
+  }
+
   snapshot(): KvSnapshot {
     return { id: ++this.#snapshots };
   }

@@ -1,6 +1,7 @@
 import { readFile, rename, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Level } from "level";
+import { settleByWaiting, valueOf } from "@headrace/testkit/conformance/settle.ts";
 import { expect, test } from "vitest";
 import { failureOf } from "../src/failure.ts";
 import { valueFileName } from "../src/value-file.ts";
@@ -117,6 +118,23 @@ function flipped(bytes: Uint8Array, at: number): Uint8Array {
   bytes[at]! ^= 1;
   return bytes;
 }
+
+test("the keys of damaged and missing values can still be listed and deleted", () =>
+  inDirectory(async (directory) => {
+    await rm(await threeValues(directory));
+    const store = await open(directory);
+    const from = Buffer.from("a");
+    const to = Buffer.from("d");
+    const keys = (): Promise<readonly Uint8Array[]> =>
+      settleByWaiting<readonly Uint8Array[]>((done) => store.keys(from, to, 2, done)).then(valueOf);
+    expect((await keys()).map((key) => Buffer.from(key).toString())).toEqual(["a", "b"]);
+    await write(store, [
+      ["a", null],
+      ["b", null],
+    ]);
+    expect(await keys()).toHaveLength(1);
+    await close(store);
+  }));
 
 test("a store of another format is refused with a reason", () =>
   inDirectory(async (directory) => {

@@ -60,6 +60,7 @@ function readingNow(disk: SimMachineDisk): KvStore {
       }));
       done({ ok: true, value: rows });
     },
+    keys: never,
     write: never,
     snapshot: never,
     release: never,
