@@ -276,6 +276,7 @@ export const mutants: readonly Mutant[] = [
     ].join("\n"),
     replace: "    progress.readEcho = this.asked;",
     invariant: "I7",
+    test: "packages/raft-ts/test/read-index.test.ts",
     tier: "long",
   },
   {
@@ -616,6 +617,7 @@ export const mutants: readonly Mutant[] = [
     find: "vote: term >= stored.term ? vote : 0,",
     replace: "vote: 0,",
     invariant: "I24",
+    test: "packages/node/test/log-meeting.test.ts",
     tier: "long",
   },
   {
