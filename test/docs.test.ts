@@ -13,6 +13,7 @@ import { rowsOf } from "../packages/server/src/configuration.ts";
 import { environmentName } from "../packages/server/src/settings.ts";
 import { settingsTable } from "../packages/server/src/settings-table.ts";
 import { mutants } from "./sim/mutants.ts";
+import { mutated } from "./sim/mutate.ts";
 import { shellWords, testedCommands } from "./tested-commands.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -120,6 +121,10 @@ describe("ARCHITECTURE.md", () => {
       else
         expect(cell!.split("; ")).toEqual(known.map(({ name, test: by }) => (by === undefined ? name : `${name} †`)));
     }
+  });
+
+  test("every mutant that the table names can still be given to the sources", () => {
+    for (const mutant of mutants) expect(mutated(mutant, readFileSync(join(root, mutant.file), "utf8"))).not.toBe("");
   });
 
   test("it is short enough to be read", () => {

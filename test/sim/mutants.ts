@@ -554,9 +554,11 @@ export const mutants: readonly Mutant[] = [
     file: "packages/node/src/checkpoint.ts",
     find: [
       "      if (!this.#stopped) this.#options.onFailed(`a checkpoint cannot be written: ${result.message}`);",
+      "      // Whoever waits to delete what there is of a replica that has stopped.",
+      "      else this.#becameIdle();",
       "      return;",
     ].join("\n"),
-    replace: "      if (this.#stopped) return;",
+    replace: "      if (this.#stopped) return this.#becameIdle();",
     invariant: "I22",
     tier: "long",
   },
