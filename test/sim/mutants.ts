@@ -192,9 +192,9 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "quota checked by propose, not before executing",
-    file: "packages/node/src/shard.ts",
-    find: "return this.isReady && this.#handOver === null && this.#raft.canPropose(0) === null;",
-    replace: "return this.isReady && this.#handOver === null;",
+    file: "packages/node/src/shard-raft-config.ts",
+    find: "maxUncommittedBytes: Number.MAX_SAFE_INTEGER,",
+    replace: "maxUncommittedBytes: 4 * KIB,",
     invariant: "I2",
     tier: "long",
   },
