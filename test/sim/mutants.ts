@@ -404,6 +404,7 @@ export const mutants: readonly Mutant[] = [
     find: "if (blocked.laneEpoch === blocked.progress.epoch) this.#queue.refuse(blocked.progress, blocked.number, reason);",
     replace: "",
     invariant: "I13",
+    test: "packages/node/test/shard-blocking.test.ts",
     tier: "long",
   },
   {
