@@ -251,8 +251,11 @@ describe.runIf(here)("the deployment files, run", () => {
       expect(after.nodeId, "never an id that was used before").toBeGreaterThan(3);
       // It gets the place of the pod that was there, by replicas under new ids, and is not ready before it has them: a rolling restart waits.
       await until("the empty pod to be ready", async () => (await probe(lost, "readinessProbe")) === 200, containers);
-      const whole = await statusOf(lost);
-      expect(whole.groups.length).toBe(before[0]!.groups.length);
+      await until(
+        "the empty pod to hold every group again",
+        async () => (await statusOf(lost)).groups.length === before[0]!.groups.length,
+        containers,
+      );
       expect(listing(image.root), "nothing is written outside of the volume").toEqual(written);
     } finally {
       for (const each of containers) await each.stop("SIGKILL");
