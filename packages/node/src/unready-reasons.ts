@@ -61,9 +61,25 @@ function reasonsOfPlacement({ nodeId, state, shards }: MemberView, hasFailures: 
     if (!isGone || state.groupsOn(former.id).length === 0) continue;
     reasons.push(`replicas of node ${former.id}, whose place this node takes, are still to be replaced`);
   }
+  if (duty === "active") reasons.push(...missingCopies(nodeId, state));
   for (const { groupId, replicaId } of state.groupsOn(nodeId)) {
     const replica = state.replicasOf(groupId).find((each) => each.replicaId === replicaId);
     if (replica?.isJoining === true) reasons.push(`group ${groupId} is being copied to this node`);
   }
   return reasons;
+}
+
+/**
+ * A node that came back empty takes over what the former one held, shard by shard. Until it holds its share, shards that lack a copy are one failure
+ * nearer to standing still, and a rolling restart must not go on.
+ */
+function missingCopies(nodeId: number, state: ClusterState): string[] {
+  const activeCount = state.nodes.filter((node) => node.duty === "active").length;
+  const copies = Math.min(state.replicaTarget, activeCount);
+  const share = Math.floor((state.shards.length * copies) / activeCount);
+  const held = state.shards.filter((shard) => shard.replicas.some((replica) => replica.nodeId === nodeId));
+  if (held.length >= share) return [];
+  return state.shards
+    .filter((shard) => !held.includes(shard) && shard.replicas.length < copies)
+    .map((shard) => `group ${shard.id} has ${shard.replicas.length} of ${copies} copies, and this node is to take one`);
 }

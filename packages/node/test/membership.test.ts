@@ -220,6 +220,11 @@ describe("the shards", () => {
     cluster.kill(2);
     cluster.disks[2] = new MemoryDisks();
     join(cluster, 2, 4);
+    // Until it holds every shard it is not ready: a rolling restart would take the next copy away.
+    until(cluster, "the empty node to be ready", () => cluster.nodes[2]!.readiness().ready);
+    for (const { replicas } of cluster.nodes[2]!.clusterState!.shards) {
+      expect(nodesOf(replicas.filter(({ isJoining }) => !isJoining))).toContain(4);
+    }
     until(cluster, "the copies", () => shardsRest(cluster, 3, [1, 2, 4]));
     expectWhole(cluster);
     for (const { replicaId } of stateOf(cluster).groupsOn(4)) expect(before).not.toContain(replicaId);
