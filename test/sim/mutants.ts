@@ -29,7 +29,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "no read gate",
-    file: "packages/node/src/executor.ts",
+    file: "packages/node/src/turn-replies.ts",
     find: "const gate = gateIndex(record, request, context.keyspace, stateIndex);",
     replace: "const gate = 0 * gateIndex(record, request, context.keyspace, stateIndex);",
     invariant: "I6",
@@ -83,7 +83,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "group deliveries at the connection's ack level",
-    file: "packages/node/src/executor.ts",
+    file: "packages/node/src/turn-replies.ts",
     find: "const ack = record.handsOutData ? Ack.committed : context.ack;",
     replace: "const ack = context.ack;",
     invariant: "I6",
@@ -185,8 +185,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "executed now, proposed in the next turn",
     file: "packages/node/src/executor.ts",
-    find: ["    this.#closeSegment();", "    this.#seal();", "    held.endTurn(this.#reply.writer);"].join("\n"),
-    replace: ["    this.#closeSegment();", "    held.endTurn(this.#reply.writer);"].join("\n"),
+    find: ["    this.#replies.close();", "    this.#batch.seal();", "    this.#replies.endTurn();"].join("\n"),
+    replace: ["    this.#replies.close();", "    this.#replies.endTurn();"].join("\n"),
     invariant: "I2",
     tier: "test",
   },
@@ -232,10 +232,10 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "no gate for errors",
-    file: "packages/node/src/executor.ts",
+    file: "packages/node/src/turn-replies.ts",
     find: "const gate = gateIndex(record, request, context.keyspace, stateIndex);",
     replace: [
-      "const isError = this.#reply.writer.bytes[start] === 45;",
+      "const isError = this.reply.writer.bytes[start] === 45;",
       "      const gate = isError ? 0 : gateIndex(record, request, context.keyspace, stateIndex);",
     ].join("\n"),
     invariant: "I6",
@@ -251,18 +251,9 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "a read number serves many turns",
-    file: "packages/node/src/executor.ts",
-    find: [
-      "    this.#turnRead = 0;",
-      "    this.#turnRequests = 0;",
-      "    this.#turnBytes = 0;",
-      "    this.#turnReplies = this.#reply.writer.length;",
-    ].join("\n"),
-    replace: [
-      "    this.#turnRequests = 0;",
-      "    this.#turnBytes = 0;",
-      "    this.#turnReplies = this.#reply.writer.length;",
-    ].join("\n"),
+    file: "packages/node/src/turn-replies.ts",
+    find: ["    this.#turnRead = 0;", "    this.#turnStart = this.reply.writer.length;"].join("\n"),
+    replace: "    this.#turnStart = this.reply.writer.length;",
     invariant: "I7",
     tier: "long",
   },
@@ -386,14 +377,14 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "a blocked read wakes before the gate",
-    file: "packages/node/src/executor.ts",
+    file: "packages/node/src/blocked-calls.ts",
     find: [
       "    blocked.remove(waiting, this.#state);",
-      "    this.#require(progress, laneEpoch, number, record, request, start, context.effects.count > effectsBefore);",
+      "    this.#replies.require(progress, laneEpoch, number, record, request, start, context.effects.count > effectsBefore);",
     ].join("\n"),
     replace: [
       "    blocked.remove(waiting, this.#state);",
-      "    this.#answered(progress, laneEpoch, number, start, 0, 0, 0, 0);",
+      "    this.#replies.answered(progress, laneEpoch, number, start, 0, 0, 0, 0);",
     ].join("\n"),
     invariant: "I13",
     tier: "long",

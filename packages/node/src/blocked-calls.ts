@@ -1,0 +1,188 @@
+/**
+ * What becomes of calls that block, between their first run and their reply: they are parked in the queues of their keys (blocked-reads.ts), run
+ * again when one of them is touched, and ended when their time is over or somebody says so. Wakes happen behind the gate (I13): a call that is run
+ * again waits for what any other call would wait for.
+ */
+import { assert, compareBytes, copyOf } from "@headrace/bytes";
+import { gateIndex } from "@headrace/commands";
+import type { BlockedCall, CommandRecord } from "@headrace/commands";
+import type { ShardStateApi } from "@headrace/engine";
+import { RefuseReason, SERVED_LATER } from "@headrace/link";
+import { DecodeResult, RequestDecoder } from "@headrace/resp";
+import type { DecoderLimits, Request, RequestDecoderApi } from "@headrace/resp";
+import { BlockedEnd, BlockedRead } from "./blocked-reads.ts";
+import type { BlockedReads } from "./blocked-reads.ts";
+import { HeldSegment } from "./held-replies.ts";
+import type { LaneProgress, QueuedRequests } from "./lane-progress.ts";
+import type { OpenBatch } from "./open-batch.ts";
+import type { RequestQueue } from "./request-queue.ts";
+import type { ShardLimits } from "./shard-api.ts";
+import type { TurnReplies } from "./turn-replies.ts";
+
+const UNBLOCKED_TEXT = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
+
+export interface BlockedCallsRooms {
+  readonly limits: ShardLimits;
+  readonly queue: RequestQueue;
+  readonly blocked: BlockedReads;
+  readonly batch: OpenBatch;
+  readonly replies: TurnReplies;
+  readonly decoderLimits: DecoderLimits;
+}
+
+export class BlockedCalls {
+  readonly #rooms: BlockedCallsRooms;
+  readonly #batch: OpenBatch;
+  readonly #replies: TurnReplies;
+  readonly #decoder: RequestDecoderApi;
+  #state: ShardStateApi;
+
+  constructor(rooms: BlockedCallsRooms, state: ShardStateApi) {
+    this.#rooms = rooms;
+    this.#batch = rooms.batch;
+    this.#replies = rooms.replies;
+    this.#decoder = new RequestDecoder(rooms.decoderLimits);
+    this.#state = state;
+  }
+
+  replaceState(state: ShardStateApi): void {
+    this.#state = state;
+  }
+
+  /** Calls that have come to their end since the last turn. */
+  endEnded(): void {
+    for (const ended of this.#rooms.blocked.takeEnded()) this.#end(ended);
+  }
+
+  /** The handler has written nothing and wants to wait. */
+  park(
+    progress: LaneProgress,
+    laneEpoch: number,
+    number: number,
+    record: CommandRecord,
+    request: Request,
+    call: BlockedCall,
+    start: number,
+  ): void {
+    const { blocked, limits, queue } = this.#rooms;
+    assert(this.#replies.reply.writer.length === start, "a call that blocks has written a reply");
+    this.#replies.close();
+    if (progress.lane.closed) return;
+    if (blocked.count >= limits.blockedCalls) {
+      queue.refuse(progress, number, RefuseReason.overloaded);
+      return;
+    }
+    const own = copyOf(request.bytes, request.rawStart, request.rawEnd);
+    const group = call.kind === "group" ? groupOf(request) : "";
+    const waiting = new BlockedRead(progress, laneEpoch, number, record, { group, request: own, call });
+    blocked.add(waiting, this.#state);
+    if (call.kind === "group" || call.readsFromState) this.#sayParked(waiting, request, start);
+    // Whatever touched its keys before it blocked is not for it.
+    this.#state.takeTouchedKeys();
+  }
+
+  /** A position that was read from the state waits as a reply would: what is uncommitted, or a deposed leader's, is no position (I6, I7). */
+  #sayParked(waiting: BlockedRead, request: Request, start: number): void {
+    const { progress, laneEpoch, number, record, call } = waiting;
+    const segment = new HeldSegment(progress, laneEpoch, number, start);
+    segment.parked = waiting;
+    if (call.readsFromState) {
+      const { context, stateIndex } = this.#batch;
+      segment.commitIndex = gateIndex(record, request, context.keyspace, stateIndex);
+      segment.readNumber = this.#replies.readNumber();
+    }
+    this.#replies.holdWord(segment);
+  }
+
+  /** Runs the calls again that wait for keys that were touched, the longest waiting first, as Redis does after each command. */
+  serveTouched(): void {
+    const { blocked } = this.#rooms;
+    const keys = this.#state.takeTouchedKeys();
+    for (const key of keys) {
+      for (const queue of blocked.queues(key)) {
+        for (const waiting of queue) {
+          if (waiting.end !== BlockedEnd.none) continue;
+          // Nothing left for one consumer of a group: nothing for the others either.
+          if (!this.#resume(waiting) && waiting.group !== "") break;
+        }
+      }
+    }
+    // Serving only takes; what it touched wakes nobody.
+    if (keys.length > 0) this.#state.takeTouchedKeys();
+  }
+
+  /** False: it found nothing and keeps its place. */
+  #resume(waiting: BlockedRead): boolean {
+    const { blocked, queue } = this.#rooms;
+    const { progress, laneEpoch, number, record } = waiting;
+    this.#replies.close();
+    const request = this.#decodeAgain(waiting);
+    const context = this.#batch.open(request);
+    const effectsBefore = context.effects.count;
+    this.#state.setOrigin(progress.lane.session, number + SERVED_LATER);
+    const start = this.#replies.begin(progress);
+    this.#batch.execute(record, request, progress.lane, waiting.call);
+    if (context.blockedCall !== null) {
+      assert(this.#replies.reply.writer.length === start, "a call that blocks has written a reply");
+      return false;
+    }
+    blocked.remove(waiting, this.#state);
+    this.#replies.require(progress, laneEpoch, number, record, request, start, context.effects.count > effectsBefore);
+    this.#replies.close();
+    this.#batch.sealIfFull();
+    queue.unpark(progress);
+    return true;
+  }
+
+  /**
+   * A call that was sent before and blocked, or not, somewhere: whether it is certain that it was not served and never will be. This leader has applied
+   * all that any earlier one can have done; what an older link of the same client left here is taken away.
+   */
+  isUnheardOf({ progress, executedUpTo }: QueuedRequests): boolean {
+    const { session } = progress.lane;
+    if (this.#state.lastSequence(session) > executedUpTo) return false;
+    for (const other of this.#rooms.queue.lanes()) {
+      if (other === progress || compareBytes(other.lane.session, session) !== 0) continue;
+      if (other.queued > 0 || other.parked.length > 0) return false;
+      if (other.blocked === null) continue;
+      other.blocked.end = BlockedEnd.dropped;
+      this.#end(other.blocked);
+    }
+    return true;
+  }
+
+  /** Out of time, cancelled or unblocked by another client. */
+  #end(ended: BlockedRead): void {
+    if (!ended.isQueued) return;
+    const { blocked, queue } = this.#rooms;
+    const replies = this.#replies;
+    const { progress, laneEpoch, number, record } = ended;
+    blocked.remove(ended, this.#state);
+    queue.unpark(progress);
+    if (ended.end === BlockedEnd.dropped) return;
+    if (ended.end === BlockedEnd.unblocked) {
+      replies.error(progress, laneEpoch, number, UNBLOCKED_TEXT);
+    } else {
+      assert(record.timeOut !== null, "a command that blocks says what it answers when its time is over");
+      const start = replies.begin(progress);
+      record.timeOut(replies.reply);
+      const gate = gateIndex(record, this.#decodeAgain(ended), this.#state.keyspace, this.#state.index);
+      replies.answered(progress, laneEpoch, number, start, 0, gate, replies.readNumber(), 0);
+    }
+    replies.close();
+  }
+
+  #decodeAgain(blocked: BlockedRead): Request {
+    const decoder = this.#decoder;
+    decoder.feed(blocked.request);
+    const result = decoder.next();
+    assert(result === DecodeResult.request, "a request that was decoded before");
+    return decoder.request;
+  }
+}
+
+/** The group that an XREADGROUP names; its grammar was checked by the handler. */
+function groupOf(request: Request): string {
+  for (let i = 1; i + 1 < request.count; i++) if (request.is(i, "GROUP")) return request.latin1(i + 1);
+  return "";
+}

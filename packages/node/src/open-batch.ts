@@ -1,0 +1,132 @@
+/**
+ * The leader's open batch: the log entry that grows while requests are executed. Opened by the first request that needs it, at the index that it
+ * will have; sealed and proposed at ~256 KiB or at the end of the turn, in the turn in which it was executed (I2).
+ *
+ * It runs handlers against it, and knows neither lanes' order nor what replies wait for.
+ */
+import { assert } from "@headrace/bytes";
+import type { BlockedCall, CommandRecord } from "@headrace/commands";
+import type { ShardStateApi } from "@headrace/engine";
+import type { RaftNodeApi } from "@headrace/raft-ts";
+import type { ReplyWriter, Request } from "@headrace/resp";
+import type { Lane, ShardLimits, ShardSettings } from "./shard-api.ts";
+import { ReusedContext } from "./shard-context.ts";
+import type { UncommittedEntries } from "./uncommitted-entries.ts";
+
+/** What an argument may become in an effect besides its bytes: XCLAIM notes an id, a time and a count for each. */
+const EFFECT_BYTES_PER_ARGUMENT = 32;
+const EFFECT_OVERHEAD_BYTES = 1024;
+
+export interface OpenBatchOptions {
+  readonly limits: ShardLimits;
+  /** What the log takes as one entry. */
+  readonly maxEntryBytes: number;
+  readonly settings: ShardSettings;
+  readonly raft: RaftNodeApi;
+  /** What the leader may stamp now (I4). */
+  readonly stampMs: () => number;
+  readonly uncommitted: UncommittedEntries;
+}
+
+export class OpenBatch {
+  /** What is left of a log entry for one command behind the largest open batch. */
+  readonly roomBytes: number;
+  /** Index of the open batch; 0 = none is open. */
+  index: number;
+  /** Proposed in this turn. */
+  turnBytes: number;
+  readonly #options: OpenBatchOptions;
+  readonly #raft: RaftNodeApi;
+  readonly #reply: ReplyWriter;
+  /** A batch that has reached this size is sealed. */
+  readonly #batchBytes: number;
+  #state: ShardStateApi;
+  #context: ReusedContext | null;
+
+  constructor(options: OpenBatchOptions, reply: ReplyWriter, state: ShardStateApi) {
+    this.#batchBytes = Math.min(options.limits.batchBytes, Math.floor(options.maxEntryBytes / 4));
+    this.roomBytes = options.maxEntryBytes - this.#batchBytes - EFFECT_OVERHEAD_BYTES;
+    this.index = 0;
+    this.turnBytes = 0;
+    this.#options = options;
+    this.#raft = options.raft;
+    this.#reply = reply;
+    this.#state = state;
+    this.#context = null;
+  }
+
+  /** Of the batch that is open, or was last. */
+  get context(): ReusedContext {
+    return this.#context!;
+  }
+
+  /** Where the state stands with what is executed by now. */
+  get stateIndex(): number {
+    return this.context.effects.count > 0 ? this.index : this.index - 1;
+  }
+
+  /** After a reload: everything that refers to the old state is dropped. */
+  replaceState(state: ShardStateApi): void {
+    assert(this.index === 0, "a batch is open on the state that goes away");
+    this.#state = state;
+    this.#context = null;
+  }
+
+  /** Whether the request's effects, behind those of the open batch, might make a larger entry than the log takes. */
+  isTooLarge(request: Request): boolean {
+    const requestBytes = request.rawEnd - request.rawStart + request.count * EFFECT_BYTES_PER_ARGUMENT;
+    return requestBytes > this.roomBytes;
+  }
+
+  /** The context of the open batch, which is opened if none is. */
+  open(request: Request): ReusedContext {
+    if (this.index !== 0) return this.#context!;
+    const index = this.#raft.lastIndex + 1;
+    assert(this.#state.index === index - 1, "the leader's state is at the end of its log (I1)");
+    const effects = this.#state.openBatch(index, this.#options.stampMs());
+    this.index = index;
+    let context = this.#context;
+    if (context === null) {
+      const { keyspace } = this.#state;
+      context = new ReusedContext(request, this.#reply, keyspace, effects, {
+        nodeBounds: this.#options.settings.nodeBounds,
+        effectRoomBytes: this.roomBytes,
+      });
+      this.#context = context;
+    }
+    context.effects = effects;
+    context.nowMs = effects.logTimeMs;
+    return context;
+  }
+
+  /** Runs the handler; the batch is open. `resumed`: the call has waited and runs again. */
+  execute(record: CommandRecord, request: Request, lane: Lane, resumed: BlockedCall | null): void {
+    const { settings } = this.#options;
+    const context = this.#context!;
+    context.request = request;
+    context.nodeBounds = settings.nodeBounds;
+    context.ack = lane.ack ?? settings.ack;
+    context.resumed = resumed;
+    context.blockedCall = null;
+    record.execute!(context);
+  }
+
+  /** Closes the open batch and proposes it, in the turn in which it was executed (I2). */
+  seal(): void {
+    if (this.index === 0) return;
+    const { index } = this;
+    this.index = 0;
+    const data = this.#state.sealBatch();
+    if (data === null) return;
+    const proposed = this.#raft.propose(data);
+    assert(proposed.ok, "a proposal was refused after its commands were executed");
+    assert(proposed.index === index && proposed.term === this.#raft.term, "an entry did not get the predicted index");
+    this.#options.uncommitted.proposed(index, data.length);
+    this.turnBytes += data.length;
+  }
+
+  /** After each command: the next one finds the room that it was judged by. */
+  sealIfFull(): void {
+    if (this.index !== 0 && this.#context!.effects.byteLength >= this.#batchBytes) this.seal();
+  }
+}
