@@ -5,7 +5,7 @@
  *   range   = "-" | "+" | [ "(" ] id    intervals; `(` excludes
  *   XADD id = "*" | ms "-*" | id
  */
-import { MAX_ID, MIN_ID, StreamId } from "@headrace/engine";
+import { deliveryCountOf, MAX_ID, MIN_ID, StreamId } from "@headrace/engine";
 import type { Request } from "@headrace/resp";
 import { Errors } from "./errors.ts";
 
@@ -159,6 +159,13 @@ export function readLong(request: Request, i: number): number {
   if (!Number.isNaN(exact)) return exact;
   const wide = request.int64(i);
   return wide === null ? Number.NaN : Number(wide);
+}
+
+/** A delivery count as a pending entry keeps it; NaN when it is no signed 64-bit integer, negative as it is. */
+export function readDeliveryCount(request: Request, i: number): number {
+  const shown = request.int64(i);
+  if (shown === null) return Number.NaN;
+  return shown < 0n ? Number(shown) : deliveryCountOf(shown);
 }
 
 /** Whether argument i is exactly this one byte. */

@@ -45,6 +45,12 @@ export const Errors = {
   trimWithoutStrategy: "ERR syntax error, XTRIM must be called with a trimming strategy",
   groupOnlyReadGroup: "ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead.",
   noAckOnlyReadGroup: "ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead.",
+  claimOnlyReadGroup: "ERR The CLAIM option is only supported by XREADGROUP. You called XREAD instead.",
+  readMinIdle: "ERR min-idle-time is not an integer or out of range",
+  readMinIdleNegative: "ERR min-idle-time must be a positive integer",
+  maxCountNotPositive: "ERR MAXCOUNT must be a positive integer",
+  maxSizeNotPositive: "ERR MAXSIZE must be a positive integer",
+  maxCountBelowCount: "ERR MAXCOUNT must be greater than or equal to COUNT",
   missingGroup: "ERR Missing GROUP option for XREADGROUP",
   unbalancedRead: "ERR Unbalanced 'xread' list of streams: for each stream key an ID, '+', or '$' must be specified.",
   unbalancedReadGroup:
@@ -69,6 +75,14 @@ export const Errors = {
   claimIdle: "ERR Invalid IDLE option argument for XCLAIM",
   claimTime: "ERR Invalid TIME option argument for XCLAIM",
   claimRetryCount: "ERR Invalid RETRYCOUNT option argument for XCLAIM",
+  idCountNotPositive: "ERR Number of IDs must be a positive integer",
+  idCountMismatch: "ERR The `numids` parameter must match the number of arguments",
+  idsMissing: "ERR IDS option is required",
+  nackMode: "ERR mode must be SILENT, FAIL, or FATAL",
+  nackIdsKeyword: "ERR syntax error, expected IDS keyword",
+  nackIdCount: "ERR numids must be a positive integer",
+  nackIdCountMismatch: "ERR number of IDs doesn't match numids",
+  nackRetryCount: "ERR Invalid RETRYCOUNT value, must be >= 0",
   /** Headrace's own: Redis has no bound of this kind. */
   tooLargeForEntry: "ERR the request is too large for one log entry",
   /** Headrace's own, in the style of Redis' MISCONF texts. Nothing has happened. */
@@ -116,6 +130,10 @@ export function noGroup(key: string, group: string): string {
 
 export function unrecognizedClaimOption(option: string): string {
   return `ERR Unrecognized XCLAIM option '${option}'`;
+}
+
+export function unrecognizedNackOption(option: string): string {
+  return `ERR Unrecognized XNACK option '${option}'`;
 }
 
 export function unknownClientAttribute(name: string): string {

@@ -28,13 +28,16 @@ import { config } from "./server/config.ts";
 import { info } from "./server/info.ts";
 import { time } from "./server/time.ts";
 import { xack } from "./stream/xack.ts";
+import { xackdel } from "./stream/xackdel.ts";
 import { xadd } from "./stream/xadd.ts";
 import { xautoclaim } from "./stream/xautoclaim.ts";
 import { xclaim } from "./stream/xclaim.ts";
 import { xdel } from "./stream/xdel.ts";
+import { xdelex } from "./stream/xdelex.ts";
 import { xgroup } from "./stream/xgroup.ts";
 import { xinfo } from "./stream/xinfo.ts";
 import { xlen } from "./stream/xlen.ts";
+import { xnack } from "./stream/xnack.ts";
 import { xpending } from "./stream/xpending.ts";
 import { xrange, xrevrange } from "./stream/xrange.ts";
 import { xread } from "./stream/xread.ts";
@@ -45,13 +48,16 @@ import { xtrim } from "./stream/xtrim.ts";
 export const commandTable: readonly CommandRecord[] = [
   // stream
   xack,
+  xackdel,
   xadd,
   xautoclaim,
   xclaim,
   xdel,
+  xdelex,
   xgroup,
   xinfo,
   xlen,
+  xnack,
   xpending,
   xrange,
   xread,

@@ -55,6 +55,10 @@ export interface StreamView {
    */
   trimByLength(maxLength: number, approximate: boolean, limit: number): TrimCut;
   trimById(minId: StreamId, approximate: boolean, limit: number): TrimCut;
+  /** What a trim with a policy other than keep removes; it goes entry by entry, and only the bound of LIMIT goes by nodes. */
+  trimByPolicy(policy: ReferencePolicy, bound: TrimBound, limit: number): PolicyCut;
+  /** Some group has not delivered the id yet, or has it pending. */
+  isReferenced(id: StreamId): boolean;
   /** Live entries with an id > `id` (for lag), by counting, or null when Redis would not know it. */
   countAfter(id: StreamId): number;
 }
@@ -65,6 +69,29 @@ export interface TrimCut {
   readonly firstKeptId: StreamId | null;
 }
 
+/** What becomes of an entry that consumer groups still refer to, and of their references, when it is removed. */
+export const ReferencePolicy = {
+  /** KEEPREF: it goes, pending lists keep its id. */
+  keep: 0,
+  /** DELREF: it goes, and out of all pending lists. */
+  drop: 1,
+  /** ACKED: it stays. */
+  acknowledged: 2,
+} as const;
+export type ReferencePolicy = (typeof ReferencePolicy)[keyof typeof ReferencePolicy];
+
+/** MAXLEN or MINID: `minId` null says that it is the length. */
+export interface TrimBound {
+  readonly maxLength: number;
+  readonly minId: StreamId | null;
+}
+
+/** `count` entries to remove, none behind `upToId` (null: nothing to remove). */
+export interface PolicyCut {
+  readonly count: number;
+  readonly upToId: StreamId | null;
+}
+
 export interface EntryRange {
   readonly count: number;
   /** First and last id in the order of the range (count > 0). */
@@ -73,6 +100,8 @@ export interface EntryRange {
   /** Appends all entries in wire form (without the array header): slices of blocks, not entry by entry. */
   writeTo(writer: ByteWriter): void;
   forEachId(visit: (id: StreamId) => void): void;
+  /** Of a range that is not backwards: each entry's wire form, where it stands in `bytes`; `visit` answers false to stop. */
+  visitEntries(visit: (bytes: Uint8Array, start: number, end: number) => boolean): void;
 }
 
 export interface GroupView {
@@ -98,18 +127,31 @@ export interface ConsumerView {
 /** One pending entry, as plain values. */
 export interface PendingEntry {
   readonly id: StreamId;
+  /** "" when nobody owns it. */
   readonly consumer: string;
+  /** False: XNACK has given it back, it can be claimed at once. */
+  readonly isOwned: boolean;
+  /** 0 when nobody owns it. */
   readonly deliveryTimeMs: number;
+  /** As it is kept: `shownDeliveryCount` says what clients see. */
   readonly deliveryCount: number;
 }
 
 export interface PendingView {
   readonly count: number;
+  /** Entries that nobody owns; `count` has them too. */
+  readonly unownedCount: number;
   readonly firstId: StreamId | null;
   readonly lastId: StreamId | null;
   find(id: StreamId): PendingEntry | null;
+  has(id: StreamId): boolean;
   /** Entries with start ≤ id ≤ end in id order, of one consumer when named; `visit` answers false to stop. */
   visit(start: StreamId, end: StreamId, consumer: string | null, visit: (entry: PendingEntry) => boolean): void;
+  /**
+   * In the order of claiming: entries that nobody owns as they were given back, then by delivery time, then by id. Costs O(log count) an entry;
+   * `visit` answers false to stop.
+   */
+  visitOldest(visit: (entry: PendingEntry) => boolean): void;
 }
 
 /** One key. */
@@ -168,6 +210,10 @@ export interface Effects {
   createStream(key: string): void;
   /** Removes the first entries up to, not including, `firstKeptId` (null: all). Does not move max-deleted-entry-id. */
   trim(key: string, cut: TrimCut): void;
+  /** Removes what `StreamView.trimByPolicy` has planned. Does not move max-deleted-entry-id. */
+  trimByPolicy(key: string, policy: ReferencePolicy, cut: PolicyCut): void;
+  /** Takes these ids out of the pending lists of all groups, wherever they are. */
+  dropReferences(key: string, ids: readonly StreamId[]): void;
   /** Removes these existing entries and moves max-deleted-entry-id. */
   deleteEntries(key: string, ids: readonly StreamId[]): void;
   deleteKey(key: string): void;
@@ -207,6 +253,8 @@ export interface Effects {
     deliveryTimesMs: readonly number[],
     deliveryCounts: readonly number[],
   ): void;
+  /** Makes these ids pending for nobody (those that are missing too), to be claimed in this order, with these counts. */
+  giveBack(key: string, group: string, ids: readonly StreamId[], deliveryCounts: readonly number[]): void;
   /** Moves the group's position forward without delivering (XCLAIM LASTID). */
   advanceGroup(key: string, group: string, lastDeliveredId: StreamId): void;
   /** Removes every key of this shard. */

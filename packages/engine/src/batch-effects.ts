@@ -4,7 +4,7 @@
  * tail block; ids, lengths and origins gather beside it and are written behind the region when the run is closed.
  */
 import { assert, ByteReader, ByteWriter, copyOf } from "@headrace/bytes";
-import type { Effects, NodeBounds, TrimCut } from "./api.ts";
+import { type Effects, type NodeBounds, type PolicyCut, ReferencePolicy, type TrimCut } from "./api.ts";
 import {
   BATCH_FORMAT_VERSION,
   BATCH_KIND_EFFECTS,
@@ -13,6 +13,7 @@ import {
   SESSION_BYTES,
 } from "./effect-format.ts";
 import { ENTRY_COLUMN_BYTES, type EffectApplier } from "./effect-applier.ts";
+import { DELIVERY_COUNT_MAX } from "./delivery-count.ts";
 import { ENTRY_HEAD_BYTES_MAX, writeEntry } from "./entry-form.ts";
 import type { Group } from "./group.ts";
 import type { KeyspaceState, StreamKey } from "./keyspace-state.ts";
@@ -237,6 +238,26 @@ export class BatchEffects implements Effects {
     this.#end(EffectType.trim);
   }
 
+  /** A cut of nothing is no effect. */
+  trimByPolicy(key: string, policy: ReferencePolicy, { count, upToId }: PolicyCut): void {
+    assert(policy !== ReferencePolicy.keep, "a trim that keeps references has a cut of its own");
+    this.#keyspace.existing(key);
+    if (count === 0 || upToId === null) return;
+    const writer = this.#begin(EffectType.trimByPolicy);
+    writer.string(key);
+    writer.u8(policy);
+    upToId.write(writer);
+    this.#end(EffectType.trimByPolicy);
+  }
+
+  dropReferences(key: string, ids: readonly StreamId[]): void {
+    this.#keyspace.existing(key);
+    const writer = this.#begin(EffectType.dropReferences);
+    writer.string(key);
+    writeIds(writer, ids);
+    this.#end(EffectType.dropReferences);
+  }
+
   deleteEntries(key: string, ids: readonly StreamId[]): void {
     const { stream } = this.#keyspace.existing(key);
     for (const id of ids) assert(stream.has(id), "deleted entry does not exist");
@@ -365,8 +386,17 @@ export class BatchEffects implements Effects {
     writer.string(consumer);
     writeIds(writer, ids);
     for (const timeMs of deliveryTimesMs) writer.f64(timeMs);
-    for (const count of deliveryCounts) writer.f64(Math.min(Math.max(count, 0), UINT48_MAX));
+    writeCounts(writer, deliveryCounts);
     this.#end(EffectType.claim);
+  }
+
+  giveBack(key: string, group: string, ids: readonly StreamId[], deliveryCounts: readonly number[]): void {
+    this.#existingGroup(key, group);
+    assert(ids.length === deliveryCounts.length, "columns differ in length");
+    const writer = this.#beginForGroup(EffectType.giveBack, key, group);
+    writeIds(writer, ids);
+    writeCounts(writer, deliveryCounts);
+    this.#end(EffectType.giveBack);
   }
 
   advanceGroup(key: string, group: string, lastDeliveredId: StreamId): void {
@@ -386,6 +416,13 @@ export class BatchEffects implements Effects {
 function writeIds(writer: ByteWriter, ids: readonly StreamId[]): void {
   writer.u32(ids.length);
   for (const id of ids) id.write(writer);
+}
+
+function writeCounts(writer: ByteWriter, counts: readonly number[]): void {
+  for (const count of counts) {
+    assert(count >= 0 && count <= DELIVERY_COUNT_MAX, "delivery count out of range");
+    writer.f64(count);
+  }
 }
 
 /** Pending records hold 48 bits. */

@@ -4,13 +4,13 @@
  * setting; never fails on what a leader wrote.
  */
 import { assert, latin1, ByteReader } from "@headrace/bytes";
-import { UnknownEffectError } from "./api.ts";
+import { ReferencePolicy, UnknownEffectError } from "./api.ts";
 import {
   BATCH_FORMAT_VERSION,
   BATCH_KIND_EFFECTS,
-  EFFECT_TYPE_MAX,
   EFFECT_VERSION,
   EffectType,
+  isKnownEffect,
   NO_SESSION,
   SESSION_BYTES,
 } from "./effect-format.ts";
@@ -18,6 +18,7 @@ import type { KeyspaceState } from "./keyspace-state.ts";
 import type { Origins } from "./origins.ts";
 import { RunColumns } from "./run-columns.ts";
 import type { Group } from "./group.ts";
+import { dropReferences, trimUnreferenced, trimWithReferences } from "./references.ts";
 import type { Stream } from "./stream.ts";
 import { StreamId } from "./stream-id.ts";
 
@@ -52,7 +53,7 @@ export class EffectApplier {
     const first = reader.offset;
     for (let i = 0; i < count; i++) {
       const type = reader.u8();
-      if (type === 0 || type > EFFECT_TYPE_MAX) throw new UnknownEffectError(`effect type ${type}`);
+      if (!isKnownEffect(type)) throw new UnknownEffectError(`effect type ${type}`);
       const effectVersion = reader.u8();
       if (effectVersion !== EFFECT_VERSION)
         throw new UnknownEffectError(`effect type ${type} version ${effectVersion}`);
@@ -138,6 +139,12 @@ export class EffectApplier {
       case EffectType.setStreamId:
         this.#setStreamId(reader);
         return;
+      case EffectType.trimByPolicy:
+        this.#trimByPolicy(reader);
+        return;
+      case EffectType.dropReferences:
+        this.#dropReferences(reader);
+        return;
       default:
         this.#applyToGroup(type, reader);
     }
@@ -177,6 +184,22 @@ export class EffectApplier {
       // False for an id that is named twice.
       key.stream.deleteEntry(StreamId.read(reader));
     }
+    this.#keyspace.touch(key);
+  }
+
+  #trimByPolicy(reader: ByteReader): void {
+    const key = this.#keyspace.existing(reader.string());
+    const policy = reader.u8();
+    const upTo = StreamId.read(reader);
+    if (policy === ReferencePolicy.drop) trimWithReferences(key.stream, upTo);
+    else trimUnreferenced(key.stream, upTo);
+    this.#keyspace.touch(key);
+  }
+
+  #dropReferences(reader: ByteReader): void {
+    const key = this.#keyspace.existing(reader.string());
+    const count = reader.u32();
+    for (let i = 0; i < count; i++) dropReferences(key.stream, StreamId.read(reader));
     this.#keyspace.touch(key);
   }
 
@@ -257,6 +280,9 @@ export class EffectApplier {
       case EffectType.claim:
         claim(group, reader);
         return;
+      case EffectType.giveBack:
+        giveBack(group, reader);
+        return;
       default:
         throw new UnknownEffectError(`effect type ${type}`);
     }
@@ -291,4 +317,17 @@ function claim(group: Group, reader: ByteReader): void {
     group.assign(id, consumer, timeMs, reader.f64());
   }
   reader.offset = times + count * 16;
+}
+
+function giveBack(group: Group, reader: ByteReader): void {
+  const count = reader.u32();
+  const ids = reader.offset;
+  const counts = ids + count * 16;
+  for (let i = 0; i < count; i++) {
+    reader.offset = ids + i * 16;
+    const id = StreamId.read(reader);
+    reader.offset = counts + i * 8;
+    group.giveBack(id, reader.f64());
+  }
+  reader.offset = counts + count * 8;
 }

@@ -27,6 +27,10 @@
  *   flush          nothing
  *   redeliverRange string key · string group · string consumer · f64 timeMs · id from · id to: what the consumer has pending there and what
  *                  still has a body; pending ids and tombstones are resident, so every replica finds the same
+ *   trimByPolicy   string key · u8 policy · id upTo: entries up to it, with policy 1 and all that groups still have of them pending, with policy 2
+ *                  only those that no group still needs. Groups and tombstones are resident, so every replica finds the same
+ *   dropReferences string key · ids: no group has them pending any more
+ *   giveBack       string key · string group · ids · f64 count each: pending for nobody, in this order
  *
  * The region stands in front of its columns because entries are encoded straight into it while the run is still growing.
  */
@@ -66,7 +70,14 @@ export const EffectType = {
   advanceGroup: 18,
   flush: 19,
   redeliverRange: 20,
+  trimByPolicy: 21,
+  dropReferences: 22,
+  giveBack: 23,
 } as const;
 export type EffectType = (typeof EffectType)[keyof typeof EffectType];
 
-export const EFFECT_TYPE_MAX = EffectType.redeliverRange;
+const KNOWN_TYPES: ReadonlySet<number> = new Set(Object.values(EffectType));
+
+export function isKnownEffect(type: number): boolean {
+  return KNOWN_TYPES.has(type);
+}

@@ -94,6 +94,18 @@ export class EntrySlices implements EntryRange {
       }
     }
   }
+
+  visitEntries(visit: (bytes: Uint8Array, start: number, end: number) => boolean): void {
+    assert(!this.#reverse, "entries are visited from the first one on");
+    if (this.count === 0) return;
+    for (let at = this.#fromBlock; at <= this.#toBlock; at++) {
+      const block = this.#blocks[at]!;
+      const to = at === this.#toBlock ? this.#toEntry : block.count;
+      for (let entry = at === this.#fromBlock ? this.#fromEntry : 0; entry < to; entry++) {
+        if (block.isLive(entry) && !visit(block.bytes, block.startOf(entry), block.ends[entry]!)) return;
+      }
+    }
+  }
 }
 
 function forward(

@@ -3,6 +3,7 @@ import { assert } from "@headrace/bytes";
 import type { GroupView } from "./api.ts";
 import { Consumer } from "./consumer.ts";
 import type { DirtyMeter } from "./dirty-meter.ts";
+import { NOBODY } from "./pending-leaf.ts";
 import { PendingList } from "./pending-list.ts";
 import { sortedByName } from "./sorted-by-name.ts";
 import type { StreamId } from "./stream-id.ts";
@@ -18,6 +19,8 @@ export class Group implements GroupView {
   entriesRead: number;
   readonly pending: PendingList;
   nextConsumerNumber: number;
+  /** How often an entry was given back (XNACK): their order. */
+  givenBack: number;
   dirty: boolean;
   persisted: boolean;
   dirtyConsumers: Consumer[];
@@ -33,6 +36,7 @@ export class Group implements GroupView {
     this.lastDeliveredId = lastDeliveredId;
     this.entriesRead = entriesRead;
     this.nextConsumerNumber = 1;
+    this.givenBack = 0;
     this.dirty = false;
     this.persisted = false;
     this.dirtyConsumers = [];
@@ -41,7 +45,7 @@ export class Group implements GroupView {
     this.#byNumber = new Map();
     this.#meter = meter;
     this.#sorted = null;
-    this.pending = new PendingList(this.#byNumber, meter);
+    this.pending = new PendingList({ byName: this.#consumers, byNumber: this.#byNumber }, meter);
   }
 
   get consumerCount(): number {
@@ -96,12 +100,15 @@ export class Group implements GroupView {
     const { pending } = this;
     for (const consumer of this.#consumers.values()) consumer.pendingCount = 0;
     pending.count = 0;
+    pending.unownedCount = 0;
     for (const leaf of pending.leaves) {
       pending.count += leaf.count;
       for (let i = 0; i < leaf.owners.length; i++) {
+        const count = leaf.ownerCounts[i]!;
         const owner = this.#byNumber.get(leaf.owners[i]!);
-        if (owner === undefined) return false;
-        owner.pendingCount += leaf.ownerCounts[i]!;
+        if (owner !== undefined) owner.pendingCount += count;
+        else if (leaf.owners[i] === NOBODY) pending.unownedCount += count;
+        else return false;
       }
     }
     return true;
@@ -123,16 +130,29 @@ export class Group implements GroupView {
   assign(id: StreamId, consumer: Consumer, timeMs: number, deliveries: number): void {
     const before = this.pending.put(id, consumer.number, timeMs, deliveries);
     if (before === consumer.number) return;
-    if (before >= 0) this.#byNumber.get(before)!.pendingCount--;
+    this.#lose(before);
     consumer.pendingCount++;
+  }
+
+  /** Makes the id pending for nobody: it is claimed before all that has an owner, behind what was given back before. */
+  giveBack(id: StreamId, deliveries: number): void {
+    const before = this.pending.put(id, NOBODY, this.givenBack++, deliveries);
+    if (before === NOBODY) return;
+    this.#lose(before);
+    this.pending.unownedCount++;
   }
 
   /** Answers false when the id was not pending. */
   release(id: StreamId): boolean {
     const owner = this.pending.remove(id);
-    if (owner < 0) return false;
-    this.#byNumber.get(owner)!.pendingCount--;
-    return true;
+    this.#lose(owner);
+    return owner >= 0;
+  }
+
+  /** The owner, −1 for none, has one pending entry less. */
+  #lose(owner: number): void {
+    if (owner > NOBODY) this.#byNumber.get(owner)!.pendingCount--;
+    else if (owner === NOBODY) this.pending.unownedCount--;
   }
 
   markConsumerDirty(consumer: Consumer): void {

@@ -1,5 +1,13 @@
 export * from "./stream-id.ts";
 export * from "./api.ts";
+export {
+  countDown,
+  countUp,
+  DELIVERY_COUNT_LOWER_MAX,
+  DELIVERY_COUNT_MAX,
+  deliveryCountOf,
+  shownDeliveryCount,
+} from "./delivery-count.ts";
 export { ENTRIES_READ_UNKNOWN, entriesReadAfterDelivery, estimateEntriesRead, lagOf } from "./lag.ts";
 export { scanCursor, scanCursorAge, scanCursorSlot } from "./scan.ts";
 export { ShardLoader } from "./shard-loader.ts";

@@ -50,6 +50,7 @@ interface GroupHeader {
   readonly leafCount: number;
   readonly nextLeafNumber: number;
   readonly pendingCount: number;
+  readonly givenBack: number;
 }
 
 export class GroupParts {
@@ -165,6 +166,7 @@ function readGroupHeader(reader: ByteReader): GroupHeader {
     leafCount: reader.u32(),
     nextLeafNumber: reader.u32(),
     pendingCount: reader.f64(),
+    givenBack: reader.remaining === 0 ? 0 : reader.f64(),
   };
 }
 
@@ -286,10 +288,10 @@ export function buildGroup(number: number, parts: GroupParts, meter: DirtyMeter)
   if (leaves.length !== header.leafCount) throw new DamagedRowError("pending leaves are missing or left over");
   const group = new Group(header.name, number, header.lastDeliveredId, header.entriesRead, meter);
   group.nextConsumerNumber = header.nextConsumerNumber;
+  group.givenBack = header.givenBack;
   group.persisted = true;
   for (const consumer of consumers) group.adopt(consumer);
-  leaves.sort((a, b) => a.compareAt(0, b.idAt(0)));
-  group.pending.leaves = leaves;
+  group.pending.adoptLeaves(leaves);
   if (!group.recount()) throw new DamagedRowError("pending entry of an unknown consumer");
   group.pending.nextLeafNumber = header.nextLeafNumber;
   if (group.pending.count !== header.pendingCount)

@@ -5,7 +5,9 @@
  *   record (eight u32): ms high · ms low · seq high · seq low · consumer number · delivery time low · delivery count low ·
  *                       time high (upper 16 bits) and count high (lower 16 bits)
  *
- * Times and counts are 48-bit: the year 10889, and counters that stop there.
+ * Times and counts are 48-bit: the year 10889, and counters as delivery-count.ts has them. A record that XNACK has given back belongs to nobody
+ * (consumer 0), was delivered at no time, and carries in the time's place how many were given back in the group before it: they are handed out in
+ * that order, before all others. So every record has an age: the lower, the sooner it is claimed.
  */
 import { StreamId } from "./stream-id.ts";
 
@@ -13,8 +15,18 @@ export const LEAF_RECORDS_MAX = 128;
 export const RECORD_WORDS = 8;
 export const CONSUMER_WORD = 4;
 export const UINT48_MAX = 0xffff_ffff_ffff;
+/** Consumer number of records that nobody owns. */
+export const NOBODY = 0;
 
 const FIRST_CAPACITY = 4;
+/** Ages of records that somebody owns begin here. */
+const OWNED_AGE = UINT48_MAX + 1;
+
+/** Is told when a consumer gets its first record in a leaf, and loses its last one. */
+export interface LeafWatcher {
+  entered(owner: number, leaf: PendingLeaf): void;
+  left(owner: number, leaf: PendingLeaf): void;
+}
 
 export class PendingLeaf {
   /** Unique in its list: names the leaf's row. */
@@ -28,6 +40,14 @@ export class PendingLeaf {
   dropped: boolean;
   persisted: boolean;
 
+  // Views that decide nothing and are stored nowhere.
+  watcher: LeafWatcher | null;
+  /** No record has a lower age; exactly the lowest one if `isOldestExact`. */
+  oldestAge: number;
+  isOldestExact: boolean;
+  /** Place in the list's heap by age, −1: in none. */
+  heapAt: number;
+
   constructor(number: number) {
     this.number = number;
     this.words = new Uint32Array(FIRST_CAPACITY * RECORD_WORDS);
@@ -37,6 +57,10 @@ export class PendingLeaf {
     this.dirty = false;
     this.dropped = false;
     this.persisted = false;
+    this.watcher = null;
+    this.oldestAge = Number.POSITIVE_INFINITY;
+    this.isOldestExact = true;
+    this.heapAt = -1;
   }
 
   compareAt(record: number, id: StreamId): number {
@@ -73,6 +97,16 @@ export class PendingLeaf {
     return new StreamId(words[cell]!, words[cell + 1]!, words[cell + 2]!, words[cell + 3]!);
   }
 
+  /** Leaves of a list have no ids in common; also right for one that was emptied just now. */
+  isBefore(other: PendingLeaf): boolean {
+    const { words } = this;
+    const others = other.words;
+    for (let word = 0; word < CONSUMER_WORD; word++) {
+      if (words[word] !== others[word]) return words[word]! < others[word]!;
+    }
+    return false;
+  }
+
   owns(consumer: number): boolean {
     return this.owners.includes(consumer);
   }
@@ -91,8 +125,35 @@ export class PendingLeaf {
     return (this.words[cell + 7]! & 0xffff) * 0x1_0000_0000 + this.words[cell + 6]!;
   }
 
-  /** Inserts an empty record at `record`; the leaf has room. */
-  insert(record: number, id: StreamId, consumer: number): void {
+  /** The lower, the sooner it is claimed. */
+  ageAt(record: number): number {
+    return this.consumerAt(record) === NOBODY ? this.timeAt(record) : this.timeAt(record) + OWNED_AGE;
+  }
+
+  /** Makes `oldestAge` exact. */
+  findOldest(): void {
+    if (this.isOldestExact) return;
+    let oldest = Number.POSITIVE_INFINITY;
+    for (let record = 0; record < this.count; record++) oldest = Math.min(oldest, this.ageAt(record));
+    this.oldestAge = oldest;
+    this.isOldestExact = true;
+  }
+
+  /** The record that follows (age, record) in the order of age, then id; −1 when there is none. */
+  nextByAge(age: number, record: number): number {
+    let found = -1;
+    let foundAge = Number.POSITIVE_INFINITY;
+    for (let each = 0; each < this.count; each++) {
+      const eachAge = this.ageAt(each);
+      if (eachAge >= foundAge || eachAge < age || (eachAge === age && each <= record)) continue;
+      found = each;
+      foundAge = eachAge;
+    }
+    return found;
+  }
+
+  /** Inserts a record at `record`; the leaf has room. */
+  insert(record: number, id: StreamId, consumer: number, timeMs: number, deliveries: number): void {
     const needed = (this.count + 1) * RECORD_WORDS;
     if (needed > this.words.length) {
       const grown = new Uint32Array(this.words.length * 2);
@@ -109,6 +170,7 @@ export class PendingLeaf {
     words[cell + CONSUMER_WORD] = consumer;
     this.count++;
     this.#owned(consumer, 1);
+    this.#write(record, timeMs, deliveries);
   }
 
   /** Owner, time and count of an existing record; answers the owner before. */
@@ -116,22 +178,38 @@ export class PendingLeaf {
     const cell = record * RECORD_WORDS;
     const words = this.words;
     const before = words[cell + CONSUMER_WORD]!;
+    this.#ages(record);
     if (before !== consumer) {
       this.#owned(before, -1);
       this.#owned(consumer, 1);
       words[cell + CONSUMER_WORD] = consumer;
     }
-    const count = Math.min(deliveries, UINT48_MAX);
-    words[cell + 5] = timeMs % 0x1_0000_0000;
-    words[cell + 6] = count % 0x1_0000_0000;
-    words[cell + 7] = Math.floor(timeMs / 0x1_0000_0000) * 0x1_0000 + Math.floor(count / 0x1_0000_0000);
+    this.#write(record, timeMs, deliveries);
     return before;
+  }
+
+  #write(record: number, timeMs: number, deliveries: number): void {
+    const cell = record * RECORD_WORDS;
+    const words = this.words;
+    words[cell + 5] = timeMs % 0x1_0000_0000;
+    words[cell + 6] = deliveries % 0x1_0000_0000;
+    words[cell + 7] = Math.floor(timeMs / 0x1_0000_0000) * 0x1_0000 + Math.floor(deliveries / 0x1_0000_0000);
+    const age = this.ageAt(record);
+    if (age > this.oldestAge) return;
+    this.oldestAge = age;
+    this.isOldestExact = true;
+  }
+
+  /** The record will not have the age that it has. */
+  #ages(record: number): void {
+    if (this.isOldestExact && this.ageAt(record) === this.oldestAge) this.isOldestExact = false;
   }
 
   /** Removes the record; answers its owner. */
   remove(record: number): number {
     const owner = this.consumerAt(record);
     const words = this.words;
+    this.#ages(record);
     words.copyWithin(record * RECORD_WORDS, (record + 1) * RECORD_WORDS, this.count * RECORD_WORDS);
     this.count--;
     this.#owned(owner, -1);
@@ -151,6 +229,7 @@ export class PendingLeaf {
     }
     const removed = this.count - kept;
     this.count = kept;
+    this.isOldestExact = false;
     this.#owned(consumer, -removed);
     return removed;
   }
@@ -173,7 +252,10 @@ export class PendingLeaf {
       target.#owned(owner, 1);
     }
     target.count += moved;
+    target.oldestAge = Math.min(target.oldestAge, this.oldestAge);
+    target.isOldestExact = false;
     this.count = from;
+    this.isOldestExact = false;
   }
 
   /** Takes over records as they were stored. */
@@ -181,6 +263,8 @@ export class PendingLeaf {
     this.words = words;
     this.count = count;
     for (let record = 0; record < count; record++) this.#owned(this.consumerAt(record), 1);
+    this.oldestAge = 0;
+    this.isOldestExact = false;
   }
 
   #owned(consumer: number, change: number): void {
@@ -188,6 +272,7 @@ export class PendingLeaf {
     if (at < 0) {
       this.owners.push(consumer);
       this.ownerCounts.push(change);
+      this.watcher?.entered(consumer, this);
       return;
     }
     const count = this.ownerCounts[at]! + change;
@@ -200,5 +285,6 @@ export class PendingLeaf {
     this.ownerCounts[at] = this.ownerCounts[last]!;
     this.owners.length = last;
     this.ownerCounts.length = last;
+    this.watcher?.left(consumer, this);
   }
 }

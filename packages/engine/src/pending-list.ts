@@ -1,74 +1,99 @@
 /**
  * A consumer group's pending entries: sorted leaves of packed records. Owners are consumer numbers; names are looked up only when somebody
- * looks. Keeps no counts per consumer: `Group` does.
+ * looks. Keeps no counts per consumer: `Group` does. Beside the order of ids there are two views of the leaves, by age and by consumer, made when
+ * they are asked for.
  */
 import { assert } from "@headrace/bytes";
+import { AgeHeap } from "./age-heap.ts";
 import type { PendingEntry, PendingView } from "./api.ts";
 import type { Consumer } from "./consumer.ts";
+import { countUp } from "./delivery-count.ts";
 import type { DirtyMeter } from "./dirty-meter.ts";
-import { LEAF_RECORDS_MAX, PendingLeaf, RECORD_WORDS } from "./pending-leaf.ts";
+import { OwnerLeaves } from "./owner-leaves.ts";
+import { LEAF_RECORDS_MAX, NOBODY, PendingLeaf, RECORD_WORDS } from "./pending-leaf.ts";
 import type { StreamId } from "./stream-id.ts";
 
 /** Two neighbours that fit into this many records become one. */
 const MERGE_RECORDS = LEAF_RECORDS_MAX / 2;
 const LEAF_ROW_BYTES = (LEAF_RECORDS_MAX * RECORD_WORDS * 4) / 2;
 
+/** Who the consumers of a group are, by name and by number. */
+export interface ConsumerTables {
+  readonly byName: ReadonlyMap<string, Consumer>;
+  readonly byNumber: ReadonlyMap<number, Consumer>;
+}
+
 export class PendingList implements PendingView {
   count: number;
-  leaves: PendingLeaf[];
+  /** How many belong to nobody. */
+  unownedCount: number;
   nextLeafNumber: number;
   dirtyLeaves: PendingLeaf[];
   droppedLeaves: PendingLeaf[];
-  readonly #consumers: ReadonlyMap<number, Consumer>;
+  readonly #consumers: ConsumerTables;
   readonly #meter: DirtyMeter;
+  #leaves: PendingLeaf[];
+  #byAge: AgeHeap | null;
+  readonly #byOwner: OwnerLeaves;
   #leafAt: number;
   #recordAt: number;
 
-  constructor(consumers: ReadonlyMap<number, Consumer>, meter: DirtyMeter) {
+  constructor(consumers: ConsumerTables, meter: DirtyMeter) {
     this.count = 0;
-    this.leaves = [];
+    this.unownedCount = 0;
     this.nextLeafNumber = 1;
     this.dirtyLeaves = [];
     this.droppedLeaves = [];
     this.#consumers = consumers;
     this.#meter = meter;
+    this.#leaves = [];
+    this.#byAge = null;
+    this.#byOwner = new OwnerLeaves();
     this.#leafAt = 0;
     this.#recordAt = 0;
   }
 
+  get leaves(): readonly PendingLeaf[] {
+    return this.#leaves;
+  }
+
+  /** Loaded, or rolled back: these are all leaves now, in any order. Counts are the group's business (`Group.recount`). */
+  adoptLeaves(leaves: readonly PendingLeaf[]): void {
+    this.#leaves = [...leaves].sort((a, b) => a.compareAt(0, b.idAt(0)));
+    this.#byAge = null;
+    this.#byOwner.clear();
+    for (const leaf of leaves) {
+      leaf.watcher = this.#byOwner;
+      leaf.heapAt = -1;
+    }
+  }
+
   get firstId(): StreamId | null {
-    return this.count === 0 ? null : this.leaves[0]!.idAt(0);
+    return this.count === 0 ? null : this.#leaves[0]!.idAt(0);
   }
 
   get lastId(): StreamId | null {
     if (this.count === 0) return null;
-    const leaf = this.leaves[this.leaves.length - 1]!;
+    const leaf = this.#leaves[this.#leaves.length - 1]!;
     return leaf.idAt(leaf.count - 1);
   }
 
   /** Puts the place of the first record with an id ≥ `id` into #leafAt/#recordAt (in the last leaf's end if there is none). */
   #seek(id: StreamId): boolean {
-    const { leaves } = this;
-    let low = 0;
-    let high = leaves.length;
-    if (high > 0 && leaves[high - 1]!.compareAt(0, id) <= 0) low = high;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (leaves[middle]!.compareAt(0, id) <= 0) low = middle + 1;
-      else high = middle;
-    }
-    this.#leafAt = low === 0 ? 0 : low - 1;
+    const leaves = this.#leaves;
     if (leaves.length === 0) {
+      this.#leafAt = 0;
       this.#recordAt = 0;
       return false;
     }
+    this.#leafAt = leafOf(leaves, id);
     const leaf = leaves[this.#leafAt]!;
     this.#recordAt = leaf.lowerBound(id);
     return this.#recordAt < leaf.count && leaf.compareAt(this.#recordAt, id) === 0;
   }
 
   find(id: StreamId): PendingEntry | null {
-    return this.#seek(id) ? this.#entryAt(this.leaves[this.#leafAt]!, this.#recordAt) : null;
+    return this.#seek(id) ? this.#entryAt(this.#leaves[this.#leafAt]!, this.#recordAt) : null;
   }
 
   has(id: StreamId): boolean {
@@ -77,33 +102,57 @@ export class PendingList implements PendingView {
 
   visit(start: StreamId, end: StreamId, consumer: string | null, visit: (entry: PendingEntry) => boolean): void {
     let owner = -1;
+    let leaves: readonly PendingLeaf[] = this.#leaves;
     if (consumer !== null) {
-      for (const candidate of this.#consumers.values()) if (candidate.name === consumer) owner = candidate.number;
-      if (owner < 0) return;
+      const named = this.#consumers.byName.get(consumer);
+      if (named === undefined) return;
+      owner = named.number;
+      leaves = this.#byOwner.of(owner, leaves);
     }
-    this.#seek(start);
-    let record = this.#recordAt;
-    for (let at = this.#leafAt; at < this.leaves.length; at++, record = 0) {
-      const leaf = this.leaves[at]!;
-      if (owner >= 0 && !leaf.owns(owner)) continue;
+    this.#visitOf(leaves, owner, start, end, (leaf, record) => visit(this.#entryAt(leaf, record)));
+  }
+
+  /** Records of the owner (−1: all) in [from, to] among these leaves; `visit` answers false to stop, and moves no record. */
+  #visitOf(
+    leaves: readonly PendingLeaf[],
+    owner: number,
+    from: StreamId,
+    to: StreamId,
+    visit: (leaf: PendingLeaf, record: number) => boolean,
+  ): void {
+    if (leaves.length === 0) return;
+    let at = leafOf(leaves, from);
+    let record = leaves[at]!.lowerBound(from);
+    for (; at < leaves.length; at++, record = 0) {
+      const leaf = leaves[at]!;
       for (; record < leaf.count; record++) {
-        if (leaf.compareAt(record, end) > 0) return;
+        if (leaf.compareAt(record, to) > 0) return;
         if (owner >= 0 && leaf.consumerAt(record) !== owner) continue;
-        if (!visit(this.#entryAt(leaf, record))) return;
+        if (!visit(leaf, record)) return;
       }
     }
+  }
+
+  visitOldest(visit: (entry: PendingEntry) => boolean): void {
+    this.#byAge ??= new AgeHeap(this.#leaves);
+    this.#byAge.visit((leaf, record) => visit(this.#entryAt(leaf, record)));
   }
 
   /** Makes the record or takes it over; answers the owner before, −1 when it is new. */
   put(id: StreamId, consumer: number, timeMs: number, deliveries: number): number {
     if (this.#seek(id)) {
-      const leaf = this.leaves[this.#leafAt]!;
+      const leaf = this.#leaves[this.#leafAt]!;
       this.markDirty(leaf);
-      return leaf.assign(this.#recordAt, consumer, timeMs, deliveries);
+      const before = leaf.assign(this.#recordAt, consumer, timeMs, deliveries);
+      this.#byAge?.rise(leaf);
+      return before;
     }
     const leaf = this.#leafWithRoom();
-    leaf.insert(this.#recordAt, id, consumer);
-    leaf.assign(this.#recordAt, consumer, timeMs, deliveries);
+    leaf.insert(this.#recordAt, id, consumer, timeMs, deliveries);
+    if (this.#byAge !== null) {
+      if (leaf.heapAt < 0) this.#byAge.add(leaf);
+      else this.#byAge.rise(leaf);
+    }
     this.markDirty(leaf);
     this.count++;
     return -1;
@@ -112,10 +161,7 @@ export class PendingList implements PendingView {
   /** Count + 1 and this time for a record that exists. */
   redeliver(id: StreamId, timeMs: number): boolean {
     if (!this.#seek(id)) return false;
-    const leaf = this.leaves[this.#leafAt]!;
-    const record = this.#recordAt;
-    leaf.assign(record, leaf.consumerAt(record), timeMs, leaf.deliveriesAt(record) + 1);
-    this.markDirty(leaf);
+    this.#redeliverAt(this.#leaves[this.#leafAt]!, this.#recordAt, timeMs);
     return true;
   }
 
@@ -127,25 +173,24 @@ export class PendingList implements PendingView {
     accepts: (id: StreamId) => boolean,
     timeMs: number,
   ): void {
-    this.#seek(from);
-    let record = this.#recordAt;
-    for (let at = this.#leafAt; at < this.leaves.length; at++, record = 0) {
-      const leaf = this.leaves[at]!;
-      if (!leaf.owns(owner)) continue;
-      for (; record < leaf.count; record++) {
-        if (leaf.compareAt(record, to) > 0) return;
-        if (leaf.consumerAt(record) !== owner || !accepts(leaf.idAt(record))) continue;
-        leaf.assign(record, owner, timeMs, leaf.deliveriesAt(record) + 1);
-        this.markDirty(leaf);
-      }
-    }
+    const leaves = this.#byOwner.of(owner, this.#leaves);
+    this.#visitOf(leaves, owner, from, to, (leaf, record) => {
+      if (accepts(leaf.idAt(record))) this.#redeliverAt(leaf, record, timeMs);
+      return true;
+    });
+  }
+
+  #redeliverAt(leaf: PendingLeaf, record: number, timeMs: number): void {
+    leaf.assign(record, leaf.consumerAt(record), timeMs, countUp(leaf.deliveriesAt(record)));
+    this.#byAge?.rise(leaf);
+    this.markDirty(leaf);
   }
 
   /** Answers the owner, −1 when there is no such record. */
   remove(id: StreamId): number {
     if (!this.#seek(id)) return -1;
     const leafAt = this.#leafAt;
-    const leaf = this.leaves[leafAt]!;
+    const leaf = this.#leaves[leafAt]!;
     const owner = leaf.remove(this.#recordAt);
     this.count--;
     this.#settle(leafAt);
@@ -155,26 +200,30 @@ export class PendingList implements PendingView {
   /** Removes all records of the consumer; answers how many. */
   removeConsumer(consumer: number): number {
     let removed = 0;
-    for (let at = this.leaves.length - 1; at >= 0; at--) {
-      const leaf = this.leaves[at]!;
-      if (!leaf.owns(consumer)) continue;
+    // From the end, so that no leaf that is still to come moves.
+    for (const leaf of [...this.#byOwner.of(consumer, this.#leaves)].reverse()) {
+      const at = leafOf(this.#leaves, leaf.idAt(0));
       removed += leaf.removeOwner(consumer);
       this.#settle(at);
     }
+    this.#byOwner.forget(consumer);
     this.count -= removed;
     return removed;
   }
 
   /** Leaf at #leafAt, split or followed by a new one when full; #recordAt follows. */
   #leafWithRoom(): PendingLeaf {
-    const { leaves } = this;
+    const leaves = this.#leaves;
     if (leaves.length === 0) leaves.push(this.#newLeaf());
     const leaf = leaves[this.#leafAt]!;
     if (leaf.count < LEAF_RECORDS_MAX) return leaf;
     const right = this.#newLeaf();
     leaves.splice(this.#leafAt + 1, 0, right);
     // In-order growth leaves full leaves behind; anything else splits in halves.
-    if (this.#recordAt < leaf.count) leaf.moveTo(right, LEAF_RECORDS_MAX / 2);
+    if (this.#recordAt < leaf.count) {
+      leaf.moveTo(right, LEAF_RECORDS_MAX / 2);
+      this.#byAge?.add(right);
+    }
     this.markDirty(leaf);
     this.markDirty(right);
     if (this.#recordAt <= leaf.count && leaf.count < LEAF_RECORDS_MAX) return leaf;
@@ -184,28 +233,32 @@ export class PendingList implements PendingView {
 
   /** After removals: an empty leaf goes, small neighbours become one. */
   #settle(at: number): void {
-    const leaf = this.leaves[at]!;
+    const leaf = this.#leaves[at]!;
     if (leaf.count === 0) {
       this.#drop(at);
       return;
     }
     this.markDirty(leaf);
-    if (at + 1 >= this.leaves.length) return;
-    const next = this.leaves[at + 1]!;
+    if (at + 1 >= this.#leaves.length) return;
+    const next = this.#leaves[at + 1]!;
     if (leaf.count + next.count > MERGE_RECORDS) return;
     next.moveTo(leaf, 0);
+    this.#byAge?.rise(leaf);
     this.#drop(at + 1);
   }
 
   #newLeaf(): PendingLeaf {
-    return new PendingLeaf(this.nextLeafNumber++);
+    const leaf = new PendingLeaf(this.nextLeafNumber++);
+    leaf.watcher = this.#byOwner;
+    return leaf;
   }
 
   #drop(at: number): void {
-    const leaf = this.leaves[at]!;
+    const leaf = this.#leaves[at]!;
     leaf.dropped = true;
     if (leaf.persisted) this.droppedLeaves.push(leaf);
-    this.leaves.splice(at, 1);
+    this.#leaves.splice(at, 1);
+    this.#byAge?.remove(leaf);
   }
 
   markDirty(leaf: PendingLeaf): void {
@@ -216,35 +269,60 @@ export class PendingList implements PendingView {
   }
 
   #entryAt(leaf: PendingLeaf, record: number): PendingEntry {
+    const owner = leaf.consumerAt(record);
+    const isOwned = owner !== NOBODY;
     return {
       id: leaf.idAt(record),
-      consumer: this.#consumers.get(leaf.consumerAt(record))!.name,
-      deliveryTimeMs: leaf.timeAt(record),
+      consumer: isOwned ? this.#consumers.byNumber.get(owner)!.name : "",
+      isOwned,
+      deliveryTimeMs: isOwned ? leaf.timeAt(record) : 0,
       deliveryCount: leaf.deliveriesAt(record),
     };
   }
 
   verify(): void {
     let total = 0;
+    let unowned = 0;
     let previous: StreamId | null = null;
-    for (const leaf of this.leaves) {
+    for (const leaf of this.#leaves) {
       assert(leaf.count > 0 && leaf.count <= LEAF_RECORDS_MAX, "leaf empty or overfull");
       assert(!leaf.dropped, "dropped leaf kept");
+      let oldestAge = Number.POSITIVE_INFINITY;
       const owned = new Map<number, number>();
       for (let record = 0; record < leaf.count; record++) {
         const id = leaf.idAt(record);
         assert(previous === null || previous.compare(id) < 0, "pending ids out of order");
         previous = id;
         const owner = leaf.consumerAt(record);
-        assert(this.#consumers.has(owner), "pending entry without a consumer");
+        assert(owner === NOBODY || this.#consumers.byNumber.has(owner), "pending entry without a consumer");
         owned.set(owner, (owned.get(owner) ?? 0) + 1);
+        oldestAge = Math.min(oldestAge, leaf.ageAt(record));
       }
+      assert(leaf.oldestAge <= oldestAge, "a record is older than its leaf");
+      assert(!leaf.isOldestExact || leaf.oldestAge === oldestAge, "a leaf is older than its records");
       assert(owned.size === leaf.owners.length, "leaf owners miscounted");
       leaf.owners.forEach((owner, i) => {
         assert(owned.get(owner) === leaf.ownerCounts[i], "leaf owner's records miscounted");
       });
+      unowned += owned.get(NOBODY) ?? 0;
       total += leaf.count;
     }
     assert(total === this.count, "pending entries miscounted");
+    assert(unowned === this.unownedCount, "entries that nobody owns miscounted");
+    assert(this.#byAge === null || this.#byAge.isRight(this.#leaves), "leaves out of order by age");
+    assert(this.#byOwner.isRight(this.#leaves), "leaves of a consumer miscounted");
   }
+}
+
+/** The place of the last leaf that begins at or before `id`; 0 when there is none. */
+function leafOf(leaves: readonly PendingLeaf[], id: StreamId): number {
+  let low = 0;
+  let high = leaves.length;
+  if (high > 0 && leaves[high - 1]!.compareAt(0, id) <= 0) low = high;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (leaves[middle]!.compareAt(0, id) <= 0) low = middle + 1;
+    else high = middle;
+  }
+  return low === 0 ? 0 : low - 1;
 }

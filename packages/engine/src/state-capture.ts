@@ -244,6 +244,7 @@ function captureGroup(key: StreamKey, group: Group, rows: StateRow[], writer: By
   writer.u32(pending.leaves.length);
   writer.u32(pending.nextLeafNumber);
   writer.f64(pending.count);
+  writer.f64(group.givenBack);
   rows.push(sealRow(key.slot, subkeyOf(key.age, RowKind.group, group.number, 0), writer));
   group.persisted = true;
   return { group, consumers, leaves };

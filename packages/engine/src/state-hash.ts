@@ -9,6 +9,7 @@ import type { EntryLog } from "./entry-log.ts";
 import type { Group } from "./group.ts";
 import type { KeyspaceState, StreamKey } from "./keyspace-state.ts";
 import type { Origins } from "./origins.ts";
+import { NOBODY } from "./pending-leaf.ts";
 import type { StreamId } from "./stream-id.ts";
 
 /** What of a ShardState is hashed. */
@@ -122,6 +123,7 @@ function hashGroup(mixer: Mixer, group: Group): void {
   mixer.text(group.name);
   mixer.word(group.number);
   mixer.word(group.nextConsumerNumber);
+  mixer.number(group.givenBack);
   mixer.id(group.lastDeliveredId);
   mixer.number(group.entriesRead);
   mixer.number(group.consumerCount);
@@ -139,7 +141,9 @@ function hashGroup(mixer: Mixer, group: Group): void {
     mixer.word(leaf.count);
     for (let record = 0; record < leaf.count; record++) {
       mixer.id(leaf.idAt(record));
-      mixer.text(group.consumerByNumber(leaf.consumerAt(record))!.name);
+      const owner = leaf.consumerAt(record);
+      mixer.word(owner);
+      if (owner !== NOBODY) mixer.text(group.consumerByNumber(owner)!.name);
       mixer.number(leaf.timeAt(record));
       mixer.number(leaf.deliveriesAt(record));
     }

@@ -141,6 +141,7 @@ function restoreGroup(group: Group, touched: TouchedGroup, parts: GroupParts): v
   group.lastDeliveredId = header.lastDeliveredId;
   group.entriesRead = header.entriesRead;
   group.nextConsumerNumber = header.nextConsumerNumber;
+  group.givenBack = header.givenBack;
   for (const number of touched.consumers) {
     const consumer = group.consumerByNumber(number);
     if (consumer !== null) group.dropConsumer(consumer);
@@ -148,9 +149,8 @@ function restoreGroup(group: Group, touched: TouchedGroup, parts: GroupParts): v
   for (const consumer of parts.consumers) group.adopt(consumer);
   if (group.consumerCount !== header.consumerCount) throw new DamagedRowError("consumers are missing or left over");
   if (touched.leaves.size > 0) {
-    pending.leaves = pending.leaves.filter((leaf) => !touched.leaves.has(leaf.number));
-    pending.leaves.push(...parts.leaves);
-    pending.leaves.sort((a, b) => a.compareAt(0, b.idAt(0)));
+    const untouched = pending.leaves.filter((leaf) => !touched.leaves.has(leaf.number));
+    pending.adoptLeaves([...untouched, ...parts.leaves]);
   }
   pending.nextLeafNumber = header.nextLeafNumber;
   if (pending.leaves.length !== header.leafCount) throw new DamagedRowError("pending leaves are missing or left over");

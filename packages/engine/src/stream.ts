@@ -1,9 +1,10 @@
 /** A stream: its entries, its counters and its groups. Reads are the contract's `StreamView`; every change is part of `apply`. */
 import { assert } from "@headrace/bytes";
-import type { EntryRange, StreamView, TrimCut } from "./api.ts";
+import type { EntryRange, PolicyCut, ReferencePolicy, StreamView, TrimBound, TrimCut } from "./api.ts";
 import type { DirtyMeter } from "./dirty-meter.ts";
 import { EntryLog } from "./entry-log.ts";
 import { Group } from "./group.ts";
+import { isReferenced, planTrimByPolicy } from "./references.ts";
 import type { RunColumns } from "./run-columns.ts";
 import { sortedByName } from "./sorted-by-name.ts";
 import { MIN_ID, type StreamId } from "./stream-id.ts";
@@ -76,6 +77,14 @@ export class Stream implements StreamView {
 
   trimById(minId: StreamId, approximate: boolean, limit: number): TrimCut {
     return planTrimById(this.entries, minId, approximate, limit);
+  }
+
+  trimByPolicy(policy: ReferencePolicy, bound: TrimBound, limit: number): PolicyCut {
+    return planTrimByPolicy(this, policy, bound, limit);
+  }
+
+  isReferenced(id: StreamId): boolean {
+    return isReferenced(this, id);
   }
 
   countAfter(id: StreamId): number {

@@ -9,9 +9,11 @@ export interface ModelEntry {
 }
 
 export interface ModelPending {
-  consumer: string;
+  /** Null: given back, at `timeMs` 0 and as the `order`th. */
+  consumer: string | null;
   timeMs: number;
   deliveries: number;
+  order?: number;
 }
 
 export interface ModelGroup {
@@ -19,6 +21,7 @@ export interface ModelGroup {
   read: number;
   readonly pending: Map<number, ModelPending>;
   readonly consumers: Map<string, { seenMs: number; activeMs: number }>;
+  givenBack: number;
 }
 
 export class ModelStream {
@@ -73,6 +76,30 @@ export class ModelStream {
     return deleted;
   }
 
+  isReferenced(id: number): boolean {
+    return [...this.groups.values()].some((group) => group.last < id || group.pending.has(id));
+  }
+
+  /** streamTrim entry by entry: DELREF takes pending ids along, ACKED passes referenced entries over. Answers how many it removes. */
+  trimByPolicy(policy: "drop" | "acked", by: "length" | "id", threshold: number, limit: number): number {
+    let length = this.live().length;
+    let deleted = 0;
+    for (const node of this.nodes.slice()) {
+      const alive = node.filter((entry) => !entry.dead);
+      if (limit > 0 && deleted + alive.length > limit) break;
+      for (const entry of alive) {
+        if (by === "length" ? length <= threshold : entry.id >= threshold) break;
+        if (policy === "acked" && this.isReferenced(entry.id)) continue;
+        if (policy === "drop") for (const group of this.groups.values()) group.pending.delete(entry.id);
+        entry.dead = true;
+        length--;
+        deleted++;
+      }
+    }
+    this.#sweep();
+    return deleted;
+  }
+
   deliver(group: ModelGroup, consumer: string, upTo: number, read: number, timeMs: number, noAck: boolean): void {
     for (const { id } of this.live()) {
       if (id > group.last && id <= upTo && !noAck) group.pending.set(id, { consumer, timeMs, deliveries: 1 });
@@ -84,4 +111,12 @@ export class ModelStream {
 
 export function sortedPending(group: ModelGroup): [number, ModelPending][] {
   return [...group.pending].sort((a, b) => a[0] - b[0]);
+}
+
+/** As they are claimed: given back ones first and in that order, then by time, then by id. */
+export function oldestPending(group: ModelGroup): number[] {
+  const age = ({ consumer, timeMs, order }: ModelPending): number => (consumer === null ? order! - 2 ** 50 : timeMs);
+  return sortedPending(group)
+    .sort((a, b) => age(a[1]) - age(b[1]) || a[0] - b[0])
+    .map(([id]) => id);
 }

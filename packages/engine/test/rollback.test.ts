@@ -146,7 +146,7 @@ function live(make: () => Driver, { before, cut, after }: Life, seen: { partial:
 
 function turnsOf(maxLength: number): fc.Arbitrary<Turn[]> {
   const pick = fc.nat({ max: 10_000 });
-  const step = fc.record({ kind: fc.nat({ max: 26 }), a: pick, b: pick, c: pick });
+  const step = fc.record({ kind: fc.nat({ max: 29 }), a: pick, b: pick, c: pick });
   const turn = fc.record({
     steps: fc.array(step, { minLength: 1, maxLength: 8 }),
     checkpoint: fc.constantFrom(0, 0, 0, 1, 1, 2, 3),

@@ -10,7 +10,7 @@ function stepOf(kindMax: number): fc.Arbitrary<Step> {
   return fc.record({ kind: fc.nat({ max: kindMax }), a: pick, b: pick, c: pick });
 }
 
-const life = fc.array(fc.record({ steps: fc.array(stepOf(26), { minLength: 1, maxLength: 12 }), check: stepOf(3) }), {
+const life = fc.array(fc.record({ steps: fc.array(stepOf(29), { minLength: 1, maxLength: 12 }), check: stepOf(3) }), {
   minLength: 1,
   maxLength: 25,
 });

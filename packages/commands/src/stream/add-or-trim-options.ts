@@ -1,17 +1,18 @@
 /**
  * The options that XADD and XTRIM share, read from the left until XADD's id:
  *
- *   [NOMKSTREAM] [ACK 0|1|ALL] [MAXLEN|MINID [=|~] threshold [LIMIT n]]
+ *   [NOMKSTREAM] [ACK 0|1|ALL] [KEEPREF|DELREF|ACKED] [MAXLEN|MINID [=|~] threshold [LIMIT n]]
  *
  * One object is used again and again: XADD is the hottest command there is. Source: t_stream.c streamParseAddOrTrimArgsOrReply.
  */
-import { MIN_ID } from "@headrace/engine";
-import type { NodeBounds, StreamId, StreamView, TrimCut } from "@headrace/engine";
+import { MIN_ID, ReferencePolicy } from "@headrace/engine";
+import type { Effects, KeyView, NodeBounds, StreamId } from "@headrace/engine";
 import type { Request } from "@headrace/resp";
 import { readAck } from "../ack.ts";
 import { addId, AddIdForm, isByte, readAddId, readLong, readStrictId } from "../args.ts";
 import type { Ack } from "../command.ts";
 import { Errors } from "../errors.ts";
+import { readReferencePolicy } from "./reference-policy.ts";
 
 export const TrimStrategy = { none: 0, maxLength: 1, minId: 2 } as const;
 export type TrimStrategy = (typeof TrimStrategy)[keyof typeof TrimStrategy];
@@ -34,6 +35,8 @@ export class AddOrTrimOptions {
   /** 0 = none, whether given or not. */
   limit: number;
   limitGiven: boolean;
+  /** Null: not given, references are kept. */
+  policy: ReferencePolicy | null;
   noMakeStream: boolean;
   ack: Ack | null;
   /** XADD: where the id stands, and what it is. */
@@ -48,6 +51,7 @@ export class AddOrTrimOptions {
     this.minId = MIN_ID;
     this.limit = 0;
     this.limitGiven = false;
+    this.policy = null;
     this.noMakeStream = false;
     this.ack = null;
     this.idArgument = 0;
@@ -70,7 +74,7 @@ export class AddOrTrimOptions {
       } else if (request.is(i, "ACK") && i + 1 < request.count) {
         this.ack = readAck(request, ++i);
         if (this.ack === null) return Errors.ackOption;
-      } else {
+      } else if (!this.#readPolicy(request, i)) {
         break;
       }
     }
@@ -90,20 +94,37 @@ export class AddOrTrimOptions {
     while (i < request.count) {
       const behind = this.#readOption(request, i);
       if (typeof behind === "string") return behind;
-      if (behind === i) return Errors.syntax;
-      i = behind;
+      if (behind === i && !this.#readPolicy(request, i)) return Errors.syntax;
+      i = Math.max(behind, i + 1);
     }
     const error = this.#checkLimit();
     if (error !== null) return error;
     return this.strategy === TrimStrategy.none ? Errors.trimWithoutStrategy : this.#checkTilde();
   }
 
-  /** The cut that these options ask for. */
-  cut(stream: StreamView, bounds: NodeBounds): TrimCut {
+  /** Trims the stream as these options say; answers how many entries go. */
+  trim({ key, stream }: KeyView, effects: Effects, bounds: NodeBounds): number {
     const limit = this.approximate && !this.limitGiven ? defaultLimit(bounds) : this.limit;
-    return this.strategy === TrimStrategy.maxLength
+    const byLength = this.strategy === TrimStrategy.maxLength;
+    if (this.policy !== null && this.policy !== ReferencePolicy.keep) {
+      const bound = { maxLength: this.maxLength, minId: byLength ? null : this.minId };
+      const cut = stream.trimByPolicy(this.policy, bound, limit);
+      effects.trimByPolicy(key, this.policy, cut);
+      return cut.count;
+    }
+    const cut = byLength
       ? stream.trimByLength(this.maxLength, this.approximate, limit)
       : stream.trimById(this.minId, this.approximate, limit);
+    effects.trim(key, cut);
+    return cut.count;
+  }
+
+  /** A second policy is none: what XADD makes of it is its id. */
+  #readPolicy(request: Request, i: number): boolean {
+    const named = this.policy === null ? readReferencePolicy(request, i) : null;
+    if (named === null) return false;
+    this.policy = named;
+    return true;
   }
 
   /** Reads MAXLEN, MINID or LIMIT at i: the position behind it, i itself when it is none of them, or the error text. */
@@ -157,6 +178,7 @@ export class AddOrTrimOptions {
     this.approximate = false;
     this.limit = 0;
     this.limitGiven = false;
+    this.policy = null;
     this.noMakeStream = false;
     this.ack = null;
     this.idForm = AddIdForm.invalid;

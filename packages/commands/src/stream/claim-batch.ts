@@ -2,7 +2,7 @@
  * Collects what XCLAIM and XAUTOCLAIM decide, and turns it into two effects: pending entries whose body is gone are dropped, the others go
  * to the consumer. Ids must arrive in ascending order between two `flush`es, so that none is decided twice on an old view.
  */
-import type { Effects, StreamId } from "@headrace/engine";
+import type { Effects, PendingEntry, StreamId } from "@headrace/engine";
 
 export class ClaimBatch {
   readonly dropped: StreamId[];
@@ -50,4 +50,9 @@ export class ClaimBatch {
     this.#timesMs.length = 0;
     this.#counts.length = 0;
   }
+}
+
+/** Whether the entry may be claimed: it has been idle for so long (≤ 0: no matter), or nobody owns it. */
+export function isIdleFor({ isOwned, deliveryTimeMs }: PendingEntry, minIdleMs: number, nowMs: number): boolean {
+  return !isOwned || minIdleMs <= 0 || nowMs - deliveryTimeMs >= minIdleMs;
 }

@@ -1,5 +1,5 @@
 /**
- * XADD key [NOMKSTREAM] [ACK 0|1|ALL] [MAXLEN|MINID [=|~] threshold [LIMIT n]] <*|id> field value [field value …]
+ * XADD key [NOMKSTREAM] [ACK 0|1|ALL] [KEEPREF|DELREF|ACKED] [MAXLEN|MINID [=|~] threshold [LIMIT n]] <*|id> field value [field value …]
  *
  * The hottest command: no string but the key, the fields go from the request into the log and the block as the client sent them.
  */
@@ -25,7 +25,7 @@ export const xadd = defineCommand({
   summary: "Appends a new entry to a stream",
   complexity: "O(1) when adding a new entry, O(N) when trimming where N being the number of entries evicted.",
   syntax:
-    "key [NOMKSTREAM] [ACK 0 | 1 | ALL] [MAXLEN | MINID [= | ~] threshold [LIMIT count]] * | id field value [field value ...]",
+    "key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [ACK 0 | 1 | ALL] [MAXLEN | MINID [= | ~] threshold [LIMIT count]] * | id field value [field value ...]",
   categories: ["stream"],
   tips: ["nondeterministic_output"],
   keys: { ...keyAt(1, "RW update"), notes: "UPDATE instead of INSERT because of the optional trimming feature" },
@@ -63,14 +63,8 @@ function execute(context: ShardContext): void {
     request.rawEnd,
     context.nodeBounds,
   );
-  if (options.strategy !== TrimStrategy.none) trim(context, key);
+  if (options.strategy !== TrimStrategy.none) options.trim(keyspace.find(key)!, effects, context.nodeBounds);
   writeId(reply, id);
-}
-
-function trim({ keyspace, effects, nodeBounds }: ShardContext, key: string): void {
-  const stream = keyspace.find(key)!.stream;
-  const cut = options.cut(stream, nodeBounds);
-  if (cut.count > 0) effects.trim(key, cut);
 }
 
 /** The entry's id, or null when there is no further one. */

@@ -2,7 +2,7 @@
  * XAUTOCLAIM key group consumer min-idle start [COUNT n] [JUSTID]: looks at no more than ten times COUNT pending entries in id order; an entry
  * whose body is gone is dropped, reported, and uses up one of COUNT. It also ends, with a cursor, where a log entry has no room for more. Source: t_stream.c xautoclaimCommand.
  */
-import { MAX_ID, MIN_ID } from "@headrace/engine";
+import { countUp, MAX_ID, MIN_ID } from "@headrace/engine";
 import type { GroupView, StreamId, StreamView } from "@headrace/engine";
 import type { Request } from "@headrace/resp";
 import { readLong, readRangeStart } from "../args.ts";
@@ -10,7 +10,7 @@ import { Flag } from "../command.ts";
 import type { ShardContext } from "../command.ts";
 import { Errors, noKeyOrGroup } from "../errors.ts";
 import { defineCommand, keyAt } from "../record.ts";
-import { ClaimBatch } from "./claim-batch.ts";
+import { ClaimBatch, isIdleFor } from "./claim-batch.ts";
 import { CLAIM_BYTES, effectBytes, ID_BYTES } from "./effect-room.ts";
 import { writeEntriesOrIds } from "./write-entries.ts";
 import { writeId } from "./write-id.ts";
@@ -97,8 +97,8 @@ function collect(
       count--;
       return true;
     }
-    if (options.minIdleMs > 0 && nowMs - entry.deliveryTimeMs < options.minIdleMs) return true;
-    batch.claim(entry.id, nowMs, options.justIds ? entry.deliveryCount : entry.deliveryCount + 1);
+    if (!isIdleFor(entry, options.minIdleMs, nowMs)) return true;
+    batch.claim(entry.id, nowMs, options.justIds ? entry.deliveryCount : countUp(entry.deliveryCount));
     room -= CLAIM_BYTES;
     count--;
     return true;

@@ -4,15 +4,15 @@
  * Key and group are looked up before the arguments (unlike XAUTOCLAIM); ids end where the first word that is none begins.
  * Source: t_stream.c xclaimCommand.
  */
-import { MIN_ID } from "@headrace/engine";
+import { countUp, MIN_ID } from "@headrace/engine";
 import type { GroupView, KeyView, StreamId } from "@headrace/engine";
 import type { Request } from "@headrace/resp";
-import { readLong, readStrictId } from "../args.ts";
+import { readDeliveryCount, readLong, readStrictId } from "../args.ts";
 import { Flag } from "../command.ts";
 import type { ShardContext } from "../command.ts";
 import { Errors, noKeyOrGroup, unrecognizedClaimOption } from "../errors.ts";
 import { defineCommand, keyAt } from "../record.ts";
-import { ClaimBatch } from "./claim-batch.ts";
+import { ClaimBatch, isIdleFor } from "./claim-batch.ts";
 import { CLAIM_BYTES, effectBytes } from "./effect-room.ts";
 import { writeEntriesOrIds } from "./write-entries.ts";
 
@@ -95,10 +95,10 @@ function claimAll(
       continue;
     }
     if (pending === null && !options.force) continue;
-    if (pending !== null && options.minIdleMs > 0 && nowMs - pending.deliveryTimeMs < options.minIdleMs) continue;
+    if (pending !== null && !isIdleFor(pending, options.minIdleMs, nowMs)) continue;
     let count = pending === null ? FORCED_COUNT : pending.deliveryCount;
     if (options.retryCount >= 0) count = options.retryCount;
-    else if (!options.justIds) count++;
+    else if (!options.justIds) count = countUp(count);
     batch.claim(id, options.deliveryTimeMs, count);
   }
   batch.flush();
@@ -155,7 +155,7 @@ function readOption(request: Request, i: number, options: ClaimOptions, nowMs: n
       return Number.isNaN(options.deliveryTimeMs) ? Errors.claimTime : i + 2;
     }
     if (request.is(i, "RETRYCOUNT")) {
-      options.retryCount = readLong(request, i + 1);
+      options.retryCount = readDeliveryCount(request, i + 1);
       return Number.isNaN(options.retryCount) ? Errors.claimRetryCount : i + 2;
     }
     if (request.is(i, "LASTID")) {

@@ -5,6 +5,7 @@ import type { ReplyWriterApi, Request } from "@headrace/resp";
 import { readLong } from "../args.ts";
 import type { ShardContext } from "../command.ts";
 import { Errors, subcommandSyntax } from "../errors.ts";
+import { writeDeliveryCount } from "./write-delivery-count.ts";
 import { writeId } from "./write-id.ts";
 
 const DEFAULT_COUNT = 10;
@@ -80,7 +81,7 @@ function writeFull(reply: ReplyWriterApi, stream: StreamView, count: number): vo
 }
 
 function writeFullGroup(reply: ReplyWriterApi, stream: StreamView, group: GroupView, count: number): void {
-  reply.map(7);
+  reply.map(8);
   reply.bulkLatin1("name");
   reply.bulkLatin1(group.name);
   writeIdField(reply, "last-delivered-id", group.lastDeliveredId);
@@ -89,6 +90,7 @@ function writeFullGroup(reply: ReplyWriterApi, stream: StreamView, group: GroupV
   reply.bulkLatin1("lag");
   writeNumberOrNull(reply, lagOf(stream, group));
   writeField(reply, "pel-count", group.pending.count);
+  writeField(reply, "nacked-count", group.pending.unownedCount);
   reply.bulkLatin1("pending");
   const pending = firstPending(group, null, count);
   reply.array(pending.length);
@@ -97,7 +99,7 @@ function writeFullGroup(reply: ReplyWriterApi, stream: StreamView, group: GroupV
     writeId(reply, entry.id);
     reply.bulkLatin1(entry.consumer);
     reply.integer(entry.deliveryTimeMs);
-    reply.integer(entry.deliveryCount);
+    writeDeliveryCount(reply, entry.deliveryCount);
   }
   reply.bulkLatin1("consumers");
   reply.array(group.consumerCount);
@@ -119,7 +121,7 @@ function writeFullConsumer(reply: ReplyWriterApi, group: GroupView, consumer: Co
     reply.array(3);
     writeId(reply, entry.id);
     reply.integer(entry.deliveryTimeMs);
-    reply.integer(entry.deliveryCount);
+    writeDeliveryCount(reply, entry.deliveryCount);
   }
 }
 

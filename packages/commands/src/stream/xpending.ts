@@ -7,7 +7,11 @@ import { Flag } from "../command.ts";
 import type { ShardContext } from "../command.ts";
 import { Errors, noKeyOrGroup } from "../errors.ts";
 import { defineCommand, keyAt } from "../record.ts";
+import { writeDeliveryCount } from "./write-delivery-count.ts";
 import { writeId } from "./write-id.ts";
+
+/** Shown for what nobody owns. */
+const NO_IDLE_TIME = -1;
 
 export const xpending = defineCommand({
   name: "xpending",
@@ -91,7 +95,8 @@ function writeEntries(reply: ReplyWriterApi, group: GroupView, query: PendingQue
   const known = query.consumer === null || group.consumer(query.consumer) !== null;
   if (known && query.count > 0) {
     group.pending.visit(query.start, query.end, query.consumer, (entry) => {
-      if (query.minIdleMs !== 0 && nowMs - entry.deliveryTimeMs < query.minIdleMs) return true;
+      const isFresh = entry.isOwned && query.minIdleMs !== 0 && nowMs - entry.deliveryTimeMs < query.minIdleMs;
+      if (isFresh) return true;
       found.push(entry);
       return found.length < query.count;
     });
@@ -101,7 +106,7 @@ function writeEntries(reply: ReplyWriterApi, group: GroupView, query: PendingQue
     reply.array(4);
     writeId(reply, entry.id);
     reply.bulkLatin1(entry.consumer);
-    reply.integer(Math.max(0, nowMs - entry.deliveryTimeMs));
-    reply.integer(entry.deliveryCount);
+    reply.integer(entry.isOwned ? Math.max(0, nowMs - entry.deliveryTimeMs) : NO_IDLE_TIME);
+    writeDeliveryCount(reply, entry.deliveryCount);
   }
 }

@@ -1,4 +1,4 @@
-/** XTRIM key MAXLEN|MINID [=|~] threshold [LIMIT n] */
+/** XTRIM key MAXLEN|MINID [=|~] threshold [LIMIT n] [KEEPREF|DELREF|ACKED] */
 import { Flag } from "../command.ts";
 import { defineCommand, keyAt } from "../record.ts";
 import { AddOrTrimOptions } from "./add-or-trim-options.ts";
@@ -14,7 +14,7 @@ export const xtrim = defineCommand({
   summary: "Trims the stream to (approximately if '~' is passed) a certain size",
   complexity:
     "O(N), with N being the number of evicted entries. Constant times are very small however, since entries are organized in macro nodes containing multiple entries that can be released with a single deallocation.",
-  syntax: "key MAXLEN | MINID [= | ~] threshold [LIMIT count]",
+  syntax: "key MAXLEN | MINID [= | ~] threshold [LIMIT count] [KEEPREF | DELREF | ACKED]",
   categories: ["stream"],
   tips: ["nondeterministic_output"],
   keys: keyAt(1, "RW delete"),
@@ -23,8 +23,6 @@ export const xtrim = defineCommand({
     if (error !== null) return reply.error(error);
     const found = keyspace.find(request.latin1(1));
     if (found === null) return reply.integer(0);
-    const cut = options.cut(found.stream, nodeBounds);
-    if (cut.count > 0) effects.trim(found.key, cut);
-    reply.integer(cut.count);
+    reply.integer(options.trim(found, effects, nodeBounds));
   },
 });
