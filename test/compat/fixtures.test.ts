@@ -5,7 +5,13 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { parseTranscript, renderCase, shownReply } from "../../packages/commands/testing/transcript.ts";
+import {
+  maskNumbers,
+  parseTranscript,
+  renderCase,
+  respVersions,
+  shownReply,
+} from "../../packages/commands/testing/transcript.ts";
 import type { TranscriptCase } from "../../packages/commands/testing/transcript.ts";
 import { RedisConnection, startRedis } from "./redis-judge.ts";
 import type { RedisServer } from "./redis-judge.ts";
@@ -36,16 +42,22 @@ describe.each(fixtures)("$file", ({ file, cases, judged }) => {
   const path = join(folder, file);
 
   test(`${judged.length} cases as redis-server answers them`, async () => {
-    const answers = new Map<TranscriptCase, string>();
-    for (const each of judged) answers.set(each, await typeInto(redis, each));
+    const answers = new Map<TranscriptCase, string[]>();
+    for (const each of judged) {
+      const seen: string[] = [];
+      for (const version of respVersions(each)) seen.push(await typeInto(redis, each, version));
+      answers.set(each, seen);
+    }
     if (writing) {
-      const text = cases.map((each) => renderCase(each, chooseExpected(each, answers.get(each)))).join("\n\n");
+      const text = cases.map((each) => renderCase(each, chooseExpected(each, answers.get(each)?.[0]))).join("\n\n");
       writeFileSync(path, `${text}\n`, "latin1");
       return;
     }
-    for (const [each, answer] of answers) {
+    for (const [each, seen] of answers) {
       const mask = (text: string): string => (each.marks.has("clock") ? maskNumbers(text) : text);
-      expect(mask(answer), `${file}:${each.at}`).toBe(mask(each.expected));
+      for (const [i, answer] of seen.entries()) {
+        expect(mask(answer), `${file}:${each.at} RESP${respVersions(each)[i]!}`).toBe(mask(each.expected));
+      }
     }
   });
 });
@@ -57,11 +69,7 @@ function chooseExpected(each: TranscriptCase, answer: string | undefined): strin
   return same ? each.expected : answer;
 }
 
-function maskNumbers(text: string): string {
-  return text.replaceAll(/\(integer\) -?\d+/g, "(integer) #").replaceAll(/"\d{13}-\d+"/g, '"#-#"');
-}
-
-async function typeInto(server: RedisServer, each: TranscriptCase): Promise<string> {
+async function typeInto(server: RedisServer, each: TranscriptCase, version: 2 | 3): Promise<string> {
   const control = await RedisConnection.open(server.port);
   // Connections of the case before may not be gone yet.
   while ((await control.blockedClients()) > 0);
@@ -73,7 +81,7 @@ async function typeInto(server: RedisServer, each: TranscriptCase): Promise<stri
     let client = clients.get(name);
     if (client === undefined) {
       client = await RedisConnection.open(server.port);
-      if (each.marks.has("resp3")) await client.ask("HELLO 3");
+      if (version === 3) await client.ask("HELLO 3");
       clients.set(name, client);
     }
     const reply = await client.askOrBlock(command, control, blocked.length);

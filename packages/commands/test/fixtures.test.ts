@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { replyText } from "../testing/reply-text.ts";
 import { runCase } from "../testing/run-case.ts";
-import { parseTranscript } from "../testing/transcript.ts";
+import { parseTranscript, respVersions, titleOf } from "../testing/transcript.ts";
 import { commandTable } from "../src/index.ts";
 
 const folder = join(import.meta.dirname, "testdata");
@@ -15,9 +15,8 @@ const files = readdirSync(folder).toSorted();
 
 describe.each(files)("%s", (file) => {
   for (const each of parseTranscript(readFileSync(join(folder, file), "latin1"))) {
-    const title = each.head.find((line) => line.startsWith("#"))?.slice(2) ?? each.commands[0] ?? "";
-    test(`${title} (line ${each.at})`, () => {
-      expect(runCase(each)).toBe(each.expected);
+    test.each(respVersions(each))(`${titleOf(each)} (line ${each.at}, RESP%i)`, (version) => {
+      expect(runCase(each, version)).toBe(each.expected);
     });
   }
 });

@@ -5,7 +5,7 @@ import { replyText } from "./reply-text.ts";
 import { shownReply } from "./transcript.ts";
 import type { TranscriptCase } from "./transcript.ts";
 
-export function runCase(each: TranscriptCase): string {
+export function runCase(each: TranscriptCase, version: 2 | 3): string {
   const harness = new CommandHarness();
   const clients = new Map<string, HarnessClient>();
   const names = new Map<HarnessClient, string>();
@@ -14,7 +14,7 @@ export function runCase(each: TranscriptCase): string {
     let client = clients.get(name);
     if (client === undefined) {
       client = harness.connect();
-      if (each.marks.has("resp3")) client.session.respVersion = 3;
+      client.session.respVersion = version;
       clients.set(name, client);
       names.set(client, name);
     }

@@ -6,6 +6,8 @@
  *   @8.x reason          marks: the judge with Redis 7.0.15 leaves this case out, its replies come from the reference
  *   @clock               numbers depend on the clock: the judge compares their places, not their values
  *   @resp3               connections speak RESP3
+ *   @both                the case is judged twice, with connections that speak RESP2 and with such that speak RESP3: the same is seen
+ *   @process reason      the replies are about the one process that gives them: the judge with a simulated cluster leaves this case out
  *   XADD s 5-0 f v
  *   c2> XREAD BLOCK 0 STREAMS s $      typed into a second connection
  *   ----
@@ -28,6 +30,22 @@ export interface TranscriptCase {
   readonly expected: string;
   /** Line of the file where the case begins, from 1. */
   readonly at: number;
+}
+
+/** The versions of the protocol that a case is judged in. */
+export function respVersions(each: TranscriptCase): readonly (2 | 3)[] {
+  if (each.marks.has("both")) return [2, 3];
+  return [each.marks.has("resp3") ? 3 : 2];
+}
+
+/** What a case is about: its first comment, else its first command. */
+export function titleOf(each: TranscriptCase): string {
+  return each.head.find((line) => line.startsWith("#"))?.slice(2) ?? each.commands[0] ?? "";
+}
+
+/** For cases marked `@clock`. */
+export function maskNumbers(text: string): string {
+  return text.replaceAll(/\(integer\) -?\d+/g, "(integer) #").replaceAll(/"\d{13}-\d+"/g, '"#-#"');
 }
 
 const SEPARATOR = "----";

@@ -52,7 +52,8 @@ export const scan = defineCommand({
   },
 });
 
-function readCursor(text: string): bigint | null {
+/** A client's cursor, which may be any 64-bit number; null: it is none. */
+export function readCursor(text: string): bigint | null {
   if (!/^-?\d{1,20}$/.test(text)) return null;
   const cursor = BigInt(text);
   if (cursor > CURSOR_MAX || cursor < -CURSOR_MAX) return null;

@@ -1,0 +1,385 @@
+/**
+ * Runs one sequence on both sides and compares the bytes of every reply. Ours answers first: from its replies follows what the judge is not given and what
+ * brings the judge's state to ours (divergence-rules.ts). Consecutive commands of one connection travel in one piece on each side.
+ */
+import { bytesOf, concatBytes, latin1 } from "@headrace/bytes";
+import { commandTable } from "@headrace/commands";
+import type { JudgedClient } from "../../packages/sim/testing/judged-cluster.ts";
+import { divergenceRules } from "./divergence-rules.ts";
+import type { DivergenceRule } from "./divergence-rules.ts";
+import type { Sequence } from "./grammar.ts";
+import { OurSide } from "./ours.ts";
+import { isError, replyTree, writtenReply } from "./reply-tree.ts";
+import type { ReplyTree } from "./reply-tree.ts";
+import { encodeRequest, resolveWord, shownRequest } from "./step.ts";
+import type { Step } from "./step.ts";
+import type { Tally } from "./tally.ts";
+import { StillRedis } from "./theirs.ts";
+import type { RawConnection } from "./theirs.ts";
+
+/** Clocks of both sides begin here; every sequence has a minute of its own. */
+const EPOCH_MS = 1_700_000_000_000;
+const SEQUENCE_MS = 60_000;
+/** What is asked of every stream when a sequence is over: all of its state. */
+const CLOSING_KEYS = ["s", "t", "u", "w", "x", "y"];
+const NO_REPLY = "(no reply yet)";
+
+/** Both sides of one connection. */
+interface Pair {
+  readonly ours: JudgedClient;
+  readonly theirs: RawConnection;
+  version: 2 | 3;
+  /** The call that both sides have not answered. */
+  blocked: readonly string[] | null;
+  /** Between MULTI and EXEC: what is queued. */
+  queued: (readonly string[])[] | null;
+}
+
+export interface Difference {
+  /** Everything that was typed, the last command being the one that was answered differently. */
+  readonly typed: readonly string[];
+  readonly ours: string;
+  readonly theirs: string;
+}
+
+class Differs extends Error {
+  readonly difference: Difference;
+
+  constructor(difference: Difference) {
+    super(`${difference.typed.at(-1)}`);
+    this.difference = difference;
+  }
+}
+
+export class Differential {
+  readonly #ours: OurSide;
+  readonly #theirs: StillRedis;
+  readonly #control: RawConnection;
+  readonly #ourControl: JudgedClient;
+  readonly #payload: string;
+  #pairs: (Pair | null)[] = [];
+  #version: 2 | 3 = 2;
+  #typed: string[] = [];
+  /** Null while a failing sequence is made smaller. */
+  #tally: Tally | null = null;
+
+  private constructor(ours: OurSide, theirs: StillRedis, control: RawConnection, payload: string) {
+    this.#ours = ours;
+    this.#theirs = theirs;
+    this.#control = control;
+    this.#ourControl = ours.open();
+    this.#payload = payload;
+  }
+
+  static async open(): Promise<Differential> {
+    const theirs = await StillRedis.start(EPOCH_MS);
+    const control = await theirs.open();
+    const differential = new Differential(new OurSide(EPOCH_MS), theirs, control, await payloadOf(control));
+    await differential.#alignClientIds();
+    return differential;
+  }
+
+  /** Both sides number their connections; from here on the numbers are the same. */
+  async #alignClientIds(): Promise<void> {
+    const request = encodeRequest(["CLIENT", "ID"]);
+    const theirs = Number(replyTree(await this.#control.ask(request)).text);
+    for (;;) {
+      const next = this.#ours.open();
+      const ours = Number(replyTree(this.#ours.exchange(next, request, 1)[0]!).text);
+      if (ours > theirs) throw new Error("the judge has numbered fewer connections than we have");
+      if (ours === theirs) return;
+      next.close();
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#control.close();
+    await this.#theirs.stop();
+  }
+
+  /** Null: answered alike. */
+  async run({ version, steps }: Sequence, tally: Tally | null): Promise<Difference | null> {
+    this.#tally = tally;
+    this.#version = version;
+    this.#typed = [];
+    await this.#clear();
+    try {
+      let place = 0;
+      while (place < steps.length) place = await this.#segment(steps, place);
+      this.#tally = null;
+      await this.#close();
+      return null;
+    } catch (error) {
+      if (error instanceof Differs) return error.difference;
+      throw error;
+    } finally {
+      for (const pair of this.#pairs) {
+        pair?.ours.close();
+        pair?.theirs.close();
+      }
+      this.#pairs = [];
+    }
+  }
+
+  async #clear(): Promise<void> {
+    const nowMs = this.#ours.nowMs + SEQUENCE_MS - ((this.#ours.nowMs - EPOCH_MS) % SEQUENCE_MS);
+    this.#ours.setClock(nowMs);
+    this.#theirs.setClock(nowMs);
+    for (const command of [["CONFIG", "SET", "stream-node-max-entries", "100"], ["FLUSHALL"]]) {
+      const request = encodeRequest(command);
+      this.#ours.exchange(this.#ourControl, request, 1);
+      await this.#control.ask(request);
+    }
+  }
+
+  /** Runs the steps from `place` on that go in one piece; answers where the next piece begins. */
+  async #segment(steps: readonly Step[], place: number): Promise<number> {
+    const first = steps[place]!;
+    if (!("words" in first)) {
+      await this.#advance(first.advanceMs);
+      return place + 1;
+    }
+    const pair = await this.#pair(first.client);
+    if (pair.blocked !== null) return place + 1;
+    const commands: (readonly string[])[] = [];
+    let end = place;
+    while (end < steps.length) {
+      const step = steps[end]!;
+      if (!("words" in step) || step.client !== first.client) break;
+      const words = step.words.map((word) => resolveWord(word, end, this.#ours.nowMs, this.#payload));
+      const mayBlock = isBlocking(words);
+      if (mayBlock && commands.length > 0) break;
+      commands.push(words);
+      end++;
+      if (mayBlock) break;
+    }
+    if (commands.length === 1 && isBlocking(commands[0]!)) await this.#mayBlock(pair, first.client, commands[0]!);
+    else await this.#exchange(pair, first.client, commands);
+    await this.#woken();
+    return end;
+  }
+
+  async #pair(client: number): Promise<Pair> {
+    const known = this.#pairs[client];
+    if (known) return known;
+    const pair: Pair = {
+      ours: this.#ours.open(),
+      theirs: await this.#theirs.open(),
+      version: this.#version,
+      blocked: null,
+      queued: null,
+    };
+    this.#pairs[client] = pair;
+    if (this.#version === 3) {
+      const hello = encodeRequest(["HELLO", "3"]);
+      this.#ours.exchange(pair.ours, hello, 1);
+      await pair.theirs.ask(hello);
+    }
+    return pair;
+  }
+
+  async #exchange(pair: Pair, client: number, commands: readonly (readonly string[])[]): Promise<void> {
+    const ours = this.#ours.exchange(pair.ours, concatBytes(commands.map(encodeRequest)), commands.length);
+    const asked = commands.map((words, i) => askedOf(words, ours[i]));
+    const requests: Uint8Array[] = [];
+    /** For each command: its place among the replies, −1 when it was withheld. */
+    const places: number[] = [];
+    let count = 0;
+    for (const each of asked) {
+      const withheld = divergenceRules.find((rule) => rule.withhold?.(each) === true);
+      if (withheld === undefined) {
+        places.push(count++);
+        requests.push(encodeRequest(each.words));
+      } else {
+        places.push(-1);
+        this.#tally?.addRule(withheld.name);
+      }
+      for (const words of this.#repairsOf(each)) {
+        requests.push(encodeRequest(words));
+        count++;
+      }
+    }
+    pair.theirs.send(concatBytes(requests));
+    await pair.theirs.waitFor(count);
+    const theirs = pair.theirs.replies.splice(0, count);
+    for (const [i, words] of commands.entries()) {
+      this.#typed.push(`c${client + 1}> ${shownRequest(words)}`);
+      if (places[i]! >= 0) this.#compare(pair, words, ours[i], theirs[places[i]!]);
+    }
+  }
+
+  #repairsOf(asked: ReturnType<typeof askedOf>): readonly (readonly string[])[] {
+    const all: (readonly string[])[] = [];
+    for (const rule of divergenceRules) {
+      const commands = rule.repair?.(asked) ?? [];
+      if (commands.length > 0) this.#tally?.addRule(rule.name);
+      all.push(...commands);
+    }
+    return all;
+  }
+
+  /** A call of its own, which both sides answer or neither does. */
+  async #mayBlock(pair: Pair, client: number, words: readonly string[]): Promise<void> {
+    const request = encodeRequest(words);
+    this.#typed.push(`c${client + 1}> ${shownRequest(words)}`);
+    pair.ours.send(request);
+    this.#ours.settle();
+    pair.theirs.send(request);
+    await this.#theirsSettled();
+    const [ours, theirs] = [pair.ours.replies.shift(), pair.theirs.replies.shift()];
+    if (ours === undefined && theirs === undefined) pair.blocked = words;
+    else this.#compare(pair, words, ours, theirs);
+    const asked = ours === undefined ? { command: nameOf(words), words, ours: blockedTree() } : askedOf(words, ours);
+    for (const repair of this.#repairsOf(asked)) await this.#control.ask(encodeRequest(repair));
+  }
+
+  /** Whatever was sent to the judge before has been executed and answered, if it is answered at all. */
+  async #theirsSettled(): Promise<void> {
+    const ping = encodeRequest(["PING"]);
+    await this.#control.ask(ping);
+    await this.#control.ask(ping);
+    // What has arrived at the sockets is read.
+    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  /** Replies to calls that blocked: both sides have one, or neither. */
+  async #woken(): Promise<void> {
+    if (!this.#pairs.some((pair) => pair !== null && pair !== undefined && pair.blocked !== null)) return;
+    this.#ours.settle();
+    await this.#theirsSettled();
+    for (const pair of this.#pairs) {
+      if (!pair || pair.blocked === null) continue;
+      const [ours, theirs] = [pair.ours.replies.shift(), pair.theirs.replies.shift()];
+      if (ours === undefined && theirs === undefined) continue;
+      const words = pair.blocked;
+      pair.blocked = null;
+      this.#typed.push(`(then, for ${shownRequest(words)})`);
+      this.#compare(pair, words, ours, theirs);
+    }
+  }
+
+  async #advance(ms: number): Promise<void> {
+    this.#typed.push(`(${ms} ms go by)`);
+    this.#ours.advance(ms);
+    this.#theirs.setClock(this.#ours.nowMs);
+    await this.#theirsSettled();
+    await this.#woken();
+  }
+
+  async #close(): Promise<void> {
+    for (const pair of this.#pairs) {
+      pair?.ours.close();
+      pair?.theirs.close();
+    }
+    this.#pairs = [];
+    this.#version = 2;
+    const pair = await this.#pair(0);
+    const commands = CLOSING_KEYS.flatMap((key) => [
+      ["XINFO", "STREAM", key, "FULL", "COUNT", "0"],
+      ["XINFO", "GROUPS", key],
+      ["XINFO", "CONSUMERS", key, "g"],
+    ]);
+    await this.#exchange(pair, 0, commands);
+  }
+
+  #compare(pair: Pair, words: readonly string[], ours: Uint8Array | undefined, theirs: Uint8Array | undefined): void {
+    if (ours === undefined || theirs === undefined) throw this.#differs(ours, theirs);
+    const command = nameOf(words);
+    this.#tally?.add(command, words, pair.version, theirs);
+    if (Buffer.compare(ours, theirs) !== 0 && !this.#isExplained(pair, words, ours, theirs)) {
+      throw this.#differs(ours, theirs);
+    }
+    this.#follow(pair, command, words, ours);
+  }
+
+  #isExplained(pair: Pair, words: readonly string[], ours: Uint8Array, theirs: Uint8Array): boolean {
+    const [mine, his] = [replyTree(ours), replyTree(theirs)];
+    const used = new Set<DivergenceRule>();
+    const reconcile = (asked: readonly string[], part: ReplyTree, other: ReplyTree): void => {
+      for (const rule of divergenceRules) {
+        const answered = { command: nameOf(asked), words: asked, ours: part, theirs: other };
+        if (rule.reconcile?.(answered) === true) used.add(rule);
+      }
+    };
+    reconcile(words, mine, his);
+    if (words[0]!.toUpperCase() === "EXEC" && pair.queued !== null && mine.type === "*" && his.type === "*") {
+      for (const [i, asked] of pair.queued.entries()) {
+        const [part, other] = [mine.items[i], his.items[i]];
+        if (part !== undefined && other !== undefined) reconcile(asked, part, other);
+      }
+    }
+    if (writtenReply(mine) !== writtenReply(his)) return false;
+    for (const { name } of used) this.#tally?.addRule(name);
+    return true;
+  }
+
+  /** What a reply says about the connection. */
+  #follow(pair: Pair, command: string | null, words: readonly string[], ours: Uint8Array): void {
+    const text = latin1(ours, 0, Math.min(ours.length, 12));
+    if (command === "hello" && text[0] !== "-" && words.length > 1) pair.version = words[1] === "3" ? 3 : 2;
+    if (command === "reset") {
+      pair.version = 2;
+      pair.queued = null;
+    }
+    if (command === "multi" && text[0] === "+") pair.queued ??= [];
+    else if (command === "exec" || command === "discard") pair.queued = null;
+    else if (text.startsWith("+QUEUED")) pair.queued?.push(words);
+  }
+
+  #differs(ours: Uint8Array | undefined, theirs: Uint8Array | undefined): Differs {
+    const shown = (reply: Uint8Array | undefined): string =>
+      reply === undefined ? NO_REPLY : latin1(reply, 0, reply.length);
+    return new Differs({ typed: [...this.#typed], ours: shown(ours), theirs: shown(theirs) });
+  }
+}
+
+function askedOf(
+  words: readonly string[],
+  ours: Uint8Array | undefined,
+): {
+  command: string | null;
+  words: readonly string[];
+  ours: ReplyTree;
+} {
+  return { command: nameOf(words), words, ours: ours === undefined ? blockedTree() : replyTree(ours) };
+}
+
+/** Stands for a reply that has not come: no error, and nothing in it. */
+function blockedTree(): ReplyTree {
+  return { type: "_", text: "", items: [] };
+}
+
+function isBlocking(words: readonly string[]): boolean {
+  const name = words[0]!.toUpperCase();
+  return (name === "XREAD" || name === "XREADGROUP") && words.some((word) => word.toUpperCase() === "BLOCK");
+}
+
+const names = new Map(
+  commandTable.flatMap((record) => [
+    [record.name, record.name] as const,
+    ...(record.subcommands ?? []).map((sub) => [sub.name, sub.name] as const),
+  ]),
+);
+
+/** The command's name in our table; null: there is none. */
+export function nameOf(words: readonly string[]): string | null {
+  const name = words[0]!.toLowerCase();
+  const full = words.length > 1 ? `${name}|${words[1]!.toLowerCase()}` : name;
+  return names.get(full) ?? names.get(name) ?? null;
+}
+
+/** A stream with a group and a pending entry, as this redis-server writes it. */
+async function payloadOf(control: RawConnection): Promise<string> {
+  for (const line of [
+    "XADD payload 1-1 a 1",
+    "XADD payload 2-1 b 2",
+    "XGROUP CREATE payload g 0",
+    "XREADGROUP GROUP g c COUNT 1 STREAMS payload >",
+  ]) {
+    await control.ask(bytesOf(`${line}\r\n`));
+  }
+  const reply = replyTree(await control.ask(bytesOf("DUMP payload\r\n")));
+  if (isError(reply) || reply.text === null) throw new Error("redis-server does not dump a stream");
+  return reply.text;
+}

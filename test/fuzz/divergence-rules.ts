@@ -1,0 +1,211 @@
+/**
+ * Where our replies may differ from redis-server 7.0.15, each rule with the line of docs/divergence.md that it stands for. A rule sees one command, what we
+ * have answered and what the judge has answered; it takes out of both exactly the difference that it explains. Whatever is then left is a failure.
+ *
+ *   withhold    the judge would do what we do not: the command is not given to it, so that both states stay alike
+ *   repair      commands that bring the judge's state to ours, where only the state differs
+ *   reconcile   true when it has taken something out
+ */
+import { Errors } from "@headrace/commands";
+import { fieldOf, isError, partsOf } from "./reply-tree.ts";
+import type { ReplyTree } from "./reply-tree.ts";
+
+export interface Asked {
+  /** The record's name; null: no command that we know. */
+  readonly command: string | null;
+  readonly words: readonly string[];
+  readonly ours: ReplyTree;
+}
+
+export interface Answered extends Asked {
+  readonly theirs: ReplyTree;
+}
+
+export interface DivergenceRule {
+  readonly name: string;
+  /** How its line in docs/divergence.md begins, or a part of the line that occurs once. */
+  readonly line: string;
+  readonly withhold?: (asked: Asked) => boolean;
+  readonly repair?: (asked: Asked) => readonly (readonly string[])[];
+  readonly reconcile?: (answered: Answered) => boolean;
+}
+
+const MAX_ID = "18446744073709551615-18446744073709551615";
+
+/** Takes fields out of a map, or of what stands for one in RESP2. */
+function dropFields(tree: ReplyTree, names: readonly string[]): boolean {
+  if (tree.items.length === 0 || tree.items.length % 2 === 1) return false;
+  const kept: ReplyTree[] = [];
+  for (let i = 0; i < tree.items.length; i += 2) {
+    const name = tree.items[i]!.text;
+    if (tree.items[i]!.type === "$" && name !== null && names.includes(name)) continue;
+    kept.push(tree.items[i]!, tree.items[i + 1]!);
+  }
+  const changed = kept.length !== tree.items.length;
+  if (changed) tree.items = kept;
+  return changed;
+}
+
+/** Streams, group and consumer that an XREADGROUP, XCLAIM or XAUTOCLAIM names. */
+function readers(words: readonly string[]): { keys: readonly string[]; group: string; consumer: string } | null {
+  const name = words[0]!.toUpperCase();
+  if (name === "XREADGROUP") {
+    const upper = words.map((word) => word.toUpperCase());
+    let at = 1;
+    let group = "";
+    let consumer = "";
+    while (at < words.length && upper[at] !== "STREAMS") {
+      if (upper[at] === "GROUP") {
+        group = words[at + 1] ?? "";
+        consumer = words[at + 2] ?? "";
+        at += 3;
+      } else {
+        at += upper[at] === "NOACK" ? 1 : 2;
+      }
+    }
+    const list = words.slice(at + 1);
+    return { keys: list.slice(0, list.length / 2), group, consumer };
+  }
+  if (name === "XCLAIM" || name === "XAUTOCLAIM") return { keys: [words[1]!], group: words[2]!, consumer: words[3]! };
+  return null;
+}
+
+export const divergenceRules: readonly DivergenceRule[] = [
+  {
+    name: "inactive and active-time",
+    line: "- XINFO CONSUMERS has `inactive`",
+    reconcile: ({ command, ours }) => {
+      if (command !== "xinfo|consumers" && command !== "xinfo|stream") return false;
+      let found = false;
+      for (const part of partsOf(ours)) if (dropFields(part, ["inactive", "active-time"])) found = true;
+      return found;
+    },
+  },
+  {
+    name: "consumers are made and seen by every call",
+    line: "- XREADGROUP creates its consumer even when there is nothing to deliver",
+    repair: ({ words, ours }) => {
+      if (isError(ours)) return [];
+      const reader = readers(words);
+      if (reader === null) return [];
+      const { keys, group, consumer } = reader;
+      // A look into a history behind its end makes the consumer and notes that it was seen.
+      return [["XREADGROUP", "GROUP", group, consumer, "STREAMS", ...keys, ...keys.map(() => MAX_ID)]];
+    },
+  },
+  {
+    name: "a blocked XREADGROUP whose key or group is gone",
+    line: "- A blocked XREADGROUP whose key or group goes away gets",
+    reconcile: ({ command, ours, theirs }) => {
+      if (command !== "xreadgroup" || !isError(ours) || !isError(theirs)) return false;
+      if (!ours.text!.startsWith("NOGROUP ") || !theirs.text!.startsWith("UNBLOCKED ")) return false;
+      ours.text = theirs.text;
+      return true;
+    },
+  },
+  {
+    name: "XREAD +",
+    line: "- XREAD takes `+`, the last entry",
+    reconcile: ({ command, words, ours, theirs }) => {
+      if (command !== "xread" || !words.includes("+") || isError(ours)) return false;
+      if (!isError(theirs) || `${theirs.text}` !== Errors.invalidStreamId) return false;
+      return become(ours, theirs);
+    },
+  },
+  {
+    name: "the text of an unbalanced list",
+    line: "the error text of an unbalanced list names the command",
+    reconcile: ({ command, ours, theirs }) => {
+      if (command !== "xread" && command !== "xreadgroup") return false;
+      if (ours.text !== Errors.unbalancedRead && ours.text !== Errors.unbalancedReadGroup) return false;
+      if (theirs.text?.startsWith("ERR Unbalanced ") !== true) return false;
+      return become(ours, theirs);
+    },
+  },
+  {
+    name: "XREADGROUP +",
+    line: "- XREADGROUP answers `+` with the text about meaningless ids",
+    reconcile: ({ command, ours, theirs }) => {
+      if (command !== "xreadgroup" || ours.text !== Errors.plusInReadGroup) return false;
+      if (theirs.text !== Errors.invalidStreamId) return false;
+      return become(ours, theirs);
+    },
+  },
+  {
+    name: "XSETID below the greatest deleted id",
+    line: "- XSETID refuses an id below the greatest deleted one",
+    withhold: ({ command, ours }) => command === "xsetid" && ours.text === Errors.setIdBelowDeleted,
+  },
+  {
+    name: "lag and entries-read",
+    line: "lag and entries-read follow Redis 8's rules",
+    reconcile: ({ command, ours, theirs }) => {
+      if (command !== "xinfo|groups" && command !== "xinfo|stream") return false;
+      const [own, other] = [[...partsOf(ours)], [...partsOf(theirs)]];
+      let found = false;
+      for (const [i, part] of own.entries()) {
+        for (const name of ["entries-read", "lag"]) {
+          const mine = fieldOf(part, name);
+          const his = other[i] === undefined ? null : fieldOf(other[i], name);
+          // We know it where 7.0 does not.
+          if (mine?.type !== ":" || his === null || his.type === ":") continue;
+          become(mine, his);
+          found = true;
+        }
+      }
+      return found;
+    },
+  },
+  {
+    name: "radix-tree-nodes",
+    line: "- radix-tree-nodes of XINFO STREAM is computed from radix-tree-keys",
+    reconcile: ({ command, ours, theirs }) => {
+      if (command !== "xinfo|stream") return false;
+      const [mine, his] = [fieldOf(ours, "radix-tree-nodes"), fieldOf(theirs, "radix-tree-nodes")];
+      if (mine === null || his === null || mine.type !== ":" || his.type !== ":" || mine.text === his.text)
+        return false;
+      return become(mine, his);
+    },
+  },
+  {
+    name: "HELP lists only what exists",
+    line: "HELP lists only what exists",
+    reconcile: ({ command, ours, theirs }) => {
+      if (command?.endsWith("|help") !== true || theirs.items.length <= ours.items.length) return false;
+      let at = 0;
+      for (const { text } of theirs.items) if (text === ours.items[at]?.text) at++;
+      return at === ours.items.length && become(ours, theirs);
+    },
+  },
+  {
+    name: "cluster modes",
+    line: "- CLUSTER answers although HELLO says `standalone` at a gateway",
+    reconcile: ({ command, ours, theirs }) => {
+      if (command !== "asking" && command !== "readonly" && command !== "readwrite") return false;
+      if (ours.text !== "OK" || theirs.text !== "ERR This instance has cluster support disabled") return false;
+      return become(ours, theirs);
+    },
+  },
+  {
+    name: "order of keys",
+    line: "- SCAN orders keys by slot and age",
+    reconcile: ({ command, ours, theirs }) => {
+      if (command !== "scan" && command !== "keys") return false;
+      const lists = [ours, theirs].map((tree) => (command === "scan" ? tree.items[1] : tree));
+      let found = false;
+      for (const list of lists) {
+        if (list === undefined) return false;
+        const sorted = list.items.toSorted((a, b) => (a.text! < b.text! ? -1 : 1));
+        if (sorted.some((item, i) => item !== list.items[i])) found = true;
+        list.items = sorted;
+      }
+      return found;
+    },
+  },
+];
+
+/** The part reads as the judge's from now on. */
+function become(part: ReplyTree, theirs: ReplyTree): true {
+  Object.assign(part, theirs);
+  return true;
+}

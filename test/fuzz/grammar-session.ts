@@ -1,0 +1,170 @@
+/** Commands about connections and the server that answer the same in Redis 7.0 and here, or nearly. */
+import type { Entry } from "./grammar.ts";
+import { anyKey, many, maybe, mostly, nothing, one, option, pick, seq, words } from "./parts.ts";
+
+const clientName = mostly([6, pick("joe", "ann")], [1, pick("", "a b", "\u00ff")]);
+const commandName = pick("xadd", "XREAD", "get", "xgroup|create", "nosuch", "ping");
+
+export const sessionEntries: readonly Entry[] = [
+  { command: "ping", weight: 3, make: seq(words("PING"), maybe(pick("hello", "", "\u00ff\r\n"))) },
+  { command: "echo", weight: 3, make: seq(words("ECHO"), pick("hello", "", "\u00ff\r\n")) },
+  { command: "select", weight: 3, make: seq(words("SELECT"), mostly([6, words("0")], [1, pick("x", "-1", "99")])) },
+  {
+    command: "auth",
+    weight: 3,
+    make: seq(words("AUTH"), one(words("secret"), words("default", "secret"), words("nobody", "secret"))),
+  },
+  {
+    command: "hello",
+    weight: 8,
+    make: seq(
+      words("HELLO"),
+      mostly(
+        [1, nothing],
+        [
+          6,
+          seq(
+            mostly([5, words("3")], [5, words("2")], [1, pick("1", "4", "x")]),
+            mostly(
+              [2, nothing],
+              [3, option("SETNAME", clientName)],
+              [3, option("AUTH", one(words("default", "x"), words("nobody", "x")))],
+              [0.5, pick("FOO", "SETNAME", "AUTH")],
+            ),
+          ),
+        ],
+      ),
+    ),
+  },
+  { command: "reset", weight: 3, make: words("RESET") },
+  { command: "readonly", weight: 3, make: words("READONLY") },
+  { command: "readwrite", weight: 3, make: words("READWRITE") },
+  { command: "asking", weight: 3, make: words("ASKING") },
+  { command: "time", weight: 3, make: words("TIME") },
+  {
+    command: "wait",
+    weight: 3,
+    make: seq(
+      words("WAIT"),
+      mostly([8, words("0")], [1, pick("x", "-1")]),
+      mostly([8, words("0")], [1, pick("-1", "x")]),
+    ),
+  },
+  { command: "client|getname", weight: 3, make: words("CLIENT", "GETNAME") },
+  { command: "client|setname", weight: 3, make: seq(words("CLIENT", "SETNAME"), clientName) },
+  { command: "client|id", weight: 3, make: words("CLIENT", "ID") },
+  { command: "client|info", weight: 3, make: words("CLIENT", "INFO") },
+  {
+    command: "client|list",
+    weight: 12,
+    make: seq(
+      words("CLIENT", "LIST"),
+      mostly(
+        [1, nothing],
+        [6, option("TYPE", one(option("NORMAL"), option("MASTER"), option("REPLICA"), option("PUBSUB"), pick("foo")))],
+        [3, option("ID", many(pick("1", "2", "999999"), 1, 2))],
+        [0.3, option("ID", pick("0", "x"))],
+        [0.3, words("FOO")],
+      ),
+    ),
+  },
+  {
+    command: "client|no-evict",
+    weight: 5,
+    make: seq(words("CLIENT", "NO-EVICT"), mostly([6, option("ON")], [6, option("OFF")], [1, words("FOO")])),
+  },
+  {
+    command: "client|tracking",
+    weight: 5,
+    make: seq(words("CLIENT", "TRACKING"), mostly([8, option("OFF")], [1, words("FOO")])),
+  },
+  {
+    command: "client|unblock",
+    weight: 5,
+    make: seq(
+      words("CLIENT", "UNBLOCK"),
+      mostly([8, words("999999")], [1, words("x")]),
+      maybe(one(option("TIMEOUT"), option("ERROR"), words("FOO"))),
+    ),
+  },
+  { command: "client|help", weight: 3, make: words("CLIENT", "HELP") },
+  {
+    command: "config|get",
+    weight: 4,
+    make: seq(
+      words("CONFIG", "GET"),
+      many(pick("stream-node-max-entries", "stream-node-max-b*", "nosuch", "maxmemory"), 1, 2),
+    ),
+  },
+  {
+    command: "config|set",
+    weight: 3,
+    make: seq(
+      words("CONFIG", "SET"),
+      mostly([6, words("stream-node-max-entries")], [0.5, words("nosuch")]),
+      mostly([5, pick("100", "2", "5")], [0.3, pick("x", "-1")]),
+    ),
+  },
+  { command: "config|resetstat", weight: 3, make: words("CONFIG", "RESETSTAT") },
+  { command: "config|help", weight: 3, make: words("CONFIG", "HELP") },
+  { command: "command|count", weight: 3, make: words("COMMAND", "COUNT") },
+  { command: "command|info", weight: 3, make: seq(words("COMMAND", "INFO"), many(commandName, 1, 2)) },
+  {
+    command: "command|getkeys",
+    weight: 3,
+    make: seq(
+      words("COMMAND", "GETKEYS"),
+      one(
+        seq(words("XADD"), anyKey, words("*", "f", "v")),
+        words("XREAD", "STREAMS", "s", "0"),
+        words("PING"),
+        words("nosuch"),
+        words("XADD"),
+      ),
+    ),
+  },
+  {
+    command: "command|getkeysandflags",
+    weight: 3,
+    make: seq(
+      words("COMMAND", "GETKEYSANDFLAGS"),
+      one(
+        seq(words("XADD"), anyKey, words("*", "f", "v")),
+        words("XREAD", "STREAMS", "s", "0"),
+        words("PING"),
+        words("nosuch"),
+      ),
+    ),
+  },
+  { command: "command|help", weight: 3, make: words("COMMAND", "HELP") },
+  { command: "publish", weight: 3, make: seq(words("PUBLISH"), pick("news", ""), pick("hello", "")) },
+  { command: "spublish", weight: 3, make: seq(words("SPUBLISH"), pick("news", ""), pick("hello", "")) },
+  { command: "pubsub|channels", weight: 3, make: seq(words("PUBSUB", "CHANNELS"), maybe(words("n*"))) },
+  { command: "pubsub|numsub", weight: 3, make: seq(words("PUBSUB", "NUMSUB"), maybe(words("news"))) },
+  { command: "pubsub|numpat", weight: 3, make: words("PUBSUB", "NUMPAT") },
+  { command: "pubsub|shardchannels", weight: 3, make: seq(words("PUBSUB", "SHARDCHANNELS"), maybe(words("n*"))) },
+  { command: "pubsub|shardnumsub", weight: 3, make: seq(words("PUBSUB", "SHARDNUMSUB"), maybe(words("news"))) },
+  { command: "pubsub|help", weight: 3, make: words("PUBSUB", "HELP") },
+  { command: "slowlog|len", weight: 3, make: words("SLOWLOG", "LEN") },
+  { command: "slowlog|reset", weight: 3, make: words("SLOWLOG", "RESET") },
+  { command: "latency|reset", weight: 3, make: words("LATENCY", "RESET") },
+  { command: "latency|latest", weight: 3, make: words("LATENCY", "LATEST") },
+  {
+    command: "script|flush",
+    weight: 6,
+    make: seq(
+      words("SCRIPT", "FLUSH"),
+      mostly([1, nothing], [2, option("SYNC")], [2, option("ASYNC")], [0.1, words("FOO")]),
+    ),
+  },
+  {
+    command: "function|flush",
+    weight: 6,
+    make: seq(
+      words("FUNCTION", "FLUSH"),
+      mostly([1, nothing], [2, option("SYNC")], [2, option("ASYNC")], [0.1, words("FOO")]),
+    ),
+  },
+  { command: "acl|whoami", weight: 3, make: words("ACL", "WHOAMI") },
+  { command: "module|list", weight: 3, make: words("MODULE", "LIST") },
+];

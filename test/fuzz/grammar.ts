@@ -1,0 +1,122 @@
+/**
+ * What is typed in a differential run: one entry for each command. A NEW COMMAND is one entry in one of the grammar files: its name as the command table has
+ * it, how often it comes (10 is common; each word of its syntax must come up a thousand times in a million commands), and its arguments. Entries of
+ * commands that the table does not have are left out; a command of the table that has neither an entry nor a line in `notCompared` fails a test.
+ */
+import fc from "fast-check";
+import { findCommandByName } from "@headrace/commands";
+import { keyEntries, transactionEntries } from "./grammar-keys.ts";
+import { sessionEntries } from "./grammar-session.ts";
+import { streamEntries } from "./grammar-stream.ts";
+import { edgeWords } from "./parts.ts";
+import type { Part } from "./parts.ts";
+import type { Step, Word } from "./step.ts";
+
+export interface Entry {
+  /** As the command table has it. */
+  readonly command: string;
+  readonly weight: number;
+  /** The whole command, its name included. */
+  readonly make: Part;
+}
+
+/** Commands of the table that a differential run does not type, and why. */
+export const notCompared: Readonly<Record<string, string>> = {
+  quit: "ends the connection",
+  info: "all of it is about the process",
+  waitaof: "Redis 7.0 does not know it",
+  "client|ack": "Headrace's own",
+  "client|setinfo": "Redis 7.0 does not know it",
+  "client|no-touch": "Redis 7.0 does not know it",
+  "command|docs": "texts of the commands' documents",
+  "command|list": "the list of the commands that there are",
+  command: "the list of the commands that there are",
+  cluster: "Redis answers it only with cluster-enabled",
+};
+
+export function entries(): readonly Entry[] {
+  return [...streamEntries, ...keyEntries, ...transactionEntries, ...sessionEntries].filter(
+    ({ command }) => findCommandByName(command) !== null,
+  );
+}
+
+/** What every sequence begins with, mostly: streams, groups, and something in them. */
+const opening: readonly (readonly string[])[] = [
+  ["XGROUP", "CREATE", "s", "g", "0", "MKSTREAM"],
+  ["XGROUP", "CREATE", "s", "h", "$"],
+  ["XGROUP", "CREATE", "t", "g", "0", "MKSTREAM"],
+  ["XGROUP", "CREATE", "u", "g", "0", "MKSTREAM"],
+  ["XGROUP", "CREATE", "u", "h", "0"],
+  ["XGROUP", "CREATE", "w", "g", "0", "MKSTREAM"],
+];
+
+type Mutation =
+  | { readonly kind: "none" }
+  | { readonly kind: "drop" }
+  | { readonly kind: "append" | "replace" | "insert"; readonly at: number; readonly word: string };
+
+const mutation: fc.Arbitrary<Mutation> = fc.oneof(
+  { weight: 92, arbitrary: fc.constant<Mutation>({ kind: "none" }) },
+  { weight: 2, arbitrary: fc.constant<Mutation>({ kind: "drop" }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constantFrom("append" as const, "replace" as const, "replace" as const, "insert" as const),
+      at: fc.nat({ max: 9 }),
+      word: fc.constantFrom(...edgeWords),
+    }),
+  },
+);
+
+function mutated(all: readonly Word[], change: Mutation): readonly Word[] {
+  if (change.kind === "none") return all;
+  if (change.kind === "drop") return all.slice(0, -1);
+  if (change.kind === "append") return [...all, change.word];
+  const at = 1 + (change.at % all.length);
+  if (change.kind === "insert") return all.toSpliced(at, 0, change.word);
+  return at < all.length ? all.with(at, change.word) : all;
+}
+
+const connection = fc.oneof(
+  { weight: 20, arbitrary: fc.constant(0) },
+  { weight: 4, arbitrary: fc.constant(1) },
+  { weight: 1, arbitrary: fc.constant(2) },
+);
+
+export interface Sequence {
+  /** Of all connections at the beginning. */
+  readonly version: 2 | 3;
+  readonly steps: readonly Step[];
+}
+
+/** Sequences of up to `length` steps. */
+export function sequences(length: number): fc.Arbitrary<Sequence> {
+  const command = fc.oneof(
+    ...entries().map(({ weight, make }) => ({ weight: Math.round(weight * 10), arbitrary: make })),
+  );
+  const typed = fc
+    .tuple(connection, command, mutation)
+    .map(([client, all, change]): Step => ({ client, words: mutated(all, change) }))
+    .filter((step) => !("words" in step) || (step.words.length > 0 && !isUncomparable(step.words)));
+  const pause = fc.constantFrom<Step>({ advanceMs: 1 }, { advanceMs: 7 }, { advanceMs: 500 }, { advanceMs: 20_000 });
+  const step = fc.oneof({ weight: 60, arbitrary: typed }, { weight: 1, arbitrary: pause });
+  return fc
+    .record({
+      version: fc.constantFrom(2 as const, 3 as const),
+      start: fc.subarray([...opening], { minLength: opening.length - 1 }),
+      rest: fc.array(step, { minLength: Math.ceil(length / 2), maxLength: length, size: "max" }),
+    })
+    .map(({ version, start, rest }) => ({
+      version,
+      steps: [...start.map((all): Step => ({ client: 0, words: all })), ...rest],
+    }));
+}
+
+/** A mutation may turn a subcommand into one that is not compared. */
+function isUncomparable(all: readonly Word[]): boolean {
+  const [name, sub] = all;
+  if (typeof name !== "string") return true;
+  const lower = name.toLowerCase();
+  if (lower in notCompared) return true;
+  return typeof sub === "string" && `${lower}|${sub.toLowerCase()}` in notCompared;
+}
