@@ -3,7 +3,7 @@
  * first branch: one key, one shard, one run.
  */
 import { ByteWriter, copyOf, slotOf } from "@headrace/bytes";
-import { Errors, arityFits, commandTable, findCommand, findKeys, refusal } from "@headrace/commands";
+import { Errors, arityFits, commandTable, findCommand, findKeys, readCursor, refusal } from "@headrace/commands";
 import type { SessionContext, SessionServices } from "@headrace/commands";
 import { WaitKind } from "@headrace/link";
 import { ReplyWriter } from "@headrace/resp";
@@ -229,10 +229,15 @@ export class Dispatcher {
 
   #scan(client: ClientConnection, request: Request): void {
     const { router } = this.#rooms.core;
-    const cursor = request.int64(1);
-    const slotNumber = cursor === null ? -1 : slotOfCursor(cursor);
-    if (slotNumber < 0) {
+    const cursor = readCursor(request.latin1(1));
+    if (cursor === null) {
       this.error(client, Errors.invalidCursor);
+      return;
+    }
+    const slotNumber = slotOfCursor(cursor);
+    if (slotNumber < 0) {
+      // Behind the last slot: any shard says that the scan is over.
+      client.toShard(this.localShardIds()[0] ?? router.shardIds()[0]!, request);
       return;
     }
     // On a node's own port the walk goes through the shards that the node leads, as Redis Cluster's goes through one node's slots.
@@ -323,11 +328,14 @@ export class Dispatcher {
       defer: () => {
         deferred = true;
         const slot = client.reserve();
+        // What the client asks next may depend on what this changes.
+        client.barrier = true;
         return {
           resume: (write) => {
             if (client.isGone) return;
             const bytes = this.replyBytes(write, session.respVersion);
             client.replies.deliver(slot, 1, bytes, 0, bytes.length);
+            client.unblocked();
           },
         };
       },

@@ -14,7 +14,7 @@ const AGE_BITS = 38n;
 const SLOTS = 16384n;
 const STAR = 42;
 
-/** The slot that a client's cursor names; −1: no cursor of ours. */
+/** The slot that a client's cursor names; −1: none, it lies behind the last. */
 export function slotOfCursor(cursor: bigint): number {
   const slot = cursor >> AGE_BITS;
   return cursor >= 0n && slot < SLOTS ? Number(slot) : -1;

@@ -12,6 +12,7 @@ import type { Statistics } from "./statistics.ts";
 
 const ASK_TIMEOUT_MS = 2_000;
 const ASK_ROUNDS = 3;
+const SHOWN_MS = 5;
 
 /** What clients and tools ask for and what is always so here: everything is logged, nothing is evicted, there is one database. */
 const FIXED_SETTINGS: readonly (readonly [name: string, value: string])[] = [
@@ -242,8 +243,22 @@ export class GatewayServices implements SessionServices {
     }
     const address = addresses[attempt % addresses.length]!;
     this.#rooms.world.metaClient.ask(address, { kind: "setSetting", body }, ASK_TIMEOUT_MS, (result) => {
-      if (result.ok && result.value.ok) done(null);
+      if (result.ok && result.value.ok) this.#whenShown(body, ASK_TIMEOUT_MS, done);
       else this.#ask(addresses, attempt + 1, body, done);
     });
+  }
+
+  /** The setting has changed; the client is told when this gateway has heard of it, so that its next CONFIG GET shows it. */
+  #whenShown(
+    setting: { readonly name: string; readonly value: string },
+    patienceMs: number,
+    done: (error: string | null) => void,
+  ): void {
+    const { router, world } = this.#rooms;
+    const settings = router.state?.settings ?? null;
+    const changed = settings === null ? null : parseSetting(settings, setting.name, setting.value);
+    const isShown = changed?.ok === true && String(settingPairs(changed.settings)) === String(settingPairs(settings!));
+    if (isShown || patienceMs <= 0) done(null);
+    else world.scheduler.after(SHOWN_MS, () => this.#whenShown(setting, patienceMs - SHOWN_MS, done));
   }
 }

@@ -63,9 +63,14 @@ describe("session commands", () => {
       return { ok: true, body: {} };
     };
     const client = cluster.client();
-    client.sendRaw(respOf(["CONFIG", "SET", "ack", "1"]) + respOf(["PING"]));
-    cluster.world.run();
-    expect(client.take()).toBe("+OK|+PONG|");
+    client.sendRaw(respOf(["CONFIG", "SET", "ack", "1"]) + respOf(["CONFIG", "GET", "ack"]));
+    cluster.world.run(50);
+    expect(client.take(), "the gateway has not heard of it yet").toBe("");
+    const json = clusterStateToJson(cluster.state);
+    const settings = { ...(json["settings"] as Record<string, unknown>), ack: "1" };
+    cluster.world.publish({ ...json, version: (json["version"] as number) + 1, settings });
+    cluster.world.run(50);
+    expect(client.take()).toBe("+OK|*2|$3|ack|$1|1|");
     expect(asked).toEqual([{ kind: "setSetting", body: { name: "ack", value: "1" } }]);
     client.send("CONFIG", "SET", "ack", "5");
     client.send("CONFIG", "SET", "maxclients", "77");
