@@ -9,12 +9,16 @@ export class SimClock implements Clock {
   /** Added to the true time; may be negative, may jump. */
   skewMs = 0;
   readonly #loop: EventLoop;
+  readonly #givenMs: (() => number) | null;
 
-  constructor(loop: EventLoop) {
+  /** `givenMs`: a wall clock that does not follow simulated time. */
+  constructor(loop: EventLoop, givenMs: (() => number) | null = null) {
     this.#loop = loop;
+    this.#givenMs = givenMs;
   }
 
   wallMs(): number {
+    if (this.#givenMs !== null) return this.#givenMs() + this.skewMs;
     return EPOCH_MS + Math.floor(this.#loop.nowMs + this.skewMs);
   }
 

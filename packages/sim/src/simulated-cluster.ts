@@ -34,6 +34,8 @@ export interface ClusterOptions {
   readonly nodeDownAfterMs: number;
   /** Few: a leader without its quorum soon has to stop (I17). */
   readonly uncommittedEntries: number;
+  /** A wall clock of the caller's for every process; null: it follows simulated time. */
+  readonly wallMs: (() => number) | null;
 }
 
 export const defaultClusterOptions: ClusterOptions = {
@@ -49,6 +51,7 @@ export const defaultClusterOptions: ClusterOptions = {
   snapshotBytesPerSecond: defaultNodeConfig.snapshotBytesPerSecond,
   nodeDownAfterMs: defaultNodeConfig.nodeDownAfterMs,
   uncommittedEntries: defaultNodeConfig.shardLimits.uncommittedEntries,
+  wallMs: null,
 };
 
 /** Some rows each: a snapshot of a small state is a journey too. */
@@ -149,7 +152,7 @@ export class SimulatedCluster {
     const { loop } = this;
     const life = new Life(machine.name);
     const random = this.#random.fork();
-    const clock = new SimClock(loop);
+    const clock = new SimClock(loop, this.#options.wallMs);
     clock.skewMs = machine.skewMs;
     const peers = new SimPeerNetwork(this.network, this.#directory, life, `${machine.name}:7401`);
     const options = this.#options;
@@ -260,7 +263,7 @@ export class SimulatedCluster {
         limits: { ...defaultLimits, holdMs: 2000, replyTimeoutMs: 4000 },
       },
       {
-        clock: new SimClock(loop),
+        clock: new SimClock(loop, this.#options.wallMs),
         scheduler: new SimScheduler(loop, life),
         random: random.fork(),
         digest,
