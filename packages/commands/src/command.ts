@@ -5,10 +5,11 @@
  * WHERE A COMMAND RUNS (`scope`):
  *   session   in the gateway, against the session and the gateway's own views (PING, HELLO, CLIENT, COMMAND, CLUSTER …)
  *   shard     on the leader of the key's shard. With `fanOut` the gateway splits it over shards and merges the replies.
- *   gateway   orchestrated by the gateway over several shards (WAIT, WAITAOF); no handler here
+ *   gateway   orchestrated by the gateway (WAIT and WAITAOF over several shards, WATCH and EXEC with one); no handler here
  */
 import type { Effects, Keyspace, NodeBounds, StreamId } from "@headrace/engine";
 import type { ReplyWriterApi, Request } from "@headrace/resp";
+import type { Transaction } from "./transaction/transaction.ts";
 
 /** When a write's reply may leave. The wire words are 0, 1 and ALL. */
 export const Ack = { executed: 0, persisted: 1, committed: 2 } as const;
@@ -31,6 +32,9 @@ export const Flag = {
   wholeKeyspace: 4096,
   /** Runs while a script is too long: COMMAND shows it. */
   allowBusy: 8192,
+  /** Refused inside MULTI. */
+  noMulti: 16_384,
+  skipSlowlog: 32_768,
 } as const;
 
 /** Positions of the keys: COMMAND's first, last, step, and a function where the grammar moves them (XREAD, XREADGROUP). */
@@ -147,6 +151,8 @@ export interface Session {
   blocked: boolean;
   queryBufferBytes: number;
   outputBufferBytes: number;
+  /** MULTI, WATCH. */
+  readonly transaction: Transaction;
 }
 
 /** One shard as clients may know it. */

@@ -88,6 +88,15 @@ export const Errors = {
   /** Headrace's own, in the style of Redis' MISCONF texts. Nothing has happened. */
   noSpace:
     "MISCONF Headrace keeps a reserve of disk space, and this shard's leader is below it. Commands that may grow the data set are refused until there is space again. Please check the Headrace logs for details.",
+  crossSlot: "CROSSSLOT Keys in request don't hash to the same slot",
+  nestedMulti: "ERR MULTI calls can not be nested",
+  execWithoutMulti: "ERR EXEC without MULTI",
+  discardWithoutMulti: "ERR DISCARD without MULTI",
+  watchInsideMulti: "ERR WATCH inside MULTI is not allowed",
+  notInsideMulti: "ERR Command not allowed inside a transaction",
+  execAbort: "EXECABORT Transaction discarded because of previous errors.",
+  /** Headrace's own: Redis' transactions are bounded by memory. */
+  transactionTooLarge: "ERR the transaction is larger than max-transaction-bytes",
   countNotPositive: "ERR COUNT must be > 0",
 } as const;
 
@@ -114,6 +123,11 @@ export function unknownCommand(name: string, shown: readonly string[]): string {
     list += `'${word.slice(0, WORD_BYTES_MAX - list.length)}' `;
   }
   return `ERR unknown command '${name.slice(0, WORD_BYTES_MAX)}', with args beginning with: ${list}`;
+}
+
+/** Why EXEC itself was refused: `error` is the text that another command would get, without Redis' general code word. */
+export function execAbortedBy(error: string): string {
+  return `EXECABORT Transaction discarded because of: ${error.startsWith("ERR ") ? error.slice(4) : error}`;
 }
 
 export function noKeyOrGroup(key: string, group: string): string {

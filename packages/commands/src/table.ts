@@ -27,6 +27,9 @@ import { command } from "./server/command-command.ts";
 import { config } from "./server/config.ts";
 import { info } from "./server/info.ts";
 import { time } from "./server/time.ts";
+import { exec } from "./transaction/exec.ts";
+import { discard, multi } from "./transaction/multi.ts";
+import { unwatch, watch } from "./transaction/watch.ts";
 import { xack } from "./stream/xack.ts";
 import { xackdel } from "./stream/xackdel.ts";
 import { xadd } from "./stream/xadd.ts";
@@ -75,6 +78,12 @@ export const commandTable: readonly CommandRecord[] = [
   scan,
   type,
   unlink,
+  // transactions
+  discard,
+  exec,
+  multi,
+  unwatch,
+  watch,
   // connection
   auth,
   client,

@@ -3,10 +3,12 @@
  * and decoder of the product. Each command is a batch of its own, committed at once. For tests of every room.
  */
 import { assert } from "@headrace/bytes";
-import { ShardState } from "@headrace/engine";
+import { KeyWatch, ShardState } from "@headrace/engine";
 import { DecodeResult, ReplyWriter, RequestDecoder } from "@headrace/resp";
+import type { Effects } from "@headrace/engine";
 import type { Request } from "@headrace/resp";
-import { Ack, executeShardCommand, findCommand, refusal } from "../src/index.ts";
+import { Ack, Errors, exec, execAbortedBy, executeShardCommand, findCommand, isQueuedInMulti } from "../src/index.ts";
+import { refusal, slotOfKeys, Transaction, watch } from "../src/index.ts";
 import type { BlockedCall, CommandRecord, Session, SessionServices, ShardContext } from "../src/index.ts";
 import { FakeServices } from "./fake-services.ts";
 
@@ -30,6 +32,7 @@ interface Blocked {
 export class HarnessClient {
   readonly session: Session;
   readonly decoder: RequestDecoder;
+  readonly watch: KeyWatch;
 
   constructor(id: number) {
     this.session = {
@@ -48,7 +51,9 @@ export class HarnessClient {
       blocked: false,
       queryBufferBytes: 0,
       outputBufferBytes: 0,
+      transaction: new Transaction(),
     };
+    this.watch = new KeyWatch();
     this.decoder = new RequestDecoder(LIMITS);
   }
 }
@@ -113,11 +118,19 @@ export class CommandHarness {
     const reply = new ReplyWriter(undefined, client.session.respVersion);
     const record = findCommand(request);
     const refused = refusal(request, record);
-    if (refused !== null) {
-      reply.error(refused);
-    } else if (record !== null && record.answer !== null) {
+    const { transaction } = client.session;
+    if (refused !== null || record === null) {
+      this.#refuse(client, record, refused!, reply);
+    } else if (transaction.isOpen && (record === watch || isQueuedInMulti(record))) {
+      queue(transaction, record, request, reply);
+    } else if (record === exec) {
+      this.#exec(client, reply);
+    } else if (record === watch) {
+      this.#watch(client, request, reply);
+    } else if (record.answer !== null) {
       record.answer({ request, reply, session: client.session, services: this.services, defer: neverDeferred });
-    } else if (record !== null && record.execute !== null) {
+      this.#unwatchForgotten(client);
+    } else if (record.execute !== null) {
       const call = this.#execute(client, record, request, reply, resumed);
       if (call !== null) return { client, bytes: null };
     } else {
@@ -133,8 +146,36 @@ export class CommandHarness {
     reply: ReplyWriter,
     resumed: BlockedCall | null,
   ): BlockedCall | null {
-    const index = this.state.index + 1;
-    const effects = this.state.openBatch(index, this.nowMs);
+    const before = reply.writer.length;
+    const blocked = this.#inBatch((effects) => this.#call(client, record, request, { reply, effects, resumed }));
+    if (blocked !== null) {
+      assert(reply.writer.length === before, "a call that blocks has written no reply");
+      if (resumed === null) this.#park(client, request, blocked);
+    }
+    return blocked;
+  }
+
+  /** One log entry, committed at once. */
+  #inBatch<Result>(work: (effects: Effects) => Result): Result {
+    const effects = this.state.openBatch(this.state.index + 1, this.nowMs);
+    const result = work(effects);
+    if (this.state.sealBatch() !== null) this.state.committedTo(this.state.index);
+    return result;
+  }
+
+  /** `resumed` undefined: inside MULTI. */
+  #call(
+    client: HarnessClient,
+    record: CommandRecord,
+    request: Request,
+    into: {
+      readonly reply: ReplyWriter;
+      readonly effects: Effects;
+      readonly resumed: BlockedCall | null;
+      readonly isInMulti?: boolean;
+    },
+  ): BlockedCall | null {
+    const { reply, effects, resumed } = into;
     let blocked: BlockedCall | null = null;
     const context: ShardContext = {
       request,
@@ -146,19 +187,63 @@ export class CommandHarness {
       effectRoomBytes: Number.POSITIVE_INFINITY,
       ack: client.session.ack ?? Ack.committed,
       resumed,
-      denyBlocking: false,
+      denyBlocking: into.isInMulti === true,
       block(call) {
         blocked = call;
       },
     };
-    const before = reply.writer.length;
     executeShardCommand(record, context);
-    if (this.state.sealBatch() !== null) this.state.committedTo(this.state.index);
-    if (blocked !== null) {
-      assert(reply.writer.length === before, "a call that blocks has written no reply");
-      if (resumed === null) this.#park(client, request, blocked);
-    }
     return blocked;
+  }
+
+  #refuse(client: HarnessClient, record: CommandRecord | null, text: string, reply: ReplyWriter): void {
+    const { transaction } = client.session;
+    transaction.spoil();
+    if (record !== exec) return reply.error(text);
+    transaction.close();
+    this.#unwatchForgotten(client);
+    reply.error(execAbortedBy(text));
+  }
+
+  #exec(client: HarnessClient, reply: ReplyWriter): void {
+    const { transaction } = client.session;
+    const refused = transaction.refusal();
+    if (refused !== null) {
+      transaction.close();
+      this.#unwatchForgotten(client);
+      return reply.error(refused);
+    }
+    const { queued } = transaction.take();
+    const { isTouched } = client.watch;
+    this.#unwatchForgotten(client);
+    if (isTouched) return reply.nullArray();
+    reply.array(queued.length);
+    this.#inBatch((effects) => {
+      for (const { record, bytes } of queued) {
+        const request = decoded(bytes);
+        if (record.execute !== null)
+          this.#call(client, record, request, { reply, effects, resumed: null, isInMulti: true });
+        else if (record.answer === null) reply.integer(0);
+        else record.answer({ request, reply, session: client.session, services: this.services, defer: neverDeferred });
+      }
+    });
+  }
+
+  #watch(client: HarnessClient, request: Request, reply: ReplyWriter): void {
+    const { transaction } = client.session;
+    const slot = slotOfKeys(watch, request);
+    if (!transaction.fitsSlot(slot)) return reply.error(Errors.crossSlot);
+    const keys = Array.from({ length: request.count - 1 }, (_, i) => request.latin1(i + 1));
+    transaction.watch(keys, slot);
+    for (const key of keys) this.state.watches.add(key, client.watch);
+    reply.ok();
+  }
+
+  /** As a leader does when it hears of it. */
+  #unwatchForgotten(client: HarnessClient): void {
+    if (client.session.transaction.watchCalls > 0) return;
+    this.state.watches.remove(client.watch);
+    client.watch.isTouched = false;
   }
 
   #park(client: HarnessClient, request: Request, call: BlockedCall): void {
@@ -189,11 +274,28 @@ export class CommandHarness {
   }
 
   #resume(blocked: Blocked): HarnessReply {
-    const decoder = new RequestDecoder(LIMITS);
-    decoder.feed(blocked.requestBytes);
-    assert(decoder.next() === DecodeResult.request, "a blocked request is whole");
-    return this.#run(blocked.client, decoder.request, blocked.call);
+    return this.#run(blocked.client, decoded(blocked.requestBytes), blocked.call);
   }
+}
+
+/** One whole request. */
+function decoded(bytes: Uint8Array): Request {
+  const decoder = new RequestDecoder(LIMITS);
+  decoder.feed(bytes);
+  assert(decoder.next() === DecodeResult.request, "a request that was whole before");
+  return decoder.request;
+}
+
+/** A request behind MULTI. */
+function queue(transaction: Transaction, record: CommandRecord, request: Request, reply: ReplyWriter): void {
+  if (record === watch) return reply.error(Errors.watchInsideMulti);
+  const slot = slotOfKeys(record, request);
+  if (!transaction.fitsSlot(slot)) {
+    transaction.spoil();
+    return reply.error(Errors.crossSlot);
+  }
+  transaction.queue(record, request.bytes.slice(request.rawStart, request.rawEnd), slot);
+  reply.simple("QUEUED");
 }
 
 function neverDeferred(): never {

@@ -28,6 +28,7 @@
  * effect in front of the first effect of a command. A session is 16 opaque bytes + the log time at its opening.
  */
 import type { ByteWriter } from "@headrace/bytes";
+import type { KeyWatches } from "./key-watches.ts";
 import type { StreamId } from "./stream-id.ts";
 
 /** What a stream looks like from outside. All ids and numbers as of now, uncommitted effects included. */
@@ -311,6 +312,8 @@ export interface ShardStateApi {
   unwatchKey(key: string): void;
   /** Watched keys that were touched since the last call, in the order of their first touch. */
   takeTouchedKeys(): readonly string[];
+  /** WATCH: flags of this leader's clients. They survive no other state. */
+  readonly watches: KeyWatches;
 
   /** Bytes and keys that a capture would write now: the checkpoint's trigger. */
   readonly dirtyBytes: number;

@@ -209,14 +209,14 @@ export class EffectApplier {
     key.stream.entries.moveLastIdTo(key.stream.lastId);
     key.stream.entriesAdded = reader.f64();
     key.stream.maxDeletedId = StreamId.read(reader);
-    this.#keyspace.touch(key);
+    this.#keyspace.touchUnseen(key);
   }
 
   #applyToGroup(type: number, reader: ByteReader): void {
     const key = this.#keyspace.existing(reader.string());
     const { stream } = key;
     const groupName = reader.string();
-    this.#keyspace.touch(key);
+    this.#keyspace.touchUnseen(key);
     if (type === EffectType.createGroup) {
       stream.createGroup(groupName, StreamId.read(reader), reader.f64());
       return;

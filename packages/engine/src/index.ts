@@ -8,6 +8,7 @@ export {
   deliveryCountOf,
   shownDeliveryCount,
 } from "./delivery-count.ts";
+export { KeyWatch, KeyWatches } from "./key-watches.ts";
 export { ENTRIES_READ_UNKNOWN, entriesReadAfterDelivery, estimateEntriesRead, lagOf } from "./lag.ts";
 export { scanCursor, scanCursorAge, scanCursorSlot } from "./scan.ts";
 export { ShardLoader } from "./shard-loader.ts";

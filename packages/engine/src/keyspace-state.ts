@@ -5,6 +5,7 @@
 import { assert, SLOT_COUNT, slotOfKey } from "@headrace/bytes";
 import type { Keyspace, KeyView, StateRow } from "./api.ts";
 import { DirtyMeter } from "./dirty-meter.ts";
+import { KeyWatches } from "./key-watches.ts";
 import { KEY_AGE_MAX, scanCursor, scanCursorAge, scanCursorSlot } from "./scan.ts";
 import { SlotKeys } from "./slot-keys.ts";
 import { removeKeyRows } from "./state-rows.ts";
@@ -39,6 +40,7 @@ export class KeyspaceState implements Keyspace {
   writerIndex: number;
   nextAge: number;
   readonly meter: DirtyMeter;
+  readonly watches: KeyWatches;
   dirtyKeys: StreamKey[];
   /** Removals of rows that the next capture has to carry. */
   deadRows: StateRow[];
@@ -58,6 +60,7 @@ export class KeyspaceState implements Keyspace {
     this.writerIndex = 0;
     this.nextAge = 0;
     this.meter = new DirtyMeter();
+    this.watches = new KeyWatches();
     this.dirtyKeys = [];
     this.deadRows = [];
     this.deletedKeyCount = 0;
@@ -174,6 +177,7 @@ export class KeyspaceState implements Keyspace {
 
   flush(): void {
     for (const key of this.#watched.keys()) if (this.#keys.has(key)) this.#noteTouched(key);
+    for (const key of this.watches.keys()) if (this.#keys.has(key)) this.watches.touch(key);
     this.#keys.clear();
     this.#slots.fill(undefined);
     this.#deletions.clear();
@@ -187,6 +191,12 @@ export class KeyspaceState implements Keyspace {
 
   /** Every effect on a key passes here. */
   touch(key: StreamKey): void {
+    if (this.watches.size !== 0) this.watches.touch(key.key);
+    this.touchUnseen(key);
+  }
+
+  /** An effect that Redis calls no change of the key: on its groups, or on its last id alone. WATCH does not see it. */
+  touchUnseen(key: StreamKey): void {
     key.lastWriterIndex = this.writerIndex;
     if (!key.dirty) this.markDirty(key);
     if (this.#watched.size !== 0 && this.#watched.has(key.key)) this.#noteTouched(key.key);

@@ -7,6 +7,7 @@ import type { Capture, Effects, ShardHeader, ShardRollbackApi, ShardStateApi } f
 import { BatchEffects } from "./batch-effects.ts";
 import { EffectApplier } from "./effect-applier.ts";
 import { KeyspaceState } from "./keyspace-state.ts";
+import type { KeyWatches } from "./key-watches.ts";
 import { Origins } from "./origins.ts";
 import { hashState } from "./state-hash.ts";
 import { restoreCaptured, StateCapture, takeCapture } from "./state-capture.ts";
@@ -102,6 +103,10 @@ export class ShardState implements ShardStateApi {
 
   takeTouchedKeys(): readonly string[] {
     return this.keyspace.takeTouched();
+  }
+
+  get watches(): KeyWatches {
+    return this.keyspace.watches;
   }
 
   get dirtyBytes(): number {

@@ -1,8 +1,18 @@
 /** What the gateway keeps per command record: how it is routed, decided once, and the index of its counters. */
-import { Flag } from "@headrace/commands";
+import { exec, Flag, isQueuedInMulti, watch } from "@headrace/commands";
 import type { CommandRecord } from "@headrace/commands";
 
-export const Path = { oneKey: 0, keys: 1, session: 2, wait: 3, fanOutKeys: 4, allShards: 5, scan: 6 } as const;
+export const Path = {
+  oneKey: 0,
+  keys: 1,
+  session: 2,
+  wait: 3,
+  fanOutKeys: 4,
+  allShards: 5,
+  scan: 6,
+  exec: 7,
+  watch: 8,
+} as const;
 export type Path = (typeof Path)[keyof typeof Path];
 
 /** Protocol version and ack level are the lane's at a node, where a new value counts at once, also for requests that still wait there. */
@@ -17,6 +27,7 @@ export class CommandEntry {
   readonly mayBlock: boolean;
   /** Changes how requests of the connection are executed: those before it are answered first. */
   readonly setsLane: boolean;
+  readonly isQueued: boolean;
 
   constructor(record: CommandRecord, index: number) {
     this.record = record;
@@ -26,6 +37,7 @@ export class CommandEntry {
     this.isWrite = (record.flags & Flag.write) !== 0;
     this.mayBlock = (record.flags & Flag.blocking) !== 0;
     this.setsLane = LANE_SETTERS.has(record.name);
+    this.isQueued = isQueuedInMulti(record);
   }
 }
 
@@ -59,6 +71,8 @@ export class CommandEntries {
 
 function pathOf(record: CommandRecord): Path {
   if (record.scope === "session") return Path.session;
+  if (record === exec) return Path.exec;
+  if (record === watch) return Path.watch;
   if (record.scope === "gateway") return Path.wait;
   if (record.fanOut !== null) {
     if (record.fanOut.by === "keys") return Path.fanOutKeys;

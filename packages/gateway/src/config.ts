@@ -43,6 +43,8 @@ export interface GatewayLimits {
   readonly outputBytes: number;
   /** Unanswered request bytes of one client before its input is left unparsed. */
   readonly pendingBytes: number;
+  /** What a client may queue behind MULTI, and watch. */
+  readonly transactionBytes: number;
   /** Received but unparsed bytes of one client before its socket is no longer read. */
   readonly backlogBytes: number;
   readonly pingIntervalMs: number;
@@ -61,6 +63,7 @@ export const defaultLimits: GatewayLimits = Object.freeze({
   replyTimeoutMs: 10_000,
   outputBytes: 256 * 1024 * 1024,
   pendingBytes: 1024 * 1024,
+  transactionBytes: 32 * 1024 * 1024,
   backlogBytes: 64 * 1024,
   pingIntervalMs: 100,
   pingTimeoutMs: 2_000,

@@ -3,8 +3,9 @@
  * first branch: one key, one shard, one run.
  */
 import { ByteWriter, copyOf, slotOf } from "@headrace/bytes";
-import { Errors, arityFits, commandTable, findCommand, findKeys, readCursor, refusal } from "@headrace/commands";
-import type { SessionContext, SessionServices } from "@headrace/commands";
+import { Errors, arityFits, commandTable, exec, execAbortedBy, findCommand, findKeys } from "@headrace/commands";
+import { ShardExec, isShardExec, readCursor, refusal } from "@headrace/commands";
+import type { CommandRecord, QueuedCommand, SessionContext, SessionServices } from "@headrace/commands";
 import { WaitKind } from "@headrace/link";
 import { ReplyWriter } from "@headrace/resp";
 import type { ReplyWriterApi, Request } from "@headrace/resp";
@@ -19,6 +20,8 @@ import type { KeyCount } from "./key-count.ts";
 import type { LaneCore } from "./lane-core.ts";
 import type { ReplySlot } from "./reply-queue.ts";
 import { ScanPart, cursorBehind, slotOfCursor } from "./scan-cursor.ts";
+import { Transactions } from "./transactions.ts";
+import type { TransactionHost } from "./transactions.ts";
 import type { Waits } from "./waits.ts";
 
 export interface DispatcherRooms {
@@ -40,9 +43,13 @@ interface Unrouted {
   readonly untilMs: number;
 }
 
-export class Dispatcher {
+/** Where a reply goes: to its place in the order of replies, to whoever asked for it, or (null) behind what is open. */
+type ReplyPlace = ReplySlot | ((reply: Uint8Array) => void) | null;
+
+export class Dispatcher implements TransactionHost {
   readonly entries: CommandEntries;
   readonly #rooms: DispatcherRooms;
+  readonly #transactions: Transactions;
   readonly #scratch: ReplyWriter = new ReplyWriter(new ByteWriter(4096), 2);
   readonly #positions: number[] = [];
   #unrouted: Unrouted[] = [];
@@ -50,18 +57,20 @@ export class Dispatcher {
   constructor(entries: CommandEntries, rooms: DispatcherRooms) {
     this.entries = entries;
     this.#rooms = rooms;
+    this.#transactions = new Transactions(rooms.core, this, rooms.localNodeId);
   }
 
   dispatch(client: ClientConnection, request: Request): void {
     const { core } = this.#rooms;
+    const { transaction } = client.session;
     core.statistics.totalCommands++;
     const record = findCommand(request);
     if (record === null || !arityFits(record, request.count)) {
-      if (record !== null) core.statistics.rejected[this.entries.of(record).index]!++;
-      this.error(client, refusal(request, record) ?? Errors.syntax);
+      this.#refuse(client, request, record);
       return;
     }
     const entry = this.entries.of(record);
+    if (transaction.isOpen && this.#transactions.takes(client, entry, request)) return;
     core.statistics.calls[entry.index]!++;
     client.session.lastCommand = record.name;
     const placement = core.router.placement;
@@ -73,6 +82,22 @@ export class Dispatcher {
     if (entry.path === Path.session) this.#answerHere(client, entry, request);
     else if (placement === null) this.#holdUnrouted(client, entry, request);
     else this.#route(client, entry, request);
+  }
+
+  /** Unknown, or with a wrong number of arguments. */
+  #refuse(client: ClientConnection, request: Request, record: CommandRecord | null): void {
+    if (record !== null) this.#rooms.core.statistics.rejected[this.entries.of(record).index]!++;
+    const text = refusal(request, record) ?? Errors.syntax;
+    const { transaction } = client.session;
+    transaction.spoil();
+    if (record !== exec) {
+      this.error(client, text);
+      return;
+    }
+    const { watchSlot } = transaction;
+    transaction.close();
+    this.error(client, execAbortedBy(text));
+    if (watchSlot >= 0) this.#transactions.unwatchAt(client, watchSlot);
   }
 
   #holdUnrouted(client: ClientConnection, entry: CommandEntry, request: Request): void {
@@ -97,8 +122,12 @@ export class Dispatcher {
         continue;
       }
       client.barrier = false;
-      if (isKnown) this.withRequest(bytes, (request) => this.#route(client, entry, request));
-      else this.error(client, GatewayErrors.noPlacement);
+      if (isKnown) {
+        this.withRequest(bytes, (request) => this.#route(client, entry, request));
+      } else {
+        if (entry.path === Path.exec) client.session.transaction.close();
+        this.error(client, GatewayErrors.noPlacement);
+      }
       client.closeRun();
       client.wake();
     }
@@ -119,7 +148,9 @@ export class Dispatcher {
   }
 
   #route(client: ClientConnection, entry: CommandEntry, request: Request): void {
-    if (entry.path === Path.wait) this.#wait(client, entry, request);
+    if (entry.path === Path.exec) this.#transactions.exec(client);
+    else if (entry.path === Path.watch) this.#transactions.watch(client, entry, request);
+    else if (entry.path === Path.wait) this.#wait(client, entry, request, null);
     else if (entry.path === Path.allShards) this.#toAllShards(client, entry, request);
     else if (entry.path === Path.scan) this.#scan(client, request);
     else this.#byKeys(client, entry, request);
@@ -180,6 +211,7 @@ export class Dispatcher {
 
   /** Slot of the first key of a request; for redirects of what was already queued. */
   slotOfFirstKey(request: Request): number {
+    if (isShardExec(request)) return Math.max(0, ShardExec.slot(request));
     const record = findCommand(request);
     const found = record === null ? 0 : findKeys(record, request, this.#positions);
     return found > 0 ? this.#slotAt(request, this.#positions[0]!) : 0;
@@ -260,23 +292,48 @@ export class Dispatcher {
 
   // ── WAIT ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #wait(client: ClientConnection, entry: CommandEntry, request: Request): void {
+  /** `inside`: of EXEC, where it waits for nothing and says how many there are. */
+  #wait(
+    client: ClientConnection,
+    entry: CommandEntry,
+    request: Request,
+    inside: ((reply: Uint8Array) => void) | null,
+  ): void {
     const isAof = entry.record.name === "waitaof";
     const local = isAof ? request.integer(1) : 0;
     const replicas = request.integer(isAof ? 2 : 1);
     const timeoutMs = request.integer(isAof ? 3 : 2);
-    if (Number.isNaN(local) || Number.isNaN(replicas)) return this.error(client, Errors.notInteger);
-    if (local < 0 || local > 1) {
-      return this.error(client, "ERR value is out of range, value must between 0 and 1");
+    const fail = (text: string): void => {
+      if (inside === null) this.error(client, text);
+      else inside(this.replyBytes((reply) => reply.error(text), 2));
+    };
+    if (Number.isNaN(local) || Number.isNaN(replicas)) return fail(Errors.notInteger);
+    if (local < 0 || local > 1) return fail("ERR value is out of range, value must between 0 and 1");
+    if (isAof && replicas < 0) return fail("ERR value is out of range, must be positive");
+    if (Number.isNaN(timeoutMs)) return fail(Errors.timeoutNotInteger);
+    if (timeoutMs < 0) return fail(Errors.timeoutNegative);
+    const kind = isAof ? WaitKind.waitAof : WaitKind.wait;
+    const replicasWanted = Math.max(0, replicas);
+    if (inside === null) this.#rooms.waits.begin(client, { kind, replicasWanted, timeoutMs });
+    else this.#rooms.waits.count(client, { kind, replicasWanted, timeoutMs: 1 }, inside);
+  }
+
+  // ── inside EXEC ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  answerInside(client: ClientConnection, { record, bytes }: QueuedCommand, done: (reply: Uint8Array) => void): void {
+    const entry = this.entries.of(record);
+    if (entry.path === Path.wait) {
+      this.withRequest(bytes, (request) => this.#wait(client, entry, request, done));
+      return;
     }
-    if (isAof && replicas < 0) return this.error(client, "ERR value is out of range, must be positive");
-    if (Number.isNaN(timeoutMs)) return this.error(client, Errors.timeoutNotInteger);
-    if (timeoutMs < 0) return this.error(client, Errors.timeoutNegative);
-    this.#rooms.waits.begin(client, {
-      kind: isAof ? WaitKind.waitAof : WaitKind.wait,
-      replicasWanted: Math.max(0, replicas),
-      timeoutMs,
-    });
+    const run = (): void => this.withRequest(bytes, (request) => this.#runHandler(client, entry, request, done));
+    if (record.name === "info") this.#rooms.keyCount.refresh(client, this.localShardIds(), run);
+    else run();
+  }
+
+  noteReply(record: CommandRecord, bytes: Uint8Array, start: number, end: number): void {
+    const { statistics } = this.#rooms.core;
+    if (statistics.countReply(bytes, start, end)) statistics.failed[this.entries.of(record).index]!++;
   }
 
   // ── session commands ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -312,11 +369,11 @@ export class Dispatcher {
     };
   }
 
-  /** `place`: the reply's; null: behind what is open. */
-  #runHandler(client: ClientConnection, entry: CommandEntry, request: Request, place: ReplySlot | null): void {
+  #runHandler(client: ClientConnection, entry: CommandEntry, request: Request, place: ReplyPlace): void {
     const reply = this.#scratch;
     const session = client.session;
     const { respVersion, ack } = session;
+    const { watchSlot } = session.transaction;
     reply.writer.clear();
     reply.version = respVersion;
     let deferred = false;
@@ -327,14 +384,18 @@ export class Dispatcher {
       services: this.#rooms.services,
       defer: () => {
         deferred = true;
-        const slot = client.reserve();
+        const later = typeof place === "function" ? place : client.reserve();
         // What the client asks next may depend on what this changes.
         client.barrier = true;
         return {
           resume: (write) => {
             if (client.isGone) return;
             const bytes = this.replyBytes(write, session.respVersion);
-            client.replies.deliver(slot, 1, bytes, 0, bytes.length);
+            if (typeof later === "function") {
+              later(bytes);
+              return;
+            }
+            client.replies.deliver(later, 1, bytes, 0, bytes.length);
             client.unblocked();
           },
         };
@@ -343,15 +404,19 @@ export class Dispatcher {
     entry.record.answer!(context);
     if (!deferred && reply.writer.length > 0) {
       const { writer } = reply;
-      const failed = this.#rooms.core.statistics.countReply(writer.bytes, 0, writer.length);
-      if (failed) this.#rooms.core.statistics.failed[entry.index]!++;
-      if (place === null) client.answer(writer.bytes, 0, writer.length);
-      else client.replies.deliver(place, 1, copyOf(writer.bytes, 0, writer.length), 0, writer.length);
+      if (typeof place === "function") {
+        place(copyOf(writer.bytes, 0, writer.length));
+      } else {
+        this.noteReply(entry.record, writer.bytes, 0, writer.length);
+        if (place === null) client.answer(writer.bytes, 0, writer.length);
+        else client.replies.deliver(place, 1, copyOf(writer.bytes, 0, writer.length), 0, writer.length);
+      }
     }
     if (session.respVersion !== respVersion || session.ack !== ack) {
       client.closeRun();
       this.#rooms.sessionChanged(client);
     }
+    if (watchSlot >= 0 && session.transaction.watchSlot < 0) this.#transactions.unwatchAt(client, watchSlot);
   }
 
   /** Reply bytes of their own. */

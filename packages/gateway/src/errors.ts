@@ -8,7 +8,7 @@ export const GatewayErrors = {
   noPlacement: "CLUSTERDOWN The placement is not known yet; nothing happened",
   noAnswer: "CLUSTERDOWN The shard did not answer in time; nothing happened",
   overloaded: "BACKPRESSURE The shard is overloaded; nothing happened",
-  crossSlot: "CROSSSLOT Keys in request don't hash to the same slot",
+  crossSlot: Errors.crossSlot,
   waitUncertain: "UNCERTAIN A failover may have taken back writes of this connection",
   waitNoLeader: "CLUSTERDOWN A shard that this connection wrote to has no leader",
   settingNotReached: "ERR the metadata group did not answer; the setting may or may not have changed",

@@ -3,7 +3,7 @@
  * wrote leaves in one write per link and client). It only connects the parts; each of them has its own file.
  */
 import { ByteWriter } from "@headrace/bytes";
-import { Flag, findCommand } from "@headrace/commands";
+import { Flag, ShardExec, findCommand, isShardExec } from "@headrace/commands";
 import type { Session } from "@headrace/commands";
 import type { LaneOpen, Lost, Parked, Refuse, ReplyPayload, WaitAnswerPayload } from "@headrace/link";
 import { MetaFormatError, clusterStateFromJson } from "@headrace/meta";
@@ -236,6 +236,7 @@ export class Gateway implements ClientHost, NodeLinkEvents {
   }
 
   isWrite(request: Request): boolean {
+    if (isShardExec(request)) return ShardExec.mayWrite(request);
     const record = findCommand(request);
     return record === null || (record.flags & Flag.write) !== 0;
   }

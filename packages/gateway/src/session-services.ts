@@ -31,6 +31,7 @@ const FIXED_SETTINGS: readonly (readonly [name: string, value: string])[] = [
 const LOCAL_BOUNDS: Readonly<Record<string, readonly [least: number, most: number]>> = {
   "client-query-buffer-limit": [64 * 1024, 64 * 1024 * 1024],
   maxclients: [1, 1_000_000],
+  "max-transaction-bytes": [1024, 32 * 1024 * 1024],
   "proto-max-bulk-len": [1024, 512 * 1024 * 1024],
 };
 
@@ -39,6 +40,7 @@ export interface AdjustableLimits {
   maxClients: number;
   holdMs: number;
   replyTimeoutMs: number;
+  transactionBytes: number;
   readonly decoder: { maxBulkBytes: number; maxRequestBytes: number };
 }
 
@@ -186,6 +188,7 @@ export class GatewayServices implements SessionServices {
     yield ["client-query-buffer-limit", String(limits.decoder.maxRequestBytes)];
     yield ["hold-ms", String(limits.holdMs)];
     yield ["maxclients", String(limits.maxClients)];
+    yield ["max-transaction-bytes", String(limits.transactionBytes)];
     yield ["proto-max-bulk-len", String(limits.decoder.maxBulkBytes)];
     yield ["reply-timeout-ms", String(limits.replyTimeoutMs)];
   }
@@ -207,6 +210,9 @@ export class GatewayServices implements SessionServices {
         break;
       case "maxclients":
         limits.maxClients = number;
+        break;
+      case "max-transaction-bytes":
+        limits.transactionBytes = number;
         break;
       case "proto-max-bulk-len":
         limits.decoder.maxBulkBytes = number;

@@ -1,4 +1,5 @@
 /** One client's session as commands see it (CLIENT, HELLO, RESET …): plain values. */
+import { Transaction } from "@headrace/commands";
 import type { Ack, Session } from "@headrace/commands";
 
 export class SessionState implements Session {
@@ -17,6 +18,7 @@ export class SessionState implements Session {
   blocked: boolean = false;
   queryBufferBytes: number = 0;
   outputBufferBytes: number = 0;
+  readonly transaction: Transaction = new Transaction();
 
   constructor(id: number, address: string, localAddress: string, nowMs: number) {
     this.id = id;

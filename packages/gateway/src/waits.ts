@@ -13,7 +13,6 @@ import type { ClientConnection } from "./client-connection.ts";
 import { GatewayErrors } from "./errors.ts";
 import type { LaneCore } from "./lane-core.ts";
 import type { NodeLink } from "./node-link.ts";
-import type { ReplySlot } from "./reply-queue.ts";
 
 /** Beyond the deadline, for answers that are on their way. */
 const GRACE_MS = 100;
@@ -66,10 +65,19 @@ export class Waits {
     const slot = client.reserve();
     client.barrier = true;
     client.session.blocked = true;
-    const start = (): void => this.#start(new WaitCall(client, slot, request));
+    const deliver = (reply: Uint8Array): void => {
+      client.replies.deliver(slot, 1, reply, 0, reply.length);
+      client.unblocked();
+    };
+    const start = (): void => this.#start(new WaitCall(client, request, deliver));
     // `reserve` has pushed the slot: it may be the first already.
     if (client.replies.outstanding === 1) start();
     else slot.onFirst = start;
+  }
+
+  /** Asks now, without a place in the order of replies: inside EXEC. */
+  count(client: ClientConnection, request: WaitRequest, deliver: (reply: Uint8Array) => void): void {
+    this.#start(new WaitCall(client, request, deliver));
   }
 
   onAnswer(answer: WaitAnswerPayload): void {
@@ -170,7 +178,7 @@ export class Waits {
   #finish(call: WaitCall, error: string | null): void {
     if (!this.#calls.has(call)) return;
     this.#drop(call);
-    const { client, slot, request } = call;
+    const { client, request } = call;
     if (error === GatewayErrors.waitUncertain) for (const lane of client.lanes.values()) lane.forgetEarlierWrites();
     const bytes = this.#replies.bytes((reply) => {
       if (error !== null) {
@@ -184,8 +192,7 @@ export class Waits {
       }
       reply.integer(replicas);
     }, client.session.respVersion);
-    client.replies.deliver(slot, 1, bytes, 0, bytes.length);
-    client.unblocked();
+    call.deliver(bytes);
   }
 
   #drop(call: WaitCall): void {
@@ -202,18 +209,18 @@ export class Waits {
 
 class WaitCall {
   readonly client: ClientConnection;
-  readonly slot: ReplySlot;
   readonly request: WaitRequest;
+  readonly deliver: (reply: Uint8Array) => void;
   readonly parts: WaitPart[] = [];
   deadlineMs: number = Infinity;
   /** Without a leader until then: an error. */
   heldUntilMs: number = 0;
   timer: Timer | null = null;
 
-  constructor(client: ClientConnection, slot: ReplySlot, request: WaitRequest) {
+  constructor(client: ClientConnection, request: WaitRequest, deliver: (reply: Uint8Array) => void) {
     this.client = client;
-    this.slot = slot;
     this.request = request;
+    this.deliver = deliver;
   }
 }
 

@@ -33,6 +33,7 @@
  *                    (resend only) f64 executedUpTo · RESP. A resend is one blocked call whose fate is not known: it is executed only if the
  *                    session's last write in the state is not beyond executedUpTo, else answered -UNCERTAIN. A blocked call writes under its
  *                    number when it comes, and under its number + ½ when it is served
+ *                    An EXEC is one request that holds all that was queued (commands: transaction/shard-exec.ts)
  *   Reply       N→G  u32 laneEpoch · u32 count · f64 firstNumber · f64 writeTerm · f64 writeIndex (0 = no write) · RESP of `count` replies.
  *                    Never spans two Request frames.
  *   Refuse      N→G  u32 laneEpoch · u8 reason · u8[3] · f64 firstNumber · u32 leaderNodeId (0 unknown) · f64 term

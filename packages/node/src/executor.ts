@@ -9,7 +9,8 @@
  * It is called only while this replica leads, has committed in its term and X = L (I1).
  */
 import { slotOf } from "@headrace/bytes";
-import { Errors, findCommand, findKeys, Flag, refusal } from "@headrace/commands";
+import { arityFits, Errors, exec, findCommand, findKeys, Flag, isShardExec, refusal } from "@headrace/commands";
+import { ShardExec, unwatch, watch } from "@headrace/commands";
 import type { CommandRecord } from "@headrace/commands";
 import type { ShardStateApi } from "@headrace/engine";
 import { RefuseReason } from "@headrace/link";
@@ -25,6 +26,7 @@ import type { OpenBatchOptions } from "./open-batch.ts";
 import type { RaftLog } from "./raft-log.ts";
 import type { RequestQueue } from "./request-queue.ts";
 import type { SlotRange } from "./shard-api.ts";
+import { TransactionEnd, Transactions } from "./transactions.ts";
 import { TurnReplies } from "./turn-replies.ts";
 
 /** Requests come canonical from a gateway that has checked its own limits; these only stop nonsense. */
@@ -51,6 +53,7 @@ export class Executor {
   readonly #batch: OpenBatch;
   readonly #replies: TurnReplies;
   readonly #calls: BlockedCalls;
+  readonly #transactions: Transactions;
   readonly #positions: number[];
   readonly #ownsAllSlots: boolean;
   #decoder: RequestDecoderApi;
@@ -68,6 +71,11 @@ export class Executor {
     this.#batch = batch;
     this.#replies = replies;
     this.#calls = new BlockedCalls({ limits, queue, blocked, batch, replies, decoderLimits: DECODER_LIMITS }, state);
+    const { settings } = options;
+    const ownsKeys = (record: CommandRecord, request: Request): boolean =>
+      this.#ownsAllSlots || this.#ownsKeys(record, request);
+    const transactionRooms = { batch, replies, settings, decoderLimits: DECODER_LIMITS, ownsKeys };
+    this.#transactions = new Transactions(transactionRooms, state);
     this.#positions = [];
     const [only] = options.slots;
     this.#ownsAllSlots = options.slots.length === 1 && only!.from === 0 && only!.to === 16383;
@@ -109,11 +117,21 @@ export class Executor {
     this.#replies.durabilityWanted = 0;
   }
 
+  /** Nothing that it watched outlives the term (I12). */
+  endTerm(): void {
+    for (const progress of this.#options.queue.lanes()) this.#transactions.unwatch(progress);
+  }
+
+  laneClosed(progress: LaneProgress): void {
+    this.#transactions.unwatch(progress);
+  }
+
   /** After a reload: everything that refers to the old state is dropped. */
   replaceState(state: ShardStateApi): void {
     this.#state = state;
     this.#batch.replaceState(state);
     this.#calls.replaceState(state);
+    this.#transactions.replaceState(state);
   }
 
   /** One turn's work. Answers whether something that could run now is left for the next turn. */
@@ -175,11 +193,12 @@ export class Executor {
     const record = findCommand(request);
     const refused = refusal(request, record);
     if (refused !== null || record === null || record.execute === null) {
-      replies.error(progress, laneEpoch, number, refused ?? NOT_HERE_TEXT);
+      if (!this.#runForTransaction(progress, laneEpoch, number, record, request))
+        replies.error(progress, laneEpoch, number, refused ?? NOT_HERE_TEXT);
       return;
     }
     // Judged before executing (I2): afterwards the entry would have to be taken, and stop every leader that tries.
-    if ((record.flags & Flag.write) !== 0 && this.#batch.isTooLarge(request)) {
+    if ((record.flags & Flag.write) !== 0 && this.#batch.costBytes(request) > this.#batch.roomBytes) {
       replies.error(progress, laneEpoch, number, Errors.tooLargeForEntry);
       return;
     }
@@ -203,10 +222,44 @@ export class Executor {
     if (context.blockedCall !== null)
       this.#calls.park(progress, laneEpoch, number, record, request, context.blockedCall, start);
     else replies.require(progress, laneEpoch, number, record, request, start, wrote);
-    if (wrote) {
-      batch.sealIfFull();
-      if (this.#options.blocked.count > 0) this.#calls.serveTouched();
+    if (wrote) this.#afterWrite();
+  }
+
+  #afterWrite(): void {
+    this.#batch.sealIfFull();
+    if (this.#options.blocked.count > 0) this.#calls.serveTouched();
+  }
+
+  /** False: it is no request of that kind. */
+  #runForTransaction(
+    progress: LaneProgress,
+    laneEpoch: number,
+    number: number,
+    record: CommandRecord | null,
+    request: Request,
+  ): boolean {
+    const transactions = this.#transactions;
+    let end: TransactionEnd;
+    if (record === exec && isShardExec(request)) {
+      this.#executed += ShardExec.count(request);
+      end = transactions.runExec(progress, laneEpoch, number, request);
+    } else if (record === watch && arityFits(record, request.count)) {
+      end = transactions.runWatch(progress, laneEpoch, number, record, request);
+    } else if (record === unwatch) {
+      end = transactions.runUnwatch(progress, laneEpoch, number);
+    } else {
+      return false;
     }
+    if (end === TransactionEnd.wrote) {
+      this.#afterWrite();
+    } else if (end === TransactionEnd.noSpace) {
+      this.#refusedForSpace++;
+    } else if (end === TransactionEnd.notOwner || end === TransactionEnd.nonsense) {
+      this.#replies.close();
+      const reason = end === TransactionEnd.notOwner ? RefuseReason.notOwner : RefuseReason.staleEpoch;
+      this.#options.queue.refuse(progress, number, reason);
+    }
+    return true;
   }
 
   #turnIsFull(): boolean {

@@ -4,6 +4,7 @@
  */
 import type { BlockedRead } from "./blocked-reads.ts";
 import type { HeldSegment } from "./held-replies.ts";
+import type { LaneWatch } from "./lane-watch.ts";
 import type { Lane, RequestBatch } from "./shard-api.ts";
 
 /** Requests of one frame that are not executed yet: `bytes` from `offset` on, `count` of them, the first one numbered `number`. */
@@ -48,6 +49,8 @@ export class LaneProgress {
   heldLast: HeldSegment | null;
   /** Frames in the shard's queue. */
   queued: number;
+  /** What the client watches here; of this term and this link (I12). */
+  watch: LaneWatch | null;
 
   constructor(lane: Lane) {
     this.lane = lane;
@@ -59,6 +62,7 @@ export class LaneProgress {
     this.heldFirst = null;
     this.heldLast = null;
     this.queued = 0;
+    this.watch = null;
   }
 
   /** Nothing of this lane is left here. */

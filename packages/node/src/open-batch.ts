@@ -72,10 +72,9 @@ export class OpenBatch {
     this.#context = null;
   }
 
-  /** Whether the request's effects, behind those of the open batch, might make a larger entry than the log takes. */
-  isTooLarge(request: Request): boolean {
-    const requestBytes = request.rawEnd - request.rawStart + request.count * EFFECT_BYTES_PER_ARGUMENT;
-    return requestBytes > this.roomBytes;
+  /** Upper bound of what the request's own bytes become in effects; what it can multiply, its handler judges. */
+  costBytes(request: Request): number {
+    return request.rawEnd - request.rawStart + request.count * EFFECT_BYTES_PER_ARGUMENT;
   }
 
   /** The context of the open batch, which is opened if none is. */

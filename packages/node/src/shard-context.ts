@@ -16,7 +16,7 @@ export class ReusedContext implements ShardContext {
   effects: Effects;
   nowMs: number;
   nodeBounds: NodeBounds;
-  readonly effectRoomBytes: number;
+  effectRoomBytes: number;
   ack: Ack;
   resumed: BlockedCall | null;
   denyBlocking: boolean;

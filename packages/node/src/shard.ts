@@ -276,6 +276,7 @@ export class ShardReplica {
     const progress = this.#queue.find(lane);
     if (progress === null) return;
     if (progress.blocked !== null) this.#blocked.cancel(progress, progress.blocked.number, CancelHow.drop);
+    this.#executor.laneClosed(progress);
     this.#queue.laneClosed(lane);
     this.#host.requestTurn(this.groupId);
   }
@@ -538,6 +539,7 @@ export class ShardReplica {
     const term = this.#leadTerm;
     this.#leadTerm = 0;
     this.#held.resolve(this.#queue.lanes(), (index) => index <= raft.commit && this.#raftLog.hasOrHad(term, index));
+    this.#executor.endTerm();
     this.#handBackBlocked(reason);
     this.#queue.refuseAll(reason);
     this.#uncommitted.clear();

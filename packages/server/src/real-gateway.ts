@@ -117,6 +117,7 @@ function sharedConfig(settings: Settings): SharedConfig {
       maxClients: numberOr("maxclients", defaultLimits.maxClients),
       holdMs: numberOr("hold-ms", defaultLimits.holdMs),
       replyTimeoutMs: numberOr("reply-timeout-ms", defaultLimits.replyTimeoutMs),
+      transactionBytes: numberOr("max-transaction-bytes", defaultLimits.transactionBytes),
       outputBytes: numberOr("client-output-buffer-limit", defaultLimits.outputBytes),
       decoder: { ...defaultLimits.decoder, maxBulkBytes },
     },

@@ -275,6 +275,19 @@ export const settingRows: readonly SettingRow[] = [
     configName: "proto-max-bulk-len",
   }),
   row(
+    "max-transaction-bytes",
+    "bytes",
+    "bytes",
+    32 * 1024 * 1024,
+    all,
+    "What a client may queue behind MULTI; a transaction is one log entry. More is refused before anything is executed.",
+    {
+      minimum: 1024,
+      maximum: 32 * 1024 * 1024,
+      configName: "max-transaction-bytes",
+    },
+  ),
+  row(
     "client-output-buffer-limit",
     "bytes",
     "bytes",

@@ -5,15 +5,22 @@ import type { Session } from "../command.ts";
 export function clientLine(session: Session, monotonicMs: number): string {
   const ageSeconds = wholeSeconds(monotonicMs - session.createdAtMs);
   const idleSeconds = wholeSeconds(monotonicMs - session.lastActiveAtMs);
+  const { transaction } = session;
   const memory = session.queryBufferBytes + session.outputBufferBytes;
   return (
     `id=${session.id} addr=${session.address} laddr=${session.localAddress} fd=0 name=${session.name} ` +
-    `age=${ageSeconds} idle=${idleSeconds} flags=${session.blocked ? "b" : "N"} db=0 sub=0 psub=0 ssub=0 multi=-1 ` +
-    `qbuf=${session.queryBufferBytes} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 ` +
+    `age=${ageSeconds} idle=${idleSeconds} flags=${flagsOf(session)} db=0 sub=0 psub=0 ssub=0 multi=${transaction.isOpen ? transaction.queuedCount : -1} ` +
+    `watch=${transaction.watchedCount} qbuf=${session.queryBufferBytes} qbuf-free=0 argv-mem=0 multi-mem=${transaction.bytes} rbs=0 rbp=0 obl=0 oll=0 ` +
     `omem=${session.outputBufferBytes} tot-mem=${memory} events=r cmd=${session.lastCommand} user=default redir=-1 ` +
     `resp=${session.respVersion} lib-name=${session.libraryName} lib-ver=${session.libraryVersion} ` +
     `ack=${ackWord(session.ack)}`
   );
+}
+
+/** Redis' letters, in its order. */
+function flagsOf(session: Session): string {
+  const flags = (session.transaction.isOpen ? "x" : "") + (session.blocked ? "b" : "");
+  return flags === "" ? "N" : flags;
 }
 
 function wholeSeconds(durationMs: number): number {

@@ -12,6 +12,7 @@ export const reset = defineCommand({
   complexity: "O(1)",
   categories: ["connection"],
   answer({ reply, session }) {
+    session.transaction.close();
     session.name = "";
     session.ack = null;
     session.respVersion = 2;

@@ -19,6 +19,8 @@ const FLAG_WORDS: readonly (readonly [number, string])[] = [
   [Flag.fast, "fast"],
   [Flag.noAuth, "no_auth"],
   [Flag.allowBusy, "allow_busy"],
+  [Flag.skipSlowlog, "skip_slowlog"],
+  [Flag.noMulti, "no_multi"],
   [Flag.movablekeys, "movablekeys"],
 ];
 
@@ -34,6 +36,7 @@ const CATEGORY_ORDER: readonly string[] = [
   "blocking",
   "dangerous",
   "connection",
+  "transaction",
 ];
 
 export function flagWords(record: CommandRecord): string[] {

@@ -1,0 +1,228 @@
+/**
+ * WATCH, UNWATCH and EXEC on the leader. An EXEC brings all that its client has queued (commands' transaction/shard-exec.ts): it is judged as a whole
+ * before its first effect, run in one turn, and never sliced: all its effects are in one log entry, under one origin (I14). Calls that wait for keys
+ * are served when it is over.
+ *
+ * Watches are this leader's, of one term and one link (I12). An EXEC whose WATCH calls were not all seen here is answered nil, as if the keys had
+ * changed: nobody knows whether they have.
+ */
+import { assert } from "@headrace/bytes";
+import {
+  Ack,
+  Errors,
+  execAbortedBy,
+  findCommand,
+  findKeys,
+  Flag,
+  gateIndex,
+  refusal,
+  ShardExec,
+} from "@headrace/commands";
+import type { CommandRecord } from "@headrace/commands";
+import type { ShardStateApi } from "@headrace/engine";
+import { DecodeResult, RequestDecoder } from "@headrace/resp";
+import type { DecoderLimits, Request, RequestDecoderApi } from "@headrace/resp";
+import type { LaneProgress } from "./lane-progress.ts";
+import { LaneWatch } from "./lane-watch.ts";
+import type { OpenBatch } from "./open-batch.ts";
+import type { ShardSettings } from "./shard-api.ts";
+import type { TurnReplies } from "./turn-replies.ts";
+
+export interface TransactionRooms {
+  readonly batch: OpenBatch;
+  readonly replies: TurnReplies;
+  readonly settings: ShardSettings;
+  readonly decoderLimits: DecoderLimits;
+  ownsKeys(record: CommandRecord, request: Request): boolean;
+}
+
+/** How a request ended. */
+export const TransactionEnd = { answered: 0, wrote: 1, notOwner: 2, nonsense: 3, noSpace: 4 } as const;
+export type TransactionEnd = (typeof TransactionEnd)[keyof typeof TransactionEnd];
+
+/** What its commands' replies have to wait for, all together. */
+interface Needs {
+  gate: number;
+  /** Something was read or handed out, or an error or a nil says what the state was. */
+  hasRead: boolean;
+  wrote: boolean;
+}
+
+export class Transactions {
+  readonly #rooms: TransactionRooms;
+  readonly #batch: OpenBatch;
+  readonly #replies: TurnReplies;
+  #decoder: RequestDecoderApi;
+  #state: ShardStateApi;
+  readonly #positions: number[];
+
+  constructor(rooms: TransactionRooms, state: ShardStateApi) {
+    this.#rooms = rooms;
+    this.#batch = rooms.batch;
+    this.#replies = rooms.replies;
+    this.#decoder = new RequestDecoder(rooms.decoderLimits);
+    this.#state = state;
+    this.#positions = [];
+  }
+
+  replaceState(state: ShardStateApi): void {
+    this.#state = state;
+  }
+
+  /** The lane is gone, or the term is over. */
+  unwatch(progress: LaneProgress): void {
+    const { watch } = progress;
+    if (watch === null) return;
+    progress.watch = null;
+    this.#state.watches.remove(watch.flag);
+  }
+
+  /** Its flags are set from here on; that they are is a read like any other. */
+  runWatch(
+    progress: LaneProgress,
+    laneEpoch: number,
+    number: number,
+    record: CommandRecord,
+    request: Request,
+  ): TransactionEnd {
+    if (!this.#rooms.ownsKeys(record, request)) return TransactionEnd.notOwner;
+    const { keyspace } = this.#batch.open(request);
+    if (!progress.lane.closed) {
+      progress.watch ??= new LaneWatch();
+      progress.watch.calls++;
+      const found = findKeys(record, request, this.#positions);
+      for (let i = 0; i < found; i++) {
+        this.#state.watches.add(request.latin1(this.#positions[i]!), progress.watch.flag);
+      }
+    }
+    const start = this.#replies.begin(progress);
+    this.#replies.reply.ok();
+    const gate = gateIndex(record, request, keyspace, this.#batch.stateIndex);
+    this.#replies.answered(progress, laneEpoch, number, start, 0, gate, this.#replies.readNumber(), 0);
+    return TransactionEnd.answered;
+  }
+
+  runUnwatch(progress: LaneProgress, laneEpoch: number, number: number): TransactionEnd {
+    this.unwatch(progress);
+    const start = this.#replies.begin(progress);
+    this.#replies.reply.ok();
+    this.#replies.answered(progress, laneEpoch, number, start, 0, 0, 0, 0);
+    return TransactionEnd.answered;
+  }
+
+  runExec(progress: LaneProgress, laneEpoch: number, number: number, request: Request): TransactionEnd {
+    const count = ShardExec.count(request);
+    // Judged before anything happens (I2): the room that each part needs at least, and who may not run at all.
+    let costBytes = 0;
+    let grows = false;
+    for (let i = 0; i < count; i++) {
+      const part = this.#part(request, i);
+      if (part === null) return TransactionEnd.nonsense;
+      const record = findCommand(part);
+      if (record === null) continue;
+      if (!this.#rooms.ownsKeys(record, part)) return TransactionEnd.notOwner;
+      if ((record.flags & Flag.denyoom) !== 0) grows = true;
+      if ((record.flags & Flag.write) !== 0) costBytes += this.#batch.costBytes(part);
+    }
+    if (costBytes > this.#batch.roomBytes) {
+      return this.#abort(progress, laneEpoch, number, Errors.tooLargeForEntry, TransactionEnd.answered);
+    }
+    if (grows && this.#rooms.settings.refuseGrowth) {
+      return this.#abort(progress, laneEpoch, number, Errors.noSpace, TransactionEnd.noSpace);
+    }
+    const context = this.#batch.open(request);
+    const needs: Needs = { gate: this.#watchGate(progress), hasRead: false, wrote: false };
+    const isStale = this.#isStale(progress, ShardExec.watchCalls(request));
+    this.unwatch(progress);
+    const start = this.#replies.begin(progress);
+    if (isStale) {
+      this.#replies.reply.nullArray();
+    } else {
+      this.#replies.reply.array(count);
+      this.#state.setOrigin(progress.lane.session, number);
+      context.denyBlocking = true;
+      let roomBytes = this.#batch.roomBytes - costBytes;
+      for (let i = 0; i < count; i++) roomBytes = this.#runPart(progress, this.#part(request, i)!, roomBytes, needs);
+      context.denyBlocking = false;
+      context.effectRoomBytes = this.#batch.roomBytes;
+    }
+    this.#require(progress, laneEpoch, number, start, needs);
+    return needs.wrote ? TransactionEnd.wrote : TransactionEnd.answered;
+  }
+
+  /** `roomBytes`: of the log entry, beside what the parts from this one on need at least. Answers what is left of it. */
+  #runPart(progress: LaneProgress, part: Request, roomBytes: number, needs: Needs): number {
+    const { reply } = this.#replies;
+    const record = findCommand(part);
+    const refused = refusal(part, record);
+    if (refused !== null || record === null || record.execute === null) {
+      reply.error(refused ?? Errors.notInsideMulti);
+      return roomBytes;
+    }
+    const { context } = this.#batch;
+    const effectsBefore = context.effects.count;
+    const bytesBefore = context.effects.byteLength;
+    const ownBytes = (record.flags & Flag.write) === 0 ? 0 : this.#batch.costBytes(part);
+    context.effectRoomBytes = ownBytes + roomBytes;
+    this.#batch.execute(record, part, progress.lane, null);
+    assert(context.blockedCall === null, "nothing waits inside a transaction");
+    if (context.effects.count === effectsBefore) {
+      needs.hasRead = true;
+      needs.gate = Math.max(needs.gate, gateIndex(record, part, context.keyspace, this.#batch.stateIndex));
+      return roomBytes;
+    }
+    needs.wrote = true;
+    if ((record.flags & Flag.readonly) !== 0 || record.handsOutData) needs.hasRead = true;
+    const usedBytes = context.effects.byteLength - bytesBefore;
+    return roomBytes - Math.max(0, usedBytes - ownBytes);
+  }
+
+  /** One reply: it waits for what any part of it needs. A write's own level counts only where nothing was read beside it (design §4, §10). */
+  #require(progress: LaneProgress, laneEpoch: number, number: number, start: number, needs: Needs): void {
+    const replies = this.#replies;
+    const { index } = this.#batch;
+    if (!needs.wrote) {
+      replies.answered(progress, laneEpoch, number, start, 0, needs.gate, replies.readNumber(), 0);
+      return;
+    }
+    const ack = needs.hasRead ? Ack.committed : (progress.lane.ack ?? this.#rooms.settings.ack);
+    if (ack === Ack.committed) replies.answered(progress, laneEpoch, number, start, 0, index, 0, index);
+    else if (ack === Ack.persisted) replies.answered(progress, laneEpoch, number, start, index, 0, 0, index);
+    else replies.answered(progress, laneEpoch, number, start, 0, 0, 0, index);
+  }
+
+  #isStale({ watch }: LaneProgress, watchCalls: number): boolean {
+    if (watch === null) return watchCalls > 0;
+    return watch.calls !== watchCalls || watch.flag.isTouched;
+  }
+
+  /** A nil says that a key was changed, which depends on the last writes of all of them (I6). */
+  #watchGate({ watch }: LaneProgress): number {
+    let gate = 0;
+    if (watch === null) return gate;
+    for (const key of watch.flag.keys) gate = Math.max(gate, this.#state.keyspace.lastWriterIndex(key));
+    return gate;
+  }
+
+  /** Nothing of it happens, and nothing is watched any more. */
+  #abort(
+    progress: LaneProgress,
+    laneEpoch: number,
+    number: number,
+    error: string,
+    end: TransactionEnd,
+  ): TransactionEnd {
+    this.unwatch(progress);
+    this.#replies.error(progress, laneEpoch, number, execAbortedBy(error));
+    return end;
+  }
+
+  /** Null: it is no request. */
+  #part(request: Request, i: number): Request | null {
+    const decoder = this.#decoder;
+    decoder.feed(ShardExec.part(request, i));
+    if (decoder.next() === DecodeResult.request && decoder.pendingBytes === 0) return decoder.request;
+    this.#decoder = new RequestDecoder(this.#rooms.decoderLimits);
+    return null;
+  }
+}
