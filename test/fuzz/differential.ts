@@ -5,7 +5,7 @@
 import { bytesOf, concatBytes, latin1 } from "@headrace/bytes";
 import { commandTable } from "@headrace/commands";
 import type { JudgedClient } from "../../packages/sim/testing/judged-cluster.ts";
-import { divergenceRules } from "./divergence-rules.ts";
+import { CONTROL_NAME, divergenceRules } from "./divergence-rules.ts";
 import type { DivergenceRule } from "./divergence-rules.ts";
 import type { Sequence } from "./grammar.ts";
 import { OurSide } from "./ours.ts";
@@ -55,7 +55,7 @@ export class Differential {
   readonly #ours: OurSide;
   readonly #theirs: StillRedis;
   readonly #control: RawConnection;
-  readonly #ourControl: JudgedClient;
+  #ourControl: JudgedClient;
   readonly #payload: string;
   #pairs: (Pair | null)[] = [];
   #version: 2 | 3 = 2;
@@ -84,12 +84,15 @@ export class Differential {
     const request = encodeRequest(["CLIENT", "ID"]);
     const theirs = Number(replyTree(await this.#control.ask(request)).text);
     for (;;) {
-      const next = this.#ours.open();
-      const ours = Number(replyTree(this.#ours.exchange(next, request, 1)[0]!).text);
+      const ours = Number(replyTree(this.#ours.exchange(this.#ourControl, request, 1)[0]!).text);
       if (ours > theirs) throw new Error("the judge has numbered fewer connections than we have");
-      if (ours === theirs) return;
-      next.close();
+      if (ours === theirs) break;
+      this.#ourControl.close();
+      this.#ourControl = this.#ours.open();
     }
+    const name = encodeRequest(["CLIENT", "SETNAME", CONTROL_NAME]);
+    this.#ours.exchange(this.#ourControl, name, 1);
+    await this.#control.ask(name);
   }
 
   async close(): Promise<void> {

@@ -7,7 +7,7 @@
  *   reconcile   true when it has taken something out
  */
 import { Errors } from "@headrace/commands";
-import { fieldOf, isError, partsOf } from "./reply-tree.ts";
+import { fieldOf, isError, partsOf, writtenReply } from "./reply-tree.ts";
 import type { ReplyTree } from "./reply-tree.ts";
 
 export interface Asked {
@@ -30,7 +30,8 @@ export interface DivergenceRule {
   readonly reconcile?: (answered: Answered) => boolean;
 }
 
-const MAX_ID = "18446744073709551615-18446744073709551615";
+/** Behind all entries, and not what `>` stands for. */
+const LAST_ID = "18446744073709551615-18446744073709551614";
 
 /** Takes fields out of a map, or of what stands for one in RESP2. */
 function dropFields(tree: ReplyTree, names: readonly string[]): boolean {
@@ -44,6 +45,12 @@ function dropFields(tree: ReplyTree, names: readonly string[]): boolean {
   const changed = kept.length !== tree.items.length;
   if (changed) tree.items = kept;
   return changed;
+}
+
+function dropEverywhere(tree: ReplyTree, names: readonly string[]): boolean {
+  let found = false;
+  for (const part of partsOf(tree)) if (dropFields(part, names)) found = true;
+  return found;
 }
 
 /** Streams, group and consumer that an XREADGROUP, XCLAIM or XAUTOCLAIM names. */
@@ -76,10 +83,13 @@ export const divergenceRules: readonly DivergenceRule[] = [
     line: "- XINFO CONSUMERS has `inactive`",
     reconcile: ({ command, ours }) => {
       if (command !== "xinfo|consumers" && command !== "xinfo|stream") return false;
-      let found = false;
-      for (const part of partsOf(ours)) if (dropFields(part, ["inactive", "active-time"])) found = true;
-      return found;
+      return dropEverywhere(ours, ["inactive", "active-time"]);
     },
+  },
+  {
+    name: "nacked-count",
+    line: "`nacked-count`",
+    reconcile: ({ command, ours }) => command === "xinfo|stream" && dropEverywhere(ours, ["nacked-count"]),
   },
   {
     name: "consumers are made and seen by every call",
@@ -90,7 +100,7 @@ export const divergenceRules: readonly DivergenceRule[] = [
       if (reader === null) return [];
       const { keys, group, consumer } = reader;
       // A look into a history behind its end makes the consumer and notes that it was seen.
-      return [["XREADGROUP", "GROUP", group, consumer, "STREAMS", ...keys, ...keys.map(() => MAX_ID)]];
+      return [["XREADGROUP", "GROUP", group, consumer, "STREAMS", ...keys, ...keys.map(() => LAST_ID)]];
     },
   },
   {
@@ -101,6 +111,31 @@ export const divergenceRules: readonly DivergenceRule[] = [
       if (!ours.text!.startsWith("NOGROUP ") || !theirs.text!.startsWith("UNBLOCKED ")) return false;
       ours.text = theirs.text;
       return true;
+    },
+  },
+  {
+    name: "a woken read answers with all of its streams",
+    line: "- A blocked XREAD or XREADGROUP that is woken runs again",
+    reconcile: ({ command, words, ours, theirs }) => {
+      if (command !== "xread" && command !== "xreadgroup") return false;
+      if (!words.some((word) => word.toUpperCase() === "BLOCK") || ours.items.length <= theirs.items.length)
+        return false;
+      const streams = (tree: ReplyTree): string[] => {
+        const size = tree.type === "%" ? 2 : 1;
+        const parts: string[] = [];
+        for (let i = 0; i < tree.items.length; i += size) {
+          parts.push(
+            tree.items
+              .slice(i, i + size)
+              .map(writtenReply)
+              .join(""),
+          );
+        }
+        return parts;
+      };
+      const own = streams(ours);
+      const other = streams(theirs);
+      return other.length === 1 && own.includes(other[0]!) && become(ours, theirs);
     },
   },
   {
@@ -141,14 +176,16 @@ export const divergenceRules: readonly DivergenceRule[] = [
     line: "lag and entries-read follow Redis 8's rules",
     reconcile: ({ command, ours, theirs }) => {
       if (command !== "xinfo|groups" && command !== "xinfo|stream") return false;
-      const [own, other] = [[...partsOf(ours)], [...partsOf(theirs)]];
+      const others = [...partsOf(theirs)];
       let found = false;
-      for (const [i, part] of own.entries()) {
+      for (const [i, part] of [...partsOf(ours)].entries()) {
         for (const name of ["entries-read", "lag"]) {
           const mine = fieldOf(part, name);
-          const his = other[i] === undefined ? null : fieldOf(other[i], name);
-          // We know it where 7.0 does not.
-          if (mine?.type !== ":" || his === null || his.type === ":") continue;
+          const his = others[i] === undefined ? null : fieldOf(others[i], name);
+          if (mine?.type !== ":" || his === null || mine.text === his.text) continue;
+          // We know it where 7.0 does not; a counter is capped, so that no lag is below 0; an empty stream has none.
+          const [own, other] = [Number(mine.text), Number(his.text)];
+          if (his.type === ":" && own >= other && other >= 0) continue;
           become(mine, his);
           found = true;
         }
@@ -171,10 +208,34 @@ export const divergenceRules: readonly DivergenceRule[] = [
     name: "HELP lists only what exists",
     line: "HELP lists only what exists",
     reconcile: ({ command, ours, theirs }) => {
-      if (command?.endsWith("|help") !== true || theirs.items.length <= ours.items.length) return false;
-      let at = 0;
-      for (const { text } of theirs.items) if (text === ours.items[at]?.text) at++;
-      return at === ours.items.length && become(ours, theirs);
+      if (command?.endsWith("|help") !== true || theirs.type !== "*" || ours.type !== "*") return false;
+      const frame = (tree: ReplyTree): string => [0, -2, -1].map((at) => tree.items.at(at)?.text).join("\n");
+      return frame(ours) === frame(theirs) && become(ours, theirs);
+    },
+  },
+  {
+    name: "lines of CLIENT LIST and CLIENT INFO",
+    line: "- CLIENT LIST and CLIENT INFO show",
+    reconcile: ({ command, ours, theirs }) => {
+      if (command !== "client|list" && command !== "client|info") return false;
+      if (isError(ours) || isError(theirs) || ours.text === null || theirs.text === null) return false;
+      const [own, other] = [comparableClients(ours.text), comparableClients(theirs.text)];
+      return own === other && become(ours, theirs);
+    },
+  },
+  {
+    name: "order of CONFIG GET",
+    line: "- CONFIG GET lists",
+    reconcile: ({ command, ours, theirs }) => {
+      if (command !== "config|get") return false;
+      const sorted = (tree: ReplyTree): ReplyTree[] => {
+        const pairs: ReplyTree[][] = [];
+        for (let i = 0; i + 1 < tree.items.length; i += 2) pairs.push([tree.items[i]!, tree.items[i + 1]!]);
+        return pairs.toSorted(([a], [b]) => (a!.text! < b!.text! ? -1 : 1)).flat();
+      };
+      ours.items = sorted(ours);
+      theirs.items = sorted(theirs);
+      return true;
     },
   },
   {
@@ -203,6 +264,25 @@ export const divergenceRules: readonly DivergenceRule[] = [
     },
   },
 ];
+
+/** The connections by which the run itself speaks with both sides. */
+export const CONTROL_NAME = "control";
+const CLIENT_FIELDS = /^(id|name|db|sub|psub|multi|cmd|user|redir|resp)=/;
+
+/** What lines about clients say of them, and not of the process and its buffers. */
+function comparableClients(lines: string): string {
+  return lines
+    .replace(/^txt:/, "")
+    .split("\n")
+    .filter((line) => !line.includes(`name=${CONTROL_NAME} `))
+    .map((line) => {
+      const fields = line.split(" ");
+      // What brings the judge's state to ours is typed into the same connections.
+      const isAsking = fields.some((field) => /^cmd=client\|(list|info)$/.test(field));
+      return fields.filter((field) => CLIENT_FIELDS.test(field) && (isAsking || !field.startsWith("cmd="))).join(" ");
+    })
+    .join("\n");
+}
 
 /** The part reads as the judge's from now on. */
 function become(part: ReplyTree, theirs: ReplyTree): true {

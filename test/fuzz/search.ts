@@ -12,7 +12,9 @@ import type { Report } from "./tally.ts";
 
 const SEQUENCE_STEPS = 120;
 /** A search that has found so many does not look for more. */
-const FOUND_MAX = 12;
+const FOUND_MAX = 60;
+/** Differences of one kind that are shown. */
+const ALIKE_SHOWN = 2;
 
 export interface Finding {
   readonly seed: number;
@@ -50,8 +52,10 @@ export async function search(options: SearchOptions): Promise<SearchResult> {
       const difference = await differential.run(sequence!, tally);
       if (difference !== null) {
         const smaller = await shrunk(differential, sequence!, difference);
-        findings.push({ seed: options.seed, number, difference: smaller });
-        options.onProgress(describe(findings.at(-1)!));
+        const finding = { seed: options.seed, number, difference: smaller };
+        const known = findings.filter((each) => kindOf(each.difference) === kindOf(smaller)).length;
+        findings.push(finding);
+        options.onProgress(known < ALIKE_SHOWN ? describe(finding) : `── one more of ${kindOf(smaller)}`);
       }
       if (options.only) break;
       if (((number - options.first) / options.stride) % 500 === 499) options.onProgress(`${tally.commands} commands`);
@@ -87,11 +91,28 @@ async function shrunk(differential: Differential, failing: Sequence, first: Diff
   return difference;
 }
 
+/** The command, and what both answers begin with. */
+function kindOf({ typed, ours, theirs }: Difference): string {
+  const [, name = "", sub = ""] = typed.at(-1)!.split(" ");
+  return `${name} ${sub.length > 2 ? sub : ""} ${ours.slice(0, 8)} ${theirs.slice(0, 8)}`.replaceAll(/[^ -~]/g, "");
+}
+
+const SHOWN_BYTES = 300;
+
+/** Long replies from shortly before the first byte that differs. */
+function around(reply: string, other: string): string {
+  if (reply.length <= SHOWN_BYTES * 2) return JSON.stringify(reply);
+  let at = 0;
+  while (at < reply.length && reply[at] === other[at]) at++;
+  const from = Math.max(0, at - SHOWN_BYTES);
+  return `… from byte ${from}: ${JSON.stringify(reply.slice(from, from + SHOWN_BYTES * 2))}`;
+}
+
 export function describe({ seed, number, difference }: Finding): string {
   return [
     `── difference in sequence ${number}: npm run fuzz:redis -- --seed ${seed} --only ${number}`,
-    ...difference.typed,
-    `ours:   ${JSON.stringify(difference.ours)}`,
-    `theirs: ${JSON.stringify(difference.theirs)}`,
+    ...difference.typed.map((line) => (line.length > SHOWN_BYTES ? `${line.slice(0, SHOWN_BYTES)}…` : line)),
+    `ours:   ${around(difference.ours, difference.theirs)}`,
+    `theirs: ${around(difference.theirs, difference.ours)}`,
   ].join("\n");
 }

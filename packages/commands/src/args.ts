@@ -5,6 +5,7 @@
  *   range   = "-" | "+" | [ "(" ] id    intervals; `(` excludes
  *   XADD id = "*" | ms "-*" | id
  */
+import { latin1 } from "@headrace/bytes";
 import { deliveryCountOf, MAX_ID, MIN_ID, StreamId } from "@headrace/engine";
 import type { Request } from "@headrace/resp";
 import { Errors } from "./errors.ts";
@@ -19,6 +20,8 @@ const ID_BYTES_MAX = 127;
 /** That many digits are exact in a double. */
 const SAFE_DIGITS = 15;
 const TWO_32 = 0x1_0000_0000;
+const LOW_32 = 0xffff_ffffn;
+const UNSIGNED_64_MAX = 2n ** 64n - 1n;
 
 /** The last number read by `readUnsigned64`. */
 let high = 0;
@@ -65,15 +68,37 @@ function findMinus(bytes: Uint8Array, start: number, end: number): number {
 function parseId(bytes: Uint8Array, start: number, end: number, missingSeqIsMax: boolean): StreamId | null {
   if (end - start > ID_BYTES_MAX) return null;
   const minus = findMinus(bytes, start, end);
-  if (!readUnsigned64(bytes, start, minus)) return null;
+  if (!readUnsigned64(bytes, start, minus)) return parseOddId(latin1(bytes, start, end), missingSeqIsMax);
   const msHi = high;
   const msLo = low;
   if (minus === end) {
     const seq = missingSeqIsMax ? 0xffffffff : 0;
     return new StreamId(msHi, msLo, seq, seq);
   }
-  if (!readUnsigned64(bytes, minus + 1, end)) return null;
+  if (!readUnsigned64(bytes, minus + 1, end)) return parseOddId(latin1(bytes, start, end), missingSeqIsMax);
   return new StreamId(msHi, msLo, high, low);
+}
+
+/** What Redis' string2ull makes of words that are no plain numbers: C's strtoull skips blanks, knows signs, and a string ends at its first NUL. */
+function parseOddId(text: string, missingSeqIsMax: boolean): StreamId | null {
+  const nul = text.indexOf("\0");
+  const word = nul < 0 ? text : text.slice(0, nul);
+  const minus = word.indexOf("-");
+  const ms = oddUnsigned64(minus < 0 ? word : word.slice(0, minus));
+  let seq: bigint | null = missingSeqIsMax ? UNSIGNED_64_MAX : 0n;
+  if (minus >= 0) seq = oddUnsigned64(word.slice(minus + 1));
+  if (ms === null || seq === null) return null;
+  return new StreamId(Number(ms >> 32n), Number(ms & LOW_32), Number(seq >> 32n), Number(seq & LOW_32));
+}
+
+function oddUnsigned64(word: string): bigint | null {
+  // A plain negative number is one, and out of range; others are folded into 64 bits.
+  if (/^-[1-9]\d*$/.test(word) && BigInt(word) >= -(2n ** 63n)) return null;
+  const [, sign, digits] = /^[ \t\n\v\f\r]*([+-]?)(\d+)$/.exec(word) ?? [];
+  if (digits === undefined) return null;
+  const value = BigInt(digits);
+  if (value > UNSIGNED_64_MAX) return null;
+  return sign === "-" ? BigInt.asUintN(64, -value) : value;
 }
 
 /** An id where `-` and `+` are not allowed; a bare ms means seq 0. Null: invalid. */

@@ -103,26 +103,32 @@ export const Errors = {
 /** Redis prints at most this much of a client's word. */
 const WORD_BYTES_MAX = 128;
 
+/** A client's word as C's %s prints it: it ends at the first NUL. */
+function shown(word: string, bytesMax: number = Infinity): string {
+  const end = word.indexOf("\0");
+  return word.slice(0, Math.min(end < 0 ? word.length : end, bytesMax));
+}
+
 export function wrongArity(fullName: string): string {
   return `ERR wrong number of arguments for '${fullName}' command`;
 }
 
 export function unknownSubcommand(subcommand: string, container: string): string {
-  return `ERR unknown subcommand '${subcommand.slice(0, WORD_BYTES_MAX)}'. Try ${container.toUpperCase()} HELP.`;
+  return `ERR unknown subcommand '${shown(subcommand, WORD_BYTES_MAX)}'. Try ${container.toUpperCase()} HELP.`;
 }
 
 export function subcommandSyntax(subcommand: string, container: string): string {
-  return `ERR unknown subcommand or wrong number of arguments for '${subcommand.slice(0, WORD_BYTES_MAX)}'. Try ${container.toUpperCase()} HELP.`;
+  return `ERR unknown subcommand or wrong number of arguments for '${shown(subcommand, WORD_BYTES_MAX)}'. Try ${container.toUpperCase()} HELP.`;
 }
 
-/** `shown`: the arguments behind the name, as Redis lists the first 128 bytes of them. */
-export function unknownCommand(name: string, shown: readonly string[]): string {
+/** `words`: the arguments behind the name, of which Redis lists the first 128 bytes. */
+export function unknownCommand(name: string, words: readonly string[]): string {
   let list = "";
-  for (const word of shown) {
+  for (const word of words) {
     if (list.length >= WORD_BYTES_MAX) break;
-    list += `'${word.slice(0, WORD_BYTES_MAX - list.length)}' `;
+    list += `'${shown(word, WORD_BYTES_MAX - list.length)}' `;
   }
-  return `ERR unknown command '${name.slice(0, WORD_BYTES_MAX)}', with args beginning with: ${list}`;
+  return `ERR unknown command '${shown(name, WORD_BYTES_MAX)}', with args beginning with: ${list}`;
 }
 
 /** Why EXEC itself was refused: `error` is the text that another command would get, without Redis' general code word. */
@@ -131,7 +137,7 @@ export function execAbortedBy(error: string): string {
 }
 
 export function noKeyOrGroup(key: string, group: string): string {
-  return `NOGROUP No such key '${key}' or consumer group '${group}'`;
+  return `NOGROUP No such key '${shown(key)}' or consumer group '${shown(group)}'`;
 }
 
 export function noKeyOrGroupInRead(key: string, group: string): string {
@@ -139,19 +145,19 @@ export function noKeyOrGroupInRead(key: string, group: string): string {
 }
 
 export function noGroup(key: string, group: string): string {
-  return `NOGROUP No such consumer group '${group}' for key name '${key}'`;
+  return `NOGROUP No such consumer group '${shown(group)}' for key name '${shown(key)}'`;
 }
 
 export function unrecognizedClaimOption(option: string): string {
-  return `ERR Unrecognized XCLAIM option '${option}'`;
+  return `ERR Unrecognized XCLAIM option '${shown(option)}'`;
 }
 
 export function unrecognizedNackOption(option: string): string {
-  return `ERR Unrecognized XNACK option '${option}'`;
+  return `ERR Unrecognized XNACK option '${shown(option)}'`;
 }
 
 export function unknownClientAttribute(name: string): string {
-  return `ERR Unrecognized option '${name}'`;
+  return `ERR Unrecognized option '${shown(name)}'`;
 }
 
 export function clientAttributeForm(name: string): string {
@@ -159,13 +165,13 @@ export function clientAttributeForm(name: string): string {
 }
 
 export function helloSyntax(option: string): string {
-  return `ERR Syntax error in HELLO option '${option}'`;
+  return `ERR Syntax error in HELLO option '${shown(option)}'`;
 }
 
 export function unknownSetting(name: string): string {
-  return `ERR Unknown option or number of arguments for CONFIG SET - '${name}'`;
+  return `ERR Unknown option or number of arguments for CONFIG SET - '${shown(name)}'`;
 }
 
 export function settingFailed(name: string, reason: string): string {
-  return `ERR CONFIG SET failed (possibly related to argument '${name}') - ${reason}`;
+  return `ERR CONFIG SET failed (possibly related to argument '${shown(name)}') - ${reason}`;
 }

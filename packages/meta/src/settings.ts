@@ -52,8 +52,8 @@ export function parseSetting(settings: ClusterSettings, name: string, value: str
       return { ok: true, settings: { ...settings, ack } };
     }
     case "stream-node-max-entries": {
-      const parsed = parseBound(value, Number.MAX_SAFE_INTEGER);
-      if (parsed === null) return notInRange(Number.MAX_SAFE_INTEGER);
+      const parsed = parseCount(value);
+      if (typeof parsed === "string") return { ok: false, error: parsed };
       return { ok: true, settings: { ...settings, streamNodeMaxEntries: parsed } };
     }
     case "stream-node-max-bytes": {
@@ -78,14 +78,16 @@ export function settingsFromJson(fields: JsonObject): ClusterSettings {
   return settings;
 }
 
-function notInRange(max: number): SettingResult {
-  return { ok: false, error: `argument must be between 0 and ${max} inclusive` };
-}
+const SIGNED_64_MAX = 2n ** 63n - 1n;
 
-function parseBound(text: string, max: number): number | null {
-  if (!/^(0|[1-9]\d{0,15})$/.test(text)) return null;
-  const value = Number(text);
-  return value <= max ? value : null;
+/** A count of at most 2^63−1 as Redis has it, kept as at most 2^53−1; or the error. */
+function parseCount(text: string): number | string {
+  if (!/^(0|-?[1-9]\d{0,18})$/.test(text) || BigInt.asIntN(64, BigInt(text)) !== BigInt(text)) {
+    return "argument couldn't be parsed into an integer";
+  }
+  const value = BigInt(text);
+  if (value < 0n) return `argument must be between 0 and ${SIGNED_64_MAX} inclusive`;
+  return Math.min(Number(value), Number.MAX_SAFE_INTEGER);
 }
 
 const memoryUnits: ReadonlyMap<string, number> = new Map([
