@@ -4,7 +4,7 @@
  * Numbers of the last look: bench/results/command-xadd.txt.
  */
 import { asciiBytes, ByteWriter, concatBytes } from "@headrace/bytes";
-import { Ack, executeShardCommand, findCommand, type ShardContext } from "@headrace/commands";
+import { Ack, executeShardCommand, findCommand, ReadMode, type ShardContext } from "@headrace/commands";
 import { type Effects, ShardState } from "@headrace/engine";
 import { DecodeResult, ReplyWriter, RequestDecoder } from "@headrace/resp";
 
@@ -31,6 +31,8 @@ class BenchContext implements ShardContext {
   ack: Ack = Ack.committed;
   resumed = null;
   denyBlocking = false;
+  readonly readMode = ReadMode.whole;
+  readonly looksOnly = false;
 
   constructor(decoder: RequestDecoder, reply: ReplyWriter, state: ShardState, effects: Effects) {
     this.request = decoder.request;
@@ -41,6 +43,14 @@ class BenchContext implements ShardContext {
 
   block(): void {
     throw new Error("XADD does not block");
+  }
+
+  offer(): void {
+    throw new Error("XADD waits for nothing");
+  }
+
+  isOffered(): boolean {
+    return false;
   }
 }
 

@@ -140,7 +140,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "WAIT asks for the newest write only",
     file: "packages/gateway/src/waits.ts",
-    find: "for (const { term, index } of lane.earlierWrites) call.parts.push(partOf(lane.shardId, term, index));",
+    find: "for (const { term, index } of writes.earlier) call.parts.push(partOf(lane.shardId, term, index));",
     replace: "",
     invariant: "I15",
     tier: "long",
@@ -392,7 +392,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a blocked read is forgotten at the step-down",
     file: "packages/node/src/shard.ts",
-    find: "if (blocked.laneEpoch === blocked.progress.epoch) this.#queue.refuse(blocked.progress, blocked.number, reason);",
+    find: "if (laneEpoch === progress.epoch) this.#queue.refuse(progress, number, reason);",
     replace: "",
     invariant: "I13",
     test: "packages/node/test/shard-blocking.test.ts",
@@ -495,8 +495,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "the gateway repeats writes that were lost",
     file: "packages/gateway/src/shard-lane.ts",
-    find: "if (seen++ >= run.answered) next = this.#core.isWrite(request) ? 2 : 1;",
-    replace: "if (seen++ >= run.answered) next = this.#core.isWrite(request) && run.sentAtMs < 0 ? 2 : 1;",
+    find: "if (seen++ >= run.answered) next = this.#mayWrite(run, request) ? 2 : 1;",
+    replace: "if (seen++ >= run.answered) next = this.#mayWrite(run, request) && run.sentAtMs < 0 ? 2 : 1;",
     invariant: "I20",
     tier: "test",
   },

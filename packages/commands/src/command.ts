@@ -61,7 +61,9 @@ export type FanOut =
       readonly merge: "sum" | "concat" | "allOk";
     }
   /** SCAN: the cursor names the slot, the slot names the shard. */
-  | { readonly by: "cursor" };
+  | { readonly by: "cursor" }
+  /** XREAD, XREADGROUP: each shard reads its streams, and the call may wait on all of them. */
+  | { readonly by: "streams" };
 
 export interface CommandRecord {
   /** Lower case; subcommands as `xgroup|create`. */
@@ -108,6 +110,10 @@ export interface BlockedCall {
   readonly readsFromState: boolean;
 }
 
+/** What an XREAD or XREADGROUP is to its call; the numbers are the link's (RequestMode), where they are explained. */
+export const ReadMode = { whole: 0, part: 1, check: 2, partBehind: 3, offered: 4 } as const;
+export type ReadMode = (typeof ReadMode)[keyof typeof ReadMode];
+
 /** What a handler on the leader sees. It must not keep any of it. */
 export interface ShardContext {
   readonly request: Request;
@@ -128,8 +134,15 @@ export interface ShardContext {
   readonly resumed: BlockedCall | null;
   /** True where blocking is not allowed (inside MULTI): behave as timed out. */
   readonly denyBlocking: boolean;
+  readonly readMode: ReadMode;
+  /** A waiting XREADGROUP is asked whether it would be served: it answers by `offer`, `block` or an error, and changes nothing. */
+  readonly looksOnly: boolean;
   /** Parks the call. The handler must have written no reply and must return at once. */
   block(call: BlockedCall): void;
+  /** Says that there is something for the call. */
+  offer(): void;
+  /** Whether what this group has not handed out of the key is being offered to a call that waits for it. */
+  isOffered(key: string, group: string): boolean;
 }
 
 /** One client connection as the gateway (or a node's direct port) keeps it. */
@@ -192,6 +205,11 @@ export interface SessionServices {
    * error text (`unknownSetting`, `settingFailed` of errors.ts).
    */
   setSetting(name: string, value: string, done: (error: string | null) => void): void;
+  /**
+   * CLIENT UNBLOCK: ends what the client waits for, as if its time were over or with an error. `done` is called once, possibly before it returns: whether
+   * the client was blocked, and this is why it is not any more.
+   */
+  unblock(clientId: number, withError: boolean, done: (wasBlocked: boolean) => void): void;
   /** CONFIG RESETSTAT: counters of INFO begin anew. */
   resetStatistics(): void;
   /** INFO's raw numbers, by section, in order. `keys` is the number of keys known, filled before the handler runs. */

@@ -22,6 +22,8 @@ export const Errors = {
   clientAck: "ERR ack must be 0, 1, ALL or DEFAULT",
   ackOption: "ERR ACK must be 0, 1 or ALL",
   invalidClientId: "ERR Invalid client ID",
+  unblockReason: "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR",
+  unblocked: "UNBLOCKED client unblocked via CLIENT UNBLOCK",
   clientTracking: "ERR client tracking is not supported",
   invalidSlot: "ERR Invalid slot",
   invalidOrOutOfRangeSlot: "ERR Invalid or out of range slot",

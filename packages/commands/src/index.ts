@@ -10,4 +10,5 @@ export * from "./transaction/transaction.ts";
 export { unwatch, watch } from "./transaction/watch.ts";
 export { globMatches } from "./glob.ts";
 export { readCursor } from "./key/scan.ts";
+export { ReadOptions } from "./stream/read-options.ts";
 export { REDIS_VERSION } from "./server/redis-version.ts";

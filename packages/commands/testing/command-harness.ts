@@ -8,7 +8,7 @@ import { DecodeResult, ReplyWriter, RequestDecoder } from "@headrace/resp";
 import type { Effects } from "@headrace/engine";
 import type { Request } from "@headrace/resp";
 import { Ack, Errors, exec, execAbortedBy, executeShardCommand, findCommand, isQueuedInMulti } from "../src/index.ts";
-import { refusal, slotOfKeys, Transaction, watch } from "../src/index.ts";
+import { ReadMode, refusal, slotOfKeys, Transaction, watch } from "../src/index.ts";
 import type { BlockedCall, CommandRecord, Session, SessionServices, ShardContext } from "../src/index.ts";
 import { FakeServices } from "./fake-services.ts";
 
@@ -188,6 +188,10 @@ export class CommandHarness {
       ack: client.session.ack ?? Ack.committed,
       resumed,
       denyBlocking: into.isInMulti === true,
+      readMode: ReadMode.whole,
+      looksOnly: false,
+      isOffered: () => false,
+      offer: () => assert(false, "a call that does not wait is offered nothing"),
       block(call) {
         blocked = call;
       },

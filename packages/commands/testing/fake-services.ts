@@ -49,6 +49,10 @@ export class FakeServices implements SessionServices {
     done(null);
   }
 
+  unblock(_clientId: number, _withError: boolean, done: (wasBlocked: boolean) => void): void {
+    done(false);
+  }
+
   resetStatistics(): void {
     // Nothing is counted here.
   }

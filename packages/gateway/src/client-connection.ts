@@ -4,8 +4,8 @@
  *
  * What a request means is the dispatcher's business.
  */
-import { ByteWriter, copyOf } from "@headrace/bytes";
-import { ACK_DEFAULT } from "@headrace/link";
+import { ByteWriter, copyOf, latin1 } from "@headrace/bytes";
+import { ACK_DEFAULT, RequestMode } from "@headrace/link";
 import type { LaneOpen } from "@headrace/link";
 import type { ByteConnection } from "@headrace/ports";
 import { DecodeResult, RequestDecoder } from "@headrace/resp";
@@ -28,6 +28,10 @@ const OUT_MAX_BYTES = 64 * 1024;
 /** Output that the client has not taken: above this no more of its requests are parsed. */
 const OUTPUT_STOP_BYTES = 1024 * 1024;
 const NO_BYTES = new Uint8Array(0);
+const STAR = 42;
+const MINUS = 45;
+const UNDERSCORE = 95;
+const UNBLOCKED = "UNBLOCKED";
 
 export class ClientConnection implements LaneOwner, ReplyOutput {
   readonly session: SessionState;
@@ -48,6 +52,8 @@ export class ClientConnection implements LaneOwner, ReplyOutput {
   #isWaking: boolean = false;
   #chunk: Uint8Array = NO_BYTES;
   #pendingBytes: number = 0;
+  /** CLIENT UNBLOCKs that wait to hear how its blocked call ends. */
+  #unblockers: ((wasBlocked: boolean) => void)[] = [];
   readonly #out: ByteWriter = new ByteWriter(OUT_MIN_BYTES);
   #isDirty: boolean = false;
   #isEnding: boolean = false;
@@ -118,14 +124,29 @@ export class ClientConnection implements LaneOwner, ReplyOutput {
     this.barrier = true;
     this.session.blocked = true;
     this.#charge(bytes.length);
-    const fate = { sinceMs: this.#host.nowMs, deadlineMs, isBlocking: true, slot, sink: null, part: 0 };
+    const fate = {
+      sinceMs: this.#host.nowMs,
+      deadlineMs,
+      isBlocking: true,
+      mode: RequestMode.whole,
+      slot,
+      sink: null,
+      part: 0,
+    };
     this.lane(shardId).submit(new RequestRun(bytes, 0, bytes.length, 1, fate));
   }
 
-  /** One of the requests that a fan-out is made of. `bytes` is one whole request and stays as it is. */
-  partToShard(shardId: number, bytes: Uint8Array, sink: PartSink, part: number): void {
+  /** One of the requests that a fan-out is made of. `bytes` is one whole request and stays as it is. `isBlocking`: it may wait for ever. */
+  partToShard(
+    shardId: number,
+    bytes: Uint8Array,
+    sink: PartSink,
+    part: number,
+    mode: RequestMode = RequestMode.whole,
+    isBlocking: boolean = false,
+  ): void {
     this.#charge(bytes.length);
-    const fate = { sinceMs: this.#host.nowMs, deadlineMs: Infinity, isBlocking: false, slot: null, sink, part };
+    const fate = { sinceMs: this.#host.nowMs, deadlineMs: Infinity, isBlocking, mode, slot: null, sink, part };
     this.lane(shardId).submit(new RequestRun(bytes, 0, bytes.length, 1, fate));
   }
 
@@ -167,7 +188,9 @@ export class ClientConnection implements LaneOwner, ReplyOutput {
     const slot = new ReplySlot(this.#runCount);
     this.replies.push(slot);
     this.#charge(end - start);
-    const fate = { sinceMs: this.#host.nowMs, deadlineMs: Infinity, isBlocking: false, slot, sink: null, part: 0 };
+    const sinceMs = this.#host.nowMs;
+    const mode = RequestMode.whole;
+    const fate = { sinceMs, deadlineMs: Infinity, isBlocking: false, mode, slot, sink: null, part: 0 };
     lane.submit(new RequestRun(bytes, start, end, this.#runCount, fate));
   }
 
@@ -191,7 +214,30 @@ export class ClientConnection implements LaneOwner, ReplyOutput {
   unblocked(): void {
     this.session.blocked = false;
     this.barrier = false;
+    this.#tellUnblockers(false);
     this.wake();
+  }
+
+  blockingAnswered(bytes: Uint8Array, start: number): void {
+    if (this.#unblockers.length > 0) this.#tellUnblockers(isUnblockedReply(bytes, start));
+  }
+
+  /** CLIENT UNBLOCK of its one call that waits at a shard. `done`: whether the call's reply is what this made it. */
+  unblock(withError: boolean, done: (wasBlocked: boolean) => void): void {
+    this.#unblockers.push(done);
+    for (const lane of this.lanes.values()) if (lane.unblock(withError)) return;
+    this.#tellUnblockers(false);
+  }
+
+  #tellUnblockers(wasBlocked: boolean): void {
+    const waiting = this.#unblockers;
+    if (waiting.length === 0) return;
+    this.#unblockers = [];
+    for (const done of waiting) {
+      done(wasBlocked);
+      // Who comes second finds nothing to unblock.
+      wasBlocked = false;
+    }
   }
 
   /** Goes on parsing at the end of this turn. */
@@ -368,6 +414,13 @@ export class ClientConnection implements LaneOwner, ReplyOutput {
     this.replies.clear();
     for (const lane of this.lanes.values()) lane.close();
     this.lanes.clear();
+    this.#tellUnblockers(false);
     this.#host.clientGone(this);
   }
+}
+
+/** A null, as if time were over, or the error. */
+function isUnblockedReply(bytes: Uint8Array, start: number): boolean {
+  const isNull = bytes[start] === UNDERSCORE || (bytes[start] === STAR && bytes[start + 1] === MINUS);
+  return isNull || (bytes[start] === MINUS && latin1(bytes, start + 1, start + 10) === UNBLOCKED);
 }

@@ -12,6 +12,8 @@ export const Path = {
   scan: 6,
   exec: 7,
   watch: 8,
+  /** As `keys`; but where keys are of several shards, each reads its own. */
+  streams: 9,
 } as const;
 export type Path = (typeof Path)[keyof typeof Path];
 
@@ -76,6 +78,7 @@ function pathOf(record: CommandRecord): Path {
   if (record.scope === "gateway") return Path.wait;
   if (record.fanOut !== null) {
     if (record.fanOut.by === "keys") return Path.fanOutKeys;
+    if (record.fanOut.by === "streams") return Path.streams;
     return record.fanOut.by === "cursor" ? Path.scan : Path.allShards;
   }
   const keys = record.keys;

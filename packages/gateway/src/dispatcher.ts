@@ -2,7 +2,7 @@
  * What happens with one request: answered here, sent to the one shard that its keys name, spread over shards, or refused. The hot path is the
  * first branch: one key, one shard, one run.
  */
-import { ByteWriter, copyOf, slotOf } from "@headrace/bytes";
+import { assert, ByteWriter, copyOf, slotOf } from "@headrace/bytes";
 import { Errors, arityFits, commandTable, exec, execAbortedBy, findCommand, findKeys } from "@headrace/commands";
 import { ShardExec, isShardExec, readCursor, refusal } from "@headrace/commands";
 import type { CommandRecord, QueuedCommand, SessionContext, SessionServices } from "@headrace/commands";
@@ -20,6 +20,7 @@ import type { KeyCount } from "./key-count.ts";
 import type { LaneCore } from "./lane-core.ts";
 import type { ReplySlot } from "./reply-queue.ts";
 import { ScanPart, cursorBehind, slotOfCursor } from "./scan-cursor.ts";
+import type { SpreadCalls } from "./spread-calls.ts";
 import { Transactions } from "./transactions.ts";
 import type { TransactionHost } from "./transactions.ts";
 import type { Waits } from "./waits.ts";
@@ -28,6 +29,7 @@ export interface DispatcherRooms {
   readonly core: LaneCore;
   readonly services: SessionServices;
   readonly waits: Waits;
+  readonly spread: SpreadCalls;
   readonly keyCount: KeyCount;
   /** Protocol version or ack level changed. */
   sessionChanged(client: ClientConnection): void;
@@ -186,6 +188,7 @@ export class Dispatcher implements TransactionHost {
     }
     if (!oneShard) {
       if (entry.path === Path.fanOutKeys) this.#spreadKeys(client, entry, request, positions.slice(0, found));
+      else if (entry.path === Path.streams) this.#spreadStreams(client, entry, request, positions.slice(0, found));
       else this.error(client, GatewayErrors.crossSlot);
       return;
     }
@@ -219,6 +222,14 @@ export class Dispatcher implements TransactionHost {
 
   #slotAt(request: Request, position: number): number {
     return slotOf(request.bytes, request.start(position), request.end(position));
+  }
+
+  /** XREAD, XREADGROUP. */
+  #spreadStreams(client: ClientConnection, entry: CommandEntry, request: Request, positions: readonly number[]): void {
+    const placement = this.#rooms.core.router.placement!;
+    const shardIds = positions.map((position) => placement.shardOf(this.#slotAt(request, position)));
+    const error = this.#rooms.spread.begin(client, request, entry.isWrite, shardIds);
+    if (error !== null) this.error(client, error);
   }
 
   /** DEL, UNLINK, EXISTS: one request per shard with that shard's keys, in their order. */
@@ -437,8 +448,9 @@ export function tableEntries(): CommandEntries {
 }
 
 function mergeOf(entry: CommandEntry): Merge {
-  const fanOut = entry.record.fanOut!;
-  return fanOut.by === "cursor" ? "concat" : fanOut.merge;
+  const { fanOut } = entry.record;
+  assert(fanOut !== null && "merge" in fanOut, "a command that is spread says how its replies become one");
+  return fanOut.merge;
 }
 
 /** The command's name and these arguments, as a request. */

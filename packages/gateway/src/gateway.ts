@@ -5,7 +5,7 @@
 import { ByteWriter } from "@headrace/bytes";
 import { Flag, ShardExec, findCommand, isShardExec } from "@headrace/commands";
 import type { Session } from "@headrace/commands";
-import type { LaneOpen, Lost, Parked, Refuse, ReplyPayload, WaitAnswerPayload } from "@headrace/link";
+import type { LaneOpen, Lost, Offer, Parked, Refuse, ReplyPayload, WaitAnswerPayload } from "@headrace/link";
 import { MetaFormatError, clusterStateFromJson } from "@headrace/meta";
 import type { ClusterState } from "@headrace/meta";
 import type { ByteConnection, ByteListener, Done, GatewayWorld, Timer } from "@headrace/ports";
@@ -24,6 +24,7 @@ import { splitRequests } from "./request-run.ts";
 import type { RequestRun } from "./request-run.ts";
 import { Router } from "./router.ts";
 import { GatewayServices } from "./session-services.ts";
+import { SpreadCalls } from "./spread-calls.ts";
 import { Statistics } from "./statistics.ts";
 import { Waits } from "./waits.ts";
 
@@ -48,6 +49,7 @@ export class Gateway implements ClientHost, NodeLinkEvents {
   readonly #dispatcher: Dispatcher;
   readonly #entries: CommandEntries;
   readonly #waits: Waits;
+  readonly #spread: SpreadCalls;
   readonly #clients: Map<number, ClientConnection> = new Map();
   readonly #incarnation: readonly [number, number];
   #nextClientId: number = 1;
@@ -77,6 +79,7 @@ export class Gateway implements ClientHost, NodeLinkEvents {
       bytes: (write, version) => this.#dispatcher.replyBytes(write, version),
       shardIds: () => this.#dispatcher.localShardIds(),
     });
+    this.#spread = new SpreadCalls(this, world.scheduler);
     const services = new GatewayServices({
       config,
       limits: this.limits,
@@ -88,11 +91,13 @@ export class Gateway implements ClientHost, NodeLinkEvents {
       startedAtMs: world.clock.monotonicMs(),
       sessions: () => this.#sessions(),
       metaAddresses: () => this.#metaAddresses(),
+      unblock: (clientId, withError, done) => this.#unblock(clientId, withError, done),
     });
     this.#dispatcher = new Dispatcher(entries, {
       core: this,
       services,
       waits: this.#waits,
+      spread: this.#spread,
       keyCount,
       sessionChanged: (client) => {
         for (const link of this.router.links.values()) link.updateLane(client.laneId, client.laneOpen());
@@ -227,6 +232,7 @@ export class Gateway implements ClientHost, NodeLinkEvents {
   clientGone(client: ClientConnection): void {
     if (!this.#clients.delete(client.laneId)) return;
     this.#waits.clientGone(client);
+    this.#spread.clientGone(client);
     for (const link of this.router.links.values()) link.closeLane(client.laneId);
     if (this.#clients.size === 0) this.#onDrained?.();
   }
@@ -247,6 +253,10 @@ export class Gateway implements ClientHost, NodeLinkEvents {
     if (text === GatewayErrors.uncertain) this.statistics.uncertainReplies += count;
     this.statistics.countReply(reply.writer.bytes, 0, reply.writer.length);
     return reply.writer.take(0);
+  }
+
+  nullReply(laneId: number): Uint8Array {
+    return this.#dispatcher.replyBytes((reply) => reply.nullArray(), this.laneOpen(laneId)?.respVersion ?? 2);
   }
 
   noteFailure(run: RequestRun, position: number): void {
@@ -314,6 +324,10 @@ export class Gateway implements ClientHost, NodeLinkEvents {
 
   onParked(link: NodeLink, laneId: number, shardId: number, parked: Parked): boolean {
     return this.#clients.get(laneId)?.lanes.get(shardId)?.onParked(link, parked) ?? true;
+  }
+
+  onOffer(link: NodeLink, laneId: number, shardId: number, offer: Offer, isVoid: boolean): void {
+    this.#clients.get(laneId)?.lanes.get(shardId)?.onOffer(link, offer, isVoid);
   }
 
   onPush(laneId: number, bytes: Uint8Array, start: number, end: number): void {
@@ -398,6 +412,13 @@ export class Gateway implements ClientHost, NodeLinkEvents {
       links.set(node.id, link);
       link.connect();
     }
+  }
+
+  #unblock(clientId: number, withError: boolean, done: (wasBlocked: boolean) => void): void {
+    const client = this.#clients.get(clientId);
+    if (client === undefined || !client.session.blocked) done(false);
+    else if (this.#spread.unblock(client, withError) || this.#waits.unblock(client, withError)) done(true);
+    else client.unblock(withError, done);
   }
 
   #metaAddresses(): readonly string[] {

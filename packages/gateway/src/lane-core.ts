@@ -18,6 +18,8 @@ export interface LaneCore {
   noteFailure(run: RequestRun, position: number): void;
   /** `count` times the same error, as bytes. */
   errorReplies(text: string, count: number): Uint8Array;
+  /** The null of a call whose time is over, in the client's protocol version. */
+  nullReply(laneId: number): Uint8Array;
   /** A node's own port: a -MOVED for each request of the run when another node leads the shard; else null. */
   redirects(shardId: number, run: RequestRun): Uint8Array | null;
   /** Current protocol version, ack level and identity of a client; null when it is gone. */

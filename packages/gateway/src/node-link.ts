@@ -11,24 +11,29 @@ import {
   REQUEST_RESEND,
   RESEND_BYTES,
   ReplyPayload,
+  RequestMode,
   beginRequest,
   decodeCredit,
   decodeLeader,
   decodeLost,
+  decodeOffer,
   decodeParked,
   decodePing,
   decodeRefuse,
   decodeWaitAnswer,
   endFrame,
+  writeCancel,
   writeLaneClose,
   writeLaneOpen,
   writeLaneSet,
+  writeOfferAnswer,
   writePing,
   writePong,
   writeWaitCancel,
   writeWaitQuery,
 } from "@headrace/link";
-import type { LaneOpen, Lost, Parked, Refuse, WaitAnswerPayload, WaitQueryPayload } from "@headrace/link";
+import type { Cancel, LaneOpen, Lost, Offer, OfferAnswer, Parked, Refuse } from "@headrace/link";
+import type { WaitAnswerPayload, WaitQueryPayload } from "@headrace/link";
 import type { ByteConnection, CloseReason, GatewayWorld, Timer } from "@headrace/ports";
 import type { LaneCore } from "./lane-core.ts";
 import type { RequestRun } from "./request-run.ts";
@@ -55,6 +60,7 @@ export interface NodeLinkEvents {
   onRefuse(link: NodeLink, laneId: number, shardId: number, refuse: Refuse): boolean;
   onLost(link: NodeLink, laneId: number, shardId: number, lost: Lost): boolean;
   onParked(link: NodeLink, laneId: number, shardId: number, parked: Parked): boolean;
+  onOffer(link: NodeLink, laneId: number, shardId: number, offer: Offer, isVoid: boolean): void;
   onPush(laneId: number, bytes: Uint8Array, start: number, end: number): void;
   onLeader(link: NodeLink, shardId: number, nodeId: number, term: number): void;
   onWaitAnswer(answer: WaitAnswerPayload): void;
@@ -90,6 +96,7 @@ export class NodeLink {
     placementEpoch: 0,
     count: 0,
     flags: 0,
+    mode: RequestMode.whole as RequestMode,
     executedUpTo: -1,
     firstNumber: 0,
     lowestUnanswered: 0,
@@ -196,6 +203,7 @@ export class NodeLink {
     header.placementEpoch = this.placementEpoch;
     header.count = run.count;
     header.flags = run.executedUpTo < 0 ? 0 : REQUEST_RESEND;
+    header.mode = run.mode;
     header.executedUpTo = run.executedUpTo;
     header.firstNumber = run.firstNumber;
     header.lowestUnanswered = lowest;
@@ -206,6 +214,17 @@ export class NodeLink {
     const bytes = REQUEST_HEADER_BYTES + (run.executedUpTo < 0 ? 0 : RESEND_BYTES) + run.end - run.start;
     lane.creditBytes -= bytes;
     this.#creditBytes -= bytes;
+    this.#core.requestTurn();
+  }
+
+  /** Ends a call that waits. */
+  sendCancel(shardId: number, laneId: number, cancel: Cancel): void {
+    writeCancel(this.#out, shardId, laneId, cancel);
+    this.#core.requestTurn();
+  }
+
+  sendOfferAnswer(shardId: number, laneId: number, answer: OfferAnswer): void {
+    writeOfferAnswer(this.#out, shardId, laneId, answer);
     this.#core.requestTurn();
   }
 
@@ -307,6 +326,12 @@ export class NodeLink {
       case FrameType.Parked: {
         const parked = decodeParked(frame);
         return parked !== null && this.#events.onParked(this, lane, shard, parked);
+      }
+      case FrameType.Offer:
+      case FrameType.OfferVoid: {
+        const offer = decodeOffer(frame);
+        if (offer !== null) this.#events.onOffer(this, lane, shard, offer, frame.type === FrameType.OfferVoid);
+        return offer !== null;
       }
       case FrameType.Leader: {
         const leader = decodeLeader(frame);

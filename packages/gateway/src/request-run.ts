@@ -4,6 +4,7 @@
  * a run shares a fate (rare, so it parses again instead of keeping an object per command).
  */
 import { assert } from "@headrace/bytes";
+import type { RequestMode } from "@headrace/link";
 import { DecodeResult, RequestDecoder } from "@headrace/resp";
 import type { DecoderLimits, Request } from "@headrace/resp";
 import type { ReplySlot } from "./reply-queue.ts";
@@ -11,9 +12,14 @@ import type { ReplySlot } from "./reply-queue.ts";
 export const RunState = { queued: 0, sent: 1, done: 2 } as const;
 export type RunState = (typeof RunState)[keyof typeof RunState];
 
-/** Takes the one reply of a request that the gateway itself put together (fan-out). */
+/** Takes the one reply of a request that the gateway itself put together (fan-out), and what is said of one that waits. */
 export interface PartSink {
   onPart(part: number, bytes: Uint8Array, start: number, end: number): void;
+  /** It found nothing and waits. Said again by the next node if it had to move. */
+  onParked?(part: number): void;
+  onOffer?(part: number, offer: number): void;
+  /** The offer that was accepted gave nothing; it waits on. */
+  onOfferVoid?(part: number): void;
 }
 
 export class RequestRun {
@@ -32,12 +38,15 @@ export class RequestRun {
   /** Infinity: no end; of a blocking call. */
   deadlineMs: number;
   readonly isBlocking: boolean;
+  readonly mode: RequestMode;
   /** Where replies go; null with `sink` null: nobody wants them any more. */
   slot: ReplySlot | null;
   sink: PartSink | null;
   readonly part: number;
   /** A blocking call that stands in a node's queues under its present number: it has taken nothing yet. */
   isParked: boolean;
+  /** An offer was accepted, and what came of it is not known yet. */
+  isAccepted: boolean;
   /** Of a blocked call whose fate is not known: the client's last write that is; −1: nothing is unknown. */
   executedUpTo: number;
   /** Replies that came, or were decided, before an earlier run of the same shard was done. */
@@ -56,10 +65,12 @@ export class RequestRun {
     this.sentAtMs = 0;
     this.deadlineMs = fate.deadlineMs;
     this.isBlocking = fate.isBlocking;
+    this.mode = fate.mode;
     this.slot = fate.slot;
     this.sink = fate.sink;
     this.part = fate.part;
     this.isParked = false;
+    this.isAccepted = false;
     this.executedUpTo = -1;
     this.early = null;
     this.earlyCount = 0;
@@ -73,6 +84,7 @@ export class RequestRun {
     other.answered = run.answered;
     other.sentAtMs = run.sentAtMs;
     other.isParked = run.isParked;
+    other.isAccepted = run.isAccepted;
     other.executedUpTo = run.executedUpTo;
     other.early = run.early;
     other.earlyCount = run.earlyCount;
@@ -89,6 +101,7 @@ export interface RunFate {
   readonly sinceMs: number;
   readonly deadlineMs: number;
   readonly isBlocking: boolean;
+  readonly mode: RequestMode;
   readonly slot: ReplySlot | null;
   readonly sink: PartSink | null;
   readonly part: number;

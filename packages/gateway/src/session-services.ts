@@ -55,6 +55,7 @@ export interface ServicesRooms {
   readonly startedAtMs: number;
   sessions(): Iterable<Session>;
   metaAddresses(): readonly string[];
+  unblock(clientId: number, withError: boolean, done: (wasBlocked: boolean) => void): void;
 }
 
 export class GatewayServices implements SessionServices {
@@ -141,6 +142,10 @@ export class GatewayServices implements SessionServices {
     const fixed = [...this.#rooms.config.extraSettings, ...FIXED_SETTINGS].find(([one]) => one === known);
     if (fixed === undefined) done(unknownSetting(name));
     else done(fixed[1] === value ? null : settingFailed(name, "can't set immutable config"));
+  }
+
+  unblock(clientId: number, withError: boolean, done: (wasBlocked: boolean) => void): void {
+    this.#rooms.unblock(clientId, withError, done);
   }
 
   resetStatistics(): void {

@@ -8,12 +8,17 @@
  * An epoch ends with a refusal or a loss; the next one begins when nothing of the old one is open, so that order survives a move.
  */
 import { assert } from "@headrace/bytes";
-import type { Lost, Parked, Refuse, ReplyPayload } from "@headrace/link";
+import { Errors } from "@headrace/commands";
+import { CancelHow, OfferHow, RequestMode } from "@headrace/link";
+import type { Lost, Offer, Parked, Refuse, ReplyPayload } from "@headrace/link";
+import type { Request } from "@headrace/resp";
 import { BlockArgument } from "./block-argument.ts";
 import { GatewayErrors } from "./errors.ts";
+import { LastWrites } from "./last-writes.ts";
 import type { LaneOnLink, NodeLink } from "./node-link.ts";
 import type { ReplyQueue } from "./reply-queue.ts";
 import { RequestRun, RunState, splitRequests } from "./request-run.ts";
+import type { PartSink } from "./request-run.ts";
 import type { LaneCore } from "./lane-core.ts";
 
 /** The client, as its lanes see it. */
@@ -22,6 +27,8 @@ export interface LaneOwner {
   readonly replies: ReplyQueue;
   /** Bytes of requests are no longer needed. */
   released(requestBytes: number): void;
+  /** The reply of its blocking call begins there. */
+  blockingAnswered(bytes: Uint8Array, start: number): void;
   /** Its blocking call has been answered. */
   unblocked(): void;
 }
@@ -31,24 +38,11 @@ export const Waiting = { nothing: 0, leader: 1, overload: 2, credit: 3, drain: 4
 export type Waiting = (typeof Waiting)[keyof typeof Waiting];
 
 const COMPACT_AT = 64;
-/** Changes of leader over which WAIT can vouch for a connection. */
-const EARLIER_WRITES_MAX = 16;
 
 export class ShardLane {
   readonly owner: LaneOwner;
   readonly shardId: number;
-  /** Of the last write that was answered; 0: none. For WAIT. */
-  writeTerm: number = 0;
-  writeIndex: number = 0;
-  /** A write later than that was lost: nobody can say whether it counts. */
-  writeLost: boolean = false;
-  /**
-   * The last writes answered in earlier terms. A leader that follows need not have what its predecessor acknowledged early, so each has to be asked for
-   * by itself: the newest alone would vouch for writes that are gone (I15).
-   */
-  readonly earlierWrites: { readonly term: number; readonly index: number }[] = [];
-  /** More of them than are kept: WAIT says so once. */
-  earlierWritesCut: boolean = false;
+  readonly writes: LastWrites = new LastWrites();
   waiting: Waiting = Waiting.nothing;
   readonly #core: LaneCore;
   #runs: RequestRun[] = [];
@@ -108,7 +102,8 @@ export class ShardLane {
     if (reply.firstNumber !== run.firstNumber + run.answered || reply.count > run.count - run.answered) return false;
     if (this.#core.statistics.countReply(bytes, reply.start, reply.end)) this.#core.noteFailure(run, run.answered);
     run.answered += reply.count;
-    if (reply.writeIndex > 0) this.#noteWrite(reply.writeTerm, reply.writeIndex);
+    if (run.isBlocking && run.slot !== null) this.owner.blockingAnswered(bytes, reply.start);
+    if (reply.writeIndex > 0) this.writes.note(reply.writeTerm, reply.writeIndex);
     this.#settle(run, reply.count, bytes, reply.start, reply.end);
     if (run.answered === run.count) {
       this.#sentCount--;
@@ -163,10 +158,81 @@ export class ShardLane {
       const run = this.#runs[i]!;
       if (run.state !== RunState.sent || run.firstNumber !== number) continue;
       run.isParked = true;
+      run.isAccepted = false;
       if (run.isBlocking && ids.length > 0) this.#runs[i] = BlockArgument.withIds(run, ids);
+      run.sink?.onParked?.(run.part);
       return run.isBlocking;
     }
     return true;
+  }
+
+  /** A node has something for a part that waits there; or it had, and what was accepted is not there any more. */
+  onOffer(link: NodeLink, { number, offer }: Offer, isVoid: boolean): void {
+    const run = link === this.#link ? this.#findRun((one) => one.firstNumber === number) : null;
+    if (run === null || run.state !== RunState.sent) return;
+    if (!isVoid) {
+      run.sink?.onOffer?.(run.part, offer);
+      return;
+    }
+    run.isAccepted = false;
+    run.sink?.onOfferVoid?.(run.part);
+  }
+
+  /** What the client's call says to an offer. False: the part does not stand at that node any more. */
+  answerOffer(sink: PartSink, part: number, offer: number, how: OfferHow): boolean {
+    const run = this.#findRun((one) => one.sink === sink && one.part === part);
+    if (run === null || run.state !== RunState.sent) return false;
+    run.isAccepted = how === OfferHow.accept;
+    this.#link!.sendOfferAnswer(this.shardId, this.owner.laneId, { number: run.firstNumber, offer, how });
+    return true;
+  }
+
+  /** Ends a part that waits: its reply comes. False: it was not sent, and nothing comes. */
+  endPart(sink: PartSink, part: number, how: CancelHow): boolean {
+    const run = this.#findRun((one) => one.sink === sink && one.part === part);
+    if (run === null) return false;
+    if (run.state === RunState.sent) {
+      this.#link!.sendCancel(this.shardId, this.owner.laneId, { number: run.firstNumber, how });
+      return true;
+    }
+    this.dropPart(sink, part, how);
+    return false;
+  }
+
+  /** The same, and nobody wants its reply. */
+  dropPart(sink: PartSink, part: number, how: CancelHow): void {
+    const run = this.#findRun((one) => one.sink === sink && one.part === part);
+    if (run === null) return;
+    if (run.state === RunState.sent)
+      this.#link!.sendCancel(this.shardId, this.owner.laneId, { number: run.firstNumber, how });
+    else run.state = RunState.done;
+    run.sink = null;
+    this.owner.released(run.end - run.start);
+    this.#advance();
+  }
+
+  /** Ends the client's call that waits here. False: none does. */
+  unblock(withError: boolean): boolean {
+    const run = this.#findRun((one) => one.isBlocking && one.slot !== null);
+    if (run === null) return false;
+    if (run.state === RunState.sent) {
+      const how = withError ? CancelHow.unblock : CancelHow.timeOut;
+      this.#link!.sendCancel(this.shardId, this.owner.laneId, { number: run.firstNumber, how });
+      return true;
+    }
+    const bytes = withError ? this.#core.errorReplies(Errors.unblocked, 1) : this.#core.nullReply(this.owner.laneId);
+    this.owner.blockingAnswered(bytes, 0);
+    this.#answerBytes(run, bytes);
+    this.#advance();
+    return true;
+  }
+
+  #findRun(matches: (run: RequestRun) => boolean): RequestRun | null {
+    for (let i = this.#head; i < this.#runs.length; i++) {
+      const run = this.#runs[i]!;
+      if (run.state !== RunState.done && matches(run)) return run;
+    }
+    return null;
   }
 
   /** The link is dead, or taken for dead: everything sent and unanswered is lost. */
@@ -292,6 +358,7 @@ export class ShardLane {
     }
     run.state = RunState.sent;
     run.isParked = false;
+    run.isAccepted = false;
     run.firstNumber = this.#nextNumber;
     run.sentAtMs = nowMs;
     this.#nextNumber += run.count;
@@ -318,27 +385,6 @@ export class ShardLane {
     return null;
   }
 
-  #noteWrite(term: number, index: number): void {
-    this.writeLost = false;
-    if (term > this.writeTerm) {
-      if (this.writeTerm > 0) this.earlierWrites.push({ term: this.writeTerm, index: this.writeIndex });
-      if (this.earlierWrites.length > EARLIER_WRITES_MAX) {
-        this.earlierWrites.shift();
-        this.earlierWritesCut = true;
-      }
-      this.writeTerm = term;
-      this.writeIndex = index;
-    } else if (term === this.writeTerm && index > this.writeIndex) {
-      this.writeIndex = index;
-    }
-  }
-
-  /** WAIT has said that a failover may have taken some back: from here on it speaks of the later ones. */
-  forgetEarlierWrites(): void {
-    this.earlierWrites.length = 0;
-    this.earlierWritesCut = false;
-  }
-
   /** Replies for the run: on to the client, or kept until the runs before it are done. */
   #settle(run: RequestRun, count: number, bytes: Uint8Array, start: number, end: number): void {
     if (!run.isWanted) return;
@@ -361,7 +407,7 @@ export class ShardLane {
     run.state = RunState.done;
     if (!run.isWanted) return;
     this.owner.released(run.end - run.start);
-    if (run.isBlocking) this.owner.unblocked();
+    if (run.isBlocking && run.sink === null) this.owner.unblocked();
   }
 
   /** Hands out what was kept for order, and drops what is done. */
@@ -433,11 +479,16 @@ export class ShardLane {
       run.state = RunState.done;
       return;
     }
-    if (run.isParked && this.#core.keepsBlocked && this.#mayHaveTaken(run)) {
+    if (run.mode === RequestMode.offered && !run.isAccepted) {
+      // It takes nothing that it has not accepted.
+      run.state = RunState.queued;
+      return;
+    }
+    if ((run.isParked || run.isAccepted) && this.#core.keepsBlocked && this.#mayHaveTaken(run)) {
       // The next leader knows whether it was served in the end; if not, it waits on there.
       run.executedUpTo = run.firstNumber;
       run.state = RunState.queued;
-      this.writeLost = true;
+      this.writes.isLost = true;
       return;
     }
     const pieces = this.#decide(run, RunState.queued, null, GatewayErrors.uncertain);
@@ -448,9 +499,13 @@ export class ShardLane {
   #mayHaveTaken(run: RequestRun): boolean {
     let isWrite = false;
     splitRequests(run, (request) => {
-      isWrite = this.#core.isWrite(request);
+      isWrite = this.#mayWrite(run, request);
     });
     return isWrite;
+  }
+
+  #mayWrite(run: RequestRun, request: Request): boolean {
+    return run.mode !== RequestMode.check && this.#core.isWrite(request);
   }
 
   /**
@@ -481,11 +536,11 @@ export class ShardLane {
     };
     splitRequests(run, (request, start) => {
       let next = 0;
-      if (seen++ >= run.answered) next = this.#core.isWrite(request) ? 2 : 1;
+      if (seen++ >= run.answered) next = this.#mayWrite(run, request) ? 2 : 1;
       if (next !== kind) close(start);
       kind = next;
       count++;
-      if (next === 2) this.writeLost = true;
+      if (next === 2) this.writes.isLost = true;
     });
     close(run.end);
     return pieces;

@@ -5,6 +5,7 @@
  * A leader that is gone or has moved is asked again at its new place until the deadline; then only what is known counts (0 for a shard that
  * did not answer). A write whose fate is unknown makes the answer -UNCERTAIN, never a number.
  */
+import { Errors } from "@headrace/commands";
 import { WaitKind, WaitOutcome } from "@headrace/link";
 import type { WaitAnswerPayload } from "@headrace/link";
 import type { Clock, Scheduler, Timer } from "@headrace/ports";
@@ -116,6 +117,16 @@ export class Waits {
     }
   }
 
+  /** CLIENT UNBLOCK. False: the client does not wait here. */
+  unblock(client: ClientConnection, withError: boolean): boolean {
+    for (const call of this.#calls) {
+      if (call.client !== client) continue;
+      this.#finish(call, withError ? Errors.unblocked : null);
+      return true;
+    }
+    return false;
+  }
+
   clientGone(client: ClientConnection): void {
     for (const call of Array.from(this.#calls)) if (call.client === client) this.#drop(call);
   }
@@ -124,9 +135,10 @@ export class Waits {
     this.#calls.add(call);
     let lost = false;
     for (const lane of call.client.lanes.values()) {
-      if (lane.writeLost || lane.earlierWritesCut) lost = true;
-      for (const { term, index } of lane.earlierWrites) call.parts.push(partOf(lane.shardId, term, index));
-      if (lane.writeTerm > 0) call.parts.push(partOf(lane.shardId, lane.writeTerm, lane.writeIndex));
+      const { writes } = lane;
+      if (writes.isLost || writes.isCut) lost = true;
+      for (const { term, index } of writes.earlier) call.parts.push(partOf(lane.shardId, term, index));
+      if (writes.term > 0) call.parts.push(partOf(lane.shardId, writes.term, writes.index));
     }
     if (lost) {
       this.#finish(call, GatewayErrors.waitUncertain);
@@ -179,7 +191,7 @@ export class Waits {
     if (!this.#calls.has(call)) return;
     this.#drop(call);
     const { client, request } = call;
-    if (error === GatewayErrors.waitUncertain) for (const lane of client.lanes.values()) lane.forgetEarlierWrites();
+    if (error === GatewayErrors.waitUncertain) for (const lane of client.lanes.values()) lane.writes.forgetEarlier();
     const bytes = this.#replies.bytes((reply) => {
       if (error !== null) {
         reply.error(error);

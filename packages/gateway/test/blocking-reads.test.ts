@@ -128,14 +128,6 @@ describe("blocking reads", () => {
     expect(node.closed).toEqual([1]);
   });
 
-  test("over several shards are refused", () => {
-    const cluster = new TestCluster();
-    const client = cluster.client();
-    client.send("XREAD", "STREAMS", cluster.keyOf(1), cluster.keyOf(2), "0", "0");
-    cluster.world.run();
-    expect(client.take()).toBe("-CROSSSLOT Keys in request don't hash to the same slot|");
-  });
-
   test("on a node's own port are redirected when leadership moves away, as Redis does with those of a demoted master", () => {
     const cluster = new TestCluster({ config: { policy: "moved", localNodeId: 1 } });
     const key = cluster.keyOf(1);

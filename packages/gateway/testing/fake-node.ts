@@ -14,6 +14,7 @@ export interface Asked {
   readonly count: number;
   /** −1: not a resend. */
   readonly executedUpTo: number;
+  readonly mode: link.RequestMode;
   readonly payloadBytes: number;
   readonly commands: readonly (readonly string[])[];
 }
@@ -28,6 +29,8 @@ export class FakeNode {
   readonly closed: number[] = [];
   readonly waits: { lane: number; shard: number; query: link.WaitQueryPayload }[] = [];
   readonly waitCancels: number[] = [];
+  readonly cancels: ({ shard: number } & link.Cancel)[] = [];
+  readonly offerAnswers: ({ shard: number } & link.OfferAnswer)[] = [];
   /** What to do with each request frame; by default every command is answered with its words. */
   onAsked: (asked: Asked) => void = (asked) => this.answerAll(asked);
   onWait: (shard: number, query: link.WaitQueryPayload) => void = () => {};
@@ -120,6 +123,16 @@ export class FakeNode {
     this.flush();
   }
 
+  offer(asked: Asked, offer: number): void {
+    link.writeOffer(this.#out, asked.shard, asked.lane, { number: asked.first, offer });
+    this.flush();
+  }
+
+  offerVoid(asked: Asked, offer: number): void {
+    link.writeOfferVoid(this.#out, asked.shard, asked.lane, { number: asked.first, offer });
+    this.flush();
+  }
+
   credit(lane: number, bytes: number): void {
     link.writeCredit(this.#out, lane, bytes);
     this.flush();
@@ -198,6 +211,12 @@ export class FakeNode {
       case link.FrameType.WaitCancel:
         this.waitCancels.push(link.decodeWaitCancel(frame)!);
         break;
+      case link.FrameType.Cancel:
+        this.cancels.push({ shard, ...link.decodeCancel(frame)! });
+        break;
+      case link.FrameType.OfferAnswer:
+        this.offerAnswers.push({ shard, ...link.decodeOfferAnswer(frame)! });
+        break;
       case link.FrameType.Request:
         this.#onRequest(frame);
         break;
@@ -228,6 +247,7 @@ export class FakeNode {
       first: payload.firstNumber,
       count: payload.count,
       executedUpTo: payload.executedUpTo,
+      mode: payload.mode,
       payloadBytes,
       commands,
     };

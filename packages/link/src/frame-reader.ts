@@ -40,7 +40,9 @@ export interface Frame {
   readonly end: number;
 }
 
-const MAX_TYPE = FrameType.Parked;
+/** By type: 1 if there is such a frame. */
+const KNOWN_TYPES = new Uint8Array(256);
+for (const type of Object.values(FrameType)) KNOWN_TYPES[type] = 1;
 const NOTHING = new Uint8Array(0);
 const NOTHING_VIEW = new DataView(NOTHING.buffer);
 
@@ -172,7 +174,7 @@ export class FrameReader implements Frame {
       this.#fail("frameTooLarge");
       return false;
     }
-    if (type === 0 || type > MAX_TYPE) {
+    if (KNOWN_TYPES[type] === 0) {
       this.#fail("unknownType");
       return false;
     }
@@ -191,7 +193,7 @@ export class FrameReader implements Frame {
 
   /** The shown frame is a fragment, or could be the last one of a message. needMore: the message is not whole yet. */
   #join(more: boolean): FrameResult {
-    const key = this.lane * 32 + this.type;
+    const key = this.lane * 256 + this.type;
     let partial = this.#partials.get(key);
     if (partial === undefined) {
       if (!more) return FrameResult.frame;

@@ -29,10 +29,11 @@
  *   LaneOpen    G→N  u8 respVersion · u8 ack (255 = cluster default) · u16 0 · u32 clientId · f64 openedAtMs · 16 bytes session id
  *   LaneSet     G→N  u8 respVersion · u8 ack: from the next request on
  *   LaneClose   G→N  empty: client gone; blocked calls are dropped, writes go on
- *   Request     G→N  u32 laneEpoch · u32 placementEpoch · u32 count · u32 flags (1 = resend) · f64 firstNumber · f64 lowestUnanswered ·
+ *   Request     G→N  u32 laneEpoch · u32 placementEpoch · u32 count · u32 flags (1 = resend, bits 8–15 = mode) · f64 firstNumber · f64 lowestUnanswered ·
  *                    (resend only) f64 executedUpTo · RESP. A resend is one blocked call whose fate is not known: it is executed only if the
  *                    session's last write in the state is not beyond executedUpTo, else answered -UNCERTAIN. A blocked call writes under its
- *                    number when it comes, and under its number + ½ when it is served
+ *                    number when it comes, and under its number + ½ when it is served. A mode other than 0 is one XREAD or XREADGROUP that is a
+ *                    part of a read over several shards: see RequestMode and PARTS.
  *                    An EXEC is one request that holds all that was queued (commands: transaction/shard-exec.ts)
  *   Reply       N→G  u32 laneEpoch · u32 count · f64 firstNumber · f64 writeTerm · f64 writeIndex (0 = no write) · RESP of `count` replies.
  *                    Never spans two Request frames.
@@ -54,6 +55,14 @@
  *   Push        N→G  RESP push for the lane's client
  *   Ping/Pong   both f64: echoed; liveness of the link
  *   Bye         N→G  empty, the last frame: what has no fate by now was not executed and never will be. The node stops
+ *   Offer       N→G  f64 number · u32 offer: for the waiting part `number` there is something to take. Nobody behind it in its queues is served until
+ *                    the offer is answered, void (100 ms), or the call is over
+ *   OfferAnswer G→N  f64 number · u32 offer · u8 how (0 = accept: take now, 1 = decline: stay, without offers, 2 = resume: offers again; offer is 0)
+ *   OfferVoid   N→G  f64 number · u32 offer: an accepted offer gave nothing (it was void, or others had taken everything); the part waits on
+ *
+ * PARTS of a read over several shards. The reply of a part is an error, a null when it has nothing, or
+ *   *n  then for each of the part's streams a bulk with the stream's bytes of the reply in the lane's RESP version, or $-1
+ *   *2  :k and an error: stream k of the part (from 0) is why. The first one in the caller's order is the call's answer
  */
 export const LINK_MAGIC: Uint8Array = Uint8Array.of(0x48, 0x52, 0x4c, 0x4b);
 export const LINK_VERSION = 1;
@@ -85,8 +94,26 @@ export const FrameType = {
   Pong: 21,
   Bye: 22,
   Parked: 23,
+  Offer: 30,
+  OfferAnswer: 31,
+  OfferVoid: 32,
 } as const;
 export type FrameType = (typeof FrameType)[keyof typeof FrameType];
+
+/** What a request is to its call: bits 8–15 of a Request's flags. */
+export const RequestMode = {
+  /** All of it. */
+  whole: 0,
+  /** Reads or takes the part's streams. */
+  part: 1,
+  /** XREADGROUP: looks for errors, changes nothing; +OK if there are none. */
+  check: 2,
+  /** A part of a call that may block: what is offered to somebody who waits is not for it. */
+  partBehind: 3,
+  /** XREADGROUP: creates the consumer and waits; takes only what was offered and accepted. */
+  offered: 4,
+} as const;
+export type RequestMode = (typeof RequestMode)[keyof typeof RequestMode];
 
 export const RefuseReason = {
   /** Not the leader of the shard; `leaderNodeId` may know it. */

@@ -6,7 +6,7 @@
  */
 import { copyOf, latin1 } from "@headrace/bytes";
 import type { ByteWriter } from "@headrace/bytes";
-import { ACK_DEFAULT, FrameType, RefuseReason } from "./frame.ts";
+import { ACK_DEFAULT, FrameType, RefuseReason, RequestMode } from "./frame.ts";
 import type { Frame } from "./frame-reader.ts";
 import { beginFrame, endFrame } from "./frame-writer.ts";
 
@@ -16,6 +16,7 @@ export const REPLY_HEADER_BYTES = 32;
 /** Request flags bit 0: sent before, may have been executed; the header is longer by RESEND_BYTES. */
 export const REQUEST_RESEND = 1;
 export const RESEND_BYTES = 8;
+const MODE_SHIFT = 8;
 /** A blocked call writes under its number when it comes, and under this much more when it is served. */
 export const SERVED_LATER = 0.5;
 
@@ -146,6 +147,7 @@ export class RequestPayload {
   flags: number = 0;
   firstNumber: number = 0;
   lowestUnanswered: number = 0;
+  mode: RequestMode = RequestMode.whole;
   /** Of a resend: the session's last write that is known of; −1: sent for the first time. */
   executedUpTo: number = -1;
   start: number = 0;
@@ -164,6 +166,9 @@ export class RequestPayload {
     this.start = at + REQUEST_HEADER_BYTES;
     this.end = frame.end;
     this.executedUpTo = -1;
+    const mode = this.flags >>> MODE_SHIFT;
+    if (mode > RequestMode.offered || (mode !== RequestMode.whole && this.count !== 1)) return false;
+    this.mode = mode as RequestMode;
     if ((this.flags & REQUEST_RESEND) !== 0) {
       if (this.end - this.start < RESEND_BYTES) return false;
       this.executedUpTo = view.getFloat64(this.start, true);
@@ -185,7 +190,7 @@ export function beginRequest(
   writer.u32(header.laneEpoch);
   writer.u32(header.placementEpoch);
   writer.u32(header.count);
-  writer.u32(header.flags);
+  writer.u32(header.flags | (header.mode << MODE_SHIFT));
   writer.f64(header.firstNumber);
   writer.f64(header.lowestUnanswered);
   if ((header.flags & REQUEST_RESEND) !== 0) writer.f64(header.executedUpTo);
@@ -314,6 +319,59 @@ export function decodeCancel(frame: Frame): Cancel | null {
   const how = frame.bytes[frame.start + 8]!;
   if (!isNumber(number) || number === 0) return null;
   return how === 0 || how === 1 || how === 2 ? { number, how } : null;
+}
+
+// ── offers ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface Offer {
+  readonly number: number;
+  readonly offer: number;
+}
+
+export const OfferHow = { accept: 0, decline: 1, resume: 2 } as const;
+export type OfferHow = (typeof OfferHow)[keyof typeof OfferHow];
+
+export interface OfferAnswer extends Offer {
+  readonly how: OfferHow;
+}
+
+export function writeOffer(writer: ByteWriter, shard: number, lane: number, offer: Offer): void {
+  writeOfferFrame(writer, FrameType.Offer, shard, lane, offer);
+}
+
+export function writeOfferVoid(writer: ByteWriter, shard: number, lane: number, offer: Offer): void {
+  writeOfferFrame(writer, FrameType.OfferVoid, shard, lane, offer);
+}
+
+function writeOfferFrame(writer: ByteWriter, type: FrameType, shard: number, lane: number, offer: Offer): void {
+  const at = beginFrame(writer, type, shard, lane);
+  writer.f64(offer.number);
+  writer.u32(offer.offer);
+  endFrame(writer, at);
+}
+
+/** Offer and OfferVoid. */
+export function decodeOffer(frame: Frame): Offer | null {
+  if (frame.end - frame.start !== 12) return null;
+  const number = frame.view.getFloat64(frame.start, true);
+  if (!isNumber(number) || number === 0) return null;
+  return { number, offer: frame.view.getUint32(frame.start + 8, true) };
+}
+
+export function writeOfferAnswer(writer: ByteWriter, shard: number, lane: number, answer: OfferAnswer): void {
+  const at = beginFrame(writer, FrameType.OfferAnswer, shard, lane);
+  writer.f64(answer.number);
+  writer.u32(answer.offer);
+  writer.u8(answer.how);
+  endFrame(writer, at);
+}
+
+export function decodeOfferAnswer(frame: Frame): OfferAnswer | null {
+  if (frame.end - frame.start !== 13) return null;
+  const number = frame.view.getFloat64(frame.start, true);
+  const how = frame.bytes[frame.start + 12]!;
+  if (!isNumber(number) || number === 0 || how > OfferHow.resume) return null;
+  return { number, offer: frame.view.getUint32(frame.start + 8, true), how: how as OfferHow };
 }
 
 // ── flow, leaders, liveness ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -123,7 +123,7 @@ describe("a link that is none", () => {
 
   test("is refused for a frame over 64 KiB and for an unknown type", () => {
     expect(errorOf(Uint8Array.of(1, 0, 1, 0, 9, 0, 0, 0, 0, 0, 0, 0))).toBe("frameTooLarge");
-    expect(errorOf(Uint8Array.of(1, 0, 0, 0, 24, 0, 0, 0, 0, 0, 0, 0))).toBe("unknownType");
+    expect(errorOf(Uint8Array.of(1, 0, 0, 0, 255, 0, 0, 0, 0, 0, 0, 0))).toBe("unknownType");
     expect(errorOf(Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))).toBe("unknownType");
   });
 

@@ -30,6 +30,7 @@ describe("payloads", () => {
           placementEpoch: b,
           count: c,
           flags,
+          mode: link.RequestMode.whole,
           firstNumber: d,
           lowestUnanswered: e,
           executedUpTo,

@@ -4,10 +4,10 @@
  * again waits for what any other call would wait for.
  */
 import { assert, compareBytes, copyOf } from "@headrace/bytes";
-import { gateIndex } from "@headrace/commands";
+import { Errors, gateIndex } from "@headrace/commands";
 import type { BlockedCall, CommandRecord } from "@headrace/commands";
 import type { ShardStateApi } from "@headrace/engine";
-import { RefuseReason, SERVED_LATER } from "@headrace/link";
+import { OfferHow, RefuseReason, RequestMode, SERVED_LATER } from "@headrace/link";
 import { DecodeResult, RequestDecoder } from "@headrace/resp";
 import type { DecoderLimits, Request, RequestDecoderApi } from "@headrace/resp";
 import { BlockedEnd, BlockedRead } from "./blocked-reads.ts";
@@ -19,9 +19,8 @@ import type { RequestQueue } from "./request-queue.ts";
 import type { ShardLimits } from "./shard-api.ts";
 import type { TurnReplies } from "./turn-replies.ts";
 
-const UNBLOCKED_TEXT = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
-
 export interface BlockedCallsRooms {
+  readonly shardId: number;
   readonly limits: ShardLimits;
   readonly queue: RequestQueue;
   readonly blocked: BlockedReads;
@@ -59,6 +58,7 @@ export class BlockedCalls {
     progress: LaneProgress,
     laneEpoch: number,
     number: number,
+    mode: RequestMode,
     record: CommandRecord,
     request: Request,
     call: BlockedCall,
@@ -74,11 +74,15 @@ export class BlockedCalls {
     }
     const own = copyOf(request.bytes, request.rawStart, request.rawEnd);
     const group = call.kind === "group" ? groupOf(request) : "";
-    const waiting = new BlockedRead(progress, laneEpoch, number, record, { group, request: own, call });
+    const waiting = new BlockedRead(progress, laneEpoch, number, record, { group, request: own, mode, call });
     blocked.add(waiting, this.#state);
-    if (call.kind === "group" || call.readsFromState) this.#sayParked(waiting, request, start);
+    if (call.kind === "group" || call.readsFromState || mode === RequestMode.part)
+      this.#sayParked(waiting, request, start);
     // Whatever touched its keys before it blocked is not for it.
     this.#state.takeTouchedKeys();
+    const { ended } = progress;
+    if (ended !== null && ended.number === number) blocked.cancel(progress, number, ended.how);
+    else if (mode === RequestMode.offered) this.#serveQueuesOf(waiting);
   }
 
   /** A position that was read from the state waits as a reply would: what is uncommitted, or a deposed leader's, is no position (I6, I7). */
@@ -86,7 +90,8 @@ export class BlockedCalls {
     const { progress, laneEpoch, number, record, call } = waiting;
     const segment = new HeldSegment(progress, laneEpoch, number, start);
     segment.parked = waiting;
-    if (call.readsFromState) {
+    // That there was nothing is an answer too, where other shards may have something.
+    if (call.readsFromState || waiting.mode === RequestMode.part) {
       const { context, stateIndex } = this.#batch;
       segment.commitIndex = gateIndex(record, request, context.keyspace, stateIndex);
       segment.readNumber = this.#replies.readNumber();
@@ -98,17 +103,74 @@ export class BlockedCalls {
   serveTouched(): void {
     const { blocked } = this.#rooms;
     const keys = this.#state.takeTouchedKeys();
-    for (const key of keys) {
-      for (const queue of blocked.queues(key)) {
-        for (const waiting of queue) {
-          if (waiting.end !== BlockedEnd.none) continue;
-          // Nothing left for one consumer of a group: nothing for the others either.
-          if (!this.#resume(waiting) && waiting.group !== "") break;
-        }
-      }
-    }
+    for (const key of keys) for (const queue of blocked.queues(key)) this.#serveQueue(queue);
     // Serving only takes; what it touched wakes nobody.
     if (keys.length > 0) this.#state.takeTouchedKeys();
+  }
+
+  /** Offers that were answered, or not in time. */
+  dealWithOffers(): void {
+    const { offers } = this.#rooms.blocked;
+    for (const { progress, number, offer, how } of offers.take()) {
+      const waiting = progress.blocked;
+      if (waiting === null || waiting.number !== number || waiting.end !== BlockedEnd.none) continue;
+      const isOpen = waiting.offer === offer && offer !== 0;
+      if (how === "void" && !isOpen) continue;
+      if (isOpen) offers.close(waiting);
+      if (how === OfferHow.accept) this.#accepted(waiting, offer, isOpen);
+      else waiting.isPassedOver = how !== OfferHow.resume;
+      this.#serveQueuesOf(waiting);
+    }
+  }
+
+  #accepted(waiting: BlockedRead, offer: number, isInTime: boolean): void {
+    waiting.isPassedOver = false;
+    if (isInTime && this.#resume(waiting)) return;
+    const { lane } = waiting.progress;
+    if (!lane.closed) lane.sink.offerVoid(lane, this.#rooms.shardId, waiting.number, offer);
+  }
+
+  /** What it wanted, or may not want any more, may be for those behind it. */
+  #serveQueuesOf(waiting: BlockedRead): void {
+    const { blocked } = this.#rooms;
+    for (const key of waiting.call.keys) {
+      const queue = blocked.queue(key, waiting.group);
+      if (queue !== null) this.#serveQueue(queue);
+    }
+    this.#state.takeTouchedKeys();
+  }
+
+  #serveQueue(queue: ReadonlySet<BlockedRead>): void {
+    for (const waiting of queue) {
+      if (waiting.end !== BlockedEnd.none || waiting.isPassedOver) continue;
+      // Those behind it wait until it has answered.
+      if (waiting.offer !== 0) return;
+      const isOver = waiting.mode === RequestMode.offered ? this.#look(waiting) : this.#resume(waiting);
+      // Nothing left for one consumer of a group: nothing for the others either.
+      if (!isOver && waiting.group !== "") return;
+    }
+  }
+
+  /** Offers what there is. True: the call has ended with an error; false: it waits on, with or without an offer. */
+  #look(waiting: BlockedRead): boolean {
+    const { blocked, queue, shardId } = this.#rooms;
+    const { progress, laneEpoch, number, record, mode } = waiting;
+    this.#replies.close();
+    const request = this.#decodeAgain(waiting);
+    const context = this.#batch.open(request);
+    const start = this.#replies.begin(progress);
+    this.#batch.execute(record, request, progress.lane, waiting.call, mode, true);
+    if (context.isOffer) {
+      const offer = blocked.offers.open(waiting);
+      if (!progress.lane.closed) progress.lane.sink.offer(progress.lane, shardId, number, offer);
+      return false;
+    }
+    if (context.blockedCall !== null) return false;
+    blocked.remove(waiting, this.#state);
+    this.#replies.require(progress, laneEpoch, number, record, request, start, false);
+    this.#replies.close();
+    queue.unpark(progress);
+    return true;
   }
 
   /** False: it found nothing and keeps its place. */
@@ -121,7 +183,7 @@ export class BlockedCalls {
     const effectsBefore = context.effects.count;
     this.#state.setOrigin(progress.lane.session, number + SERVED_LATER);
     const start = this.#replies.begin(progress);
-    this.#batch.execute(record, request, progress.lane, waiting.call);
+    this.#batch.execute(record, request, progress.lane, waiting.call, waiting.mode);
     if (context.blockedCall !== null) {
       assert(this.#replies.reply.writer.length === start, "a call that blocks has written a reply");
       return false;
@@ -157,11 +219,13 @@ export class BlockedCalls {
     const { blocked, queue } = this.#rooms;
     const replies = this.#replies;
     const { progress, laneEpoch, number, record } = ended;
+    const wasOffered = ended.offer !== 0;
     blocked.remove(ended, this.#state);
     queue.unpark(progress);
+    if (wasOffered) this.#serveQueuesOf(ended);
     if (ended.end === BlockedEnd.dropped) return;
     if (ended.end === BlockedEnd.unblocked) {
-      replies.error(progress, laneEpoch, number, UNBLOCKED_TEXT);
+      replies.error(progress, laneEpoch, number, Errors.unblocked);
     } else {
       assert(record.timeOut !== null, "a command that blocks says what it answers when its time is over");
       const start = replies.begin(progress);

@@ -7,7 +7,9 @@
 import { assert } from "@headrace/bytes";
 import type { BlockedCall, CommandRecord } from "@headrace/commands";
 import type { Scheduler, Timer } from "@headrace/ports";
+import type { RequestMode } from "@headrace/link";
 import type { LaneProgress } from "./lane-progress.ts";
+import { Offers } from "./offers.ts";
 import type { CancelHow } from "./shard-api.ts";
 
 /** How a blocked call came to its end from outside. */
@@ -23,8 +25,14 @@ export class BlockedRead {
   readonly group: string;
   /** The call's own copy of its request: its frame is long gone when it runs again. */
   readonly request: Uint8Array;
+  readonly mode: RequestMode;
   call: BlockedCall;
   timer: Timer | null;
+  /** The offer that its gateway has not answered; 0: none. */
+  offer: number;
+  offerTimer: Timer | null;
+  /** It is offered nothing until its gateway asks for it. */
+  isPassedOver: boolean;
   /** Not `none`: waits for the next turn to be ended. */
   end: BlockedEnd;
   isQueued: boolean;
@@ -36,8 +44,12 @@ export class BlockedRead {
     this.record = record;
     this.group = waiting.group;
     this.request = waiting.request;
+    this.mode = waiting.mode;
     this.call = waiting.call;
     this.timer = null;
+    this.offer = 0;
+    this.offerTimer = null;
+    this.isPassedOver = false;
     this.end = BlockedEnd.none;
     this.isQueued = true;
   }
@@ -52,6 +64,7 @@ export class BlockedRead {
 export interface WaitingCall {
   readonly group: string;
   readonly request: Uint8Array;
+  readonly mode: RequestMode;
   readonly call: BlockedCall;
 }
 
@@ -62,6 +75,7 @@ export interface KeyWatcher {
 }
 
 export class BlockedReads {
+  readonly offers: Offers;
   readonly #scheduler: Scheduler;
   readonly #wake: () => void;
   /** By key, then by group: when one caller of a group finds nothing, the others of that group need not look. */
@@ -71,6 +85,7 @@ export class BlockedReads {
 
   /** `wake`: a call has come to its end; take it with `takeEnded` in the next turn. */
   constructor(scheduler: Scheduler, wake: () => void) {
+    this.offers = new Offers(scheduler, wake);
     this.#scheduler = scheduler;
     this.#wake = wake;
     this.#byKey = new Map();
@@ -88,7 +103,7 @@ export class BlockedReads {
     blocked.progress.blocked = blocked;
     this.#count++;
     for (const key of blocked.call.keys) {
-      const queue = this.#queue(key, blocked.group);
+      const queue = this.#madeQueue(key, blocked.group);
       if (queue.has(blocked)) continue;
       queue.add(blocked);
       watcher.watchKey(key);
@@ -103,6 +118,7 @@ export class BlockedReads {
     if (!blocked.isQueued) return;
     blocked.isQueued = false;
     blocked.timer?.cancel();
+    this.offers.close(blocked);
     this.#count--;
     assert(blocked.progress.blocked === blocked, "the lane's blocked call");
     blocked.progress.blocked = null;
@@ -121,11 +137,23 @@ export class BlockedReads {
     return this.#byKey.get(key)?.values() ?? [];
   }
 
-  /** Ends the lane's call `number` in the next turn; ignored when it is not blocked. */
+  /** The queue of one group for the key; null: nobody waits. */
+  queue(key: string, group: string): ReadonlySet<BlockedRead> | null {
+    return this.#byKey.get(key)?.get(group) ?? null;
+  }
+
+  /** Whether somebody in this queue is being asked whether it takes what there is. */
+  isOffered(key: string, group: string): boolean {
+    if (this.offers.openCount === 0) return false;
+    for (const waiting of this.queue(key, group) ?? []) if (waiting.offer !== 0) return true;
+    return false;
+  }
+
+  /** Ends the lane's call `number` in the next turn, or, when it is still to be executed, as soon as it blocks. */
   cancel(progress: LaneProgress, number: number, how: CancelHow): void {
     const blocked = progress.blocked;
-    if (blocked === null || blocked.number !== number) return;
-    this.#end(blocked, how);
+    progress.ended = { number, how };
+    if (blocked !== null && blocked.number === number) this.#end(blocked, how);
   }
 
   /** Calls that have come to their end since the last call, in that order. */
@@ -136,16 +164,19 @@ export class BlockedReads {
     return ended;
   }
 
-  /** All calls, in order of blocking per key; for handing them back. */
-  all(): readonly BlockedRead[] {
+  /** All calls, in order of blocking per key, to be handed back: what was to be done with them is not done any more. */
+  takeAll(watcher: KeyWatcher): readonly BlockedRead[] {
     const found = new Set<BlockedRead>();
     for (const groups of this.#byKey.values()) {
       for (const queue of groups.values()) for (const blocked of queue) found.add(blocked);
     }
+    for (const blocked of found) this.remove(blocked, watcher);
+    this.#ended = [];
+    this.offers.take();
     return [...found];
   }
 
-  #queue(key: string, group: string): Set<BlockedRead> {
+  #madeQueue(key: string, group: string): Set<BlockedRead> {
     let groups = this.#byKey.get(key);
     if (groups === undefined) this.#byKey.set(key, (groups = new Map()));
     let queue = groups.get(group);

@@ -14,11 +14,11 @@ import { ShardExec, unwatch, watch } from "@headrace/commands";
 import type { CommandRecord } from "@headrace/commands";
 import type { ShardStateApi } from "@headrace/engine";
 import { RefuseReason } from "@headrace/link";
+import type { RequestMode } from "@headrace/link";
 import type { Logger } from "@headrace/ports";
 import { DecodeResult, ReplyWriter, RequestDecoder } from "@headrace/resp";
 import type { DecoderLimits, Request, RequestDecoderApi } from "@headrace/resp";
 import { BlockedCalls } from "./blocked-calls.ts";
-import type { BlockedReads } from "./blocked-reads.ts";
 import type { HeldReplies } from "./held-replies.ts";
 import type { LaneProgress, QueuedRequests } from "./lane-progress.ts";
 import { OpenBatch } from "./open-batch.ts";
@@ -40,12 +40,12 @@ const DECODER_LIMITS: DecoderLimits = {
 const NOT_HERE_TEXT = "ERR this command does not run on a shard";
 
 export interface ExecutorOptions extends OpenBatchOptions {
+  readonly shardId: number;
   readonly slots: readonly SlotRange[];
   readonly raftLog: Pick<RaftLog, "memoryBytes">;
   readonly logger: Logger;
   readonly queue: RequestQueue;
   readonly held: HeldReplies;
-  readonly blocked: BlockedReads;
 }
 
 export class Executor {
@@ -66,11 +66,14 @@ export class Executor {
     const reply = new ReplyWriter();
     const batch = new OpenBatch(options, reply, state);
     const replies = new TurnReplies(options.raft, options.held, reply, batch);
-    const { limits, queue, blocked } = options;
+    const { shardId, limits, queue, blocked } = options;
     this.#options = options;
     this.#batch = batch;
     this.#replies = replies;
-    this.#calls = new BlockedCalls({ limits, queue, blocked, batch, replies, decoderLimits: DECODER_LIMITS }, state);
+    this.#calls = new BlockedCalls(
+      { shardId, limits, queue, blocked, batch, replies, decoderLimits: DECODER_LIMITS },
+      state,
+    );
     const { settings } = options;
     const ownsKeys = (record: CommandRecord, request: Request): boolean =>
       this.#ownsAllSlots || this.#ownsKeys(record, request);
@@ -141,6 +144,7 @@ export class Executor {
     this.#batch.turnBytes = 0;
     this.#replies.beginTurn();
     this.#calls.endEnded();
+    if (!this.isOverBounds()) this.#calls.dealWithOffers();
     let isMore = false;
     for (let item = queue.first(); item !== null; item = queue.first()) {
       isMore = this.#turnIsFull();
@@ -165,7 +169,7 @@ export class Executor {
       }
       const request = decoder.request;
       if (item.executedUpTo < 0 || this.#calls.isUnheardOf(item))
-        this.#runOne(progress, item.laneEpoch, item.number, request);
+        this.#runOne(progress, item.laneEpoch, item.number, item.mode, request);
       else this.#answerUncertain(progress, item.laneEpoch, item.number);
       item.offset += request.rawEnd - request.rawStart;
       item.number++;
@@ -186,7 +190,7 @@ export class Executor {
   }
 
   /** Runs one request. It may be refused, and with it everything behind it in the lane's epoch: the item is void then. */
-  #runOne(progress: LaneProgress, laneEpoch: number, number: number, request: Request): void {
+  #runOne(progress: LaneProgress, laneEpoch: number, number: number, mode: RequestMode, request: Request): void {
     const replies = this.#replies;
     this.#turnRequests++;
     this.#executed++;
@@ -217,10 +221,10 @@ export class Executor {
     const effectsBefore = context.effects.count;
     this.#state.setOrigin(progress.lane.session, number);
     const start = replies.begin(progress);
-    batch.execute(record, request, progress.lane, null);
+    batch.execute(record, request, progress.lane, null, mode);
     const wrote = context.effects.count > effectsBefore;
     if (context.blockedCall !== null)
-      this.#calls.park(progress, laneEpoch, number, record, request, context.blockedCall, start);
+      this.#calls.park(progress, laneEpoch, number, mode, record, request, context.blockedCall, start);
     else replies.require(progress, laneEpoch, number, record, request, start, wrote);
     if (wrote) this.#afterWrite();
   }

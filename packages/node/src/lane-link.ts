@@ -16,6 +16,7 @@ import {
   decodeCancel,
   decodeLaneOpen,
   decodeLaneSet,
+  decodeOfferAnswer,
   decodePing,
   decodeWaitCancel,
   decodeWaitQuery,
@@ -31,12 +32,14 @@ import {
   writeCredit,
   writeLeader,
   writeLost,
+  writeOffer,
+  writeOfferVoid,
   writeParked,
   writePong,
   writeRefuse,
   writeWaitAnswer,
 } from "@headrace/link";
-import type { CancelHow, NodeHandshake } from "@headrace/link";
+import type { CancelHow, NodeHandshake, OfferAnswer } from "@headrace/link";
 import type { ByteConnection, ByteConnectionEvents, CloseReason } from "@headrace/ports";
 import { ackOf, LaneRequest, LinkLane } from "./link-lane.ts";
 import type { Lane, LaneSink, RequestBatch, WaitQuery } from "./shard-api.ts";
@@ -45,6 +48,7 @@ import type { Lane, LaneSink, RequestBatch, WaitQuery } from "./shard-api.ts";
 export interface LaneShard {
   enqueue(batch: RequestBatch): void;
   cancel(lane: Lane, number: number, how: CancelHow): void;
+  answerOffer(lane: Lane, answer: OfferAnswer): void;
   /** The client is gone: its blocked calls go, its writes go on. */
   laneClosed(lane: Lane): void;
   /** A sink that said it was full has room again. */
@@ -271,7 +275,23 @@ export class LaneLink implements LaneSink, ByteConnectionEvents {
 
   parked(lane: Lane, shardId: number, laneEpoch: number, number: number, ids: readonly string[]): void {
     const own = lane as LinkLane;
-    if (!this.#closed && !own.closed) writeParked(this.#writer, shardId, own.wireId, { laneEpoch, number, ids });
+    if (this.#closed || own.closed) return;
+    writeParked(this.#writer, shardId, own.wireId, { laneEpoch, number, ids });
+    this.#written();
+  }
+
+  offer(lane: Lane, shardId: number, number: number, offer: number): void {
+    const own = lane as LinkLane;
+    if (this.#closed || own.closed) return;
+    writeOffer(this.#writer, shardId, own.wireId, { number, offer });
+    this.#written();
+  }
+
+  offerVoid(lane: Lane, shardId: number, number: number, offer: number): void {
+    const own = lane as LinkLane;
+    if (this.#closed || own.closed) return;
+    writeOfferVoid(this.#writer, shardId, own.wireId, { number, offer });
+    this.#written();
   }
 
   isFull(shardId: number): boolean {
@@ -305,6 +325,8 @@ export class LaneLink implements LaneSink, ByteConnectionEvents {
         return this.#onLaneClose();
       case FrameType.Cancel:
         return this.#onCancel();
+      case FrameType.OfferAnswer:
+        return this.#onOfferAnswer();
       case FrameType.WaitQuery:
         return this.#onWaitQuery();
       case FrameType.WaitCancel:
@@ -344,7 +366,8 @@ export class LaneLink implements LaneSink, ByteConnectionEvents {
     // A view: shards take requests out of it within a turn, and copy those that block.
     const bytes = reader.bytes.subarray(header.start, header.end);
     const { laneEpoch, firstNumber, count } = request;
-    shard.enqueue({ lane, laneEpoch, firstNumber, count, executedUpTo: header.executedUpTo, bytes });
+    const { executedUpTo, mode } = header;
+    shard.enqueue({ lane, laneEpoch, firstNumber, count, executedUpTo, mode, bytes });
     return true;
   }
 
@@ -379,6 +402,14 @@ export class LaneLink implements LaneSink, ByteConnectionEvents {
     if (cancel === null) return false;
     const lane = this.#lanes.get(this.#reader.lane);
     if (lane !== undefined) this.#host.shard(this.#reader.shard)?.cancel(lane, cancel.number, cancel.how);
+    return true;
+  }
+
+  #onOfferAnswer(): boolean {
+    const answer = decodeOfferAnswer(this.#reader);
+    if (answer === null) return false;
+    const lane = this.#lanes.get(this.#reader.lane);
+    if (lane !== undefined) this.#host.shard(this.#reader.shard)?.answerOffer(lane, answer);
     return true;
   }
 

@@ -2,6 +2,7 @@
  * What a shard remembers of one lane: how far its requests have come, which replies are held, whether its epoch was refused (design §3, order).
  * Requests of a lane are taken in number order within a lane epoch; after one refusal all later ones of that epoch are refused.
  */
+import type { CancelHow, RequestMode } from "@headrace/link";
 import type { BlockedRead } from "./blocked-reads.ts";
 import type { HeldSegment } from "./held-replies.ts";
 import type { LaneWatch } from "./lane-watch.ts";
@@ -14,6 +15,7 @@ export class QueuedRequests {
   readonly bytes: Uint8Array;
   /** −1, or of a resend. */
   readonly executedUpTo: number;
+  readonly mode: RequestMode;
   offset: number;
   number: number;
   count: number;
@@ -23,6 +25,7 @@ export class QueuedRequests {
     this.laneEpoch = batch.laneEpoch;
     this.bytes = batch.bytes;
     this.executedUpTo = batch.executedUpTo;
+    this.mode = batch.mode;
     this.offset = 0;
     this.number = batch.firstNumber;
     this.count = batch.count;
@@ -44,6 +47,8 @@ export class LaneProgress {
   /** The lane's call that waits for entries; requests behind it wait in `parked`. */
   blocked: BlockedRead | null;
   parked: QueuedRequests[];
+  /** A call that was ended before it was executed: it will not wait. */
+  ended: { readonly number: number; readonly how: CancelHow } | null;
   /** Held segments in request order. */
   heldFirst: HeldSegment | null;
   heldLast: HeldSegment | null;
@@ -59,6 +64,7 @@ export class LaneProgress {
     this.refusedFrom = Infinity;
     this.blocked = null;
     this.parked = [];
+    this.ended = null;
     this.heldFirst = null;
     this.heldLast = null;
     this.queued = 0;

@@ -7,8 +7,10 @@
 import { assert } from "@headrace/bytes";
 import type { BlockedCall, CommandRecord } from "@headrace/commands";
 import type { ShardStateApi } from "@headrace/engine";
+import { RequestMode } from "@headrace/link";
 import type { RaftNodeApi } from "@headrace/raft-ts";
 import type { ReplyWriter, Request } from "@headrace/resp";
+import type { BlockedReads } from "./blocked-reads.ts";
 import type { Lane, ShardLimits, ShardSettings } from "./shard-api.ts";
 import { ReusedContext } from "./shard-context.ts";
 import type { UncommittedEntries } from "./uncommitted-entries.ts";
@@ -26,6 +28,7 @@ export interface OpenBatchOptions {
   /** What the leader may stamp now (I4). */
   readonly stampMs: () => number;
   readonly uncommitted: UncommittedEntries;
+  readonly blocked: BlockedReads;
 }
 
 export class OpenBatch {
@@ -90,6 +93,7 @@ export class OpenBatch {
       context = new ReusedContext(request, this.#reply, keyspace, effects, {
         nodeBounds: this.#options.settings.nodeBounds,
         effectRoomBytes: this.roomBytes,
+        isOffered: (key, group) => this.#options.blocked.isOffered(key, group),
       });
       this.#context = context;
     }
@@ -98,14 +102,24 @@ export class OpenBatch {
     return context;
   }
 
-  /** Runs the handler; the batch is open. `resumed`: the call has waited and runs again. */
-  execute(record: CommandRecord, request: Request, lane: Lane, resumed: BlockedCall | null): void {
+  /** Runs the handler; the batch is open. `resumed`: the call has waited and runs again, or `looksOnly`. */
+  execute(
+    record: CommandRecord,
+    request: Request,
+    lane: Lane,
+    resumed: BlockedCall | null,
+    mode: RequestMode = RequestMode.whole,
+    looksOnly: boolean = false,
+  ): void {
     const { settings } = this.#options;
     const context = this.#context!;
     context.request = request;
     context.nodeBounds = settings.nodeBounds;
     context.ack = lane.ack ?? settings.ack;
     context.resumed = resumed;
+    context.readMode = mode;
+    context.looksOnly = looksOnly;
+    context.isOffer = false;
     context.blockedCall = null;
     record.execute!(context);
   }

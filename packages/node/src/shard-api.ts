@@ -4,7 +4,7 @@
  */
 import type { Ack } from "@headrace/commands";
 import type { NodeBounds } from "@headrace/engine";
-import type { RefuseReason } from "@headrace/link";
+import type { RefuseReason, RequestMode } from "@headrace/link";
 import type { RecoveredGroup, SharedLogApi } from "@headrace/log";
 import type { Clock, KvStore, Logger, Random, Scheduler } from "@headrace/ports";
 import type { ConfState, Message, Role } from "@headrace/raft-ts";
@@ -33,6 +33,7 @@ export interface RequestBatch {
   readonly count: number;
   /** −1, or of a resend: see the link's Request frame. */
   readonly executedUpTo: number;
+  readonly mode: RequestMode;
   /** `count` whole canonical requests, back to back. Owned by the shard. */
   readonly bytes: Uint8Array;
 }
@@ -65,6 +66,10 @@ export interface LaneSink {
   lost(lane: Lane, shardId: number, laneEpoch: number, firstNumber: number, count: number): void;
   /** The call waits for entries and has taken nothing; `ids` as in the link's Parked frame. Its fate is still to come. */
   parked(lane: Lane, shardId: number, laneEpoch: number, number: number, ids: readonly string[]): void;
+  /** There is something for the waiting call; the answer comes by `answerOffer`. */
+  offer(lane: Lane, shardId: number, number: number, offer: number): void;
+  /** What was accepted gave nothing. */
+  offerVoid(lane: Lane, shardId: number, number: number, offer: number): void;
   /** True: it holds as much as it may, requests of its lanes wait. The shard that was told so is told when there is room again (`sinkDrained`). */
   isFull(shardId: number): boolean;
 }

@@ -2,12 +2,13 @@
  * What a handler sees of the shard: one object, reused for every command (commands/command.ts). `block` only notes the call; what follows from
  * it is the executor's business.
  */
+import { ReadMode } from "@headrace/commands";
 import type { Ack, BlockedCall, ShardContext } from "@headrace/commands";
 import type { Effects, Keyspace, NodeBounds } from "@headrace/engine";
 import type { ReplyWriterApi, Request } from "@headrace/resp";
 
 /** What does not depend on the command. */
-export type FixedContext = Pick<ShardContext, "nodeBounds" | "effectRoomBytes">;
+export type FixedContext = Pick<ShardContext, "nodeBounds" | "effectRoomBytes" | "isOffered">;
 
 export class ReusedContext implements ShardContext {
   request: Request;
@@ -17,9 +18,14 @@ export class ReusedContext implements ShardContext {
   nowMs: number;
   nodeBounds: NodeBounds;
   effectRoomBytes: number;
+  readonly isOffered: (key: string, group: string) => boolean;
   ack: Ack;
   resumed: BlockedCall | null;
   denyBlocking: boolean;
+  readMode: ReadMode;
+  looksOnly: boolean;
+  /** Set by the handler: there is something for the call. */
+  isOffer: boolean;
   /** Set by the handler: the call waits. */
   blockedCall: BlockedCall | null;
 
@@ -34,10 +40,18 @@ export class ReusedContext implements ShardContext {
     this.ack = 2;
     this.resumed = null;
     this.denyBlocking = false;
+    this.readMode = ReadMode.whole;
+    this.looksOnly = false;
+    this.isOffer = false;
+    this.isOffered = fixed.isOffered;
     this.blockedCall = null;
   }
 
   block(call: BlockedCall): void {
     this.blockedCall = call;
+  }
+
+  offer(): void {
+    this.isOffer = true;
   }
 }

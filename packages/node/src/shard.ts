@@ -11,6 +11,7 @@ import { assert } from "@headrace/bytes";
 import { UnknownEffectError } from "@headrace/engine";
 import type { ShardStateApi } from "@headrace/engine";
 import { RefuseReason } from "@headrace/link";
+import type { OfferAnswer } from "@headrace/link";
 import type { Done } from "@headrace/ports";
 import { EntryType, RaftNode, Role } from "@headrace/raft-ts";
 import type { Entry, Message, Proposed, RaftNodeApi, RaftStatus } from "@headrace/raft-ts";
@@ -36,6 +37,7 @@ import type { SlotRange, WaitQuery } from "./shard-api.ts";
 import { loadShard } from "./shard-opening.ts";
 import type { LoadedShard } from "./shard-opening.ts";
 import { raftConfig } from "./shard-raft-config.ts";
+import { shardStatus } from "./shard-status.ts";
 import { UncommittedEntries } from "./uncommitted-entries.ts";
 
 const NO_DATA: Uint8Array = new Uint8Array(0);
@@ -120,6 +122,7 @@ export class ShardReplica {
     this.#state = loaded.state;
     this.#executor = new Executor(
       {
+        shardId: groupId,
         limits: config.limits,
         maxEntryBytes: world.log.maxEntryBytes,
         settings: opening.settings,
@@ -264,10 +267,16 @@ export class ShardReplica {
     this.#host.requestTurn(this.groupId);
   }
 
-  /** Ends a blocked call; ignored when the request is not blocked (it may have been served meanwhile). */
+  /** Ends a blocked call, or one that would block when its turn comes; it may have been served meanwhile. */
   cancel(lane: Lane, number: number, how: CancelHow): void {
     const progress = this.#queue.find(lane);
     if (progress !== null) this.#blocked.cancel(progress, number, how);
+  }
+
+  /** What becomes of an offer; dealt with in the next turn. */
+  answerOffer(lane: Lane, answer: OfferAnswer): void {
+    const progress = this.#queue.find(lane);
+    if (progress !== null) this.#blocked.offers.answered(progress, answer);
   }
 
   /** The client or the link is gone (`lane.closed` is set): its blocked call is dropped, what has arrived goes on, replies go nowhere. */
@@ -379,43 +388,27 @@ export class ShardReplica {
   }
 
   status(): ShardStatus {
-    const raft = this.#raft.status();
-    const others = raft.progress.filter((view) => view.id !== this.replicaId);
-    return {
+    return shardStatus({
       groupId: this.groupId,
       replicaId: this.replicaId,
-      role: raft.role,
-      term: raft.term,
-      leader: raft.leader,
-      ready: this.isReady,
-      dirty: raft.role !== Role.leader && this.#state.index > raft.commit,
-      reloading: this.#isReplacing,
+      isReady: this.isReady,
+      isReplacing: this.#isReplacing,
       failed: this.#failed,
-      lastIndex: raft.lastIndex,
-      stateIndex: this.#state.index,
-      logTimeMs: this.#state.logTimeMs,
-      durableIndex: this.#storage.durableIndex,
-      commitIndex: raft.commit,
-      checkpointIndex: this.#checkpointer.index,
-      firstLogIndex: this.#raftLog.firstIndex(),
-      logBytes: this.#raftLog.retainedBytes,
-      uncommittedBytes: this.#uncommitted.bytes,
-      queuedBytes: this.#queue.bytes,
-      heldReplies: this.#held.count,
-      heldBytes: this.#held.bytes,
-      blockedCalls: this.#blocked.count,
-      waits: this.#waits.count,
-      dirtyBytes: this.#state.dirtyBytes,
-      keys: this.#state.keyspace.size,
-      executed: this.#executor.executed,
-      rollbacks: this.#rollback.count,
-      refusedForSpace: this.#executor.refusedForSpace,
-      refusedAppends: this.#intake.refusedAppends,
-      appendsPaused: this.#intake.isPaused,
-      members: raft.confState,
       slots: this.#slots,
-      matches: others.map((view) => ({ replica: view.id, match: view.match, isLearner: view.isLearner })),
-    };
+      state: this.#state,
+      raft: this.#raft,
+      raftLog: this.#raftLog,
+      storage: this.#storage,
+      checkpointer: this.#checkpointer,
+      uncommitted: this.#uncommitted,
+      queue: this.#queue,
+      held: this.#held,
+      blocked: this.#blocked,
+      waits: this.#waits,
+      executor: this.#executor,
+      rollback: this.#rollback,
+      intake: this.#intake,
+    });
   }
 
   /** For who changes the members. */
@@ -547,11 +540,9 @@ export class ShardReplica {
 
   /** Nothing has happened for blocked calls: the gateway registers them with the next leader. */
   #handBackBlocked(reason: RefuseReason): void {
-    for (const blocked of this.#blocked.all()) {
-      this.#blocked.remove(blocked, this.#state);
-      if (blocked.laneEpoch === blocked.progress.epoch) this.#queue.refuse(blocked.progress, blocked.number, reason);
+    for (const { progress, laneEpoch, number } of this.#blocked.takeAll(this.#state)) {
+      if (laneEpoch === progress.epoch) this.#queue.refuse(progress, number, reason);
     }
-    this.#blocked.takeEnded();
   }
 
   #moveCursors(): void {

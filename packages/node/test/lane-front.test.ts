@@ -12,7 +12,9 @@ import {
   writePing,
   writeWaitCancel,
   writeWaitQuery,
+  RequestMode,
 } from "@headrace/link";
+import type { OfferAnswer } from "@headrace/link";
 import type { ByteConnection } from "@headrace/ports";
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -45,6 +47,10 @@ class FakeShard implements LaneShard {
   }
   cancel(lane: Lane, number: number, how: CancelHow): void {
     this.cancelled.push({ lane, number, how });
+  }
+  readonly offerAnswers: { lane: Lane; answer: OfferAnswer }[] = [];
+  answerOffer(lane: Lane, answer: OfferAnswer): void {
+    this.offerAnswers.push({ lane, answer });
   }
   laneClosed(lane: Lane): void {
     this.closed.push(lane);
@@ -317,6 +323,7 @@ test("a shard that is not here and a stopping node refuse at once", () => {
     placementEpoch: 1,
     count: 1,
     flags: 0,
+    mode: RequestMode.whole,
     firstNumber: 1,
     lowestUnanswered: 1,
     executedUpTo: -1,

@@ -15,6 +15,7 @@ import {
   FrameType,
   GatewayHandshake,
   ReplyPayload,
+  RequestMode,
   writeLaneOpen,
 } from "@headrace/link";
 import { testDigest } from "./memory-world.ts";
@@ -77,6 +78,7 @@ export class TestGateway {
       placementEpoch: 1,
       count,
       flags: 0,
+      mode: RequestMode.whole,
       firstNumber,
       lowestUnanswered: 1,
       executedUpTo: -1,

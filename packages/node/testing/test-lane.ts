@@ -1,6 +1,7 @@
 /** One client as the shard sees it: sends commands in frames and writes down what comes back, as text. */
 import { bytesOf, concatBytes, latin1 } from "@headrace/bytes";
 import type { Ack } from "@headrace/commands";
+import { RequestMode } from "@headrace/link";
 import type { RefuseReason } from "@headrace/link";
 import type { Lane, LaneSink, RequestBatch } from "../src/shard-api.ts";
 
@@ -29,10 +30,12 @@ export class TestLane implements Lane, LaneSink {
   nextNumber = 1;
   /** Of the next frames: not −1 for a resend. */
   executedUpTo = -1;
+  mode: RequestMode = RequestMode.whole;
   /** `4 +OK`, `5-6 lost`, `7 refused 1 leader 102`, in the order in which it came. */
   readonly events: string[] = [];
   /** Blocked calls that the shard has spoken of: `4 1-0`. */
   readonly parkedCalls: string[] = [];
+  readonly offers: { readonly number: number; readonly offer: number }[] = [];
   /** Position of the last write answered. */
   writeTerm = 0;
   writeIndex = 0;
@@ -58,6 +61,7 @@ export class TestLane implements Lane, LaneSink {
       firstNumber: this.nextNumber,
       count: commands.length,
       executedUpTo: this.executedUpTo,
+      mode: this.mode,
       bytes,
     });
     this.nextNumber += commands.length;
@@ -114,6 +118,14 @@ export class TestLane implements Lane, LaneSink {
 
   parked(_lane: Lane, _shard: number, _epoch: number, number: number, ids: readonly string[]): void {
     this.parkedCalls.push([`${number}`, ...ids].join(" "));
+  }
+
+  offer(_lane: Lane, _shard: number, number: number, offer: number): void {
+    this.offers.push({ number, offer });
+  }
+
+  offerVoid(_lane: Lane, _shard: number, number: number): void {
+    this.events.push(`${number} void`);
   }
 
   lost(_lane: Lane, _shard: number, _epoch: number, firstNumber: number, count: number): void {

@@ -11,6 +11,7 @@ import { helpCommand } from "../help.ts";
 import { defineCommand } from "../record.ts";
 import { list } from "./client-list.ts";
 import { clientLine } from "./client-line.ts";
+import { unblock } from "./client-unblock.ts";
 import { isClientName } from "./client-name.ts";
 
 const FLAGS = Flag.noscript | Flag.loading | Flag.stale;
@@ -190,6 +191,8 @@ const help = helpCommand(
     "    Assign the name <name> to the current connection.",
     "TRACKING OFF",
     "    Server assisted client side caching is not supported.",
+    "UNBLOCK <clientid> [TIMEOUT|ERROR]",
+    "    Unblock the specified blocked client.",
   ],
 );
 
@@ -200,5 +203,5 @@ export const client = defineCommand({
   group: "connection",
   summary: "A container for client connection commands",
   complexity: "Depends on subcommand.",
-  subcommands: [ack, getname, help, id, info, list, noEvict, noTouch, setinfo, setname, tracking],
+  subcommands: [ack, getname, help, id, info, list, noEvict, noTouch, setinfo, setname, tracking, unblock],
 });

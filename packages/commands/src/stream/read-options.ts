@@ -1,9 +1,8 @@
 /**
- * What XREAD and XREADGROUP share: their options, read from the left up to STREAMS, and the shape of the reply.
+ * What XREAD and XREADGROUP share: their options, read from the left up to STREAMS.
  * Source: t_stream.c xreadCommand.
  */
-import { digitCount, writeDigits } from "@headrace/bytes";
-import type { ReplyWriterApi, Request } from "@headrace/resp";
+import type { Request } from "@headrace/resp";
 import { readLong } from "../args.ts";
 import { Errors } from "../errors.ts";
 
@@ -81,26 +80,4 @@ export class ReadOptions {
     this.blockMs = timeoutMs;
     return null;
   }
-}
-
-/**
- * Puts the outer header in front of what was written since `from`: how many streams answered is known only then. RESP3: a map of key to
- * entries; RESP2: an array of pairs.
- */
-export function insertStreamsHeader(reply: ReplyWriterApi, from: number, streams: number): void {
-  const writer = reply.writer;
-  const headerBytes = 3 + digitCount(streams);
-  writer.reserve(headerBytes);
-  writer.bytes.copyWithin(from + headerBytes, from, writer.length);
-  writer.length += headerBytes;
-  writer.bytes[from] = reply.version === 3 ? 37 : 42;
-  const at = writeDigits(writer.bytes, from + 1, streams);
-  writer.bytes[at] = 13;
-  writer.bytes[at + 1] = 10;
-}
-
-/** Begins one stream's part: its key. Its array of entries follows. */
-export function writeStreamKey(reply: ReplyWriterApi, request: Request, keyArgument: number): void {
-  if (reply.version === 2) reply.array(2);
-  reply.bulk(request.bytes, request.start(keyArgument), request.end(keyArgument));
 }

@@ -8,7 +8,9 @@ import type { ShardContext } from "../command.ts";
 import { Errors } from "../errors.ts";
 import { findStreamsKeys } from "../keys.ts";
 import { defineCommand } from "../record.ts";
-import { insertStreamsHeader, ReadOptions, writeStreamKey } from "./read-options.ts";
+import { ReadOptions } from "./read-options.ts";
+import { isStreamError, refuseStream, StreamsReply } from "./streams-reply.ts";
+import type { StreamError } from "./streams-reply.ts";
 
 const DOLLAR = 36;
 const PLUS = 43;
@@ -21,6 +23,7 @@ const OPTION_VALUES: ReadonlyMap<string, number> = new Map([
 ]);
 
 const options = new ReadOptions();
+const answer = new StreamsReply();
 
 export const xread = defineCommand({
   name: "xread",
@@ -34,6 +37,7 @@ export const xread = defineCommand({
     "For each stream mentioned: O(N) with N being the number of elements being returned, it means that XREAD-ing with a fixed COUNT is O(1). Note that when the BLOCK option is used, XADD will pay O(M) time in order to serve the M clients blocked on the stream getting new data.",
   syntax: "[COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]",
   categories: ["stream"],
+  fanOut: { by: "streams" },
   keys: {
     first: 0,
     last: -1,
@@ -52,9 +56,8 @@ function execute(context: ShardContext): void {
   const error = options.read(request, false);
   if (error !== null) return reply.error(error);
   const ids = context.resumed === null ? resolveIds(context) : context.resumed.resolvedIds;
-  if (typeof ids === "string") return reply.error(ids);
-  const from = reply.writer.length;
-  let streams = 0;
+  if (isStreamError(ids)) return refuseStream(context, ids);
+  answer.begin(context, options);
   for (let k = 0; k < options.streamCount; k++) {
     const found = keyspace.find(request.latin1(options.firstKey + k));
     if (found === null || found.stream.length === 0) continue;
@@ -62,12 +65,11 @@ function execute(context: ShardContext): void {
     if (start === null) continue;
     const range = found.stream.range(start, MAX_ID, options.count, false);
     if (range.count === 0) continue;
-    writeStreamKey(reply, request, options.firstKey + k);
+    answer.open(request, options.firstKey + k);
     reply.array(range.count);
     range.writeTo(reply.writer);
-    streams++;
   }
-  if (streams > 0) return insertStreamsHeader(reply, from, streams);
+  if (answer.finish()) return;
   if (!options.blocks || context.denyBlocking) return reply.nullArray();
   context.block({
     keys: keyNames(request),
@@ -92,12 +94,12 @@ function namesPosition(request: Request): boolean {
   return false;
 }
 
-/** Where each stream is read from; or the error text. */
-function resolveIds({ request, keyspace }: ShardContext): StreamId[] | string {
+/** Where each stream is read from; or the error. */
+function resolveIds({ request, keyspace }: ShardContext): StreamId[] | StreamError {
   const ids: StreamId[] = [];
   for (let k = 0; k < options.streamCount; k++) {
     const i = options.firstKey + options.streamCount + k;
-    if (isByte(request, i, GREATER)) return Errors.newIdWithoutGroup;
+    if (isByte(request, i, GREATER)) return { stream: k, text: Errors.newIdWithoutGroup };
     const wantsLast = isByte(request, i, PLUS);
     if (wantsLast || isByte(request, i, DOLLAR)) {
       const found = keyspace.find(request.latin1(options.firstKey + k));
@@ -106,7 +108,7 @@ function resolveIds({ request, keyspace }: ShardContext): StreamId[] | string {
       continue;
     }
     const id = readStrictId(request, i);
-    if (id === null) return Errors.invalidStreamId;
+    if (id === null) return { stream: k, text: Errors.invalidStreamId };
     ids.push(id);
   }
   return ids;

@@ -10,13 +10,15 @@
 import { entriesReadAfterDelivery, MAX_ID } from "@headrace/engine";
 import type { GroupView, KeyView, StreamId } from "@headrace/engine";
 import { isByte, readStrictId } from "../args.ts";
-import { Flag } from "../command.ts";
+import { Flag, ReadMode } from "../command.ts";
 import type { ShardContext } from "../command.ts";
 import { Errors, noKeyOrGroupInRead } from "../errors.ts";
 import { findStreamsKeys } from "../keys.ts";
 import { defineCommand } from "../record.ts";
 import { effectBytes } from "./effect-room.ts";
-import { insertStreamsHeader, ReadOptions, writeStreamKey } from "./read-options.ts";
+import { ReadOptions } from "./read-options.ts";
+import { isStreamError, refuseStream, StreamsReply } from "./streams-reply.ts";
+import type { StreamError } from "./streams-reply.ts";
 import { writeId } from "./write-id.ts";
 
 const DOLLAR = 36;
@@ -36,6 +38,7 @@ const OPTION_VALUES: ReadonlyMap<string, number> = new Map([
 const EFFECTS_MAX = 3;
 
 const options = new ReadOptions();
+const answer = new StreamsReply();
 
 export const xreadgroup = defineCommand({
   name: "xreadgroup",
@@ -59,6 +62,7 @@ export const xreadgroup = defineCommand({
     find: (request, into) => findStreamsKeys(request, OPTION_VALUES, into),
   },
   execute,
+  fanOut: { by: "streams" },
   handsOutData: true,
   timeOut: (reply) => reply.nullArray(),
 });
@@ -76,20 +80,27 @@ function execute(context: ShardContext): void {
   const error = options.read(request, true);
   if (error !== null) return reply.error(error);
   const reads = findReads(context);
-  if (typeof reads === "string") return reply.error(reads);
+  if (isStreamError(reads)) return refuseStream(context, reads);
+  if (context.readMode === ReadMode.check) return reply.ok();
+  if (context.looksOnly) return look(context, reads);
   const consumer = request.latin1(options.groupArgument + 1);
   let effectBytesMax = 0;
   for (const { found, group } of reads) effectBytesMax += effectBytes(EFFECTS_MAX, found.key, group.name, consumer);
   if (effectBytesMax > context.effectRoomBytes) return reply.error(Errors.tooLargeForEntry);
-  const from = reply.writer.length;
-  let streams = 0;
+  answer.begin(context, options);
+  const onlyMeets = context.readMode === ReadMode.offered && context.resumed === null;
   for (const read of reads) {
     meetConsumer(context, read, consumer);
-    const served = read.after === null ? serveNew(context, read, consumer) : serveHistory(context, read, consumer);
-    if (served) streams++;
+    if (onlyMeets) continue;
+    if (read.after !== null) serveHistory(context, read, consumer);
+    else if (!standsBehind(context, read)) serveNew(context, read, consumer);
   }
-  if (streams > 0) return insertStreamsHeader(reply, from, streams);
+  if (answer.finish()) return;
   if (!options.blocks || context.denyBlocking) return reply.nullArray();
+  block(context, reads);
+}
+
+function block(context: ShardContext, reads: readonly GroupRead[]): void {
   context.block({
     keys: reads.map((read) => read.found.key),
     timeoutMs: options.blockMs,
@@ -99,8 +110,26 @@ function execute(context: ShardContext): void {
   });
 }
 
-/** All streams with their groups and ids, checked one after the other; or the error text. */
-function findReads({ request, keyspace }: ShardContext): GroupRead[] | string {
+/** A call that waits in a queue: whether it would be given anything now. */
+function look(context: ShardContext, reads: readonly GroupRead[]): void {
+  if (reads.some((read) => hasNew(context, read))) context.offer();
+  else block(context, reads);
+}
+
+function hasNew(context: ShardContext, { found, group, after }: GroupRead): boolean {
+  if (after !== null || context.isOffered(found.key, group.name)) return false;
+  const start = group.lastDeliveredId.next();
+  return start !== null && found.stream.length > 0 && found.stream.range(start, MAX_ID, 1, false).count > 0;
+}
+
+/** A call that may wait does not pass by one that waits longer and is being asked whether it takes what there is. */
+function standsBehind(context: ShardContext, { found, group }: GroupRead): boolean {
+  const mayWait = options.blocks || context.readMode === ReadMode.partBehind;
+  return mayWait && context.isOffered(found.key, group.name);
+}
+
+/** All streams with their groups and ids, checked one after the other; or the error. */
+function findReads({ request, keyspace }: ShardContext): GroupRead[] | StreamError {
   const groupName = request.latin1(options.groupArgument);
   const reads: GroupRead[] = [];
   for (let k = 0; k < options.streamCount; k++) {
@@ -109,13 +138,13 @@ function findReads({ request, keyspace }: ShardContext): GroupRead[] | string {
     const key = request.latin1(keyArgument);
     const found = keyspace.find(key);
     const group = found === null ? null : found.stream.group(groupName);
-    if (found === null || group === null) return noKeyOrGroupInRead(key, groupName);
-    if (isByte(request, i, DOLLAR)) return Errors.dollarInReadGroup;
-    if (isByte(request, i, PLUS)) return Errors.plusInReadGroup;
+    if (found === null || group === null) return { stream: k, text: noKeyOrGroupInRead(key, groupName) };
+    if (isByte(request, i, DOLLAR)) return { stream: k, text: Errors.dollarInReadGroup };
+    if (isByte(request, i, PLUS)) return { stream: k, text: Errors.plusInReadGroup };
     let after: StreamId | null = null;
     if (!isByte(request, i, GREATER)) {
       after = readStrictId(request, i);
-      if (after === null) return Errors.invalidStreamId;
+      if (after === null) return { stream: k, text: Errors.invalidStreamId };
       // Redis writes `>` as the greatest id inside: whoever sends that id gets what `>` gets.
       if (after.equals(MAX_ID)) after = null;
     }
@@ -133,24 +162,23 @@ function meetConsumer({ effects, nowMs, resumed }: ShardContext, { found, group 
   }
 }
 
-function serveNew(context: ShardContext, read: GroupRead, consumer: string): boolean {
+function serveNew(context: ShardContext, read: GroupRead, consumer: string): void {
   const { request, reply, effects, nowMs } = context;
   const { found, group } = read;
   const start = group.lastDeliveredId.next();
-  if (start === null || found.stream.length === 0) return false;
+  if (start === null || found.stream.length === 0) return;
   const range = found.stream.range(start, MAX_ID, options.count, false);
-  if (range.count === 0) return false;
+  if (range.count === 0) return;
   const entriesRead = entriesReadAfterDelivery(found.stream, group, range);
-  writeStreamKey(reply, request, read.keyArgument);
+  answer.open(request, read.keyArgument);
   reply.array(range.count);
   range.writeTo(reply.writer);
   effects.deliver(found.key, group.name, consumer, range.lastId, entriesRead, nowMs, options.noAck);
   effects.touchConsumer(found.key, group.name, consumer, nowMs, nowMs);
-  return true;
 }
 
 /** Each stream is there, if only with an empty list. An entry whose body is gone shows its id and a null, and counts no delivery. */
-function serveHistory(context: ShardContext, read: GroupRead, consumer: string): boolean {
+function serveHistory(context: ShardContext, read: GroupRead, consumer: string): void {
   const { request, reply, effects, nowMs } = context;
   const { found, group } = read;
   const pending: StreamId[] = [];
@@ -162,7 +190,7 @@ function serveHistory(context: ShardContext, read: GroupRead, consumer: string):
     });
   }
   let existing = 0;
-  writeStreamKey(reply, request, read.keyArgument);
+  answer.open(request, read.keyArgument);
   reply.array(pending.length);
   for (const id of pending) {
     const range = found.stream.range(id, id, 1, false);
@@ -180,5 +208,4 @@ function serveHistory(context: ShardContext, read: GroupRead, consumer: string):
     effects.redeliver(found.key, group.name, consumer, pending[0]!, pending[pending.length - 1]!, nowMs);
   }
   effects.touchConsumer(found.key, group.name, consumer, nowMs, nowMs);
-  return true;
 }

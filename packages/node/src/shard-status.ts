@@ -1,0 +1,68 @@
+/** What a replica says of itself, out of the parts that know it: for metrics, INFO and `headrace cluster status`. */
+import type { ShardStateApi } from "@headrace/engine";
+import { Role } from "@headrace/raft-ts";
+import type { RaftNodeApi } from "@headrace/raft-ts";
+import type { ShardStatus, SlotRange } from "./shard-api.ts";
+
+export interface ShardParts {
+  readonly groupId: number;
+  readonly replicaId: number;
+  readonly isReady: boolean;
+  readonly isReplacing: boolean;
+  readonly failed: string | null;
+  readonly slots: readonly SlotRange[];
+  readonly state: ShardStateApi;
+  readonly raft: RaftNodeApi;
+  readonly raftLog: { firstIndex(): number; readonly retainedBytes: number };
+  readonly storage: { readonly durableIndex: number };
+  readonly checkpointer: { readonly index: number };
+  readonly uncommitted: { readonly bytes: number };
+  readonly queue: { readonly bytes: number };
+  readonly held: { readonly count: number; readonly bytes: number };
+  readonly blocked: { readonly count: number };
+  readonly waits: { readonly count: number };
+  readonly executor: { readonly executed: number; readonly refusedForSpace: number };
+  readonly rollback: { readonly count: number };
+  readonly intake: { readonly refusedAppends: number; readonly isPaused: boolean };
+}
+
+export function shardStatus(parts: ShardParts): ShardStatus {
+  const { groupId, replicaId, state, slots } = parts;
+  const raft = parts.raft.status();
+  const others = raft.progress.filter((view) => view.id !== replicaId);
+  return {
+    groupId,
+    replicaId,
+    role: raft.role,
+    term: raft.term,
+    leader: raft.leader,
+    ready: parts.isReady,
+    dirty: raft.role !== Role.leader && state.index > raft.commit,
+    reloading: parts.isReplacing,
+    failed: parts.failed,
+    lastIndex: raft.lastIndex,
+    stateIndex: state.index,
+    logTimeMs: state.logTimeMs,
+    durableIndex: parts.storage.durableIndex,
+    commitIndex: raft.commit,
+    checkpointIndex: parts.checkpointer.index,
+    firstLogIndex: parts.raftLog.firstIndex(),
+    logBytes: parts.raftLog.retainedBytes,
+    uncommittedBytes: parts.uncommitted.bytes,
+    queuedBytes: parts.queue.bytes,
+    heldReplies: parts.held.count,
+    heldBytes: parts.held.bytes,
+    blockedCalls: parts.blocked.count,
+    waits: parts.waits.count,
+    dirtyBytes: state.dirtyBytes,
+    keys: state.keyspace.size,
+    executed: parts.executor.executed,
+    rollbacks: parts.rollback.count,
+    refusedForSpace: parts.executor.refusedForSpace,
+    refusedAppends: parts.intake.refusedAppends,
+    appendsPaused: parts.intake.isPaused,
+    members: raft.confState,
+    slots,
+    matches: others.map((view) => ({ replica: view.id, match: view.match, isLearner: view.isLearner })),
+  };
+}
