@@ -4,7 +4,7 @@
  * Numbers of the last look: bench/results/command-xadd.txt.
  */
 import { asciiBytes, ByteWriter, concatBytes } from "@headrace/bytes";
-import { Ack, executeShardCommand, findCommand, ReadMode, type ShardContext } from "@headrace/commands";
+import { type Ack, executeShardCommand, findCommand, ReadMode, type ShardContext } from "@headrace/commands";
 import { type Effects, ShardState } from "@headrace/engine";
 import { DecodeResult, ReplyWriter, RequestDecoder } from "@headrace/resp";
 
@@ -27,8 +27,9 @@ class BenchContext implements ShardContext {
   effects: Effects;
   nowMs = 0;
   nodeBounds = BOUNDS;
+  idempotenceWindow = { durationSeconds: 100, maxSize: 100 };
   readonly effectRoomBytes = Number.POSITIVE_INFINITY;
-  ack: Ack = Ack.committed;
+  ack: Ack | null = null;
   resumed = null;
   denyBlocking = false;
   readonly readMode = ReadMode.whole;

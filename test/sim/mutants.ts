@@ -83,9 +83,9 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "group deliveries at the connection's ack level",
-    file: "packages/node/src/turn-replies.ts",
-    find: "const ack = record.handsOutData ? Ack.committed : context.ack;",
-    replace: "const ack = context.ack;",
+    file: "packages/node/src/open-batch.ts",
+    find: "if (record.handsOutData) return Ack.committed;",
+    replace: "",
     invariant: "I6",
     tier: "test",
   },

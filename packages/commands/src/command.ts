@@ -114,6 +114,12 @@ export interface BlockedCall {
 export const ReadMode = { whole: 0, part: 1, check: 2, partBehind: 3, offered: 4 } as const;
 export type ReadMode = (typeof ReadMode)[keyof typeof ReadMode];
 
+/** How long and how many idempotent ids a stream keeps: settings of the cluster, resolved by the leader. */
+export interface IdempotenceWindow {
+  readonly durationSeconds: number;
+  readonly maxSize: number;
+}
+
 /** What a handler on the leader sees. It must not keep any of it. */
 export interface ShardContext {
   readonly request: Request;
@@ -123,13 +129,15 @@ export interface ShardContext {
   /** The log time of the open batch: the only clock. */
   readonly nowMs: number;
   readonly nodeBounds: NodeBounds;
+  /** What streams get that are made now. */
+  readonly idempotenceWindow: IdempotenceWindow;
   /**
    * Bytes that the effects of this command may take: it never spans two log entries, and an entry has a bound. The request itself fits. A handler
    * whose effects repeat names or list ids out of the state stops in time, or refuses before its first effect.
    */
   readonly effectRoomBytes: number;
-  /** Level of the write, resolved from connection and cluster; XADD's `ACK` option overrides it here. */
-  ack: Ack;
+  /** The command's own level (XADD's `ACK`); null: that of connection, stream or cluster counts (ack.ts). */
+  ack: Ack | null;
   /** Not null when the call was woken from a block and runs again. */
   readonly resumed: BlockedCall | null;
   /** True where blocking is not allowed (inside MULTI): behave as timed out. */

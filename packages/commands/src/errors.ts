@@ -21,6 +21,7 @@ export const Errors = {
   clientName: "ERR Client names cannot contain spaces, newlines or special characters.",
   clientAck: "ERR ack must be 0, 1, ALL or DEFAULT",
   ackOption: "ERR ACK must be 0, 1 or ALL",
+  streamAck: "ERR ACK must be 0, 1, ALL or DEFAULT",
   invalidClientId: "ERR Invalid client ID",
   unblockReason: "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR",
   unblocked: "UNBLOCKED client unblocked via CLIENT UNBLOCK",
@@ -45,6 +46,18 @@ export const Errors = {
   limitWithoutStrategy: "ERR syntax error, LIMIT cannot be used without specifying a trimming strategy",
   limitWithoutTilde: "ERR syntax error, LIMIT cannot be used without the special ~ option",
   trimWithoutStrategy: "ERR syntax error, XTRIM must be called with a trimming strategy",
+  iidTwice: "ERR syntax error, IDMP/IDMPAUTO specified multiple times",
+  iidAutoProducer: "ERR syntax error, IDMPAUTO requires a non-empty producer ID",
+  iidProducer: "ERR syntax error, IDMP requires a non-empty producer ID",
+  iidGivenEmpty: "ERR syntax error, IDMP requires a non-empty idempotent ID",
+  iidNeedsAutoId: "ERR syntax error, IDMP/IDMPAUTO can be used only with auto-generated IDs",
+  idempotenceDuration: "ERR IDMP-DURATION must be between 1 and 86400 seconds",
+  idempotenceMaxSize: "ERR IDMP-MAXSIZE must be between 1 and 10000 entries",
+  noParameter: "ERR At least one parameter must be specified",
+  producerEmpty: "ERR producer ID must be non-empty",
+  iidEmpty: "ERR idempotent ID must be non-empty",
+  noSuchMessage: "ERR No such message in stream",
+  iidOfAnother: "ERR IID already exists for this producer with a different stream ID",
   groupOnlyReadGroup: "ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead.",
   noAckOnlyReadGroup: "ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead.",
   claimOnlyReadGroup: "ERR The CLAIM option is only supported by XREADGROUP. You called XREAD instead.",
@@ -156,6 +169,10 @@ export function unrecognizedClaimOption(option: string): string {
 
 export function unrecognizedNackOption(option: string): string {
   return `ERR Unrecognized XNACK option '${shown(option)}'`;
+}
+
+export function givenTwice(parameter: string): string {
+  return `ERR ${parameter} specified multiple times`;
 }
 
 export function unknownClientAttribute(name: string): string {

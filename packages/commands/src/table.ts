@@ -34,10 +34,12 @@ import { xack } from "./stream/xack.ts";
 import { xackdel } from "./stream/xackdel.ts";
 import { xadd } from "./stream/xadd.ts";
 import { xautoclaim } from "./stream/xautoclaim.ts";
+import { xcfgset } from "./stream/xcfgset.ts";
 import { xclaim } from "./stream/xclaim.ts";
 import { xdel } from "./stream/xdel.ts";
 import { xdelex } from "./stream/xdelex.ts";
 import { xgroup } from "./stream/xgroup.ts";
+import { xidmprecord } from "./stream/xidmprecord.ts";
 import { xinfo } from "./stream/xinfo.ts";
 import { xlen } from "./stream/xlen.ts";
 import { xnack } from "./stream/xnack.ts";
@@ -54,10 +56,12 @@ export const commandTable: readonly CommandRecord[] = [
   xackdel,
   xadd,
   xautoclaim,
+  xcfgset,
   xclaim,
   xdel,
   xdelex,
   xgroup,
+  xidmprecord,
   xinfo,
   xlen,
   xnack,

@@ -7,7 +7,7 @@ import { KeyWatch, ShardState } from "@headrace/engine";
 import { DecodeResult, ReplyWriter, RequestDecoder } from "@headrace/resp";
 import type { Effects } from "@headrace/engine";
 import type { Request } from "@headrace/resp";
-import { Ack, Errors, exec, execAbortedBy, executeShardCommand, findCommand, isQueuedInMulti } from "../src/index.ts";
+import { Errors, exec, execAbortedBy, executeShardCommand, findCommand, isQueuedInMulti } from "../src/index.ts";
 import { ReadMode, refusal, slotOfKeys, Transaction, watch } from "../src/index.ts";
 import type { BlockedCall, CommandRecord, Session, SessionServices, ShardContext } from "../src/index.ts";
 import { FakeServices } from "./fake-services.ts";
@@ -69,6 +69,7 @@ export class CommandHarness {
   readonly services: SessionServices;
   nowMs: number;
   nodeBounds: { maxEntries: number; maxBytes: number };
+  idempotenceWindow: { durationSeconds: number; maxSize: number };
   readonly #clients: HarnessClient[];
   #blocked: Blocked[];
 
@@ -76,13 +77,22 @@ export class CommandHarness {
     this.state = new ShardState();
     this.nowMs = HARNESS_START_MS;
     this.nodeBounds = { maxEntries: 100, maxBytes: 4096 };
+    this.idempotenceWindow = { durationSeconds: 100, maxSize: 100 };
     this.#clients = [];
     this.#blocked = [];
     this.services = new FakeServices(
       () => this.#clients.map((client) => client.session),
       () => this.nowMs,
       () => this.state.keyspace.size,
+      (name, value) => this.#follow(name, Number(value)),
     );
+  }
+
+  #follow(name: string, value: number): void {
+    if (name === "stream-node-max-entries") this.nodeBounds.maxEntries = value;
+    if (name === "stream-node-max-bytes") this.nodeBounds.maxBytes = value;
+    if (name === "stream-idmp-duration") this.idempotenceWindow.durationSeconds = value;
+    if (name === "stream-idmp-maxsize") this.idempotenceWindow.maxSize = value;
   }
 
   connect(): HarnessClient {
@@ -147,7 +157,7 @@ export class CommandHarness {
     resumed: BlockedCall | null,
   ): BlockedCall | null {
     const before = reply.writer.length;
-    const blocked = this.#inBatch((effects) => this.#call(client, record, request, { reply, effects, resumed }));
+    const blocked = this.#inBatch((effects) => this.#call(record, request, { reply, effects, resumed }));
     if (blocked !== null) {
       assert(reply.writer.length === before, "a call that blocks has written no reply");
       if (resumed === null) this.#park(client, request, blocked);
@@ -165,7 +175,6 @@ export class CommandHarness {
 
   /** `resumed` undefined: inside MULTI. */
   #call(
-    client: HarnessClient,
     record: CommandRecord,
     request: Request,
     into: {
@@ -185,7 +194,8 @@ export class CommandHarness {
       nowMs: effects.logTimeMs,
       nodeBounds: this.nodeBounds,
       effectRoomBytes: Number.POSITIVE_INFINITY,
-      ack: client.session.ack ?? Ack.committed,
+      idempotenceWindow: this.idempotenceWindow,
+      ack: null,
       resumed,
       denyBlocking: into.isInMulti === true,
       readMode: ReadMode.whole,
@@ -225,8 +235,7 @@ export class CommandHarness {
     this.#inBatch((effects) => {
       for (const { record, bytes } of queued) {
         const request = decoded(bytes);
-        if (record.execute !== null)
-          this.#call(client, record, request, { reply, effects, resumed: null, isInMulti: true });
+        if (record.execute !== null) this.#call(record, request, { reply, effects, resumed: null, isInMulti: true });
         else if (record.answer === null) reply.integer(0);
         else record.answer({ request, reply, session: client.session, services: this.services, defer: neverDeferred });
       }

@@ -10,14 +10,23 @@ export class FakeServices implements SessionServices {
   readonly #sessions: () => readonly Session[];
   readonly #nowMs: () => number;
   readonly #keys: () => number;
+  readonly #onSetting: (name: string, value: string) => void;
   readonly #settings: Map<string, string>;
 
-  constructor(sessions: () => readonly Session[], nowMs: () => number, keys: () => number) {
+  constructor(
+    sessions: () => readonly Session[],
+    nowMs: () => number,
+    keys: () => number,
+    onSetting: (name: string, value: string) => void,
+  ) {
     this.#sessions = sessions;
     this.#nowMs = nowMs;
     this.#keys = keys;
+    this.#onSetting = onSetting;
     this.#settings = new Map([
       ["maxmemory", "0"],
+      ["stream-idmp-duration", "100"],
+      ["stream-idmp-maxsize", "100"],
       ["stream-node-max-bytes", "4096"],
       ["stream-node-max-entries", "100"],
     ]);
@@ -46,6 +55,7 @@ export class FakeServices implements SessionServices {
   setSetting(name: string, value: string, done: (error: string | null) => void): void {
     if (!this.#settings.has(name)) return done(unknownSetting(name));
     this.#settings.set(name, value);
+    this.#onSetting(name, value);
     done(null);
   }
 

@@ -60,8 +60,25 @@ export interface StreamView {
   trimByPolicy(policy: ReferencePolicy, bound: TrimBound, limit: number): PolicyCut;
   /** Some group has not delivered the id yet, or has it pending. */
   isReferenced(id: StreamId): boolean;
+  /** What it knows of its producers' idempotent ids; null: nothing yet, and the default window. */
+  readonly idempotence: IdempotenceView | null;
+  /** Its own acknowledgement level, as in `Ack`; null: it has none. */
+  readonly ack: 0 | 1 | 2 | null;
   /** Live entries with an id > `id` (for lag), by counting, or null when Redis would not know it. */
   countAfter(id: StreamId): number;
+}
+
+/** Idempotent producing (XADD IDMP): which iid of which producer has become which entry, within a window of time and number. */
+export interface IdempotenceView {
+  readonly durationSeconds: number;
+  /** Iids kept of each producer. */
+  readonly maxSize: number;
+  /** In the stream's life. */
+  readonly iidsAdded: number;
+  readonly duplicates: number;
+  /** The entry's id, deleted or not, when bytes[start, end) is known as this producer's iid at this time. */
+  find(producer: string, bytes: Uint8Array, start: number, end: number, nowMs: number): StreamId | null;
+  countTracked(nowMs: number): { readonly producers: number; readonly iids: number };
 }
 
 /** `count` entries to remove, the first ones; `firstKeptId` is where the stream then begins (null: becomes empty). */
@@ -167,6 +184,8 @@ export interface KeyView {
 
 export interface Keyspace {
   readonly size: number;
+  /** False: no stream has an acknowledgement level of its own. */
+  readonly anyAcks: boolean;
   find(key: string): KeyView | null;
   /** Index of the last writer of the key, deleted keys included as long as their deletion is not committed; 0 when clean. */
   lastWriterIndex(key: string): number;
@@ -219,6 +238,12 @@ export interface Effects {
   deleteEntries(key: string, ids: readonly StreamId[]): void;
   deleteKey(key: string): void;
   setStreamId(key: string, lastId: StreamId, entriesAdded: number, maxDeletedId: StreamId): void;
+  /** source[start, end) is from now on the producer's iid of this entry. The oldest of the producer's make room. */
+  recordIid(key: string, producer: string, source: Uint8Array, start: number, end: number, id: StreamId): void;
+  countDuplicateIid(key: string): void;
+  /** Another window than before begins with nothing known. */
+  configureIdempotence(key: string, durationSeconds: number, maxSize: number): void;
+  setStreamAck(key: string, ack: 0 | 1 | 2 | null): void;
   createGroup(key: string, group: string, lastDeliveredId: StreamId, entriesRead: number): void;
   setGroupId(key: string, group: string, lastDeliveredId: StreamId, entriesRead: number): void;
   destroyGroup(key: string, group: string): void;

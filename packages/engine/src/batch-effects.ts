@@ -10,12 +10,14 @@ import {
   BATCH_KIND_EFFECTS,
   EFFECT_VERSION,
   EffectType,
+  NO_STREAM_ACK,
   SESSION_BYTES,
 } from "./effect-format.ts";
 import { ENTRY_COLUMN_BYTES, type EffectApplier } from "./effect-applier.ts";
 import { DELIVERY_COUNT_MAX } from "./delivery-count.ts";
 import { ENTRY_HEAD_BYTES_MAX, writeEntry } from "./entry-form.ts";
 import type { Group } from "./group.ts";
+import { DURATION_SECONDS_MAX, IIDS_MAX } from "./idempotence.ts";
 import type { KeyspaceState, StreamKey } from "./keyspace-state.ts";
 import { OriginRuns } from "./origin-runs.ts";
 import { UINT48_MAX } from "./pending-leaf.ts";
@@ -169,6 +171,7 @@ export class BatchEffects implements Effects {
   }
 
   #head(type: EffectType): void {
+    if (this.#encoded === 0) this.#keyspace.passTime(this.logTimeMs);
     const writer = this.#writer;
     writer.u8(type);
     writer.u8(EFFECT_VERSION);
@@ -283,6 +286,43 @@ export class BatchEffects implements Effects {
     writer.f64(entriesAdded);
     maxDeletedId.write(writer);
     this.#end(EffectType.setStreamId);
+  }
+
+  recordIid(key: string, producer: string, source: Uint8Array, start: number, end: number, id: StreamId): void {
+    this.#keyspace.existing(key);
+    assert(producer.length > 0 && end > start, "nameless producer or iid");
+    const writer = this.#begin(EffectType.recordIid);
+    writer.string(key);
+    writer.string(producer);
+    writer.u32(end - start);
+    writer.raw(source, start, end);
+    id.write(writer);
+    this.#end(EffectType.recordIid);
+  }
+
+  countDuplicateIid(key: string): void {
+    this.#keyspace.existing(key);
+    this.#begin(EffectType.countDuplicate).string(key);
+    this.#end(EffectType.countDuplicate);
+  }
+
+  configureIdempotence(key: string, durationSeconds: number, maxSize: number): void {
+    this.#keyspace.existing(key);
+    const isWindow = isBetween(durationSeconds, 1, DURATION_SECONDS_MAX) && isBetween(maxSize, 1, IIDS_MAX);
+    assert(isWindow, "no window of idempotence");
+    const writer = this.#begin(EffectType.configureIdempotence);
+    writer.string(key);
+    writer.u32(durationSeconds);
+    writer.u32(maxSize);
+    this.#end(EffectType.configureIdempotence);
+  }
+
+  setStreamAck(key: string, ack: 0 | 1 | 2 | null): void {
+    this.#keyspace.existing(key);
+    const writer = this.#begin(EffectType.setStreamAck);
+    writer.string(key);
+    writer.u8(ack ?? NO_STREAM_ACK);
+    this.#end(EffectType.setStreamAck);
   }
 
   createGroup(key: string, group: string, lastDeliveredId: StreamId, entriesRead: number): void {
@@ -423,6 +463,10 @@ function writeCounts(writer: ByteWriter, counts: readonly number[]): void {
     assert(count >= 0 && count <= DELIVERY_COUNT_MAX, "delivery count out of range");
     writer.f64(count);
   }
+}
+
+function isBetween(value: number, min: number, max: number): boolean {
+  return Number.isInteger(value) && value >= min && value <= max;
 }
 
 /** Pending records hold 48 bits. */

@@ -63,6 +63,7 @@ export class EffectApplier {
     assert(reader.remaining === 0, "bytes behind the last effect");
     this.#keyspace.writerIndex = index;
     this.logTimeMs = logTimeMs;
+    if (count > 0) this.#keyspace.passTime(logTimeMs);
     reader.offset = first;
     for (let i = 0; i < count; i++) {
       const type = reader.u8();
@@ -145,6 +146,25 @@ export class EffectApplier {
       case EffectType.dropReferences:
         this.#dropReferences(reader);
         return;
+      case EffectType.recordIid:
+        this.#recordIid(reader);
+        return;
+      case EffectType.countDuplicate: {
+        const key = this.#keyspace.existing(reader.string());
+        key.stream.ownIdempotence().countDuplicate();
+        this.#keyspace.touch(key);
+        return;
+      }
+      case EffectType.configureIdempotence: {
+        const key = this.#keyspace.existing(reader.string());
+        const durationSeconds = reader.u32();
+        key.stream.ownIdempotence().configure(durationSeconds, reader.u32());
+        this.#keyspace.touch(key);
+        return;
+      }
+      case EffectType.setStreamAck:
+        this.#keyspace.setAck(this.#keyspace.existing(reader.string()), reader.u8());
+        return;
       default:
         this.#applyToGroup(type, reader);
     }
@@ -210,6 +230,16 @@ export class EffectApplier {
     key.stream.entriesAdded = reader.f64();
     key.stream.maxDeletedId = StreamId.read(reader);
     this.#keyspace.touchUnseen(key);
+  }
+
+  #recordIid(reader: ByteReader): void {
+    const key = this.#keyspace.existing(reader.string());
+    const producer = reader.string();
+    const length = reader.u32();
+    const start = reader.skip(length);
+    key.stream.ownIdempotence().record(producer, reader.bytes, start, start + length, StreamId.read(reader));
+    this.#keyspace.touch(key);
+    this.#keyspace.scheduleIdempotence(key);
   }
 
   #applyToGroup(type: number, reader: ByteReader): void {

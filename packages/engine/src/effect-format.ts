@@ -31,7 +31,12 @@
  *                  only those that no group still needs. Groups and tombstones are resident, so every replica finds the same
  *   dropReferences string key · ids: no group has them pending any more
  *   giveBack       string key · string group · ids · f64 count each: pending for nobody, in this order
+ *   recordIid      string key · string producer · string iid · id of the entry
+ *   countDuplicate string key
+ *   configureIdempotence   string key · u32 seconds · u32 iids at most
+ *   setStreamAck   string key · u8 level (255: none of its own)
  *
+ * The first effect of a batch is preceded by what its log time alone changes: every stream forgets the iids that are too old by then.
  * The region stands in front of its columns because entries are encoded straight into it while the run is still growing.
  */
 export const BATCH_FORMAT_VERSION = 1;
@@ -73,6 +78,10 @@ export const EffectType = {
   trimByPolicy: 21,
   dropReferences: 22,
   giveBack: 23,
+  recordIid: 30,
+  countDuplicate: 31,
+  configureIdempotence: 32,
+  setStreamAck: 33,
 } as const;
 export type EffectType = (typeof EffectType)[keyof typeof EffectType];
 
@@ -81,3 +90,6 @@ const KNOWN_TYPES: ReadonlySet<number> = new Set(Object.values(EffectType));
 export function isKnownEffect(type: number): boolean {
   return KNOWN_TYPES.has(type);
 }
+
+/** `setStreamAck`: the stream has no level of its own. */
+export const NO_STREAM_ACK = 255;

@@ -10,6 +10,7 @@ export {
 } from "./delivery-count.ts";
 export { KeyWatch, KeyWatches } from "./key-watches.ts";
 export { ENTRIES_READ_UNKNOWN, entriesReadAfterDelivery, estimateEntriesRead, lagOf } from "./lag.ts";
+export { DEFAULT_DURATION_SECONDS, DEFAULT_IIDS_MAX, DURATION_SECONDS_MAX, IIDS_MAX } from "./idempotence.ts";
 export { scanCursor, scanCursorAge, scanCursorSlot } from "./scan.ts";
 export { ShardLoader } from "./shard-loader.ts";
 export { ShardState } from "./shard-state.ts";

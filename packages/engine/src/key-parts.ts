@@ -4,8 +4,9 @@ import { DamagedRowError } from "./api.ts";
 import { Block, MARK_DEAD, MARK_OPENS } from "./block.ts";
 import { Consumer } from "./consumer.ts";
 import type { DirtyMeter } from "./dirty-meter.ts";
-import { LENGTH_MASK, OPENS_NODE } from "./effect-format.ts";
+import { LENGTH_MASK, NO_STREAM_ACK, OPENS_NODE } from "./effect-format.ts";
 import { Group } from "./group.ts";
+import { buildIdempotence, IdempotenceParts } from "./idempotence-rows.ts";
 import { StreamKey } from "./keyspace-state.ts";
 import { LEAF_RECORDS_MAX, PendingLeaf, RECORD_WORDS } from "./pending-leaf.ts";
 import { RowKind, type RowName } from "./state-rows.ts";
@@ -23,6 +24,8 @@ export interface StreamHeader {
   readonly nextBlockNumber: number;
   readonly groupCount: number;
   readonly nextGroupNumber: number;
+  readonly ackLevel: number;
+  readonly hasIdempotence: boolean;
 }
 
 interface Fragment {
@@ -76,6 +79,7 @@ export class KeyParts {
   readonly fragments: Map<number, Fragment[]>;
   marks: Map<number, Marks>;
   groups: Map<number, GroupParts>;
+  idempotence: IdempotenceParts | null;
 
   constructor(slot: number, age: number) {
     this.slot = slot;
@@ -84,6 +88,7 @@ export class KeyParts {
     this.fragments = new Map();
     this.marks = NO_MARKS;
     this.groups = NO_GROUPS;
+    this.idempotence = null;
   }
 
   /** Takes in one row, whose body stands before the reader. Throws DamagedRowError. */
@@ -125,6 +130,11 @@ export class KeyParts {
       case RowKind.leaf:
         this.#group(first).leaves.push(readLeaf(second, reader));
         return;
+      case RowKind.producer:
+      case RowKind.iids:
+        this.idempotence ??= new IdempotenceParts();
+        this.idempotence.take(kind, first, reader);
+        return;
       default:
         throw new DamagedRowError(`row kind ${kind}`);
     }
@@ -142,7 +152,7 @@ export class KeyParts {
 }
 
 function readStreamHeader(reader: ByteReader): StreamHeader {
-  return {
+  const header = {
     key: reader.string(),
     lastId: StreamId.read(reader),
     maxDeletedId: StreamId.read(reader),
@@ -154,6 +164,9 @@ function readStreamHeader(reader: ByteReader): StreamHeader {
     groupCount: reader.u32(),
     nextGroupNumber: reader.u32(),
   };
+  // Rows of older programs end here.
+  if (reader.remaining === 0) return { ...header, ackLevel: NO_STREAM_ACK, hasIdempotence: false };
+  return { ...header, ackLevel: reader.u8(), hasIdempotence: reader.u8() === 1 };
 }
 
 function readGroupHeader(reader: ByteReader): GroupHeader {
@@ -216,7 +229,17 @@ function buildStream(parts: KeyParts, header: StreamHeader, meter: DirtyMeter): 
   if (entries.length !== header.length) throw new DamagedRowError("entries are missing or left over");
   if (parts.groups.size !== header.groupCount) throw new DamagedRowError("groups are missing or left over");
   for (const [number, group] of parts.groups) stream.adoptGroup(buildGroup(number, group, meter));
+  restoreSettings(stream, parts, header, meter);
   return stream;
+}
+
+/** Acknowledgement level and idempotence, of all their rows. */
+export function restoreSettings(stream: Stream, parts: KeyParts, header: StreamHeader, meter: DirtyMeter): void {
+  stream.ackLevel = header.ackLevel;
+  if (header.hasIdempotence !== (parts.idempotence !== null)) {
+    throw new DamagedRowError("idempotent ids are missing or left over");
+  }
+  stream.idempotence = parts.idempotence === null ? null : buildIdempotence(parts.idempotence, meter);
 }
 
 /** The blocks of which rows were read, ascending. */

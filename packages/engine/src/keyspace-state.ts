@@ -4,6 +4,7 @@
  */
 import { assert, SLOT_COUNT, slotOfKey } from "@headrace/bytes";
 import type { Keyspace, KeyView, StateRow } from "./api.ts";
+import { DeadlineHeap } from "./deadline-heap.ts";
 import { DirtyMeter } from "./dirty-meter.ts";
 import { KeyWatches } from "./key-watches.ts";
 import { KEY_AGE_MAX, scanCursor, scanCursorAge, scanCursorSlot } from "./scan.ts";
@@ -23,6 +24,8 @@ export class StreamKey implements KeyView {
   readonly stream: Stream;
   dirty: boolean;
   persisted: boolean;
+  /** When its iids have to be looked at, as its valid place among the deadlines says; Infinity: it has none. */
+  iidsDueMs: number;
 
   constructor(key: string, slot: number, age: number, stream: Stream) {
     this.key = key;
@@ -32,6 +35,7 @@ export class StreamKey implements KeyView {
     this.stream = stream;
     this.dirty = false;
     this.persisted = false;
+    this.iidsDueMs = Number.POSITIVE_INFINITY;
   }
 }
 
@@ -55,6 +59,9 @@ export class KeyspaceState implements Keyspace {
   readonly #watched: Map<string, number>;
   #touched: string[];
   readonly #touchedSet: Set<string>;
+  /** Keys whose oldest iid may be too old then, or that are gone by then. */
+  readonly #iidDeadlines: DeadlineHeap<StreamKey>;
+  #anyAcks: boolean;
 
   constructor() {
     this.writerIndex = 0;
@@ -72,6 +79,13 @@ export class KeyspaceState implements Keyspace {
     this.#watched = new Map();
     this.#touched = [];
     this.#touchedSet = new Set();
+    this.#iidDeadlines = new DeadlineHeap();
+    this.#anyAcks = false;
+  }
+
+  /** False: no stream has a level of its own, and none needs to be looked at. */
+  get anyAcks(): boolean {
+    return this.#anyAcks;
   }
 
   get size(): number {
@@ -108,6 +122,46 @@ export class KeyspaceState implements Keyspace {
     this.#keys.set(created.key, created);
     this.#slotKeys(created.slot).add(created);
     this.#deletions.delete(created.key);
+    this.noticeSettings(created);
+  }
+
+  /** A key has come with a stream that was filled elsewhere: loaded, restored, copied, renamed. */
+  noticeSettings(key: StreamKey): void {
+    const { idempotence, ack } = key.stream;
+    if (ack !== null) this.#anyAcks = true;
+    key.iidsDueMs = Number.POSITIVE_INFINITY;
+    if (idempotence !== null) this.scheduleIdempotence(key);
+  }
+
+  setAck(key: StreamKey, level: number): void {
+    key.stream.ackLevel = level;
+    if (key.stream.ack !== null) this.#anyAcks = true;
+    this.touch(key);
+  }
+
+  scheduleIdempotence(key: StreamKey): void {
+    const { deadlineMs } = key.stream.idempotence!;
+    if (key.iidsDueMs <= deadlineMs) return;
+    key.iidsDueMs = deadlineMs;
+    this.#iidDeadlines.add(deadlineMs, key);
+  }
+
+  /**
+   * What the time of a log entry alone changes, before its first effect: iids that are too old are forgotten. Nobody can see it happen, since
+   * readers judge them by their own time.
+   */
+  passTime(logTimeMs: number): void {
+    const deadlines = this.#iidDeadlines;
+    while (deadlines.firstMs < logTimeMs) {
+      const dueMs = deadlines.firstMs;
+      const key = deadlines.take();
+      if (key.iidsDueMs !== dueMs) continue;
+      key.iidsDueMs = Number.POSITIVE_INFINITY;
+      const { idempotence } = key.stream;
+      if (idempotence === null || this.#keys.get(key.key) !== key) continue;
+      if (idempotence.purge(logTimeMs)) this.markDirty(key);
+      this.scheduleIdempotence(key);
+    }
   }
 
   #slotKeys(slot: number): SlotKeys {
@@ -151,6 +205,7 @@ export class KeyspaceState implements Keyspace {
     assert(!this.#keys.has(key.key), "key exists");
     this.#keys.set(key.key, key);
     this.#slotKeys(key.slot).insert(key);
+    this.noticeSettings(key);
   }
 
   /** Rollback: nothing is dirty, and nothing written or deleted waits to be committed. */
@@ -182,6 +237,8 @@ export class KeyspaceState implements Keyspace {
     this.#slots.fill(undefined);
     this.#deletions.clear();
     this.#flushIndex = this.writerIndex;
+    this.#iidDeadlines.clear();
+    this.#anyAcks = false;
     this.dirtyKeys = [];
     this.deadRows = [];
     this.deletedKeyCount = 0;

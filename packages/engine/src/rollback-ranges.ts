@@ -57,6 +57,8 @@ export function rangesOf(
 function isSmall(key: TouchedKey, { stream }: StreamKey): boolean {
   if (stream.entries.blocks.length > key.blocks.size + SPARE_BLOCKS) return false;
   let spare = SPARE_PARTS;
+  const { idempotence } = stream;
+  if (idempotence !== null && !key.idempotence) spare -= idempotence.producerCount + idempotence.segments.length;
   for (const group of stream.groups()) {
     const touched = key.groups.get(group.number);
     spare -= 1 + group.consumerCount + group.pending.leaves.length;
@@ -73,6 +75,8 @@ function rowsBetween(keyspace: KeyspaceState, before: TouchedKey, behind: Touche
     const toAge = slot === behind.slot ? behind.age : Infinity;
     keyspace.visitBetween(slot, afterAge, toAge, ({ stream }) => {
       rows += 1 + stream.entries.blocks.length * 4;
+      const { idempotence } = stream;
+      if (idempotence !== null) rows += 1 + idempotence.producerCount + idempotence.segments.length;
       for (const group of stream.groups()) rows += 1 + group.consumerCount + group.pending.leaves.length;
       return rows <= ROW_GAP;
     });
@@ -106,6 +110,8 @@ function addParts(ranges: RowRange[], key: TouchedKey): void {
   };
   addGroup(RowKind.consumer, (group) => group.consumers, CONSUMER_GAP);
   addGroup(RowKind.leaf, (group) => group.leaves, LEAF_GAP);
+  if (key.idempotence) add(RowKind.producer, 0, 0, 0xffff_ffff, 0);
+  if (key.idempotence) add(RowKind.iids, 0, 0, 0xffff_ffff, 0);
 }
 
 /** The numbers as runs, ascending, both ends included; up to `gap` missing ones are taken along. */

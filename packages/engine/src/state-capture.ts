@@ -8,6 +8,7 @@ import { MARK_DEAD, MARK_OPENS, type Block } from "./block.ts";
 import type { Consumer } from "./consumer.ts";
 import { OPENS_NODE } from "./effect-format.ts";
 import type { Group } from "./group.ts";
+import { captureIdempotence, restoreCapturedIdempotence, type CapturedIdempotence } from "./idempotence-rows.ts";
 import type { KeyspaceState, StreamKey } from "./keyspace-state.ts";
 import { RECORD_WORDS, type PendingLeaf } from "./pending-leaf.ts";
 import { encodeShardHeader, type HeadedState } from "./shard-header.ts";
@@ -33,6 +34,7 @@ interface CapturedKey {
   readonly blocks: readonly Block[];
   readonly marks: readonly Block[];
   readonly groups: readonly CapturedGroup[];
+  readonly idempotence: CapturedIdempotence | null;
 }
 
 export class StateCapture implements Capture {
@@ -80,7 +82,7 @@ export function takeCapture(state: HeadedState): StateCapture {
 export function restoreCaptured(keyspace: KeyspaceState, capture: StateCapture): void {
   if (capture.cleared) keyspace.cleared = true;
   for (const row of capture.rows) if (row.value === null) keyspace.deadRows.push(row);
-  for (const { key, blocks, marks, groups } of capture.keys) {
+  for (const { key, blocks, marks, groups, idempotence } of capture.keys) {
     if (keyspace.find(key.key) !== key) continue;
     keyspace.markDirty(key);
     const { stream } = key;
@@ -100,6 +102,7 @@ export function restoreCaptured(keyspace: KeyspaceState, capture: StateCapture):
       }
       for (const leaf of leaves) if (!leaf.dropped) group.pending.markDirty(leaf);
     }
+    if (idempotence !== null) restoreCapturedIdempotence(idempotence);
   }
   keyspace.meter.bytes += capture.byteLength;
 }
@@ -131,6 +134,7 @@ function captureKey(key: StreamKey, rows: StateRow[], writer: ByteWriter): Captu
     if (stream.group(group.name) === group) groups.push(captureGroup(key, group, rows, writer));
   }
   stream.dirtyGroups = [];
+  const idempotence = captureIdempotence(key, rows, writer);
 
   writer.u8(ROW_VERSION);
   writer.string(key.key);
@@ -143,10 +147,12 @@ function captureKey(key: StreamKey, rows: StateRow[], writer: ByteWriter): Captu
   writer.u32(entries.nextBlockNumber);
   writer.u32(stream.groupCount);
   writer.u32(stream.nextGroupNumber);
+  writer.u8(stream.ackLevel);
+  writer.u8(stream.idempotence === null ? 0 : 1);
   rows.push(sealRow(key.slot, subkeyOf(key.age, RowKind.stream, 0, 0), writer));
   key.dirty = false;
   key.persisted = true;
-  return { key, blocks, marks, groups };
+  return { key, blocks, marks, groups, idempotence };
 }
 
 /** Writes what the store lacks of the block's entries; answers false when it lacks nothing. */

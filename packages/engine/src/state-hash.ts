@@ -7,6 +7,7 @@ import { crc32, slotOfKey } from "@headrace/bytes";
 import { MARK_DEAD, MARK_OPENS } from "./block.ts";
 import type { EntryLog } from "./entry-log.ts";
 import type { Group } from "./group.ts";
+import type { Idempotence } from "./idempotence.ts";
 import type { KeyspaceState, StreamKey } from "./keyspace-state.ts";
 import type { Origins } from "./origins.ts";
 import { NOBODY } from "./pending-leaf.ts";
@@ -98,6 +99,33 @@ function hashKey(mixer: Mixer, key: StreamKey): void {
   mixer.word(stream.nextGroupNumber);
   mixer.number(stream.groupCount);
   for (const group of stream.groups()) hashGroup(mixer, group);
+  mixer.word(stream.ackLevel);
+  if (stream.idempotence !== null) hashIdempotence(mixer, stream.idempotence);
+}
+
+function hashIdempotence(mixer: Mixer, idempotence: Idempotence): void {
+  mixer.word(idempotence.durationSeconds);
+  mixer.word(idempotence.maxSize);
+  mixer.number(idempotence.iidsAdded);
+  mixer.number(idempotence.duplicates);
+  mixer.number(idempotence.nextProducerNumber);
+  mixer.number(idempotence.nextSegmentNumber);
+  mixer.number(idempotence.producerCount);
+  for (const producer of idempotence.producers()) {
+    mixer.text(producer.name);
+    mixer.number(producer.number);
+    mixer.number(producer.count);
+  }
+  for (const segment of idempotence.segments) {
+    mixer.number(segment.number);
+    mixer.word(segment.count);
+    for (let record = 0; record < segment.count; record++) {
+      mixer.number(segment.producerAt(record));
+      mixer.id(segment.idAt(record));
+      mixer.word(segment.endOf(record));
+    }
+    mixer.word(crc32(segment.bytes.subarray(0, segment.byteLength)));
+  }
 }
 
 /** Dead entries count too: they fill nodes, which decides where later nodes open. */

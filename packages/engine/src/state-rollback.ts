@@ -10,7 +10,7 @@
 import { DamagedRowError, type Capture, type RowRange, type ShardHeader, type ShardRollbackApi } from "./api.ts";
 import type { DirtyMeter } from "./dirty-meter.ts";
 import type { Group } from "./group.ts";
-import { buildBlocks, buildGroup, buildKey, checked, type GroupParts, KeyParts } from "./key-parts.ts";
+import { buildBlocks, buildGroup, buildKey, checked, type GroupParts, KeyParts, restoreSettings } from "./key-parts.ts";
 import type { StreamKey } from "./keyspace-state.ts";
 import { rangesOf } from "./rollback-ranges.ts";
 import { readShardHeader, type ShardHeaderFields } from "./shard-header.ts";
@@ -83,6 +83,7 @@ export class StateRollback implements ShardRollbackApi {
       const living = keyspace.findByAge(touched.slot, age);
       if (living === null) keyspace.restore(buildKey(parts, meter));
       else restoreKey(living, touched, parts, meter);
+      if (living !== null) keyspace.noticeSettings(living);
     }
     const { nextAge, keyCount, sessions, logTimeMs } = this.#header;
     keyspace.forgetWrites(nextAge);
@@ -116,6 +117,8 @@ function restoreKey(key: StreamKey, touched: TouchedKey, parts: KeyParts, meter:
   if (entries.blocks.length !== header.blockCount) throw new DamagedRowError("blocks are missing or left over");
   if (entries.length !== header.length) throw new DamagedRowError("entries are missing or left over");
   restoreGroups(key, touched, parts, meter);
+  if (touched.idempotence) restoreSettings(stream, parts, header, meter);
+  else stream.ackLevel = header.ackLevel;
   if (stream.groupCount !== header.groupCount) throw new DamagedRowError("groups are missing or left over");
 }
 

@@ -6,13 +6,17 @@
  *   value   u8 version = 1 · body · u32 CRC-32 over slot, subkey, version and body
  *
  *   kind 1 stream    –                       string key · id last · id maxDeleted · f64 entriesAdded, length, lastWriterIndex ·
- *                                            u32 blocks, nextBlock, groups, nextGroup
+ *                                            u32 blocks, nextBlock, groups, nextGroup · u8 ack level (255: none) · u8 has rows of kind 7
  *   kind 2 fragment  block, first entry      u32 count · ids (16 each) · lengths (u32 each, bit 31 = opens a node) · entry bytes
  *   kind 3 marks     block                   u8 first entry opens a node · u32 count · tombstone bitmap
  *   kind 4 group     group                   string name · id lastDelivered · f64 entriesRead · u32 consumers, nextConsumer, leaves, nextLeaf ·
  *                                            f64 pending · f64 givenBack (missing in rows of before XNACK: 0)
  *   kind 5 consumer  group, consumer         string name · f64 seenMs · f64 activeMs
  *   kind 6 leaf      group, leaf             u32 count · records (32 each, see pending-leaf.ts)
+ *   kind 7 producer  0                       u32 seconds, iids at most · f64 iidsAdded, duplicates · u32 producers, nextProducer, segments,
+ *                                            nextSegment · f64 iids (the header of what the stream knows of idempotent ids)
+ *                    producer                string name
+ *   kind 8 iids      segment                 u32 count · records (24 each, see iid-segment.ts) · bytes of the iids
  *
  * A block is one fragment once it is sealed; a tail has several, each at least about twice as long as the next, so that a few new entries
  * never rewrite the whole tail and a load never meets many.
@@ -28,12 +32,23 @@ export const SUBKEY_HEAD_BYTES = 7;
 /** Version byte and CRC. */
 export const ROW_FRAME_BYTES = 5;
 
-export const RowKind = { stream: 1, fragment: 2, marks: 3, group: 4, consumer: 5, leaf: 6 } as const;
+export const RowKind = {
+  stream: 1,
+  fragment: 2,
+  marks: 3,
+  group: 4,
+  consumer: 5,
+  leaf: 6,
+  producer: 7,
+  iids: 8,
+} as const;
+/** Producers are numbered from 1: what stands for all of them has the number 0. */
+export const IDEMPOTENCE_HEADER = 0;
 
 /** How many u32 numbers stand behind the kind. */
 export function subkeyNumbers(kind: number): number {
   if (kind === RowKind.stream) return 0;
-  return kind === RowKind.marks || kind === RowKind.group ? 1 : 2;
+  return kind === RowKind.marks || kind === RowKind.group || kind === RowKind.producer || kind === RowKind.iids ? 1 : 2;
 }
 
 export function subkeyOf(age: number, kind: number, first: number, second: number): Uint8Array {
@@ -140,4 +155,19 @@ export function removeKeyRows(rows: StateRow[], key: StreamKey): void {
   for (const block of entries.droppedBlocks) removeBlockRows(rows, key, block);
   for (const group of key.stream.groups()) removeGroupRows(rows, key, group);
   for (const group of key.stream.droppedGroups) removeGroupRows(rows, key, group);
+  removeIdempotenceRows(rows, key);
+}
+
+function removeIdempotenceRows(rows: StateRow[], key: StreamKey): void {
+  const { idempotence } = key.stream;
+  if (idempotence === null || !idempotence.persisted) return;
+  removeRow(rows, key, RowKind.producer, IDEMPOTENCE_HEADER, 0);
+  for (const { number, persisted } of idempotence.producers()) {
+    if (persisted) removeRow(rows, key, RowKind.producer, number, 0);
+  }
+  for (const { number, persisted } of idempotence.segments) {
+    if (persisted) removeRow(rows, key, RowKind.iids, number, 0);
+  }
+  for (const number of idempotence.droppedProducers) removeRow(rows, key, RowKind.producer, number, 0);
+  for (const number of idempotence.droppedSegments) removeRow(rows, key, RowKind.iids, number, 0);
 }

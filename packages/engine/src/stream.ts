@@ -3,7 +3,9 @@ import { assert } from "@headrace/bytes";
 import type { EntryRange, PolicyCut, ReferencePolicy, StreamView, TrimBound, TrimCut } from "./api.ts";
 import type { DirtyMeter } from "./dirty-meter.ts";
 import { EntryLog } from "./entry-log.ts";
+import { NO_STREAM_ACK } from "./effect-format.ts";
 import { Group } from "./group.ts";
+import { Idempotence } from "./idempotence.ts";
 import { isReferenced, planTrimByPolicy } from "./references.ts";
 import type { RunColumns } from "./run-columns.ts";
 import { sortedByName } from "./sorted-by-name.ts";
@@ -19,6 +21,10 @@ export class Stream implements StreamView {
   maxDeletedId: StreamId;
   entriesAdded: number;
   nextGroupNumber: number;
+  /** Null for most: default window, nothing known. */
+  idempotence: Idempotence | null;
+  /** Its own acknowledgement level, or NO_STREAM_ACK. */
+  ackLevel: number;
   dirtyGroups: Group[];
   droppedGroups: Group[];
   readonly meter: DirtyMeter;
@@ -31,6 +37,8 @@ export class Stream implements StreamView {
     this.maxDeletedId = MIN_ID;
     this.entriesAdded = 0;
     this.nextGroupNumber = 1;
+    this.idempotence = null;
+    this.ackLevel = NO_STREAM_ACK;
     this.dirtyGroups = [];
     this.droppedGroups = [];
     this.meter = meter;
@@ -92,6 +100,19 @@ export class Stream implements StreamView {
     return next === null ? 0 : this.entries.length - this.entries.countBefore(next);
   }
 
+  ownIdempotence(): Idempotence {
+    if (this.idempotence === null) {
+      this.idempotence = new Idempotence(this.meter);
+      // Its header's row says that there is one.
+      this.idempotence.markDirty();
+    }
+    return this.idempotence;
+  }
+
+  get ack(): 0 | 1 | 2 | null {
+    return this.ackLevel === NO_STREAM_ACK ? null : (this.ackLevel as 0 | 1 | 2);
+  }
+
   existingGroup(name: string): Group {
     const group = this.#groups.get(name);
     assert(group !== undefined, "no such group");
@@ -148,6 +169,7 @@ export class Stream implements StreamView {
     this.entries.verify();
     const tail = this.entries.tail;
     if (tail !== null) assert(tail.compareAt(tail.count - 1, this.lastId) <= 0, "an entry is above the last id");
+    this.idempotence?.verify();
     for (const group of this.#groups.values()) {
       assert(group.number < this.nextGroupNumber, "group number from the future");
       group.verify();

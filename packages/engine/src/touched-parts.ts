@@ -20,18 +20,25 @@ export class TouchedKey {
   readonly age: number;
   readonly blocks: Set<number>;
   readonly groups: Map<number, TouchedGroup>;
+  /** All of what it knows of idempotent ids goes along: it is small. */
+  idempotence: boolean;
 
   constructor(slot: number, age: number) {
     this.slot = slot;
     this.age = age;
     this.blocks = new Set();
     this.groups = new Map();
+    this.idempotence = false;
   }
 
   add({ kind, first, second }: RowName): void {
     if (kind === RowKind.stream) return;
     if (kind === RowKind.fragment || kind === RowKind.marks) {
       this.blocks.add(first);
+      return;
+    }
+    if (kind === RowKind.producer || kind === RowKind.iids) {
+      this.idempotence = true;
       return;
     }
     let group = this.groups.get(first);
@@ -46,6 +53,7 @@ export class TouchedKey {
   has({ kind, first, second }: RowName): boolean {
     if (kind === RowKind.stream) return true;
     if (kind === RowKind.fragment || kind === RowKind.marks) return this.blocks.has(first);
+    if (kind === RowKind.producer || kind === RowKind.iids) return this.idempotence;
     const group = this.groups.get(first);
     if (group === undefined) return false;
     if (kind === RowKind.consumer) return group.consumers.has(second);

@@ -2,6 +2,8 @@
  * What a stream is, in arrays and maps, written from Redis' rules (t_stream.c) without looking at the engine. Ids are whole milliseconds with
  * sequence 0. Nodes are Redis' listpacks: entries stay in them as deleted ones until none is alive.
  */
+import { ModelIdempotence } from "./idempotence-model.ts";
+
 export interface ModelEntry {
   readonly id: number;
   readonly wire: string;
@@ -30,6 +32,7 @@ export class ModelStream {
   maxDeleted = 0;
   added = 0;
   readonly groups: Map<string, ModelGroup> = new Map();
+  readonly idempotence: ModelIdempotence = new ModelIdempotence();
 
   live(): ModelEntry[] {
     return this.nodes.flat().filter((entry) => !entry.dead);

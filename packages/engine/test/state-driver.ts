@@ -14,6 +14,7 @@ import {
   ShardState,
   StreamId,
 } from "../src/index.ts";
+import { compareIdempotence, idempotenceStep, isIdempotenceStep } from "./idempotence-steps.ts";
 import { ModelStream, oldestPending, sortedPending, type ModelGroup } from "./naive-model.ts";
 
 export interface Step {
@@ -143,6 +144,10 @@ export class Driver {
       return;
     }
     const view = this.leader.keyspace.find(key)!.stream;
+    if (isIdempotenceStep({ kind, a, b, c })) {
+      idempotenceStep(effects, key, view, stream.idempotence, { kind, a, b, c });
+      return;
+    }
     const live = stream.live();
     switch (kind) {
       case 12:
@@ -359,6 +364,7 @@ export class Driver {
       this.#compareRange(view, live, MIN_ID, MAX_ID, -1, false);
       this.#compareRange(view, live, StreamId.of(low, 0), StreamId.of(high, 9), step.c % 9, step.a % 2 === 0);
       expect(view.countAfter(StreamId.of(high, 0))).toBe(live.filter((entry) => entry.id > high).length);
+      compareIdempotence(view, stream.idempotence, this.leader.logTimeMs);
       expect([...view.groups()].map((group) => group.name)).toEqual([...stream.groups.keys()].sort());
       for (const [name, group] of stream.groups) this.#compareGroup(view.group(name)!, group, step);
     }

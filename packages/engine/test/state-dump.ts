@@ -5,6 +5,7 @@
 import type { ShardState } from "../src/index.ts";
 import type { Block } from "../src/block.ts";
 import type { Group } from "../src/group.ts";
+import type { Idempotence } from "../src/idempotence.ts";
 
 export function dumpOf(state: ShardState): unknown {
   const { keyspace } = state;
@@ -32,6 +33,8 @@ export function dumpOf(state: ShardState): unknown {
       dirtyGroups: stream.dirtyGroups.map((group) => group.number),
       droppedGroups: stream.droppedGroups.map((group) => group.number),
       groups: stream.groups().map(groupOf),
+      ackLevel: stream.ackLevel,
+      idempotence: stream.idempotence === null ? null : idempotenceOf(stream.idempotence),
     });
   });
   return {
@@ -68,6 +71,37 @@ function blockOf(block: Block): unknown {
     rewrite: block.rewrite,
     capturedCount: block.capturedCount,
     fragments: block.fragments,
+  };
+}
+
+function idempotenceOf(idempotence: Idempotence): unknown {
+  return {
+    window: [idempotence.durationSeconds, idempotence.maxSize],
+    counters: [idempotence.iidsAdded, idempotence.duplicates, idempotence.tracked, idempotence.recordCount],
+    next: [idempotence.nextProducerNumber, idempotence.nextSegmentNumber],
+    dirty: idempotence.dirty,
+    persisted: idempotence.persisted,
+    dirtyProducers: idempotence.dirtyProducers.map((producer) => producer.number),
+    droppedProducers: idempotence.droppedProducers,
+    dirtySegments: idempotence.dirtySegments.map((segment) => segment.number),
+    droppedSegments: idempotence.droppedSegments,
+    producers: [...idempotence.producers()].map((producer) => Object.entries(producer)),
+    segments: idempotence.segments.map((segment) => ({
+      number: segment.number,
+      // The last word of a record is the place of the next one: it says nothing behind the last.
+      records: Array.from({ length: segment.count }, (_, record) => [
+        segment.producerAt(record),
+        segment.idAt(record).toString(),
+        segment.endOf(record),
+        segment.producerAt(record) === 0 ? 0 : segment.hashAt(record),
+      ]),
+      bytes: Buffer.from(segment.bytes.subarray(0, segment.byteLength)).toString("latin1"),
+      live: segment.live,
+      firstLive: segment.firstLive,
+      dirty: segment.dirty,
+      dropped: segment.dropped,
+      persisted: segment.persisted,
+    })),
   };
 }
 

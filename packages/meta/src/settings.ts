@@ -12,12 +12,17 @@ export interface ClusterSettings {
   /** Redis' bounds of a stream node; 0 = no bound. */
   readonly streamNodeMaxEntries: number;
   readonly streamNodeMaxBytes: number;
+  /** The window of idempotent ids that a new stream gets: seconds, and ids kept of each producer. */
+  readonly streamIdmpDuration: number;
+  readonly streamIdmpMaxSize: number;
 }
 
 export const defaultSettings: ClusterSettings = Object.freeze({
   ack: 2,
   streamNodeMaxEntries: 100,
   streamNodeMaxBytes: 4096,
+  streamIdmpDuration: 100,
+  streamIdmpMaxSize: 100,
 });
 
 type SettingResult =
@@ -34,6 +39,8 @@ const ackWords: ReadonlyMap<string, AckSetting> = new Map([
 export function settingPairs(settings: ClusterSettings): [name: string, value: string][] {
   return [
     ["ack", settings.ack === 2 ? "all" : String(settings.ack)],
+    ["stream-idmp-duration", String(settings.streamIdmpDuration)],
+    ["stream-idmp-maxsize", String(settings.streamIdmpMaxSize)],
     ["stream-node-max-bytes", String(settings.streamNodeMaxBytes)],
     ["stream-node-max-entries", String(settings.streamNodeMaxEntries)],
   ];
@@ -60,6 +67,16 @@ export function parseSetting(settings: ClusterSettings, name: string, value: str
       const parsed = parseMemory(value);
       if (parsed === null) return { ok: false, error: "argument must be a memory value" };
       return { ok: true, settings: { ...settings, streamNodeMaxBytes: parsed } };
+    }
+    case "stream-idmp-duration": {
+      const parsed = parseInteger(value, 1, 86_400);
+      if (typeof parsed === "string") return { ok: false, error: parsed };
+      return { ok: true, settings: { ...settings, streamIdmpDuration: parsed } };
+    }
+    case "stream-idmp-maxsize": {
+      const parsed = parseInteger(value, 1, 10_000);
+      if (typeof parsed === "string") return { ok: false, error: parsed };
+      return { ok: true, settings: { ...settings, streamIdmpMaxSize: parsed } };
     }
     default:
       return { ok: false, error: `unknown setting ${name}` };
@@ -88,6 +105,13 @@ function parseCount(text: string): number | string {
   const value = BigInt(text);
   if (value < 0n) return `argument must be between 0 and ${SIGNED_64_MAX} inclusive`;
   return Math.min(Number(value), Number.MAX_SAFE_INTEGER);
+}
+
+/** Or CONFIG SET's reason why it is none. Source: redis config.c numericConfigSet. */
+function parseInteger(text: string, min: number, max: number): number | string {
+  if (!/^(0|-?[1-9]\d{0,18})$/.test(text)) return "argument couldn't be parsed into an integer";
+  const value = Number(text);
+  return value >= min && value <= max ? value : `argument must be between ${min} and ${max} inclusive`;
 }
 
 const memoryUnits: ReadonlyMap<string, number> = new Map([

@@ -159,7 +159,7 @@ export class BlockedCalls {
     const request = this.#decodeAgain(waiting);
     const context = this.#batch.open(request);
     const start = this.#replies.begin(progress);
-    this.#batch.execute(record, request, progress.lane, waiting.call, mode, true);
+    this.#batch.execute(record, request, waiting.call, mode, true);
     if (context.isOffer) {
       const offer = blocked.offers.open(waiting);
       if (!progress.lane.closed) progress.lane.sink.offer(progress.lane, shardId, number, offer);
@@ -183,7 +183,7 @@ export class BlockedCalls {
     const effectsBefore = context.effects.count;
     this.#state.setOrigin(progress.lane.session, number + SERVED_LATER);
     const start = this.#replies.begin(progress);
-    this.#batch.execute(record, request, progress.lane, waiting.call, waiting.mode);
+    this.#batch.execute(record, request, waiting.call, waiting.mode);
     if (context.blockedCall !== null) {
       assert(this.#replies.reply.writer.length === start, "a call that blocks has written a reply");
       return false;

@@ -221,7 +221,7 @@ export class Executor {
     const effectsBefore = context.effects.count;
     this.#state.setOrigin(progress.lane.session, number);
     const start = replies.begin(progress);
-    batch.execute(record, request, progress.lane, null, mode);
+    batch.execute(record, request, null, mode);
     const wrote = context.effects.count > effectsBefore;
     if (context.blockedCall !== null)
       this.#calls.park(progress, laneEpoch, number, mode, record, request, context.blockedCall, start);

@@ -113,7 +113,12 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
     this.#front = options.front;
     this.#cluster = options.cluster;
     this.#damage = options.damage;
-    this.#settings = { ack: 2, nodeBounds: { maxEntries: 0, maxBytes: 0 }, refuseGrowth: false };
+    this.#settings = {
+      ack: 2,
+      nodeBounds: { maxEntries: 0, maxBytes: 0 },
+      idempotenceWindow: { durationSeconds: 0, maxSize: 0 },
+      refuseGrowth: false,
+    };
     this.#notes = new PeerNotes(this.nodeId, world.clock);
     this.#space = new SpaceWatch(world, config.diskReserveBytes, (isLow) => (this.#settings.refuseGrowth = isLow));
     this.#snapshots = new SnapshotTraffic(world.clock, config.snapshotBytesPerSecond);
@@ -553,6 +558,10 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
     const { settings } = state;
     this.#settings.ack = settings.ack;
     this.#settings.nodeBounds = { maxEntries: settings.streamNodeMaxEntries, maxBytes: settings.streamNodeMaxBytes };
+    this.#settings.idempotenceWindow = {
+      durationSeconds: settings.streamIdmpDuration,
+      maxSize: settings.streamIdmpMaxSize,
+    };
     this.#groups.place(state);
   }
 

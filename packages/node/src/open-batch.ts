@@ -5,6 +5,7 @@
  * It runs handlers against it, and knows neither lanes' order nor what replies wait for.
  */
 import { assert } from "@headrace/bytes";
+import { Ack, streamAck } from "@headrace/commands";
 import type { BlockedCall, CommandRecord } from "@headrace/commands";
 import type { ShardStateApi } from "@headrace/engine";
 import { RequestMode } from "@headrace/link";
@@ -92,6 +93,7 @@ export class OpenBatch {
       const { keyspace } = this.#state;
       context = new ReusedContext(request, this.#reply, keyspace, effects, {
         nodeBounds: this.#options.settings.nodeBounds,
+        idempotenceWindow: this.#options.settings.idempotenceWindow,
         effectRoomBytes: this.roomBytes,
         isOffered: (key, group) => this.#options.blocked.isOffered(key, group),
       });
@@ -106,7 +108,6 @@ export class OpenBatch {
   execute(
     record: CommandRecord,
     request: Request,
-    lane: Lane,
     resumed: BlockedCall | null,
     mode: RequestMode = RequestMode.whole,
     looksOnly: boolean = false,
@@ -115,13 +116,21 @@ export class OpenBatch {
     const context = this.#context!;
     context.request = request;
     context.nodeBounds = settings.nodeBounds;
-    context.ack = lane.ack ?? settings.ack;
+    context.idempotenceWindow = settings.idempotenceWindow;
+    context.ack = null;
     context.resumed = resumed;
     context.readMode = mode;
     context.looksOnly = looksOnly;
     context.isOffer = false;
     context.blockedCall = null;
     record.execute!(context);
+  }
+
+  /** The level that the write waits for that was just executed for this lane. */
+  ackOf(record: CommandRecord, request: Request, lane: Lane): Ack {
+    if (record.handsOutData) return Ack.committed;
+    const { ack, keyspace } = this.context;
+    return ack ?? lane.ack ?? streamAck(record, request, keyspace, this.#options.settings.ack);
   }
 
   /** Closes the open batch and proposes it, in the turn in which it was executed (I2). */

@@ -2,7 +2,7 @@
  * Between the parts of a node: `ShardReplica` (one Raft group with its state: the drive loop, cursors, held replies, blocked reads,
  * checkpoints, rollback) and `Node` (identity, founding, metadata group, peers' frames, lanes).
  */
-import type { Ack } from "@headrace/commands";
+import type { Ack, IdempotenceWindow } from "@headrace/commands";
 import type { NodeBounds } from "@headrace/engine";
 import type { RefuseReason, RequestMode } from "@headrace/link";
 import type { RecoveredGroup, SharedLogApi } from "@headrace/log";
@@ -192,6 +192,7 @@ export interface ShardConfig {
 export interface ShardSettings {
   ack: Ack;
   nodeBounds: NodeBounds;
+  idempotenceWindow: IdempotenceWindow;
   /** The node's disk is below its reserve: what may grow the data is refused. */
   refuseGrowth: boolean;
 }

@@ -3,12 +3,12 @@
  * it is the executor's business.
  */
 import { ReadMode } from "@headrace/commands";
-import type { Ack, BlockedCall, ShardContext } from "@headrace/commands";
+import type { Ack, BlockedCall, IdempotenceWindow, ShardContext } from "@headrace/commands";
 import type { Effects, Keyspace, NodeBounds } from "@headrace/engine";
 import type { ReplyWriterApi, Request } from "@headrace/resp";
 
 /** What does not depend on the command. */
-export type FixedContext = Pick<ShardContext, "nodeBounds" | "effectRoomBytes" | "isOffered">;
+export type FixedContext = Pick<ShardContext, "nodeBounds" | "idempotenceWindow" | "effectRoomBytes" | "isOffered">;
 
 export class ReusedContext implements ShardContext {
   request: Request;
@@ -17,9 +17,10 @@ export class ReusedContext implements ShardContext {
   effects: Effects;
   nowMs: number;
   nodeBounds: NodeBounds;
+  idempotenceWindow: IdempotenceWindow;
   effectRoomBytes: number;
   readonly isOffered: (key: string, group: string) => boolean;
-  ack: Ack;
+  ack: Ack | null;
   resumed: BlockedCall | null;
   denyBlocking: boolean;
   readMode: ReadMode;
@@ -36,8 +37,9 @@ export class ReusedContext implements ShardContext {
     this.effects = effects;
     this.nowMs = 0;
     this.nodeBounds = fixed.nodeBounds;
+    this.idempotenceWindow = fixed.idempotenceWindow;
     this.effectRoomBytes = fixed.effectRoomBytes;
-    this.ack = 2;
+    this.ack = null;
     this.resumed = null;
     this.denyBlocking = false;
     this.readMode = ReadMode.whole;

@@ -142,7 +142,7 @@ export class Transactions {
       this.#state.setOrigin(progress.lane.session, number);
       context.denyBlocking = true;
       let roomBytes = this.#batch.roomBytes - costBytes;
-      for (let i = 0; i < count; i++) roomBytes = this.#runPart(progress, this.#part(request, i)!, roomBytes, needs);
+      for (let i = 0; i < count; i++) roomBytes = this.#runPart(this.#part(request, i)!, roomBytes, needs);
       context.denyBlocking = false;
       context.effectRoomBytes = this.#batch.roomBytes;
     }
@@ -151,7 +151,7 @@ export class Transactions {
   }
 
   /** `roomBytes`: of the log entry, beside what the parts from this one on need at least. Answers what is left of it. */
-  #runPart(progress: LaneProgress, part: Request, roomBytes: number, needs: Needs): number {
+  #runPart(part: Request, roomBytes: number, needs: Needs): number {
     const { reply } = this.#replies;
     const record = findCommand(part);
     const refused = refusal(part, record);
@@ -164,7 +164,7 @@ export class Transactions {
     const bytesBefore = context.effects.byteLength;
     const ownBytes = (record.flags & Flag.write) === 0 ? 0 : this.#batch.costBytes(part);
     context.effectRoomBytes = ownBytes + roomBytes;
-    this.#batch.execute(record, part, progress.lane, null);
+    this.#batch.execute(record, part, null);
     assert(context.blockedCall === null, "nothing waits inside a transaction");
     if (context.effects.count === effectsBefore) {
       needs.hasRead = true;

@@ -87,7 +87,7 @@ export class TurnReplies {
       this.answered(progress, laneEpoch, number, start, 0, index, this.readNumber(), 0);
       return;
     }
-    const ack = record.handsOutData ? Ack.committed : context.ack;
+    const ack = this.#batch.ackOf(record, request, progress.lane);
     if (ack === Ack.committed) this.answered(progress, laneEpoch, number, start, 0, index, 0, index);
     else if (ack === Ack.persisted) this.answered(progress, laneEpoch, number, start, index, 0, 0, index);
     else this.answered(progress, laneEpoch, number, start, 0, 0, 0, index);

@@ -53,6 +53,38 @@ test("an acknowledgement of all waits for a majority, of 1 for the leader's disk
   expect(all.take()).toEqual(["1 1-0"]);
 });
 
+test("a stream's own level counts for whoever says none, the strictest where there are several streams", () => {
+  const cluster = new ShardCluster({ replicas: 3 });
+  const leader = cluster.elect();
+  const plain = leader.lane();
+  const strict = leader.lane();
+  strict.ack = Ack.committed;
+  plain.send("XADD free 1-0 f v", "XADD safe 1-0 f v", "XCFGSET free ACK 0");
+  cluster.pass(20);
+  plain.take();
+  cluster.isolate(1);
+  expect(plain.send("XADD free 2-0 f v", "XDEL free 1-0", "XGROUP CREATE free g 0")).toEqual([
+    "4 2-0",
+    "5 :1",
+    "6 +OK",
+  ]);
+  expect(plain.send("XADD free ACK ALL 3-0 f v")).toEqual([]);
+  expect(strict.send("XADD free 4-0 f v")).toEqual([]);
+  const other = leader.lane();
+  expect(other.send("XADD safe 2-0 f v")).toEqual([]);
+  const third = leader.lane();
+  expect(third.send("XREADGROUP GROUP g c STREAMS free >")).toEqual([]);
+  cluster.heal();
+  cluster.pass(20);
+  expect(plain.take()).toContain("7 3-0");
+  expect(strict.take()).toEqual(["1 4-0"]);
+  expect(other.take()).toEqual(["1 2-0"]);
+  const last = leader.lane();
+  last.send("XCFGSET free ACK DEFAULT");
+  cluster.isolate(1);
+  expect(last.send("XADD free 9-0 f v")).toEqual([]);
+});
+
 test("under fsync no an acknowledgement of 1 leaves before the disk, one of all does not", () => {
   const cluster = new ShardCluster({ replicas: 1, fsync: "no" });
   const leader = cluster.elect();

@@ -198,7 +198,12 @@ export class ShardCluster {
     this.time = new ManualTime();
     this.fsync = options.fsync ?? "always";
     this.limits = { ...defaultShardLimits, ...options.limits };
-    this.settings = { ack: Ack.committed, nodeBounds: { maxEntries: 100, maxBytes: 4096 }, refuseGrowth: false };
+    this.settings = {
+      ack: Ack.committed,
+      nodeBounds: { maxEntries: 100, maxBytes: 4096 },
+      idempotenceWindow: { durationSeconds: 100, maxSize: 100 },
+      refuseGrowth: false,
+    };
     this.slots = options.slots ?? [{ from: 0, to: 16383 }];
     this.replicas = [];
     this.members = options.members ?? options.replicas;

@@ -132,6 +132,8 @@ function nodeConfig(
       ack: ack === "all" ? 2 : ack === "1" ? 1 : 0,
       streamNodeMaxEntries: settings["stream-node-max-entries"] as number,
       streamNodeMaxBytes: settings["stream-node-max-bytes"] as number,
+      streamIdmpDuration: settings["stream-idmp-duration"] as number,
+      streamIdmpMaxSize: settings["stream-idmp-maxsize"] as number,
     },
     electionTimeoutMs: settings["election-timeout-ms"] as number,
     heartbeatMs: settings["heartbeat-ms"] as number,

@@ -323,6 +323,30 @@ export const settingRows: readonly SettingRow[] = [
       maximum: 1 << 30,
     },
   ),
+  row(
+    "stream-idmp-duration",
+    "integer",
+    "count",
+    100,
+    storage,
+    "Seconds for which a new stream knows idempotent ids (XADD IDMP). Fixed at founding, then CONFIG SET; a stream's own: XCFGSET.",
+    {
+      minimum: 1,
+      maximum: 86_400,
+    },
+  ),
+  row(
+    "stream-idmp-maxsize",
+    "integer",
+    "count",
+    100,
+    storage,
+    "Idempotent ids that a new stream knows of each producer. Fixed at founding, then CONFIG SET; a stream's own: XCFGSET.",
+    {
+      minimum: 1,
+      maximum: 10_000,
+    },
+  ),
   row("wal-segment-bytes", "bytes", "bytes", 64 * 1024 * 1024, storage, "Size of one preallocated log segment.", {
     minimum: 1024 * 1024,
     maximum: 1024 * 1024 * 1024,

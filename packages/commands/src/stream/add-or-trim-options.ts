@@ -1,7 +1,7 @@
 /**
  * The options that XADD and XTRIM share, read from the left until XADD's id:
  *
- *   [NOMKSTREAM] [ACK 0|1|ALL] [KEEPREF|DELREF|ACKED] [MAXLEN|MINID [=|~] threshold [LIMIT n]]
+ *   [NOMKSTREAM] [ACK 0|1|ALL] [KEEPREF|DELREF|ACKED] [IDMP producer iid | IDMPAUTO producer] [MAXLEN|MINID [=|~] threshold [LIMIT n]]
  *
  * One object is used again and again: XADD is the hottest command there is. Source: t_stream.c streamParseAddOrTrimArgsOrReply.
  */
@@ -16,6 +16,10 @@ import { readReferencePolicy } from "./reference-policy.ts";
 
 export const TrimStrategy = { none: 0, maxLength: 1, minId: 2 } as const;
 export type TrimStrategy = (typeof TrimStrategy)[keyof typeof TrimStrategy];
+
+/** Whether the entry has an idempotent id, and where from. */
+export const Iid = { none: 0, given: 1, ofFields: 2 } as const;
+export type Iid = (typeof Iid)[keyof typeof Iid];
 
 const TILDE = 126;
 const EQUALS = 61;
@@ -39,6 +43,9 @@ export class AddOrTrimOptions {
   policy: ReferencePolicy | null;
   noMakeStream: boolean;
   ack: Ack | null;
+  iid: Iid;
+  producerArgument: number;
+  iidArgument: number;
   /** XADD: where the id stands, and what it is. */
   idArgument: number;
   idForm: AddIdForm;
@@ -54,6 +61,9 @@ export class AddOrTrimOptions {
     this.policy = null;
     this.noMakeStream = false;
     this.ack = null;
+    this.iid = Iid.none;
+    this.producerArgument = 0;
+    this.iidArgument = 0;
     this.idArgument = 0;
     this.idForm = AddIdForm.invalid;
     this.id = MIN_ID;
@@ -74,6 +84,14 @@ export class AddOrTrimOptions {
       } else if (request.is(i, "ACK") && i + 1 < request.count) {
         this.ack = readAck(request, ++i);
         if (this.ack === null) return Errors.ackOption;
+      } else if (request.is(i, "IDMP") && i + 2 < request.count) {
+        const error = this.#readIid(request, i, Iid.given);
+        if (error !== null) return error;
+        i += 2;
+      } else if (request.is(i, "IDMPAUTO") && i + 1 < request.count) {
+        const error = this.#readIid(request, i, Iid.ofFields);
+        if (error !== null) return error;
+        i++;
       } else if (!this.#readPolicy(request, i)) {
         break;
       }
@@ -83,6 +101,7 @@ export class AddOrTrimOptions {
       this.idForm = readAddId(request, i);
       if (this.idForm === AddIdForm.invalid) return Errors.invalidStreamId;
       this.id = addId;
+      if (this.iid !== Iid.none && this.idForm !== AddIdForm.auto) return Errors.iidNeedsAutoId;
     }
     return this.#checkLimit() ?? this.#checkTilde();
   }
@@ -164,6 +183,18 @@ export class AddOrTrimOptions {
     return at + 1;
   }
 
+  /** IDMP producer iid, or IDMPAUTO producer, at i; the error text or null. */
+  #readIid(request: Request, i: number, iid: Iid): string | null {
+    if (this.iid !== Iid.none) return Errors.iidTwice;
+    this.iid = iid;
+    this.producerArgument = i + 1;
+    this.iidArgument = i + 2;
+    const isNameless = request.start(i + 1) === request.end(i + 1);
+    if (iid === Iid.ofFields) return isNameless ? Errors.iidAutoProducer : null;
+    if (isNameless) return Errors.iidProducer;
+    return request.start(i + 2) === request.end(i + 2) ? Errors.iidGivenEmpty : null;
+  }
+
   #checkLimit(): string | null {
     if (this.limit > 0 && this.strategy === TrimStrategy.none) return Errors.limitWithoutStrategy;
     return null;
@@ -181,6 +212,7 @@ export class AddOrTrimOptions {
     this.policy = null;
     this.noMakeStream = false;
     this.ack = null;
+    this.iid = Iid.none;
     this.idForm = AddIdForm.invalid;
   }
 }

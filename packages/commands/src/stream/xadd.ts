@@ -1,5 +1,6 @@
 /**
- * XADD key [NOMKSTREAM] [ACK 0|1|ALL] [KEEPREF|DELREF|ACKED] [MAXLEN|MINID [=|~] threshold [LIMIT n]] <*|id> field value [field value …]
+ * XADD key [NOMKSTREAM] [ACK 0|1|ALL] [KEEPREF|DELREF|ACKED] [IDMP producer iid | IDMPAUTO producer] [MAXLEN|MINID [=|~] threshold
+ *      [LIMIT n]] <*|id> field value [field value …]
  *
  * The hottest command: no string but the key, the fields go from the request into the log and the block as the client sent them.
  */
@@ -10,8 +11,9 @@ import type { ShardContext } from "../command.ts";
 import { Errors, wrongArity } from "../errors.ts";
 import { keyName } from "../key-name.ts";
 import { defineCommand, keyAt } from "../record.ts";
-import { AddOrTrimOptions, TrimStrategy } from "./add-or-trim-options.ts";
+import { AddOrTrimOptions, Iid, TrimStrategy } from "./add-or-trim-options.ts";
 import { effectBytes } from "./effect-room.ts";
+import { configureNewStream, knownEntry, recordEntry } from "./idempotence.ts";
 import { writeId } from "./write-id.ts";
 
 const options = new AddOrTrimOptions();
@@ -25,7 +27,7 @@ export const xadd = defineCommand({
   summary: "Appends a new entry to a stream",
   complexity: "O(1) when adding a new entry, O(N) when trimming where N being the number of entries evicted.",
   syntax:
-    "key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [ACK 0 | 1 | ALL] [MAXLEN | MINID [= | ~] threshold [LIMIT count]] * | id field value [field value ...]",
+    "key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [ACK 0 | 1 | ALL] [IDMPAUTO producer-id | IDMP producer-id idempotent-id] [MAXLEN | MINID [= | ~] threshold [LIMIT count]] * | id field value [field value ...]",
   categories: ["stream"],
   tips: ["nondeterministic_output"],
   keys: { ...keyAt(1, "RW update"), notes: "UPDATE instead of INSERT because of the optional trimming feature" },
@@ -48,12 +50,19 @@ function execute(context: ShardContext): void {
   if (id === null || id.compare(lastId) <= 0) {
     return reply.error(isMax(lastId) ? Errors.idsExhausted : Errors.idNotGreaterThanTop);
   }
-  // Trimming names the key a second time.
-  if (options.strategy !== TrimStrategy.none) {
-    const bytes = request.rawEnd - request.rawStart + effectBytes(2, key);
+  const hasIid = options.iid !== Iid.none;
+  // Each further effect names the key again.
+  const further = (options.strategy === TrimStrategy.none ? 0 : 1) + (hasIid ? 1 : 0) + (existing === null ? 1 : 0);
+  if (further > 0) {
+    const bytes = request.rawEnd - request.rawStart + effectBytes(1 + further, key);
     if (bytes > context.effectRoomBytes) return reply.error(Errors.tooLargeForEntry);
   }
-  if (options.ack !== null) context.ack = options.ack;
+  context.ack = options.ack;
+  const known = hasIid ? knownEntry(context, options, existing) : null;
+  if (known !== null) {
+    effects.countDuplicateIid(key);
+    return writeId(reply, known);
+  }
   effects.append(
     key,
     id,
@@ -63,6 +72,8 @@ function execute(context: ShardContext): void {
     request.rawEnd,
     context.nodeBounds,
   );
+  if (existing === null) configureNewStream(context, key);
+  if (hasIid) recordEntry(context, key, id);
   if (options.strategy !== TrimStrategy.none) options.trim(keyspace.find(key)!, effects, context.nodeBounds);
   writeId(reply, id);
 }

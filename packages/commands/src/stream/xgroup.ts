@@ -12,6 +12,7 @@ import { Errors, noGroup, subcommandSyntax } from "../errors.ts";
 import { helpCommand } from "../help.ts";
 import { defineCommand, keyAt } from "../record.ts";
 import { effectBytes } from "./effect-room.ts";
+import { configureNewStream } from "./idempotence.ts";
 
 const DOLLAR = 36;
 const ENTRIES_READ_UNKNOWN = -1;
@@ -70,7 +71,8 @@ const create = sub("create", "RW insert", {
   flags: Flag.write | Flag.denyoom,
   summary: "Create a consumer group.",
   syntax: "key group id | $ [MKSTREAM] [ENTRIESREAD entries-read]",
-  execute({ request, reply, keyspace, effects, effectRoomBytes }) {
+  execute(context) {
+    const { request, reply, keyspace, effects, effectRoomBytes } = context;
     const options = readGroupOptions(request, true);
     if (typeof options === "string") return reply.error(options);
     const key = request.latin1(2);
@@ -83,8 +85,11 @@ const create = sub("create", "RW insert", {
     if (id === null) return reply.error(Errors.invalidStreamId);
     const name = request.latin1(3);
     if (found !== null && found.stream.group(name) !== null) return reply.error(Errors.busyGroup);
-    if (effectBytes(2, key, name) > effectRoomBytes) return reply.error(Errors.tooLargeForEntry);
-    if (found === null) effects.createStream(key);
+    if (effectBytes(3, key, name) > effectRoomBytes) return reply.error(Errors.tooLargeForEntry);
+    if (found === null) {
+      effects.createStream(key);
+      configureNewStream(context, key);
+    }
     const entriesAdded = found === null ? 0 : found.stream.entriesAdded;
     effects.createGroup(key, name, id, capEntriesRead(options.entriesRead, entriesAdded));
     reply.ok();

@@ -1,5 +1,5 @@
 /** XINFO STREAM in its short and its FULL form. */
-import { lagOf, MAX_ID, MIN_ID } from "@headrace/engine";
+import { DEFAULT_DURATION_SECONDS, DEFAULT_IIDS_MAX, lagOf, MAX_ID, MIN_ID } from "@headrace/engine";
 import type { ConsumerView, GroupView, PendingEntry, StreamId, StreamView } from "@headrace/engine";
 import type { ReplyWriterApi, Request } from "@headrace/resp";
 import { readLong } from "../args.ts";
@@ -10,16 +10,16 @@ import { writeId } from "./write-id.ts";
 
 const DEFAULT_COUNT = 10;
 const ENTRIES_READ_UNKNOWN = -1;
-const SHARED_FIELDS = 7;
+const SHARED_FIELDS = 13;
 
-export function answerStreamInfo({ request, reply, keyspace }: ShardContext): void {
+export function answerStreamInfo({ request, reply, keyspace, nowMs }: ShardContext): void {
   const found = keyspace.find(request.latin1(2));
   if (found === null) return reply.error(Errors.noSuchKey);
   const { stream } = found;
-  if (request.count === 3) return writeShort(reply, stream);
+  if (request.count === 3) return writeShort(reply, stream, nowMs);
   const count = readFullCount(request);
   if (typeof count === "string") return reply.error(count);
-  writeFull(reply, stream, count);
+  writeFull(reply, stream, count, nowMs);
 }
 
 /** How many entries FULL shows (Infinity: all), or the error text. */
@@ -34,7 +34,7 @@ function readFullCount(request: Request): number | string {
   return count === 0 ? Number.POSITIVE_INFINITY : count;
 }
 
-function writeSharedFields(reply: ReplyWriterApi, stream: StreamView): void {
+function writeSharedFields(reply: ReplyWriterApi, stream: StreamView, nowMs: number): void {
   writeField(reply, "length", stream.length);
   writeField(reply, "radix-tree-keys", stream.nodeCount);
   writeField(reply, "radix-tree-nodes", radixTreeNodes(stream.nodeCount));
@@ -42,6 +42,14 @@ function writeSharedFields(reply: ReplyWriterApi, stream: StreamView): void {
   writeIdField(reply, "max-deleted-entry-id", stream.maxDeletedId);
   writeField(reply, "entries-added", stream.entriesAdded);
   writeIdField(reply, "recorded-first-entry-id", stream.firstId);
+  const { idempotence } = stream;
+  const tracked = idempotence?.countTracked(nowMs);
+  writeField(reply, "idmp-duration", idempotence?.durationSeconds ?? DEFAULT_DURATION_SECONDS);
+  writeField(reply, "idmp-maxsize", idempotence?.maxSize ?? DEFAULT_IIDS_MAX);
+  writeField(reply, "pids-tracked", tracked?.producers ?? 0);
+  writeField(reply, "iids-tracked", tracked?.iids ?? 0);
+  writeField(reply, "iids-added", idempotence?.iidsAdded ?? 0);
+  writeField(reply, "iids-duplicates", idempotence?.duplicates ?? 0);
 }
 
 /**
@@ -52,9 +60,9 @@ function radixTreeNodes(keys: number): number {
   return keys < 2 ? keys + 1 : keys + 2;
 }
 
-function writeShort(reply: ReplyWriterApi, stream: StreamView): void {
+function writeShort(reply: ReplyWriterApi, stream: StreamView, nowMs: number): void {
   reply.map(SHARED_FIELDS + 3);
-  writeSharedFields(reply, stream);
+  writeSharedFields(reply, stream, nowMs);
   writeField(reply, "groups", stream.groupCount);
   reply.bulkLatin1("first-entry");
   writeOneEntry(reply, stream, false);
@@ -68,9 +76,9 @@ function writeOneEntry(reply: ReplyWriterApi, stream: StreamView, last: boolean)
   else range.writeTo(reply.writer);
 }
 
-function writeFull(reply: ReplyWriterApi, stream: StreamView, count: number): void {
+function writeFull(reply: ReplyWriterApi, stream: StreamView, count: number, nowMs: number): void {
   reply.map(SHARED_FIELDS + 2);
-  writeSharedFields(reply, stream);
+  writeSharedFields(reply, stream, nowMs);
   reply.bulkLatin1("entries");
   const range = stream.range(MIN_ID, MAX_ID, count, false);
   reply.array(range.count);
