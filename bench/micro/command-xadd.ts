@@ -21,6 +21,8 @@ const TURNS = 800;
 const KEPT_TURNS = 50;
 
 class BenchContext implements ShardContext {
+  readonly counters = { changes: 0, blockingKeys: 0, blockingKeysOnNoKey: 0, keyspaceHits: 0, keyspaceMisses: 0 };
+  isUncounted: boolean = false;
   request;
   reply;
   keyspace;

@@ -4,7 +4,7 @@
  * Run: `node bench/micro/gateway-pass.ts`. Numbers of the last look: bench/results/gateway-pass.txt.
  */
 import { ByteWriter, asciiBytes } from "@headrace/bytes";
-import { Gateway, defaultLimits } from "@headrace/gateway";
+import { Gateway, defaultLimits, noProcessNumbers } from "@headrace/gateway";
 import * as link from "@headrace/link";
 import { clusterStateToJson, defaultSettings, foundingPlan } from "@headrace/meta";
 import type { ByteConnection, ByteConnectionEvents, GatewayWorld, Logger } from "@headrace/ports";
@@ -158,7 +158,7 @@ function openGateway(shardCount: number): Gateway {
       processId: 1,
       runId: "0".repeat(40),
       headraceVersion: "0",
-      processNumbers: () => ({ usedMemoryBytes: 0, usedMemoryRssBytes: 0 }),
+      processNumbers: () => noProcessNumbers,
       extraSettings: [],
       limits: defaultLimits,
     },

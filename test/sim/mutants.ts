@@ -30,8 +30,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "no read gate",
     file: "packages/node/src/turn-replies.ts",
-    find: "const gate = gateIndex(record, request, context.keyspace, stateIndex);",
-    replace: "const gate = 0 * gateIndex(record, request, context.keyspace, stateIndex);",
+    find: "const gate = gateIndex(record, request, context.keyspace, stateIndex, lookups);",
+    replace: "const gate = 0 * gateIndex(record, request, context.keyspace, stateIndex, lookups);",
     invariant: "I6",
     tier: "test",
   },
@@ -233,7 +233,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "no gate for errors",
     file: "packages/node/src/turn-replies.ts",
-    find: "const gate = gateIndex(record, request, context.keyspace, stateIndex);",
+    find: "const gate = gateIndex(record, request, context.keyspace, stateIndex, lookups);",
     replace: [
       "const isError = this.reply.writer.bytes[start] === 45;",
       "      const gate = isError ? 0 : gateIndex(record, request, context.keyspace, stateIndex);",

@@ -9,6 +9,9 @@
  */
 import type { Effects, Keyspace, NodeBounds, StreamId } from "@headrace/engine";
 import type { ReplyWriterApi, Request } from "@headrace/resp";
+import type { InfoNumbers } from "./server/info-numbers.ts";
+import type { LatencyView, SlowLogView } from "./server/slow-views.ts";
+import type { ArgumentType } from "./server/syntax-tree.ts";
 import type { Transaction } from "./transaction/transaction.ts";
 
 /** When a write's reply may leave. The wire words are 0, 1 and ALL. */
@@ -35,7 +38,13 @@ export const Flag = {
   /** Refused inside MULTI. */
   noMulti: 16_384,
   skipSlowlog: 32_768,
+  /** MONITOR does not show it: it holds secrets, or is shown in another way. Admin commands are left out too. */
+  skipMonitor: 65_536,
 } as const;
+
+/** CLIENT REPLY: whether a connection gets replies. */
+export const ReplyMode = { on: 0, off: 1, skipNext: 2 } as const;
+export type ReplyMode = (typeof ReplyMode)[keyof typeof ReplyMode];
 
 /** Positions of the keys: COMMAND's first, last, step, and a function where the grammar moves them (XREAD, XREADGROUP). */
 export interface KeySpec {
@@ -77,6 +86,10 @@ export interface CommandRecord {
   readonly complexity: string;
   /** Argument grammar for COMMAND DOCS, in Redis' syntax notation. */
   readonly syntax: string;
+  /** Types of its words where they are not what they mostly are. */
+  readonly argumentTypes: Readonly<Record<string, ArgumentType>>;
+  /** Versions and what changed in them, for COMMAND DOCS. */
+  readonly history: readonly (readonly [version: string, change: string])[];
   readonly keys: KeySpec | null;
   /** ACL categories beside those that follow from the flags, without `@`. */
   readonly categories: readonly string[];
@@ -113,6 +126,16 @@ export interface BlockedCall {
 /** What an XREAD or XREADGROUP is to its call; the numbers are the link's (RequestMode), where they are explained. */
 export const ReadMode = { whole: 0, part: 1, check: 2, partBehind: 3, offered: 4 } as const;
 export type ReadMode = (typeof ReadMode)[keyof typeof ReadMode];
+/** What a leader counts since it leads; for INFO. */
+export interface ShardCounters {
+  /** Commands that changed something. */
+  readonly changes: number;
+  readonly blockingKeys: number;
+  readonly blockingKeysOnNoKey: number;
+  /** Keys that reads looked for, by whether they were there. */
+  readonly keyspaceHits: number;
+  readonly keyspaceMisses: number;
+}
 
 /** How long and how many idempotent ids a stream keeps: settings of the cluster, resolved by the leader. */
 export interface IdempotenceWindow {
@@ -138,6 +161,9 @@ export interface ShardContext {
   readonly effectRoomBytes: number;
   /** The command's own level (XADD's `ACK`); null: that of connection, stream or cluster counts (ack.ts). */
   ack: Ack | null;
+  readonly counters: ShardCounters;
+  /** Set by a handler whose effects Redis does not count as a change: XREADGROUP of what the consumer has already got. */
+  isUncounted: boolean;
   /** Not null when the call was woken from a block and runs again. */
   readonly resumed: BlockedCall | null;
   /** True where blocking is not allowed (inside MULTI): behave as timed out. */
@@ -174,6 +200,16 @@ export interface Session {
   outputBufferBytes: number;
   /** MULTI, WATCH. */
   readonly transaction: Transaction;
+  /** CLIENT REPLY. */
+  replyMode: ReplyMode;
+  /** MONITOR: gets a line for each command of this process. */
+  monitors: boolean;
+  /** CLIENT NO-EVICT, CLIENT NO-TOUCH: shown in CLIENT LIST, nothing else. */
+  noEvict: boolean;
+  noTouch: boolean;
+  inputBytes: number;
+  outputBytes: number;
+  commandCount: number;
 }
 
 /** One shard as clients may know it. */
@@ -209,10 +245,10 @@ export interface SessionServices {
   /** Names and values for CONFIG GET, Redis' names. */
   settings(): Iterable<readonly [name: string, value: string]>;
   /**
-   * CONFIG SET. `done` may be called at once or, when the setting must be replicated first, in a later event: with null, or with the whole
-   * error text (`unknownSetting`, `settingFailed` of errors.ts).
+   * CONFIG SET: all pairs or none. `done` may be called at once or, when a setting must be replicated first, in a later event: with null, or with
+   * the whole error text (`unknownSetting`, `settingFailed` of errors.ts).
    */
-  setSetting(name: string, value: string, done: (error: string | null) => void): void;
+  setSettings(pairs: readonly (readonly [name: string, value: string])[], done: (error: string | null) => void): void;
   /**
    * CLIENT UNBLOCK: ends what the client waits for, as if its time were over or with an error. `done` is called once, possibly before it returns: whether
    * the client was blocked, and this is why it is not any more.
@@ -220,40 +256,17 @@ export interface SessionServices {
   unblock(clientId: number, withError: boolean, done: (wasBlocked: boolean) => void): void;
   /** CONFIG RESETSTAT: counters of INFO begin anew. */
   resetStatistics(): void;
-  /** INFO's raw numbers, by section, in order. `keys` is the number of keys known, filled before the handler runs. */
+  /** INFO's raw numbers. Those of the shards were asked for before the handler runs. */
   info(): InfoNumbers;
-}
-
-/** Numbers that INFO prints; texts are INFO's business. */
-export interface InfoNumbers {
-  readonly processId: number;
-  readonly runId: string;
-  readonly port: number;
-  readonly uptimeMs: number;
-  readonly connectedClients: number;
-  readonly blockedClients: number;
-  readonly maxClients: number;
-  readonly usedMemoryBytes: number;
-  readonly usedMemoryRssBytes: number;
-  readonly maxMemoryBytes: number;
-  readonly totalConnections: number;
-  readonly totalCommands: number;
-  readonly totalErrorReplies: number;
-  readonly rejectedConnections: number;
-  readonly keys: number;
-  readonly connectedReplicas: number;
-  readonly headraceVersion: string;
-  readonly commandStats: Iterable<{
-    readonly name: string;
-    readonly calls: number;
-    readonly rejected: number;
-    readonly failed: number;
-    readonly usec: number;
-  }>;
-  readonly errorStats: Iterable<{
-    readonly code: string;
-    readonly count: number;
-  }>;
+  readonly slowLog: SlowLogView;
+  readonly latency: LatencyView;
+  /** CLIENT KILL. The asking connection is closed when its replies have left. */
+  killSession(session: Session, isAsking: boolean): void;
+  /** CLIENT PAUSE: requests wait until then, writes only or all. A running pause is only made longer and stricter. */
+  pauseClients(untilMs: number, writesOnly: boolean): void;
+  unpauseClients(): void;
+  /** Hexadecimal digits that nobody can guess: ACL GENPASS. */
+  randomHex(digits: number): string;
 }
 
 export interface SessionContext {

@@ -25,8 +25,48 @@ export const Errors = {
   invalidClientId: "ERR Invalid client ID",
   unblockReason: "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR",
   unblocked: "UNBLOCKED client unblocked via CLIENT UNBLOCK",
-  clientTracking: "ERR client tracking is not supported",
+  /** Headrace's own: what changes on other shards and gateways would not be told. */
+  clientTracking: "ERR client side caching is not supported: CLIENT TRACKING can only be turned OFF",
+  cachingWithoutTracking:
+    "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled",
+  redirectNotFound: "ERR The client ID you want redirect to does not exist",
+  noSuchClient: "ERR No such client",
+  killId: "ERR client-id should be greater than 0",
+  killMaxAge: "ERR maxage is not an integer or out of range",
+  killMaxAgeNotPositive: "ERR maxage should be greater than 0",
+  pauseMode: "ERR CLIENT PAUSE mode must be WRITE or ALL",
+  slowLogCount: "ERR count should be greater than or equal to -1",
+  /** Headrace's own: what this process is a part of has no one master. */
+  replicaOf: "ERR REPLICAOF not allowed: shards are replicated by Headrace itself",
+  noShutdown: "ERR No shutdown in progress.",
+  /** Headrace's own. */
+  shutdown: "ERR SHUTDOWN is not for clients: stop the process with SIGTERM, it hands over its shards first",
+  debug:
+    'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.',
+  module:
+    'ERR MODULE command not allowed. If the enable-module-command option is set to "local", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.',
+  noConfigFile: "ERR The server is running without a config file",
+  aclGenPass:
+    "ERR ACL GENPASS argument must be the number of bits for the output password, a positive number up to 4096",
+  /** Headrace's own. */
+  aclUsers: "ERR ACL SETUSER is not supported: there is one user, 'default', who may do everything",
+  aclDefaultUser: "ERR The 'default' user cannot be removed",
+  aclNoFile:
+    "ERR This Redis instance is not configured to use an ACL file. You may want to specify users via the ACL SETUSER command and then issue a CONFIG REWRITE (assuming you have a Redis configuration file set) in order to store users in the Redis configuration.",
+  /** Headrace's own. */
+  scripting: "ERR scripts and functions are not supported",
+  noScript: "NOSCRIPT No matching script. Please use EVAL.",
+  notBusy: "NOTBUSY No scripts in execution right now.",
+  scriptFlush: "ERR SCRIPT FLUSH only support SYNC|ASYNC option",
+  scriptDebug: "ERR Use SCRIPT DEBUG YES/SYNC/NO",
+  functionFlush: "ERR FUNCTION FLUSH only supports SYNC|ASYNC option",
+  functionLibraryName: "ERR library name argument was not given",
+  functionNotFound: "ERR Function not found",
+  libraryNotFound: "ERR Library not found",
+  tooManyKeys: "ERR Number of keys can't be greater than number of args",
+  negativeKeys: "ERR Number of keys can't be negative",
   invalidSlot: "ERR Invalid slot",
+  invalidSlotOrCount: "ERR Invalid slot or number of keys",
   invalidOrOutOfRangeSlot: "ERR Invalid or out of range slot",
   invalidCommand: "ERR Invalid command specified",
   noKeyArguments: "ERR The command has no key arguments",
@@ -181,6 +221,43 @@ export function unknownClientAttribute(name: string): string {
 
 export function clientAttributeForm(name: string): string {
   return `ERR ${name} cannot contain spaces, newlines or special characters.`;
+}
+
+export function unknownClientType(word: string): string {
+  return `ERR Unknown client type '${word}'`;
+}
+
+export function noSuchUser(name: string): string {
+  return `ERR No such user '${name}'`;
+}
+
+export function aclUserNotFound(name: string): string {
+  return `ERR User '${name}' not found`;
+}
+
+export function unknownAclCategory(name: string): string {
+  return `ERR Unknown category '${name}'`;
+}
+
+export function unknownAclCommand(name: string): string {
+  return `ERR Command '${name}' not found`;
+}
+
+export function unknownFunctionOption(word: string): string {
+  return `ERR Unknown argument ${word}`;
+}
+
+/** Headrace's own: there is no other placement than its own. */
+export function clusterRefused(word: string): string {
+  return `ERR CLUSTER ${word.toUpperCase()} is not supported: slots and nodes are placed by Headrace itself`;
+}
+
+export function unknownNode(name: string): string {
+  return `ERR Unknown node ${name}`;
+}
+
+export function noLatencySamples(event: string): string {
+  return `ERR No samples available for event '${event}'`;
 }
 
 export function helloSyntax(option: string): string {

@@ -11,4 +11,8 @@ export { unwatch, watch } from "./transaction/watch.ts";
 export { globMatches } from "./glob.ts";
 export { readCursor } from "./key/scan.ts";
 export { ReadOptions } from "./stream/read-options.ts";
+export { monitorLine, secretArguments } from "./server/monitor-line.ts";
+export type * from "./server/info-numbers.ts";
+export type * from "./server/slow-views.ts";
+export { SHARD_NUMBER_COUNT } from "./cluster/cluster-keys.ts";
 export { REDIS_VERSION } from "./server/redis-version.ts";

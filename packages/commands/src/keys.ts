@@ -20,11 +20,23 @@ export function findKeys(record: CommandRecord, request: Request, into: number[]
 
 const positions: number[] = [];
 
+/** Counts what reads look for. */
+export interface LookupCounters {
+  keyspaceHits: number;
+  keyspaceMisses: number;
+}
+
 /**
  * The log index that commit must reach before the reply of a read may leave (I6): the last writer of its keys as seen at execution, or of the
- * whole state for commands over the whole keyspace.
+ * whole state for commands over the whole keyspace. `lookups`: the keys are counted there by whether they exist.
  */
-export function gateIndex(record: CommandRecord, request: Request, keyspace: Keyspace, stateIndex: number): number {
+export function gateIndex(
+  record: CommandRecord,
+  request: Request,
+  keyspace: Keyspace,
+  stateIndex: number,
+  lookups: LookupCounters | null = null,
+): number {
   if ((record.flags & Flag.wholeKeyspace) !== 0) return stateIndex;
   const found = findKeys(record, request, positions);
   if (found < 0) return stateIndex;
@@ -34,6 +46,9 @@ export function gateIndex(record: CommandRecord, request: Request, keyspace: Key
     const key = latin1(request.bytes, request.start(position), request.end(position));
     const index = keyspace.lastWriterIndex(key);
     if (index > gate) gate = index;
+    if (lookups === null) continue;
+    if (keyspace.find(key) === null) lookups.keyspaceMisses++;
+    else lookups.keyspaceHits++;
   }
   assert(gate <= stateIndex, "a key's last writer is not ahead of the state");
   return gate;

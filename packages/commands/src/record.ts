@@ -18,6 +18,8 @@ export function defineCommand(spec: CommandSpec): CommandRecord {
     summary: spec.summary,
     complexity: spec.complexity,
     syntax: spec.syntax ?? "",
+    argumentTypes: spec.argumentTypes ?? {},
+    history: spec.history ?? [],
     keys: spec.keys ?? null,
     categories: spec.categories ?? [],
     tips: spec.tips ?? [],

@@ -23,9 +23,20 @@ import { flushall, flushdb } from "./key/flush.ts";
 import { keys } from "./key/keys.ts";
 import { scan } from "./key/scan.ts";
 import { type } from "./key/type.ts";
+import { evalCommand, evalRo, evalsha, evalshaRo, fcall, fcallRo } from "./scripting/eval.ts";
+import { functionCommand } from "./scripting/function.ts";
+import { script } from "./scripting/script.ts";
+import { acl } from "./server/acl.ts";
 import { command } from "./server/command-command.ts";
 import { config } from "./server/config.ts";
 import { info } from "./server/info.ts";
+import { latency } from "./server/latency.ts";
+import { lolwut } from "./server/lolwut.ts";
+import { monitor } from "./server/monitor.ts";
+import { bgrewriteaof, bgsave, lastsave, save } from "./server/persistence.ts";
+import { debug, moduleCommand, shutdown } from "./server/refused.ts";
+import { replicaof, role, slaveof } from "./server/role.ts";
+import { slowlog } from "./server/slowlog.ts";
 import { time } from "./server/time.ts";
 import { exec } from "./transaction/exec.ts";
 import { discard, multi } from "./transaction/multi.ts";
@@ -104,10 +115,34 @@ export const commandTable: readonly CommandRecord[] = [
   readwrite,
   wait,
   waitaof,
+  // scripting
+  evalCommand,
+  evalRo,
+  evalsha,
+  evalshaRo,
+  fcall,
+  fcallRo,
+  functionCommand,
+  script,
   // server
+  acl(() => commandTable, findCommandByName),
+  bgrewriteaof,
+  bgsave,
   command(() => commandTable, findCommandByName),
   config,
+  debug,
   info,
+  lastsave,
+  latency,
+  lolwut,
+  moduleCommand,
+  monitor,
+  replicaof,
+  role,
+  save,
+  shutdown,
+  slaveof,
+  slowlog,
   time,
 ];
 

@@ -8,7 +8,7 @@ import { DecodeResult, ReplyWriter, RequestDecoder } from "@headrace/resp";
 import type { Effects } from "@headrace/engine";
 import type { Request } from "@headrace/resp";
 import { Errors, exec, execAbortedBy, executeShardCommand, findCommand, isQueuedInMulti } from "../src/index.ts";
-import { ReadMode, refusal, slotOfKeys, Transaction, watch } from "../src/index.ts";
+import { ReadMode, refusal, ReplyMode, slotOfKeys, Transaction, watch } from "../src/index.ts";
 import type { BlockedCall, CommandRecord, Session, SessionServices, ShardContext } from "../src/index.ts";
 import { FakeServices } from "./fake-services.ts";
 
@@ -18,6 +18,8 @@ const LIMITS = {
   maxInlineBytes: 64 * 1024,
   maxRequestBytes: 64 * 1024 * 1024,
 };
+
+const NO_COUNTERS = { changes: 0, blockingKeys: 0, blockingKeysOnNoKey: 0, keyspaceHits: 0, keyspaceMisses: 0 };
 
 /** The clock of all harnesses: 2023-11-14, past any id that fixtures name. */
 export const HARNESS_START_MS = 1_700_000_000_000;
@@ -52,6 +54,13 @@ export class HarnessClient {
       queryBufferBytes: 0,
       outputBufferBytes: 0,
       transaction: new Transaction(),
+      replyMode: ReplyMode.on,
+      monitors: false,
+      noEvict: false,
+      noTouch: false,
+      inputBytes: 0,
+      outputBytes: 0,
+      commandCount: 0,
     };
     this.watch = new KeyWatch();
     this.decoder = new RequestDecoder(LIMITS);
@@ -194,6 +203,8 @@ export class CommandHarness {
       nowMs: effects.logTimeMs,
       nodeBounds: this.nodeBounds,
       effectRoomBytes: Number.POSITIVE_INFINITY,
+      counters: NO_COUNTERS,
+      isUncounted: false,
       idempotenceWindow: this.idempotenceWindow,
       ack: null,
       resumed,

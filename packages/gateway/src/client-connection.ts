@@ -13,7 +13,7 @@ import type { Request } from "@headrace/resp";
 import type { ClientHost } from "./client-host.ts";
 import { ReplyQueue, ReplySlot } from "./reply-queue.ts";
 import type { ReplyOutput } from "./reply-queue.ts";
-import { RequestRun } from "./request-run.ts";
+import { MIXED_COMMANDS, NO_COMMAND, RequestRun } from "./request-run.ts";
 import type { PartSink } from "./request-run.ts";
 import { SessionState } from "./session-state.ts";
 import { ShardLane } from "./shard-lane.ts";
@@ -41,6 +41,8 @@ export class ClientConnection implements LaneOwner, ReplyOutput {
   isGone: boolean = false;
   /** A blocking call or WAIT is open: what follows waits, unparsed. */
   barrier: boolean = false;
+  /** When bytes last came, by the monotonic clock. */
+  lastInputMs: number;
   readonly #host: ClientHost;
   readonly #connection: ByteConnection;
   readonly #sessionId: Uint8Array;
@@ -65,9 +67,11 @@ export class ClientConnection implements LaneOwner, ReplyOutput {
   #runStart: number = 0;
   #runEnd: number = 0;
   #runCount: number = 0;
+  #runCommand: number = MIXED_COMMANDS;
 
   constructor(host: ClientHost, connection: ByteConnection, id: number, sessionId: Uint8Array) {
     this.#host = host;
+    this.lastInputMs = host.nowMs;
     this.#connection = connection;
     this.laneId = id;
     this.#sessionId = sessionId;
@@ -94,8 +98,8 @@ export class ClientConnection implements LaneOwner, ReplyOutput {
 
   // ── what the dispatcher does with a request ────────────────────────────────────────────────────────────────────────────────────
 
-  /** Hot path: the request joins the open run, or opens one. */
-  toShard(shardId: number, request: Request): void {
+  /** Hot path: the request joins the open run, or opens one. `command`: its index, for what is counted. */
+  toShard(shardId: number, request: Request, command: number): void {
     if (
       this.#runLane !== null &&
       this.#runLane.shardId === shardId &&
@@ -105,6 +109,7 @@ export class ClientConnection implements LaneOwner, ReplyOutput {
     ) {
       this.#runEnd = request.rawEnd;
       this.#runCount++;
+      if (this.#runCommand !== command) this.#runCommand = MIXED_COMMANDS;
       return;
     }
     this.closeRun();
@@ -113,10 +118,11 @@ export class ClientConnection implements LaneOwner, ReplyOutput {
     this.#runStart = request.rawStart;
     this.#runEnd = request.rawEnd;
     this.#runCount = 1;
+    this.#runCommand = command;
   }
 
   /** A call that may block: a run of its own, and nothing is parsed until it is answered. */
-  toShardBlocking(shardId: number, request: Request, deadlineMs: number): void {
+  toShardBlocking(shardId: number, request: Request, deadlineMs: number, command: number): void {
     this.closeRun();
     const bytes = copyOf(request.bytes, request.rawStart, request.rawEnd);
     const slot = new ReplySlot(1);
@@ -132,6 +138,7 @@ export class ClientConnection implements LaneOwner, ReplyOutput {
       slot,
       sink: null,
       part: 0,
+      command,
     };
     this.lane(shardId).submit(new RequestRun(bytes, 0, bytes.length, 1, fate));
   }
@@ -144,9 +151,11 @@ export class ClientConnection implements LaneOwner, ReplyOutput {
     part: number,
     mode: RequestMode = RequestMode.whole,
     isBlocking: boolean = false,
+    command: number = NO_COMMAND,
   ): void {
     this.#charge(bytes.length);
-    const fate = { sinceMs: this.#host.nowMs, deadlineMs: Infinity, isBlocking, mode, slot: null, sink, part };
+    const sinceMs = this.#host.nowMs;
+    const fate = { sinceMs, deadlineMs: Infinity, isBlocking, mode, slot: null, sink, part, command };
     this.lane(shardId).submit(new RequestRun(bytes, 0, bytes.length, 1, fate));
   }
 
@@ -162,7 +171,7 @@ export class ClientConnection implements LaneOwner, ReplyOutput {
   answer(bytes: Uint8Array, start: number, end: number): void {
     this.closeRun();
     if (this.replies.isEmpty) {
-      this.append(bytes, start, end);
+      if (!this.replies.isSilent) this.append(bytes, start, end);
       return;
     }
     const slot = new ReplySlot(1);
@@ -190,7 +199,8 @@ export class ClientConnection implements LaneOwner, ReplyOutput {
     this.#charge(end - start);
     const sinceMs = this.#host.nowMs;
     const mode = RequestMode.whole;
-    const fate = { sinceMs, deadlineMs: Infinity, isBlocking: false, mode, slot, sink: null, part: 0 };
+    const command = this.#runCommand;
+    const fate = { sinceMs, deadlineMs: Infinity, isBlocking: false, mode, slot, sink: null, part: 0, command };
     lane.submit(new RequestRun(bytes, start, end, this.#runCount, fate));
   }
 
@@ -255,7 +265,7 @@ export class ClientConnection implements LaneOwner, ReplyOutput {
     if (this.isGone) return;
     if (end - start >= DIRECT_BYTES) {
       this.flush();
-      this.#connection.write(bytes.subarray(start, end));
+      this.#write(bytes.subarray(start, end));
     } else {
       this.#out.raw(bytes, start, end);
     }
@@ -282,7 +292,15 @@ export class ClientConnection implements LaneOwner, ReplyOutput {
     const out = this.#out;
     if (out.length === 0) return;
     const next = Math.min(OUT_MAX_BYTES, Math.max(OUT_MIN_BYTES, out.length + (out.length >> 2)));
-    this.#connection.write(out.take(next));
+    this.#write(out.take(next));
+  }
+
+  #write(bytes: Uint8Array): void {
+    this.session.outputBytes += bytes.length;
+    const { statistics } = this.#host;
+    statistics.outputBytes += bytes.length;
+    statistics.writesProcessed++;
+    this.#connection.write(bytes);
   }
 
   /** End of a turn in which something was appended. */
@@ -291,11 +309,16 @@ export class ClientConnection implements LaneOwner, ReplyOutput {
     if (this.isGone) return;
     this.flush();
     if (this.outputBytes > this.#host.limits.outputBytes) {
-      this.#host.statistics.outputLimitClosed++;
-      this.close();
+      this.closeOverLimit();
     } else if (this.#isStalled && this.#mayParse()) {
       this.wake();
     }
+  }
+
+  /** It does not read what it has asked for. */
+  closeOverLimit(): void {
+    this.#host.statistics.outputLimitClosed++;
+    this.close();
   }
 
   /** Takes no more requests; closes when those that are open have been answered. */
@@ -312,7 +335,17 @@ export class ClientConnection implements LaneOwner, ReplyOutput {
   }
 
   sweep(nowMs: number): void {
+    const { idleTimeoutSeconds } = this.#host.limits;
+    if (idleTimeoutSeconds > 0 && this.#mayTimeOut() && nowMs - this.lastInputMs > idleTimeoutSeconds * 1000) {
+      this.close();
+      return;
+    }
     for (const lane of this.lanes.values()) lane.sweep(nowMs);
+  }
+
+  /** Redis' setting `timeout` spares those who wait for something. */
+  #mayTimeOut(): boolean {
+    return !this.barrier && !this.session.monitors && this.replies.isEmpty;
   }
 
   // ── input ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -322,6 +355,11 @@ export class ClientConnection implements LaneOwner, ReplyOutput {
     this.#backlog.push(chunk);
     this.#backlogBytes += chunk.length;
     this.session.lastActiveAtMs = this.#host.wallMs;
+    this.session.inputBytes += chunk.length;
+    const { statistics } = this.#host;
+    statistics.inputBytes += chunk.length;
+    statistics.readsProcessed++;
+    this.lastInputMs = this.#host.nowMs;
     this.pump();
   }
 

@@ -17,8 +17,13 @@ export const Path = {
 } as const;
 export type Path = (typeof Path)[keyof typeof Path];
 
-/** Protocol version and ack level are the lane's at a node, where a new value counts at once, also for requests that still wait there. */
-const LANE_SETTERS: ReadonlySet<string> = new Set(["hello", "reset", "client|ack"]);
+/**
+ * Protocol version and ack level are the lane's at a node, where a new value counts at once, also for requests that still wait there. What MONITOR
+ * shows comes between replies: its own comes first. INFO and ROLE tell what all earlier requests have changed.
+ */
+const ANSWERED_FIRST: ReadonlySet<string> = new Set(["hello", "reset", "client|ack", "monitor", "info", "role"]);
+/** They tell numbers of the shards. */
+const SHARD_READERS: ReadonlySet<string> = new Set(["info", "role"]);
 
 export class CommandEntry {
   readonly record: CommandRecord;
@@ -27,8 +32,12 @@ export class CommandEntry {
   readonly keyPosition: number;
   readonly isWrite: boolean;
   readonly mayBlock: boolean;
-  /** Changes how requests of the connection are executed: those before it are answered first. */
-  readonly setsLane: boolean;
+  /** Requests before it are answered first. */
+  readonly waitsForEarlier: boolean;
+  /** Whether the connection gets replies may be different behind it. */
+  readonly setsReplyMode: boolean;
+  /** The shards' numbers are asked for before it is answered. */
+  readonly readsShardNumbers: boolean;
   readonly isQueued: boolean;
 
   constructor(record: CommandRecord, index: number) {
@@ -38,7 +47,9 @@ export class CommandEntry {
     this.keyPosition = record.keys === null ? 0 : record.keys.first;
     this.isWrite = (record.flags & Flag.write) !== 0;
     this.mayBlock = (record.flags & Flag.blocking) !== 0;
-    this.setsLane = LANE_SETTERS.has(record.name);
+    this.waitsForEarlier = ANSWERED_FIRST.has(record.name);
+    this.setsReplyMode = record.name === "client|reply" || record.name === "reset";
+    this.readsShardNumbers = SHARD_READERS.has(record.name);
     this.isQueued = isQueuedInMulti(record);
   }
 }

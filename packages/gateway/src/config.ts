@@ -5,9 +5,25 @@ import type { DecoderLimits } from "@headrace/resp";
 export type RoutingPolicy = "proxy" | "moved";
 
 export interface ProcessNumbers {
+  readonly operatingSystem: string;
+  readonly executable: string;
   readonly usedMemoryBytes: number;
   readonly usedMemoryRssBytes: number;
+  readonly systemMemoryBytes: number;
+  readonly cpuUserSeconds: number;
+  readonly cpuSystemSeconds: number;
 }
+
+/** Where there is no process of its own to tell of. */
+export const noProcessNumbers: ProcessNumbers = Object.freeze({
+  operatingSystem: "",
+  executable: "",
+  usedMemoryBytes: 0,
+  usedMemoryRssBytes: 0,
+  systemMemoryBytes: 0,
+  cpuUserSeconds: 0,
+  cpuSystemSeconds: 0,
+});
 
 export interface GatewayConfig {
   readonly policy: RoutingPolicy;
@@ -41,6 +57,8 @@ export interface GatewayLimits {
   readonly replyTimeoutMs: number;
   /** A client with more than this unsent output is closed. */
   readonly outputBytes: number;
+  /** A client that has sent nothing for so long is closed; 0: never. */
+  readonly idleTimeoutSeconds: number;
   /** Unanswered request bytes of one client before its input is left unparsed. */
   readonly pendingBytes: number;
   /** What a client may queue behind MULTI, and watch. */
@@ -62,6 +80,7 @@ export const defaultLimits: GatewayLimits = Object.freeze({
   holdMs: 5_000,
   replyTimeoutMs: 10_000,
   outputBytes: 256 * 1024 * 1024,
+  idleTimeoutSeconds: 0,
   pendingBytes: 1024 * 1024,
   transactionBytes: 32 * 1024 * 1024,
   backlogBytes: 64 * 1024,

@@ -3,10 +3,19 @@
  * first branch: one key, one shard, one run.
  */
 import { assert, ByteWriter, copyOf, slotOf } from "@headrace/bytes";
-import { Errors, arityFits, commandTable, exec, execAbortedBy, findCommand, findKeys } from "@headrace/commands";
+import {
+  Errors,
+  ReplyMode,
+  arityFits,
+  commandTable,
+  exec,
+  execAbortedBy,
+  findCommand,
+  findKeys,
+} from "@headrace/commands";
 import { ShardExec, isShardExec, readCursor, refusal } from "@headrace/commands";
 import type { CommandRecord, QueuedCommand, SessionContext, SessionServices } from "@headrace/commands";
-import { WaitKind } from "@headrace/link";
+import { RequestMode, WaitKind } from "@headrace/link";
 import { ReplyWriter } from "@headrace/resp";
 import type { ReplyWriterApi, Request } from "@headrace/resp";
 import { BlockArgument } from "./block-argument.ts";
@@ -16,13 +25,16 @@ import type { CommandEntry } from "./command-entry.ts";
 import { GatewayErrors } from "./errors.ts";
 import { Gather } from "./fan-out.ts";
 import type { Merge } from "./fan-out.ts";
-import type { KeyCount } from "./key-count.ts";
 import type { LaneCore } from "./lane-core.ts";
+import type { Monitors } from "./monitors.ts";
+import type { Pause } from "./pause.ts";
 import type { ReplySlot } from "./reply-queue.ts";
+import type { PartSink } from "./request-run.ts";
 import { ScanPart, cursorBehind, slotOfCursor } from "./scan-cursor.ts";
 import type { SpreadCalls } from "./spread-calls.ts";
 import { Transactions } from "./transactions.ts";
 import type { TransactionHost } from "./transactions.ts";
+import type { ShardNumbersQuery } from "./shard-numbers.ts";
 import type { Waits } from "./waits.ts";
 
 export interface DispatcherRooms {
@@ -30,9 +42,13 @@ export interface DispatcherRooms {
   readonly services: SessionServices;
   readonly waits: Waits;
   readonly spread: SpreadCalls;
-  readonly keyCount: KeyCount;
+  readonly shardNumbers: ShardNumbersQuery;
+  readonly monitors: Monitors;
+  readonly pause: Pause;
   /** Protocol version or ack level changed. */
   sessionChanged(client: ClientConnection): void;
+  /** A request was answered here after this time. */
+  noteAnsweredHere(client: ClientConnection, entry: CommandEntry, request: Request, durationMs: number): void;
   /** policy moved: this node; 0: proxy. */
   readonly localNodeId: number;
 }
@@ -43,6 +59,7 @@ interface Unrouted {
   readonly entry: CommandEntry;
   readonly bytes: Uint8Array;
   readonly untilMs: number;
+  readonly isSilent: boolean;
 }
 
 /** Where a reply goes: to its place in the order of replies, to whoever asked for it, or (null) behind what is open. */
@@ -63,10 +80,32 @@ export class Dispatcher implements TransactionHost {
   }
 
   dispatch(client: ClientConnection, request: Request): void {
+    const { pause } = this.#rooms;
+    const record = findCommand(request);
+    if (pause.isOn && record !== null && arityFits(record, request.count) && pause.holds(record, client)) {
+      pause.hold(client, request);
+      return;
+    }
+    if (client.session.replyMode === ReplyMode.skipNext) this.#dispatchSilently(client, record, request);
+    else this.#dispatchFound(client, record, request);
+  }
+
+  /** CLIENT REPLY SKIP came before. */
+  #dispatchSilently(client: ClientConnection, record: CommandRecord | null, request: Request): void {
+    const { session, replies } = client;
+    client.closeRun();
+    session.replyMode = ReplyMode.on;
+    replies.isSilent = true;
+    this.#dispatchFound(client, record, request);
+    client.closeRun();
+    // The request may have been another CLIENT REPLY.
+    replies.isSilent = (session.replyMode as ReplyMode) === ReplyMode.off;
+  }
+
+  #dispatchFound(client: ClientConnection, record: CommandRecord | null, request: Request): void {
     const { core } = this.#rooms;
     const { transaction } = client.session;
     core.statistics.totalCommands++;
-    const record = findCommand(request);
     if (record === null || !arityFits(record, request.count)) {
       this.#refuse(client, request, record);
       return;
@@ -75,10 +114,16 @@ export class Dispatcher implements TransactionHost {
     if (transaction.isOpen && this.#transactions.takes(client, entry, request)) return;
     core.statistics.calls[entry.index]!++;
     client.session.lastCommand = record.name;
+    client.session.commandCount++;
+    if (this.#rooms.monitors.isAny) this.#rooms.monitors.show(record, request, client);
     const placement = core.router.placement;
     if (entry.path === Path.oneKey && placement !== null && this.#rooms.localNodeId === 0) {
       const key = entry.keyPosition;
-      client.toShard(placement.shardOf(slotOf(request.bytes, request.start(key), request.end(key))), request);
+      client.toShard(
+        placement.shardOf(slotOf(request.bytes, request.start(key), request.end(key))),
+        request,
+        entry.index,
+      );
       return;
     }
     if (entry.path === Path.session) this.#answerHere(client, entry, request);
@@ -107,7 +152,7 @@ export class Dispatcher implements TransactionHost {
     client.closeRun();
     client.barrier = true;
     const { nowMs, limits } = this.#rooms.core;
-    this.#unrouted.push({ client, entry, bytes, untilMs: nowMs + limits.holdMs });
+    this.#unrouted.push({ client, entry, bytes, untilMs: nowMs + limits.holdMs, isSilent: client.replies.isSilent });
   }
 
   /** The placement is known, or time has passed: requests that waited for it go on or are refused. */
@@ -124,6 +169,8 @@ export class Dispatcher implements TransactionHost {
         continue;
       }
       client.barrier = false;
+      const { isSilent } = client.replies;
+      client.replies.isSilent = held.isSilent;
       if (isKnown) {
         this.withRequest(bytes, (request) => this.#route(client, entry, request));
       } else {
@@ -131,6 +178,7 @@ export class Dispatcher implements TransactionHost {
         this.error(client, GatewayErrors.noPlacement);
       }
       client.closeRun();
+      client.replies.isSilent = isSilent;
       client.wake();
     }
   }
@@ -145,7 +193,7 @@ export class Dispatcher implements TransactionHost {
     reply.writer.clear();
     reply.version = client.session.respVersion;
     write(reply);
-    this.#rooms.core.statistics.countReply(reply.writer.bytes, 0, reply.writer.length);
+    this.#rooms.core.statistics.countErrors(reply.writer.bytes, 0, reply.writer.length, 1);
     client.answer(reply.writer.bytes, 0, reply.writer.length);
   }
 
@@ -154,7 +202,7 @@ export class Dispatcher implements TransactionHost {
     else if (entry.path === Path.watch) this.#transactions.watch(client, entry, request);
     else if (entry.path === Path.wait) this.#wait(client, entry, request, null);
     else if (entry.path === Path.allShards) this.#toAllShards(client, entry, request);
-    else if (entry.path === Path.scan) this.#scan(client, request);
+    else if (entry.path === Path.scan) this.#scan(client, entry, request);
     else this.#byKeys(client, entry, request);
   }
 
@@ -166,7 +214,7 @@ export class Dispatcher implements TransactionHost {
     const found = findKeys(entry.record, request, positions);
     if (found <= 0) {
       // The syntax is wrong in a way that the handler puts into words; any shard can.
-      client.toShard(this.localShardIds()[0] ?? core.router.shardIds()[0]!, request);
+      client.toShard(this.localShardIds()[0] ?? core.router.shardIds()[0]!, request, entry.index);
       return;
     }
     const placement = core.router.placement!;
@@ -194,13 +242,13 @@ export class Dispatcher implements TransactionHost {
     }
     const blockAt = entry.mayBlock ? BlockArgument.find(request) : 0;
     if (blockAt === 0) {
-      client.toShard(shardId, request);
+      client.toShard(shardId, request, entry.index);
       return;
     }
     // A value that is none is the handler's to refuse; it then answers at once.
     const timeoutMs = request.integer(blockAt);
     const deadlineMs = timeoutMs > 0 ? core.nowMs + timeoutMs : Infinity;
-    client.toShardBlocking(shardId, request, deadlineMs);
+    client.toShardBlocking(shardId, request, deadlineMs, entry.index);
   }
 
   /** A node's own port: the error for a shard that another node leads; null: this node, or nobody that we know of. */
@@ -246,7 +294,7 @@ export class Dispatcher implements TransactionHost {
     const gather = new Gather(client, slot, byShard.size, mergeOf(entry));
     // All bytes are copied before anything is sent: sending may let the decoder go on.
     const parts = [...byShard].map(([shardId, keys]) => ({ shardId, bytes: requestOf(request, keys) }));
-    for (const [i, part] of parts.entries()) client.partToShard(part.shardId, part.bytes, gather, i);
+    for (const [i, part] of parts.entries()) this.#part(client, entry, part.shardId, part.bytes, gather, i);
   }
 
   #toAllShards(client: ClientConnection, entry: CommandEntry, request: Request): void {
@@ -259,7 +307,18 @@ export class Dispatcher implements TransactionHost {
       return;
     }
     const gather = new Gather(client, slot, shardIds.length, mergeOf(entry));
-    for (const [i, shardId] of shardIds.entries()) client.partToShard(shardId, bytes, gather, i);
+    for (const [i, shardId] of shardIds.entries()) this.#part(client, entry, shardId, bytes, gather, i);
+  }
+
+  #part(
+    client: ClientConnection,
+    entry: CommandEntry,
+    shardId: number,
+    bytes: Uint8Array,
+    sink: PartSink,
+    part: number,
+  ): void {
+    client.partToShard(shardId, bytes, sink, part, RequestMode.whole, false, entry.index);
   }
 
   /** Shards that commands over the whole keyspace go to: all, or on a node's own port those that it leads. */
@@ -270,7 +329,7 @@ export class Dispatcher implements TransactionHost {
     return localNodeId === 0 ? ids : ids.filter((id) => router.route(id).leaderNodeId === localNodeId);
   }
 
-  #scan(client: ClientConnection, request: Request): void {
+  #scan(client: ClientConnection, entry: CommandEntry, request: Request): void {
     const { router } = this.#rooms.core;
     const cursor = readCursor(request.latin1(1));
     if (cursor === null) {
@@ -280,7 +339,7 @@ export class Dispatcher implements TransactionHost {
     const slotNumber = slotOfCursor(cursor);
     if (slotNumber < 0) {
       // Behind the last slot: any shard says that the scan is over.
-      client.toShard(this.localShardIds()[0] ?? router.shardIds()[0]!, request);
+      client.toShard(this.localShardIds()[0] ?? router.shardIds()[0]!, request, entry.index);
       return;
     }
     // On a node's own port the walk goes through the shards that the node leads, as Redis Cluster's goes through one node's slots.
@@ -298,7 +357,7 @@ export class Dispatcher implements TransactionHost {
       return;
     }
     const bytes = copyOf(request.bytes, request.rawStart, request.rawEnd);
-    client.partToShard(shardId, bytes, new ScanPart(client, slot, behind), 0);
+    this.#part(client, entry, shardId, bytes, new ScanPart(client, slot, behind), 0);
   }
 
   // ── WAIT ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -338,35 +397,21 @@ export class Dispatcher implements TransactionHost {
       return;
     }
     const run = (): void => this.withRequest(bytes, (request) => this.#runHandler(client, entry, request, done));
-    if (record.name === "info") this.#rooms.keyCount.refresh(client, this.localShardIds(), run);
+    if (entry.readsShardNumbers) this.#rooms.shardNumbers.refresh(client, this.localShardIds(), run);
     else run();
   }
 
   noteReply(record: CommandRecord, bytes: Uint8Array, start: number, end: number): void {
     const { statistics } = this.#rooms.core;
-    if (statistics.countReply(bytes, start, end)) statistics.failed[this.entries.of(record).index]!++;
+    if (statistics.countErrors(bytes, start, end, 1) !== null) statistics.failed[this.entries.of(record).index]!++;
   }
 
   // ── session commands ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #answerHere(client: ClientConnection, entry: CommandEntry, request: Request): void {
     client.closeRun();
-    if (entry.setsLane && !client.replies.isEmpty) {
-      this.#answerWhenFirst(client, entry, request);
-      return;
-    }
-    if (entry.record.name !== "info" || this.#rooms.core.router.placement === null) {
-      this.#runHandler(client, entry, request, null);
-      return;
-    }
-    // The number of keys is asked first. The request must not change meanwhile: later requests of the client wait.
-    const bytes = copyOf(request.bytes, request.rawStart, request.rawEnd);
-    client.barrier = true;
-    this.#rooms.keyCount.refresh(client, this.localShardIds(), () => {
-      if (client.isGone) return;
-      this.withRequest(bytes, (again) => this.#runHandler(client, entry, again, null));
-      client.unblocked();
-    });
+    if (entry.waitsForEarlier && !client.replies.isEmpty) this.#answerWhenFirst(client, entry, request);
+    else this.#answerNow(client, entry, request, null);
   }
 
   /** Behind the replies of all earlier requests; later ones wait. */
@@ -375,16 +420,36 @@ export class Dispatcher implements TransactionHost {
     const slot = client.reserve();
     client.barrier = true;
     slot.onFirst = () => {
-      this.withRequest(bytes, (again) => this.#runHandler(client, entry, again, slot));
-      client.unblocked();
+      client.barrier = false;
+      this.withRequest(bytes, (again) => this.#answerNow(client, entry, again, slot));
+      if (!client.barrier) client.unblocked();
     };
   }
 
+  /** `place`: the reply's, when that was reserved. */
+  #answerNow(client: ClientConnection, entry: CommandEntry, request: Request, place: ReplySlot | null): void {
+    if (!entry.readsShardNumbers || this.#rooms.core.router.placement === null) {
+      this.#runHandler(client, entry, request, place);
+      return;
+    }
+    // The request must not change meanwhile: later requests of the client wait.
+    const bytes = copyOf(request.bytes, request.rawStart, request.rawEnd);
+    const slot = place ?? client.reserve();
+    client.barrier = true;
+    this.#rooms.shardNumbers.refresh(client, this.localShardIds(), () => {
+      if (client.isGone) return;
+      this.withRequest(bytes, (again) => this.#runHandler(client, entry, again, slot));
+      client.unblocked();
+    });
+  }
+
   #runHandler(client: ClientConnection, entry: CommandEntry, request: Request, place: ReplyPlace): void {
+    const { services } = this.#rooms;
     const reply = this.#scratch;
     const session = client.session;
     const { respVersion, ack } = session;
     const { watchSlot } = session.transaction;
+    const startedMs = services.monotonicMs;
     reply.writer.clear();
     reply.version = respVersion;
     let deferred = false;
@@ -392,7 +457,7 @@ export class Dispatcher implements TransactionHost {
       request,
       reply,
       session,
-      services: this.#rooms.services,
+      services,
       defer: () => {
         deferred = true;
         const later = typeof place === "function" ? place : client.reserve();
@@ -413,6 +478,10 @@ export class Dispatcher implements TransactionHost {
       },
     };
     entry.record.answer!(context);
+    if (entry.setsReplyMode) {
+      client.replies.isSilent = session.replyMode === ReplyMode.off;
+      if (place !== null && typeof place !== "function") place.isSilent = client.replies.isSilent;
+    }
     if (!deferred && reply.writer.length > 0) {
       const { writer } = reply;
       if (typeof place === "function") {
@@ -428,6 +497,8 @@ export class Dispatcher implements TransactionHost {
       this.#rooms.sessionChanged(client);
     }
     if (watchSlot >= 0 && session.transaction.watchSlot < 0) this.#transactions.unwatchAt(client, watchSlot);
+    this.#rooms.monitors.follow(client);
+    this.#rooms.noteAnsweredHere(client, entry, request, services.monotonicMs - startedMs);
   }
 
   /** Reply bytes of their own. */
@@ -439,7 +510,7 @@ export class Dispatcher implements TransactionHost {
 
   /** Decodes one whole canonical request. */
   withRequest(bytes: Uint8Array, use: (request: Request) => void): void {
-    this.#rooms.keyCount.decode(bytes, use);
+    this.#rooms.shardNumbers.decode(bytes, use);
   }
 }
 

@@ -17,15 +17,18 @@ import type { ClientHost } from "./client-host.ts";
 import type { GatewayConfig } from "./config.ts";
 import { Dispatcher, tableEntries } from "./dispatcher.ts";
 import { GatewayErrors } from "./errors.ts";
-import { KeyCount } from "./key-count.ts";
+import { Monitors } from "./monitors.ts";
 import { NodeLink } from "./node-link.ts";
 import type { NodeLinkEvents } from "./node-link.ts";
+import { Pause } from "./pause.ts";
 import { splitRequests } from "./request-run.ts";
 import type { RequestRun } from "./request-run.ts";
 import { Router } from "./router.ts";
 import { GatewayServices } from "./session-services.ts";
 import { SpreadCalls } from "./spread-calls.ts";
+import { ShardNumbersQuery } from "./shard-numbers.ts";
 import { Statistics } from "./statistics.ts";
+import { Timings } from "./timings.ts";
 import { Waits } from "./waits.ts";
 
 const SWEEP_MS = 50;
@@ -50,6 +53,9 @@ export class Gateway implements ClientHost, NodeLinkEvents {
   readonly #entries: CommandEntries;
   readonly #waits: Waits;
   readonly #spread: SpreadCalls;
+  readonly #monitors: Monitors;
+  readonly #pause: Pause;
+  readonly #timings: Timings;
   readonly #clients: Map<number, ClientConnection> = new Map();
   readonly #incarnation: readonly [number, number];
   #nextClientId: number = 1;
@@ -74,7 +80,14 @@ export class Gateway implements ClientHost, NodeLinkEvents {
     const entries = tableEntries();
     this.#entries = entries;
     this.statistics = new Statistics(entries.all.length);
-    const keyCount = new KeyCount(world.scheduler);
+    this.#timings = new Timings(this.statistics, entries);
+    const shardNumbers = new ShardNumbersQuery(world.scheduler);
+    this.#monitors = new Monitors(() => this.wallMs);
+    this.#pause = new Pause(world.scheduler, (client, bytes) => {
+      this.#dispatcher.withRequest(bytes, (request) => this.#dispatcher.dispatch(client, request));
+      client.closeRun();
+      client.wake();
+    });
     this.#waits = new Waits(this, world, {
       bytes: (write, version) => this.#dispatcher.replyBytes(write, version),
       shardIds: () => this.#dispatcher.localShardIds(),
@@ -87,9 +100,12 @@ export class Gateway implements ClientHost, NodeLinkEvents {
       router: this.router,
       statistics: this.statistics,
       entries,
-      keyCount,
+      shardNumbers,
+      timings: this.#timings,
+      pause: this.#pause,
       startedAtMs: world.clock.monotonicMs(),
       sessions: () => this.#sessions(),
+      client: (id) => this.#clients.get(id) ?? null,
       metaAddresses: () => this.#metaAddresses(),
       unblock: (clientId, withError, done) => this.#unblock(clientId, withError, done),
     });
@@ -98,7 +114,13 @@ export class Gateway implements ClientHost, NodeLinkEvents {
       services,
       waits: this.#waits,
       spread: this.#spread,
-      keyCount,
+      shardNumbers,
+      monitors: this.#monitors,
+      pause: this.#pause,
+      noteAnsweredHere: (client, entry, request, durationMs) => {
+        this.statistics.observe(entry.index, durationMs, 1);
+        this.#timings.noteOne(entry.record, request, durationMs, client.session, this.wallMs);
+      },
       sessionChanged: (client) => {
         for (const link of this.router.links.values()) link.updateLane(client.laneId, client.laneOpen());
       },
@@ -233,6 +255,7 @@ export class Gateway implements ClientHost, NodeLinkEvents {
     if (!this.#clients.delete(client.laneId)) return;
     this.#waits.clientGone(client);
     this.#spread.clientGone(client);
+    this.#monitors.forget(client);
     for (const link of this.router.links.values()) link.closeLane(client.laneId);
     if (this.#clients.size === 0) this.#onDrained?.();
   }
@@ -251,7 +274,7 @@ export class Gateway implements ClientHost, NodeLinkEvents {
     const reply = new ReplyWriter(new ByteWriter(128), 2);
     for (let i = 0; i < count; i++) reply.error(text);
     if (text === GatewayErrors.uncertain) this.statistics.uncertainReplies += count;
-    this.statistics.countReply(reply.writer.bytes, 0, reply.writer.length);
+    this.statistics.countErrors(reply.writer.bytes, 0, reply.writer.length, count);
     return reply.writer.take(0);
   }
 
@@ -259,12 +282,19 @@ export class Gateway implements ClientHost, NodeLinkEvents {
     return this.#dispatcher.replyBytes((reply) => reply.nullArray(), this.laneOpen(laneId)?.respVersion ?? 2);
   }
 
-  noteFailure(run: RequestRun, position: number): void {
+  noteFailures(run: RequestRun, first: number, positions: readonly number[]): void {
     let at = 0;
+    let next = 0;
     splitRequests(run, (request) => {
-      const record = at++ === position ? findCommand(request) : null;
+      if (at++ !== first + positions[next]!) return;
+      next++;
+      const record = findCommand(request);
       if (record !== null) this.statistics.failed[this.#dispatcher.entries.of(record).index]!++;
     });
+  }
+
+  noteAnswered(run: RequestRun, durationMs: number, laneId: number): void {
+    this.#timings.noteRun(run, durationMs, this.#clients.get(laneId)?.session ?? null, this.#world.clock);
   }
 
   get keepsBlocked(): boolean {
@@ -366,7 +396,8 @@ export class Gateway implements ClientHost, NodeLinkEvents {
 
   #sweep(): void {
     const nowMs = this.#world.clock.monotonicMs();
-    for (const client of this.#clients.values()) client.sweep(nowMs);
+    this.#timings.sample(nowMs);
+    for (const client of Array.from(this.#clients.values())) client.sweep(nowMs);
     this.#waits.sweep(nowMs);
     this.#dispatcher.sweep(nowMs);
     for (const link of this.router.links.values()) link.sweep(nowMs);

@@ -14,8 +14,10 @@ export interface LaneCore {
   readonly nowMs: number;
   /** Whether a request may change state; unknown commands count as writes. */
   isWrite(request: Request): boolean;
-  /** A node answered the request at `position` of the run with an error. */
-  noteFailure(run: RequestRun, position: number): void;
+  /** A node answered requests of the run with errors: those at `first` + each of these positions, ascending. */
+  noteFailures(run: RequestRun, first: number, positions: readonly number[]): void;
+  /** All of the run, no blocking call, was answered this long after it was asked. */
+  noteAnswered(run: RequestRun, durationMs: number, laneId: number): void;
   /** `count` times the same error, as bytes. */
   errorReplies(text: string, count: number): Uint8Array;
   /** The null of a call whose time is over, in the client's protocol version. */

@@ -23,9 +23,12 @@ export class ReplySlot {
   held: Uint8Array | null;
   moreHeld: Uint8Array[] | null;
   onFirst: OnFirst | null;
+  /** Its replies are dropped: CLIENT REPLY OFF or SKIP. */
+  isSilent: boolean;
 
   constructor(remaining: number) {
     this.remaining = remaining;
+    this.isSilent = false;
     this.held = null;
     this.moreHeld = null;
     this.onFirst = null;
@@ -39,6 +42,8 @@ export class ReplyQueue {
   heldBytes: number = 0;
   /** Replies outstanding in all slots. */
   outstanding: number = 0;
+  /** Slots that are pushed from here on are silent. */
+  isSilent: boolean = false;
   readonly #output: ReplyOutput;
   #slots: ReplySlot[] = [];
   /** Index of the first slot; what is before it is done. */
@@ -54,6 +59,7 @@ export class ReplyQueue {
 
   push(slot: ReplySlot): void {
     const wasEmpty = this.isEmpty;
+    slot.isSilent = this.isSilent;
     this.#slots.push(slot);
     this.outstanding += slot.remaining;
     if (wasEmpty) this.#callOnFirst(slot);
@@ -64,10 +70,11 @@ export class ReplyQueue {
     slot.remaining -= count;
     this.outstanding -= count;
     if (slot === this.#slots[this.#first]) {
-      this.#output.append(bytes, start, end);
+      if (!slot.isSilent) this.#output.append(bytes, start, end);
       if (slot.remaining === 0) this.#advance();
       return;
     }
+    if (slot.isSilent) return;
     this.heldBytes += end - start;
     const piece = bytes.subarray(start, end);
     if (slot.held === null) slot.held = piece;

@@ -43,6 +43,8 @@ export class RequestRun {
   slot: ReplySlot | null;
   sink: PartSink | null;
   readonly part: number;
+  /** Index of the command of all its requests, for what is counted; MIXED_COMMANDS when they differ, NO_COMMAND when the gateway itself asks. */
+  readonly command: number;
   /** A blocking call that stands in a node's queues under its present number: it has taken nothing yet. */
   isParked: boolean;
   /** An offer was accepted, and what came of it is not known yet. */
@@ -69,6 +71,7 @@ export class RequestRun {
     this.slot = fate.slot;
     this.sink = fate.sink;
     this.part = fate.part;
+    this.command = fate.command;
     this.isParked = false;
     this.isAccepted = false;
     this.executedUpTo = -1;
@@ -105,7 +108,11 @@ export interface RunFate {
   readonly slot: ReplySlot | null;
   readonly sink: PartSink | null;
   readonly part: number;
+  readonly command: number;
 }
+
+export const MIXED_COMMANDS = -1;
+export const NO_COMMAND = -2;
 
 /** For requests that were taken once: CONFIG SET may have lowered what a client may send since. */
 export const NO_LIMITS: DecoderLimits = Object.freeze({

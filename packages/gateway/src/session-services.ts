@@ -1,47 +1,37 @@
 /** What session commands may ask of a gateway: CLIENT LIST, CONFIG, INFO, CLUSTER. Cold path. */
 import { settingFailed, unknownSetting } from "@headrace/commands";
-import type { InfoNumbers, NodeView, Session, SessionServices, ShardView } from "@headrace/commands";
-import { isClusterSetting, nodeName, parseSetting, settingPairs } from "@headrace/meta";
+import type {
+  InfoNumbers,
+  LatencyView,
+  NodeView,
+  Session,
+  SessionServices,
+  ShardView,
+  SlowLogView,
+} from "@headrace/commands";
+import { defaultSettings, isClusterSetting, nodeName, parseSetting, settingPairs } from "@headrace/meta";
 import type { GatewayWorld } from "@headrace/ports";
+import type { ClientConnection } from "./client-connection.ts";
 import type { CommandEntries } from "./command-entry.ts";
 import type { GatewayConfig } from "./config.ts";
 import { GatewayErrors } from "./errors.ts";
-import type { KeyCount } from "./key-count.ts";
+import { localSettings } from "./gateway-settings.ts";
+import type { AdjustableLimits, LocalSetting } from "./gateway-settings.ts";
+import type { Pause } from "./pause.ts";
+import { FIXED_SETTINGS } from "./redis-settings.ts";
 import type { Router } from "./router.ts";
+import type { ShardNumbersQuery } from "./shard-numbers.ts";
 import type { Statistics } from "./statistics.ts";
+import type { Timings } from "./timings.ts";
 
 const ASK_TIMEOUT_MS = 2_000;
 const ASK_ROUNDS = 3;
 const SHOWN_MS = 5;
 
-/** What clients and tools ask for and what is always so here: everything is logged, nothing is evicted, there is one database. */
-const FIXED_SETTINGS: readonly (readonly [name: string, value: string])[] = [
-  ["appendonly", "yes"],
-  ["databases", "1"],
-  ["maxmemory", "0"],
-  ["maxmemory-policy", "noeviction"],
-  ["save", ""],
-  ["timeout", "0"],
-];
-
-/**
- * A larger request would be refused by a node, together with the link that all clients share; with arguments smaller than the least nobody could
- * take that back. Milliseconds otherwise.
- */
-const LOCAL_BOUNDS: Readonly<Record<string, readonly [least: number, most: number]>> = {
-  "client-query-buffer-limit": [64 * 1024, 64 * 1024 * 1024],
-  maxclients: [1, 1_000_000],
-  "max-transaction-bytes": [1024, 32 * 1024 * 1024],
-  "proto-max-bulk-len": [1024, 512 * 1024 * 1024],
-};
-
-/** Limits that CONFIG SET may change while running. */
-export interface AdjustableLimits {
-  maxClients: number;
-  holdMs: number;
-  replyTimeoutMs: number;
-  transactionBytes: number;
-  readonly decoder: { maxBulkBytes: number; maxRequestBytes: number };
+/** CONFIG SET, checked. */
+interface SettingPlan {
+  readonly local: [setting: LocalSetting, value: string][];
+  readonly cluster: [name: string, value: string][];
 }
 
 export interface ServicesRooms {
@@ -51,9 +41,12 @@ export interface ServicesRooms {
   readonly router: Router;
   readonly statistics: Statistics;
   readonly entries: CommandEntries;
-  readonly keyCount: KeyCount;
+  readonly shardNumbers: ShardNumbersQuery;
+  readonly timings: Timings;
+  readonly pause: Pause;
   readonly startedAtMs: number;
   sessions(): Iterable<Session>;
+  client(id: number): ClientConnection | null;
   metaAddresses(): readonly string[];
   unblock(clientId: number, withError: boolean, done: (wasBlocked: boolean) => void): void;
 }
@@ -61,8 +54,41 @@ export interface ServicesRooms {
 export class GatewayServices implements SessionServices {
   readonly #rooms: ServicesRooms;
 
+  readonly #local: ReadonlyMap<string, LocalSetting>;
+  /** Greatest memory that was seen when somebody asked. */
+  #peakMemoryBytes: number = 0;
+
   constructor(rooms: ServicesRooms) {
     this.#rooms = rooms;
+    const { limits, statistics, timings } = rooms;
+    this.#local = localSettings({ limits, statistics, slowLog: timings.slowLog, latency: timings.latency });
+  }
+
+  get slowLog(): SlowLogView {
+    return this.#rooms.timings.slowLog;
+  }
+
+  get latency(): LatencyView {
+    return this.#rooms.timings.latency;
+  }
+
+  killSession(session: Session, isAsking: boolean): void {
+    if (isAsking) session.closing = true;
+    else this.#rooms.client(session.id)?.close();
+  }
+
+  pauseClients(untilMs: number, writesOnly: boolean): void {
+    this.#rooms.pause.begin(this.monotonicMs, untilMs, writesOnly);
+  }
+
+  unpauseClients(): void {
+    this.#rooms.pause.end();
+  }
+
+  randomHex(digits: number): string {
+    let text = "";
+    while (text.length < digits) text += this.#rooms.world.random.u32().toString(16).padStart(8, "0");
+    return text.slice(0, digits);
   }
 
   get wallMs(): number {
@@ -121,27 +147,53 @@ export class GatewayServices implements SessionServices {
   settings(): Iterable<readonly [name: string, value: string]> {
     const { router, config } = this.#rooms;
     const found = new Map<string, string>();
-    const cluster = router.state === null ? [] : settingPairs(router.state.settings);
-    for (const [name, value] of [...this.#localSettings(), ...cluster, ...config.extraSettings, ...FIXED_SETTINGS]) {
+    const cluster = settingPairs(router.state?.settings ?? defaultSettings);
+    for (const [name, setting] of this.#local) found.set(name, setting.show());
+    for (const [name, value] of [...cluster, ...config.extraSettings, ...FIXED_SETTINGS]) {
       if (!found.has(name)) found.set(name, value);
     }
     return found;
   }
 
-  setSetting(name: string, value: string, done: (error: string | null) => void): void {
-    const known = name.toLowerCase();
-    if (isClusterSetting(known)) {
-      this.#setClusterSetting(known, value, done);
+  setSettings(pairs: readonly (readonly [name: string, value: string])[], done: (error: string | null) => void): void {
+    const plan = this.#plan(pairs);
+    if (typeof plan === "string") {
+      done(plan);
       return;
     }
-    for (const [local] of this.#localSettings()) {
-      if (local !== known) continue;
-      done(this.#setLocal(known, value));
-      return;
+    this.#setClusterSettings(plan.cluster, 0, (error) => {
+      if (error === null) for (const [setting, value] of plan.local) setting.take(value);
+      done(error);
+    });
+  }
+
+  /** What is to be done once every pair has been found good; or the error text of the first that is not. */
+  #plan(pairs: readonly (readonly [name: string, value: string])[]): SettingPlan | string {
+    const plan: SettingPlan = { local: [], cluster: [] };
+    const seen = new Set<string>();
+    const current = new Map(this.settings());
+    for (const [name] of pairs) {
+      const known = name.toLowerCase();
+      if (!current.has(known)) return unknownSetting(name);
+      if (seen.has(known)) return settingFailed(name, "duplicate parameter");
+      seen.add(known);
     }
-    const fixed = [...this.#rooms.config.extraSettings, ...FIXED_SETTINGS].find(([one]) => one === known);
-    if (fixed === undefined) done(unknownSetting(name));
-    else done(fixed[1] === value ? null : settingFailed(name, "can't set immutable config"));
+    for (const [name, text] of pairs) {
+      const known = name.toLowerCase();
+      const local = this.#local.get(known);
+      if (isClusterSetting(known)) {
+        const checked = parseSetting(this.#rooms.router.state?.settings ?? defaultSettings, known, text);
+        if (!checked.ok) return settingFailed(name, checked.error);
+        plan.cluster.push([known, text]);
+      } else if (local !== undefined) {
+        const read = local.read(text);
+        if (!read.ok) return settingFailed(name, read.reason);
+        plan.local.push([local, read.value]);
+      } else if (current.get(known) !== text) {
+        return settingFailed(name, "can't set immutable config");
+      }
+    }
+    return plan;
   }
 
   unblock(clientId: number, withError: boolean, done: (wasBlocked: boolean) => void): void {
@@ -153,11 +205,14 @@ export class GatewayServices implements SessionServices {
   }
 
   info(): InfoNumbers {
-    const { config, limits, statistics, entries, keyCount, router, startedAtMs } = this.#rooms;
+    const { config, limits, statistics, timings, shardNumbers, router, startedAtMs } = this.#rooms;
     const sessions = [...this.#rooms.sessions()];
-    const { usedMemoryBytes, usedMemoryRssBytes } = config.processNumbers();
+    const ofProcess = config.processNumbers();
+    this.#peakMemoryBytes = Math.max(this.#peakMemoryBytes, ofProcess.usedMemoryBytes);
     const replicas = (router.state?.shards ?? []).map((shard) => shard.replicas.length - 1);
     return {
+      ...ofProcess,
+      headraceVersion: config.headraceVersion,
       processId: config.processId,
       runId: config.runId,
       port: config.announcePort,
@@ -165,80 +220,46 @@ export class GatewayServices implements SessionServices {
       connectedClients: sessions.length,
       blockedClients: sessions.filter((session) => session.blocked).length,
       maxClients: limits.maxClients,
-      usedMemoryBytes,
-      usedMemoryRssBytes,
+      maxInputBufferBytes: Math.max(0, ...sessions.map((session) => session.queryBufferBytes)),
+      maxOutputBufferBytes: Math.max(0, ...sessions.map((session) => session.outputBufferBytes)),
+      peakMemoryBytes: this.#peakMemoryBytes,
       maxMemoryBytes: Number(config.extraSettings.find(([name]) => name === "maxmemory")?.[1] ?? 0),
       totalConnections: statistics.totalConnections,
+      rejectedConnections: statistics.rejectedConnections,
       totalCommands: statistics.totalCommands,
       totalErrorReplies: statistics.totalErrorReplies,
-      rejectedConnections: statistics.rejectedConnections,
-      keys: keyCount.keys,
+      inputBytes: statistics.inputBytes,
+      outputBytes: statistics.outputBytes,
+      readsProcessed: statistics.readsProcessed,
+      writesProcessed: statistics.writesProcessed,
+      queryBufferLimitClosed: statistics.protocolErrors,
+      outputLimitClosed: statistics.outputLimitClosed,
+      commandsPerSecond: timings.commandRate.perSecond,
+      inputKilobytesPerSecond: timings.inputRate.perSecond / 1024,
+      outputKilobytesPerSecond: timings.outputRate.perSecond / 1024,
       connectedReplicas: replicas.length === 0 ? 0 : Math.min(...replicas),
-      headraceVersion: config.headraceVersion,
-      commandStats: entries.all
-        .filter(({ index }) => statistics.calls[index]! + statistics.rejected[index]! > 0)
-        .map(({ record, index }) => ({
-          name: record.name,
-          calls: statistics.calls[index]!,
-          rejected: statistics.rejected[index]!,
-          failed: statistics.failed[index]!,
-          usec: 0,
-        })),
+      shards: shardNumbers.last,
+      commandStats: timings.commandNumbers(),
       errorStats: [...statistics.errorsByCode].map(([code, count]) => ({ code, count })),
+      latencyPercentiles: statistics.latencyPercentiles,
     };
   }
 
-  *#localSettings(): Iterable<readonly [name: string, value: string]> {
-    const { limits } = this.#rooms;
-    yield ["client-query-buffer-limit", String(limits.decoder.maxRequestBytes)];
-    yield ["hold-ms", String(limits.holdMs)];
-    yield ["maxclients", String(limits.maxClients)];
-    yield ["max-transaction-bytes", String(limits.transactionBytes)];
-    yield ["proto-max-bulk-len", String(limits.decoder.maxBulkBytes)];
-    yield ["reply-timeout-ms", String(limits.replyTimeoutMs)];
-  }
-
-  #setLocal(name: string, value: string): string | null {
-    if (!/^[1-9]\d{0,9}$/.test(value)) return settingFailed(name, "argument couldn't be parsed into an integer");
-    const number = Number(value);
-    const [least, most] = LOCAL_BOUNDS[name] ?? [1, 3_600_000];
-    if (number < least || number > most) {
-      return settingFailed(name, `argument must be between ${least} and ${most} inclusive`);
+  /** One after the other: each is a command of the metadata group. */
+  #setClusterSettings(
+    pairs: readonly (readonly [name: string, value: string])[],
+    from: number,
+    done: (error: string | null) => void,
+  ): void {
+    const pair = pairs[from];
+    if (pair === undefined) {
+      done(null);
+      return;
     }
-    const { limits } = this.#rooms;
-    switch (name) {
-      case "client-query-buffer-limit":
-        limits.decoder.maxRequestBytes = number;
-        break;
-      case "hold-ms":
-        limits.holdMs = number;
-        break;
-      case "maxclients":
-        limits.maxClients = number;
-        break;
-      case "max-transaction-bytes":
-        limits.transactionBytes = number;
-        break;
-      case "proto-max-bulk-len":
-        limits.decoder.maxBulkBytes = number;
-        break;
-      default:
-        limits.replyTimeoutMs = number;
-    }
-    return null;
-  }
-
-  #setClusterSetting(name: string, value: string, done: (error: string | null) => void): void {
-    const { router } = this.#rooms;
-    if (router.state !== null) {
-      const checked = parseSetting(router.state.settings, name, value);
-      if (!checked.ok) {
-        done(settingFailed(name, checked.error));
-        return;
-      }
-    }
-    const addresses = this.#rooms.metaAddresses();
-    this.#ask(addresses, 0, { name, value }, done);
+    this.#ask(this.#rooms.metaAddresses(), 0, { name: pair[0], value: pair[1] }, (error) => {
+      if (error === null) this.#setClusterSettings(pairs, from + 1, done);
+      else done(error);
+    });
   }
 
   /** One address after another, a few rounds: only the metadata group's leader can say yes, and it may be electing. */

@@ -1,5 +1,5 @@
 /** One client's session as commands see it (CLIENT, HELLO, RESET …): plain values. */
-import { Transaction } from "@headrace/commands";
+import { ReplyMode, Transaction } from "@headrace/commands";
 import type { Ack, Session } from "@headrace/commands";
 
 export class SessionState implements Session {
@@ -19,6 +19,13 @@ export class SessionState implements Session {
   queryBufferBytes: number = 0;
   outputBufferBytes: number = 0;
   readonly transaction: Transaction = new Transaction();
+  replyMode: ReplyMode = ReplyMode.on;
+  monitors: boolean = false;
+  noEvict: boolean = false;
+  noTouch: boolean = false;
+  inputBytes: number = 0;
+  outputBytes: number = 0;
+  commandCount: number = 0;
 
   constructor(id: number, address: string, localAddress: string, nowMs: number) {
     this.id = id;

@@ -100,14 +100,15 @@ export class ShardLane {
     const run = this.#firstSent();
     if (run === null) return false;
     if (reply.firstNumber !== run.firstNumber + run.answered || reply.count > run.count - run.answered) return false;
-    if (this.#core.statistics.countReply(bytes, reply.start, reply.end)) this.#core.noteFailure(run, run.answered);
+    const errors = this.#core.statistics.countErrors(bytes, reply.start, reply.end, reply.count);
+    if (errors !== null) this.#core.noteFailures(run, run.answered, errors);
     run.answered += reply.count;
     if (run.isBlocking && run.slot !== null) this.owner.blockingAnswered(bytes, reply.start);
     if (reply.writeIndex > 0) this.writes.note(reply.writeTerm, reply.writeIndex);
     this.#settle(run, reply.count, bytes, reply.start, reply.end);
     if (run.answered === run.count) {
       this.#sentCount--;
-      if (!run.isBlocking) this.#core.statistics.replies.observe(this.#core.nowMs - run.sinceMs);
+      if (!run.isBlocking) this.#core.noteAnswered(run, this.#core.nowMs - run.sinceMs, this.owner.laneId);
       this.#finish(run);
     }
     this.#advance();

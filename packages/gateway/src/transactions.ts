@@ -98,7 +98,7 @@ export class Transactions {
     const keys: string[] = [];
     for (let i = 1; i < request.count; i++) keys.push(request.latin1(i));
     transaction.watch(keys, slot);
-    client.toShard(this.#core.router.placement!.shardOf(slot), request);
+    client.toShard(this.#core.router.placement!.shardOf(slot), request, entry.index);
   }
 
   /** The session has forgotten what it watched, in this slot: its leader is told. */

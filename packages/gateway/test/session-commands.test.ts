@@ -28,8 +28,9 @@ describe("session commands", () => {
     const key = cluster.keyOf(1);
     for (const node of cluster.nodes) {
       node.onAsked = (asked) => {
-        const isSize = asked.commands[0]![0] === "DBSIZE";
-        node.reply(asked, asked.first, 1, isSize ? ":21\r\n" : "-NOGROUP No such key\r\n");
+        const isQuestion = asked.commands[0]![0] === "CLUSTER";
+        const numbers = "*1\r\n*8\r\n:21\r\n:1\r\n:5\r\n:2\r\n:1\r\n:7\r\n:3\r\n:100\r\n";
+        node.reply(asked, asked.first, 1, isQuestion ? numbers : "-NOGROUP No such key\r\n");
       };
     }
     const client = cluster.client();
@@ -39,6 +40,11 @@ describe("session commands", () => {
     cluster.world.run();
     const info = client.take();
     expect(lineOf(info, "db0")).toMatch(/^keys=42,/);
+    expect(lineOf(info, "rdb_changes_since_last_save")).toBe("10");
+    expect(lineOf(info, "total_blocking_keys")).toBe("4");
+    expect(lineOf(info, "total_blocking_keys_on_nokey")).toBe("2");
+    expect(lineOf(info, "keyspace_hits")).toBe("14");
+    expect(lineOf(info, "keyspace_misses")).toBe("6");
     expect(lineOf(info, "connected_clients")).toBe("1");
     expect(lineOf(info, "errorstat_NOGROUP")).toBe("count=1");
     expect(lineOf(info, "cmdstat_xack")).toMatch(/^calls=1,.*failed_calls=1$/);

@@ -3,7 +3,7 @@ import { bytesOf, latin1, slotOfKey } from "@headrace/bytes";
 import { Placement, clusterStateToJson, defaultSettings, foundingPlan } from "@headrace/meta";
 import type { ClusterState } from "@headrace/meta";
 import { Gateway } from "../src/gateway.ts";
-import { defaultLimits } from "../src/config.ts";
+import { defaultLimits, noProcessNumbers } from "../src/config.ts";
 import type { GatewayConfig, GatewayLimits } from "../src/config.ts";
 import { FakeNode } from "./fake-node.ts";
 import { MemoryWorld } from "./memory-world.ts";
@@ -105,7 +105,7 @@ export class TestCluster {
         processId: 1,
         runId: "0".repeat(40),
         headraceVersion: "0.1.0",
-        processNumbers: () => ({ usedMemoryBytes: 0, usedMemoryRssBytes: 0 }),
+        processNumbers: () => noProcessNumbers,
         extraSettings: [],
         limits: { ...defaultLimits, ...options.limits },
         ...options.config,

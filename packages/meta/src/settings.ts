@@ -126,7 +126,7 @@ const memoryUnits: ReadonlyMap<string, number> = new Map([
 ]);
 
 /** Redis' memory values: digits and an optional unit, k = 1000, kb = 1024. Source: redis util.c memtoull. */
-function parseMemory(text: string): number | null {
+export function parseMemory(text: string): number | null {
   const match = /^(\d{1,15})([a-z]{0,2})$/.exec(text.toLowerCase());
   if (match === null) return null;
   const unit = memoryUnits.get(match[2] ?? "");

@@ -97,6 +97,18 @@ export class BlockedReads {
     return this.#count;
   }
 
+  /** Keys with calls that wait. */
+  get keyCount(): number {
+    return this.#byKey.size;
+  }
+
+  /** Of them those with a call for a group. */
+  get groupKeyCount(): number {
+    let count = 0;
+    for (const groups of this.#byKey.values()) if (groups.size > (groups.has("") ? 1 : 0)) count++;
+    return count;
+  }
+
   /** The lane's call goes to the end of its keys' queues. */
   add(blocked: BlockedRead, watcher: KeyWatcher): void {
     assert(blocked.progress.blocked === null, "a lane blocks on one call at a time");

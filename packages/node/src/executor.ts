@@ -21,6 +21,7 @@ import type { DecoderLimits, Request, RequestDecoderApi } from "@headrace/resp";
 import { BlockedCalls } from "./blocked-calls.ts";
 import type { HeldReplies } from "./held-replies.ts";
 import type { LaneProgress, QueuedRequests } from "./lane-progress.ts";
+import { LeaderCounters } from "./leader-counters.ts";
 import { OpenBatch } from "./open-batch.ts";
 import type { OpenBatchOptions } from "./open-batch.ts";
 import type { RaftLog } from "./raft-log.ts";
@@ -64,7 +65,7 @@ export class Executor {
 
   constructor(options: ExecutorOptions, state: ShardStateApi) {
     const reply = new ReplyWriter();
-    const batch = new OpenBatch(options, reply, state);
+    const batch = new OpenBatch(options, reply, state, new LeaderCounters(options.blocked));
     const replies = new TurnReplies(options.raft, options.held, reply, batch);
     const { shardId, limits, queue, blocked } = options;
     this.#options = options;

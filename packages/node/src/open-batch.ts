@@ -12,6 +12,7 @@ import { RequestMode } from "@headrace/link";
 import type { RaftNodeApi } from "@headrace/raft-ts";
 import type { ReplyWriter, Request } from "@headrace/resp";
 import type { BlockedReads } from "./blocked-reads.ts";
+import type { LeaderCounters } from "./leader-counters.ts";
 import type { Lane, ShardLimits, ShardSettings } from "./shard-api.ts";
 import { ReusedContext } from "./shard-context.ts";
 import type { UncommittedEntries } from "./uncommitted-entries.ts";
@@ -35,6 +36,7 @@ export interface OpenBatchOptions {
 export class OpenBatch {
   /** What is left of a log entry for one command behind the largest open batch. */
   readonly roomBytes: number;
+  readonly counters: LeaderCounters;
   /** Index of the open batch; 0 = none is open. */
   index: number;
   /** Proposed in this turn. */
@@ -47,7 +49,8 @@ export class OpenBatch {
   #state: ShardStateApi;
   #context: ReusedContext | null;
 
-  constructor(options: OpenBatchOptions, reply: ReplyWriter, state: ShardStateApi) {
+  constructor(options: OpenBatchOptions, reply: ReplyWriter, state: ShardStateApi, counters: LeaderCounters) {
+    this.counters = counters;
     this.#batchBytes = Math.min(options.limits.batchBytes, Math.floor(options.maxEntryBytes / 4));
     this.roomBytes = options.maxEntryBytes - this.#batchBytes - EFFECT_OVERHEAD_BYTES;
     this.index = 0;
@@ -96,6 +99,7 @@ export class OpenBatch {
         idempotenceWindow: this.#options.settings.idempotenceWindow,
         effectRoomBytes: this.roomBytes,
         isOffered: (key, group) => this.#options.blocked.isOffered(key, group),
+        counters: this.counters,
       });
       this.#context = context;
     }
@@ -123,7 +127,10 @@ export class OpenBatch {
     context.looksOnly = looksOnly;
     context.isOffer = false;
     context.blockedCall = null;
+    context.isUncounted = false;
+    const effectsBefore = context.effects.count;
     record.execute!(context);
+    if (!context.isUncounted && context.effects.count > effectsBefore) this.counters.changes++;
   }
 
   /** The level that the write waits for that was just executed for this lane. */

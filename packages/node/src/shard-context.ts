@@ -3,12 +3,15 @@
  * it is the executor's business.
  */
 import { ReadMode } from "@headrace/commands";
-import type { Ack, BlockedCall, IdempotenceWindow, ShardContext } from "@headrace/commands";
+import type { Ack, BlockedCall, IdempotenceWindow, ShardContext, ShardCounters } from "@headrace/commands";
 import type { Effects, Keyspace, NodeBounds } from "@headrace/engine";
 import type { ReplyWriterApi, Request } from "@headrace/resp";
 
 /** What does not depend on the command. */
-export type FixedContext = Pick<ShardContext, "nodeBounds" | "idempotenceWindow" | "effectRoomBytes" | "isOffered">;
+export type FixedContext = Pick<
+  ShardContext,
+  "nodeBounds" | "idempotenceWindow" | "effectRoomBytes" | "isOffered" | "counters"
+>;
 
 export class ReusedContext implements ShardContext {
   request: Request;
@@ -20,6 +23,8 @@ export class ReusedContext implements ShardContext {
   idempotenceWindow: IdempotenceWindow;
   effectRoomBytes: number;
   readonly isOffered: (key: string, group: string) => boolean;
+  readonly counters: ShardCounters;
+  isUncounted: boolean;
   ack: Ack | null;
   resumed: BlockedCall | null;
   denyBlocking: boolean;
@@ -39,6 +44,8 @@ export class ReusedContext implements ShardContext {
     this.nodeBounds = fixed.nodeBounds;
     this.idempotenceWindow = fixed.idempotenceWindow;
     this.effectRoomBytes = fixed.effectRoomBytes;
+    this.counters = fixed.counters;
+    this.isUncounted = false;
     this.ack = null;
     this.resumed = null;
     this.denyBlocking = false;

@@ -78,7 +78,8 @@ export class TurnReplies {
     const { context, index } = this.#batch;
     if (!wrote) {
       const { stateIndex } = this.#batch;
-      const gate = gateIndex(record, request, context.keyspace, stateIndex);
+      const lookups = (record.flags & Flag.readonly) === 0 ? null : this.#batch.counters;
+      const gate = gateIndex(record, request, context.keyspace, stateIndex, lookups);
       this.answered(progress, laneEpoch, number, start, 0, gate, this.readNumber(), 0);
       return;
     }

@@ -1,5 +1,6 @@
 /** One gateway on the real world: the twin of the simulator's wiring. */
 import { randomBytes } from "node:crypto";
+import { arch, release, totalmem, type } from "node:os";
 import { utf8Bytes } from "@headrace/bytes";
 import { defaultLimits, Gateway, type GatewayConfig } from "@headrace/gateway";
 import type { ByteNetwork, Logger } from "@headrace/ports";
@@ -110,7 +111,16 @@ function sharedConfig(settings: Settings): SharedConfig {
     headraceVersion: HEADRACE_VERSION,
     processNumbers: () => {
       const memory = process.memoryUsage();
-      return { usedMemoryBytes: memory.heapUsed + memory.external, usedMemoryRssBytes: memory.rss };
+      const cpu = process.cpuUsage();
+      return {
+        operatingSystem: `${type()} ${release()} ${arch()}`,
+        executable: process.execPath,
+        usedMemoryBytes: memory.heapUsed + memory.external,
+        usedMemoryRssBytes: memory.rss,
+        systemMemoryBytes: totalmem(),
+        cpuUserSeconds: cpu.user / 1e6,
+        cpuSystemSeconds: cpu.system / 1e6,
+      };
     },
     limits: {
       ...defaultLimits,

@@ -1,5 +1,5 @@
 /** The metrics pages, read by a parser of the exposition format; sources are a status as a node gives it and a gateway without a network. */
-import { defaultLimits, Gateway, type GatewayConfig } from "@headrace/gateway";
+import { defaultLimits, noProcessNumbers, Gateway, type GatewayConfig } from "@headrace/gateway";
 import { LatencyHistogram } from "@headrace/bytes";
 import type { Node } from "@headrace/node";
 import type { ByteNetwork, MetaClient } from "@headrace/ports";
@@ -141,7 +141,7 @@ test("a gateway counts commands by name and outcome", async () => {
     processId: 1,
     runId: "0".repeat(40),
     headraceVersion: "0",
-    processNumbers: () => ({ usedMemoryBytes: 0, usedMemoryRssBytes: 0 }),
+    processNumbers: () => noProcessNumbers,
     extraSettings: [],
     limits: defaultLimits,
   };

@@ -3,7 +3,7 @@
  * server/real-gateway.ts, to be read beside them. Holds wiring only.
  */
 import { createHmac } from "node:crypto";
-import { defaultLimits, Gateway } from "@headrace/gateway";
+import { defaultLimits, noProcessNumbers, Gateway } from "@headrace/gateway";
 import type { ClusterState } from "@headrace/meta";
 import { defaultNodeConfig, Node, type ShardReplica } from "@headrace/node";
 import type { Digest, Logger } from "@headrace/ports";
@@ -258,7 +258,7 @@ export class SimulatedCluster {
         processId: index + 1,
         runId: "0".repeat(40),
         headraceVersion: "0.0.0-sim",
-        processNumbers: () => ({ usedMemoryBytes: 1, usedMemoryRssBytes: 1 }),
+        processNumbers: () => noProcessNumbers,
         extraSettings: [],
         limits: { ...defaultLimits, holdMs: 2000, replyTimeoutMs: 4000 },
       },

@@ -5,10 +5,12 @@
 import { slotOf, SLOT_COUNT } from "@headrace/bytes";
 import type { ReplyWriterApi } from "@headrace/resp";
 import { Flag } from "../command.ts";
-import type { CommandRecord, NodeView, SessionContext, ShardContext, ShardView } from "../command.ts";
-import { Errors } from "../errors.ts";
+import type { CommandRecord, NodeView, SessionContext, ShardView } from "../command.ts";
+import { unknownNode } from "../errors.ts";
 import { helpCommand } from "../help.ts";
 import { defineCommand } from "../record.ts";
+import { countKeysInSlot, getKeysInSlot, numbers } from "./cluster-keys.ts";
+import { refusedSubcommands } from "./cluster-refused.ts";
 
 function sub(
   word: string,
@@ -165,27 +167,71 @@ const info = sub("info", "Provides info about Redis Cluster node state", {
   },
 });
 
-/** Counted where the keys are: every shard answers for what it has, the sum is the answer. */
-const countKeysInSlot = defineCommand({
-  name: "cluster|countkeysinslot",
-  arity: 3,
-  flags: Flag.stale | Flag.wholeKeyspace,
-  since: "3.0.0",
-  group: "cluster",
-  summary: "Return the number of local keys in the specified hash slot",
-  complexity: "O(N) where N is the number of keys",
-  syntax: "slot",
-  fanOut: { by: "allShards", merge: "sum" },
-  execute({ request, reply, keyspace }: ShardContext) {
-    const slot = request.integer(2);
-    if (Number.isNaN(slot)) return reply.error(Errors.notInteger);
-    if (slot < 0 || slot >= SLOT_COUNT) return reply.error(Errors.invalidSlot);
-    let count = 0;
-    keyspace.forEachKey((key) => {
-      if (key.slot === slot) count++;
-    });
-    reply.integer(count);
+/** A shard's own name: CLUSTER MYSHARDID at a node that leads several tells the first one's. */
+const myshardid = sub("myshardid", "Return the node shard id", {
+  since: "7.2.0",
+  complexity: "O(1)",
+  answer({ reply, services }) {
+    reply.bulkLatin1(services.self.name);
   },
+});
+
+/** Nodes talk over gRPC and not over Redis' cluster bus: there are no links of its kind. */
+const links = sub("links", "Returns a list of all TCP links to and from peer nodes in cluster", {
+  since: "7.0.0",
+  tips: ["nondeterministic_output"],
+  answer: ({ reply }) => reply.array(0),
+});
+
+/** Every node that holds shards leads some: none is listed as another's replica. */
+function answerReplicas({ request, reply, services }: SessionContext): void {
+  const name = request.latin1(2);
+  const isKnown =
+    name === services.self.name || services.shards().some(({ nodes }) => nodes.some((node) => node.name === name));
+  if (!isKnown) return reply.error(unknownNode(name));
+  reply.array(0);
+}
+
+const replicas = sub("replicas", "List replica nodes of the specified master node", {
+  arity: 3,
+  since: "5.0.0",
+  syntax: "node-id",
+  flags: Flag.admin | Flag.stale,
+  tips: ["nondeterministic_output"],
+  answer: answerReplicas,
+});
+
+const slaves = sub("slaves", "List replica nodes of the specified master node", {
+  arity: 3,
+  syntax: "node-id",
+  flags: Flag.admin | Flag.stale,
+  tips: ["nondeterministic_output"],
+  answer: answerReplicas,
+});
+
+const countFailureReports = sub(
+  "count-failure-reports",
+  "Return the number of failure reports active for a given node",
+  {
+    arity: 3,
+    complexity: "O(N) where N is the number of failure reports",
+    syntax: "node-id",
+    flags: Flag.admin | Flag.stale,
+    tips: ["nondeterministic_output"],
+    answer({ request, reply, services }) {
+      const name = request.latin1(2);
+      const isKnown = services.shards().some(({ nodes }) => nodes.some((node) => node.name === name));
+      if (!isKnown && name !== services.self.name) return reply.error(unknownNode(name));
+      reply.integer(0);
+    },
+  },
+);
+
+/** The placement is in the metadata group's log as soon as it counts. */
+const saveconfig = sub("saveconfig", "Forces the node to save cluster state on disk", {
+  complexity: "O(1)",
+  flags: Flag.admin | Flag.stale,
+  answer: ({ reply }) => reply.ok(),
 });
 
 const help = helpCommand(
@@ -193,22 +239,36 @@ const help = helpCommand(
   "cluster",
   [],
   [
+    "COUNT-FAILURE-REPORTS <node-id>",
+    "    Return number of failure reports for <node-id>.",
     "COUNTKEYSINSLOT <slot>",
     "    Return the number of keys in <slot>.",
+    "GETKEYSINSLOT <slot> <count>",
+    "    Return key names stored by current node in a slot.",
     "INFO",
     "    Return information about the cluster.",
     "KEYSLOT <key>",
     "    Return the hash slot for <key>.",
     "MYID",
     "    Return the node id.",
+    "MYSHARDID",
+    "    Return the node's shard id.",
     "NODES",
     "    Return cluster configuration seen by node. Output format:",
     "    <id> <ip:port> <flags> <master> <pings> <pongs> <epoch> <link> <slot> ...",
+    "NUMBERS",
+    "    Return what each shard's leader counts: keys, expiring keys, changes, blocking keys,",
+    "    of them those on which XREADGROUP waits, lookups that found a key and that did not, log index.",
+    "REPLICAS <node-id>",
+    "    Return <node-id> replicas.",
     "SLOTS",
     "    Return information about slots range mappings. Each range is made of:",
     "    start, end, master and replicas IP addresses, ports and ids",
     "SHARDS",
     "    Return information about slot range mappings and the nodes associated with them.",
+    "LINKS",
+    "    Return information about all network links between this node and its peers.",
+    "    Output format is an array where each array element is a map containing attributes of a link",
   ],
 );
 
@@ -219,5 +279,23 @@ export const cluster = defineCommand({
   group: "cluster",
   summary: "A container for cluster commands",
   complexity: "Depends on subcommand.",
-  subcommands: [countKeysInSlot, help, info, keyslot, myid, nodes, shards, slots],
+  subcommands: [
+    countFailureReports,
+    countKeysInSlot,
+    getKeysInSlot,
+    help,
+    info,
+    keyslot,
+    links,
+    myid,
+    myshardid,
+    nodes,
+    numbers,
+    replicas,
+    saveconfig,
+    shards,
+    slaves,
+    slots,
+    ...refusedSubcommands,
+  ],
 });

@@ -22,7 +22,10 @@ export const auth = defineCommand({
   },
 });
 
+/** The only user. */
+export const DEFAULT_USER = "default";
+
 /** Redis' default user has `nopass`: it takes any password. */
 export function isDefaultUser(request: Request, i: number): boolean {
-  return request.latin1(i) === "default";
+  return request.latin1(i) === DEFAULT_USER;
 }

@@ -8,18 +8,24 @@ export function clientLine(session: Session, monotonicMs: number): string {
   const { transaction } = session;
   const memory = session.queryBufferBytes + session.outputBufferBytes;
   return (
-    `id=${session.id} addr=${session.address} laddr=${session.localAddress} fd=0 name=${session.name} ` +
+    `id=${session.id} addr=${session.address} laddr=${session.localAddress} fd=${session.id} name=${session.name} ` +
     `age=${ageSeconds} idle=${idleSeconds} flags=${flagsOf(session)} db=0 sub=0 psub=0 ssub=0 multi=${transaction.isOpen ? transaction.queuedCount : -1} ` +
     `watch=${transaction.watchedCount} qbuf=${session.queryBufferBytes} qbuf-free=0 argv-mem=0 multi-mem=${transaction.bytes} rbs=0 rbp=0 obl=0 oll=0 ` +
     `omem=${session.outputBufferBytes} tot-mem=${memory} events=r cmd=${session.lastCommand} user=default redir=-1 ` +
-    `resp=${session.respVersion} lib-name=${session.libraryName} lib-ver=${session.libraryVersion} ` +
+    `resp=${session.respVersion} lib-name=${session.libraryName} lib-ver=${session.libraryVersion} io-thread=0 ` +
+    `tot-net-in=${session.inputBytes} tot-net-out=${session.outputBytes} tot-cmds=${session.commandCount} ` +
     `ack=${ackWord(session.ack)}`
   );
 }
 
-/** Redis' letters, in its order. */
+/** Redis' letters in Redis' order. */
 function flagsOf(session: Session): string {
-  const flags = (session.transaction.isOpen ? "x" : "") + (session.blocked ? "b" : "");
+  let flags = session.monitors ? "O" : "";
+  if (session.transaction.isOpen) flags += "x";
+  if (session.blocked) flags += "b";
+  if (session.closing) flags += "c";
+  if (session.noEvict) flags += "e";
+  if (session.noTouch) flags += "T";
   return flags === "" ? "N" : flags;
 }
 

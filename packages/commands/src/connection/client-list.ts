@@ -1,11 +1,10 @@
-/** CLIENT LIST [TYPE type] [ID id …]: all connections of this process. */
+/** CLIENT LIST [TYPE type | ID id …]: connections of this process. */
 import { Flag } from "../command.ts";
 import type { Session, SessionContext } from "../command.ts";
-import { Errors } from "../errors.ts";
+import { Errors, unknownClientType } from "../errors.ts";
 import { defineCommand } from "../record.ts";
 import { clientLine } from "./client-line.ts";
-
-const TYPES: readonly string[] = ["NORMAL", "MASTER", "REPLICA", "SLAVE", "PUBSUB"];
+import { clientTypeOf, readClientType } from "./client-type.ts";
 
 export const list = defineCommand({
   name: "client|list",
@@ -15,41 +14,34 @@ export const list = defineCommand({
   group: "connection",
   summary: "Get the list of client connections",
   complexity: "O(N) where N is the number of client connections",
-  syntax: "[TYPE NORMAL | MASTER | REPLICA | PUBSUB] [ID client-id [client-id ...]]",
+  syntax: "[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]]",
   categories: ["connection"],
   tips: ["nondeterministic_output"],
   answer(context) {
-    const wanted = readFilter(context);
-    if (wanted === null) return;
+    const sessions = wantedSessions(context);
+    if (typeof sessions === "string") return context.reply.error(sessions);
     let text = "";
-    for (const session of context.services.sessions()) {
-      if (wanted(session)) text += `${clientLine(session, context.services.monotonicMs)}\n`;
-    }
+    for (const session of sessions) text += `${clientLine(session, context.services.monotonicMs)}\n`;
     context.reply.verbatim(text);
   },
 });
 
-/** Which sessions are asked for; null when the error is written. */
-function readFilter({ request, reply }: SessionContext): ((session: Session) => boolean) | null {
-  if (request.count === 2) return () => true;
+/** Those that are asked for, ids in the order in which they are named; or the error text. */
+function wantedSessions({ request, services }: SessionContext): Iterable<Session> | string {
+  if (request.count === 2) return services.sessions();
   if (request.count === 4 && request.is(2, "TYPE")) {
-    const type = TYPES.find((word) => request.is(3, word));
-    if (type !== undefined) return () => type === "NORMAL";
-    reply.error(`ERR Unknown client type '${request.latin1(3)}'`);
-    return null;
+    const type = readClientType(request, 3);
+    if (type === null) return unknownClientType(request.latin1(3));
+    return [...services.sessions()].filter((session) => clientTypeOf(session) === type);
   }
-  if (request.count > 3 && request.is(2, "ID")) {
-    const ids = new Set<number>();
-    for (let i = 3; i < request.count; i++) {
-      const id = request.integer(i);
-      if (Number.isNaN(id)) {
-        reply.error(Errors.invalidClientId);
-        return null;
-      }
-      ids.add(id);
-    }
-    return (session) => ids.has(session.id);
+  if (request.count === 3 || !request.is(2, "ID")) return Errors.syntax;
+  const known = new Map([...services.sessions()].map((session) => [session.id, session]));
+  const wanted: Session[] = [];
+  for (let i = 3; i < request.count; i++) {
+    const id = request.int64(i);
+    if (id === null) return Errors.invalidClientId;
+    const session = known.get(Number(id));
+    if (session !== undefined) wanted.push(session);
   }
-  reply.error(Errors.syntax);
-  return null;
+  return wanted;
 }

@@ -1,6 +1,7 @@
 /**
  * CLIENT: what a connection may say about itself and see of others. SETNAME GETNAME SETINFO ID INFO LIST as in Redis; ACK is our own: the
- * acknowledgement level of this connection's writes. NO-EVICT, NO-TOUCH and TRACKING OFF are accepted because nothing of ours would differ.
+ * acknowledgement level of this connection's writes. NO-EVICT and NO-TOUCH are shown in LIST and change nothing else. What takes more than a few lines
+ * has a file of its own (client-….ts).
  */
 import type { Request } from "@headrace/resp";
 import { ackWord, readAck } from "../ack.ts";
@@ -9,10 +10,14 @@ import type { CommandRecord, SessionContext } from "../command.ts";
 import { clientAttributeForm, Errors, unknownClientAttribute } from "../errors.ts";
 import { helpCommand } from "../help.ts";
 import { defineCommand } from "../record.ts";
-import { list } from "./client-list.ts";
+import { kill } from "./client-kill.ts";
 import { clientLine } from "./client-line.ts";
 import { unblock } from "./client-unblock.ts";
+import { list } from "./client-list.ts";
 import { isClientName } from "./client-name.ts";
+import { pause, unpause } from "./client-pause.ts";
+import { replyMode } from "./client-reply.ts";
+import { caching, getredir, tracking, trackinginfo } from "./client-tracking.ts";
 
 const FLAGS = Flag.noscript | Flag.loading | Flag.stale;
 
@@ -73,7 +78,7 @@ const setinfo = sub({
   arity: 4,
   since: "7.2.0",
   summary: "Sets information specific to the client or connection.",
-  syntax: "LIB-NAME libname | LIB-VER libver",
+  syntax: "<LIB-NAME libname | LIB-VER libver>",
   answer({ request, reply, session }) {
     const isName = request.is(2, "LIB-NAME");
     if (!isName && !request.is(2, "LIB-VER")) return reply.error(unknownClientAttribute(request.latin1(2)));
@@ -122,24 +127,18 @@ const ack = sub({
   },
 });
 
-/** `ON|OFF` switches that change nothing here. */
-function answerSwitch({ request, reply }: SessionContext): void {
-  if (isOnOrOff(request, 2)) reply.ok();
-  else reply.error(Errors.syntax);
-}
-
-function isOnOrOff(request: Request, i: number): boolean {
-  return request.is(i, "ON") || request.is(i, "OFF");
-}
-
 const noEvict = sub({
   word: "no-evict",
   arity: 3,
   since: "7.0.0",
   flags: Flag.admin,
   summary: "Set client eviction mode for the current connection",
-  syntax: "ON | OFF",
-  answer: answerSwitch,
+  syntax: "<ON | OFF>",
+  answer({ request, reply, session }) {
+    if (!isOnOrOff(request, 2)) return reply.error(Errors.syntax);
+    session.noEvict = request.is(2, "ON");
+    reply.ok();
+  },
 });
 
 const noTouch = sub({
@@ -147,22 +146,17 @@ const noTouch = sub({
   arity: 3,
   since: "7.2.0",
   summary: "Controls whether commands sent by the client affect the LRU/LFU of accessed keys.",
-  syntax: "ON | OFF",
-  answer: answerSwitch,
-});
-
-const tracking = sub({
-  word: "tracking",
-  arity: -3,
-  since: "6.0.0",
-  summary: "Enable or disable server assisted client side caching support",
-  syntax: "ON | OFF",
-  answer({ request, reply }) {
-    if (request.is(2, "ON")) return reply.error(Errors.clientTracking);
-    if (!request.is(2, "OFF")) return reply.error(Errors.syntax);
+  syntax: "<ON | OFF>",
+  answer({ request, reply, session }) {
+    if (!isOnOrOff(request, 2)) return reply.error(Errors.syntax);
+    session.noTouch = request.is(2, "ON");
     reply.ok();
   },
 });
+
+function isOnOrOff(request: Request, i: number): boolean {
+  return request.is(i, "ON") || request.is(i, "OFF");
+}
 
 const help = helpCommand(
   "client",
@@ -171,26 +165,59 @@ const help = helpCommand(
   [
     "ACK [0|1|ALL|DEFAULT]",
     "    Set or return the acknowledgement level of this connection's writes.",
+    "CACHING (YES|NO)",
+    "    Enable/disable tracking of the keys for next command in OPTIN/OPTOUT modes.",
+    "GETREDIR",
+    "    Return the client ID we are redirecting to when tracking is enabled.",
     "GETNAME",
     "    Return the name of the current connection.",
     "ID",
     "    Return the ID of the current connection.",
     "INFO",
     "    Return information about the current client connection.",
+    "KILL <ip:port>",
+    "    Kill connection made from <ip:port>.",
+    "KILL <option> <value> [<option> <value> [...]]",
+    "    Kill connections. Options are:",
+    "    * ADDR (<ip:port>|<unixsocket>:0)",
+    "      Kill connections made from the specified address",
+    "    * LADDR (<ip:port>|<unixsocket>:0)",
+    "      Kill connections made to specified local address",
+    "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
+    "      Kill connections by type.",
+    "    * USER <username>",
+    "      Kill connections authenticated by <username>.",
+    "    * SKIPME (YES|NO)",
+    "      Skip killing current connection (default: yes).",
+    "    * ID <client-id>",
+    "      Kill connections by client id.",
+    "    * MAXAGE <maxage>",
+    "      Kill connections older than the specified age.",
     "LIST [options ...]",
     "    Return information about client connections. Options:",
     "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
     "      Return clients of specified type.",
+    "UNPAUSE",
+    "    Stop the current client pause, resuming traffic.",
+    "PAUSE <timeout> [WRITE|ALL]",
+    "    Suspend all, or just write, clients for <timeout> milliseconds.",
+    "REPLY (ON|OFF|SKIP)",
+    "    Control the replies sent to the current connection.",
+    "SETNAME <name>",
+    "    Assign the name <name> to the current connection.",
+    "SETINFO <option> <value>",
+    "    Set client meta attr. Options are:",
+    "    * LIB-NAME: the client lib name.",
+    "    * LIB-VER: the client lib version.",
+    "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+    "         [OPTIN] [OPTOUT] [NOLOOP]",
+    "    Control server assisted client side caching. ON is not supported.",
+    "TRACKINGINFO",
+    "    Report tracking status for the current connection.",
     "NO-EVICT (ON|OFF)",
     "    Protect current client connection from eviction.",
     "NO-TOUCH (ON|OFF)",
     "    Will not touch LRU/LFU stats when this mode is on.",
-    "SETINFO <option> <value>",
-    "    Set client meta attr. Options are LIB-NAME and LIB-VER.",
-    "SETNAME <name>",
-    "    Assign the name <name> to the current connection.",
-    "TRACKING OFF",
-    "    Server assisted client side caching is not supported.",
     "UNBLOCK <clientid> [TIMEOUT|ERROR]",
     "    Unblock the specified blocked client.",
   ],
@@ -203,5 +230,25 @@ export const client = defineCommand({
   group: "connection",
   summary: "A container for client connection commands",
   complexity: "Depends on subcommand.",
-  subcommands: [ack, getname, help, id, info, list, noEvict, noTouch, setinfo, setname, tracking, unblock],
+  subcommands: [
+    ack,
+    caching,
+    getname,
+    getredir,
+    help,
+    id,
+    info,
+    kill,
+    list,
+    noEvict,
+    noTouch,
+    pause,
+    replyMode,
+    setinfo,
+    setname,
+    tracking,
+    trackinginfo,
+    unblock,
+    unpause,
+  ],
 });

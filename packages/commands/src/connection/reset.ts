@@ -1,5 +1,5 @@
 /** RESET: the connection is as it was when it was opened. */
-import { Flag } from "../command.ts";
+import { Flag, ReplyMode } from "../command.ts";
 import { defineCommand } from "../record.ts";
 
 export const reset = defineCommand({
@@ -15,6 +15,10 @@ export const reset = defineCommand({
     session.transaction.close();
     session.name = "";
     session.ack = null;
+    session.monitors = false;
+    session.noEvict = false;
+    session.noTouch = false;
+    session.replyMode = ReplyMode.on;
     session.respVersion = 2;
     reply.version = 2;
     reply.simple("RESET");

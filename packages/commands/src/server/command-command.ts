@@ -10,7 +10,9 @@ import { helpCommand } from "../help.ts";
 import { findKeys } from "../keys.ts";
 import { defineCommand } from "../record.ts";
 import { RequestTail } from "../request-tail.ts";
-import { aclCategories, writeCommandDocs, writeCommandInfo } from "./command-info.ts";
+import { aclCategories } from "./acl-categories.ts";
+import { writeCommandDocs } from "./command-docs.ts";
+import { writeCommandInfo } from "./command-info.ts";
 
 type Table = () => readonly CommandRecord[];
 type FindByName = (name: string) => CommandRecord | null;
@@ -121,7 +123,7 @@ function listCommand(table: Table): CommandRecord {
   return sub("list", {
     summary: "Get an array of Redis command names",
     complexity: BY_TABLE_SIZE,
-    syntax: "[FILTERBY MODULE module-name | ACLCAT category | PATTERN pattern]",
+    syntax: "[FILTERBY <MODULE module-name | ACLCAT category | PATTERN pattern>]",
     tips: ["nondeterministic_output_order"],
     answer({ request, reply }) {
       const wanted = readListFilter(request);

@@ -1,10 +1,11 @@
 /**
- * One command as COMMAND INFO and COMMAND DOCS show it, from its record. The form is Redis 7's: ten elements; flags, ACL categories and tips
+ * One command as COMMAND INFO shows it, from its record. The form is Redis 7's: ten elements; flags, ACL categories and tips
  * as sets; key specifications as maps.
  */
 import type { ReplyWriterApi } from "@headrace/resp";
 import { Flag } from "../command.ts";
 import type { CommandRecord, KeySpec } from "../command.ts";
+import { aclCategories } from "./acl-categories.ts";
 
 const FLAG_WORDS: readonly (readonly [number, string])[] = [
   [Flag.write, "write"],
@@ -24,36 +25,8 @@ const FLAG_WORDS: readonly (readonly [number, string])[] = [
   [Flag.movablekeys, "movablekeys"],
 ];
 
-const CATEGORY_ORDER: readonly string[] = [
-  "keyspace",
-  "read",
-  "write",
-  "stream",
-  "pubsub",
-  "admin",
-  "fast",
-  "slow",
-  "blocking",
-  "dangerous",
-  "connection",
-  "transaction",
-];
-
 export function flagWords(record: CommandRecord): string[] {
   return FLAG_WORDS.filter(([bit]) => (record.flags & bit) !== 0).map(([, word]) => word);
-}
-
-/** ACL categories in Redis' order, without `@`: those of the record and those that its flags imply. */
-export function aclCategories(record: CommandRecord): string[] {
-  const has = (bit: number): boolean => (record.flags & bit) !== 0;
-  const found = new Set(record.categories);
-  if (has(Flag.write)) found.add("write");
-  if (has(Flag.readonly)) found.add("read");
-  if (has(Flag.admin)) found.add("admin").add("dangerous");
-  if (has(Flag.pubsub)) found.add("pubsub");
-  if (has(Flag.blocking)) found.add("blocking");
-  found.add(has(Flag.fast) ? "fast" : "slow");
-  return CATEGORY_ORDER.filter((category) => found.has(category));
 }
 
 export function writeCommandInfo(reply: ReplyWriterApi, record: CommandRecord): void {
@@ -121,23 +94,6 @@ function writeKeySpec(reply: ReplyWriterApi, keys: KeySpec): void {
   reply.integer(keys.step);
   reply.bulkLatin1("limit");
   reply.integer(keys.keyword === null ? 0 : 2);
-}
-
-export function writeCommandDocs(reply: ReplyWriterApi, record: CommandRecord): void {
-  reply.bulkLatin1(record.name);
-  reply.map(record.subcommands === null ? 4 : 5);
-  reply.bulkLatin1("summary");
-  reply.bulkLatin1(record.summary);
-  reply.bulkLatin1("since");
-  reply.bulkLatin1(record.since);
-  reply.bulkLatin1("group");
-  reply.bulkLatin1(record.group);
-  reply.bulkLatin1("complexity");
-  reply.bulkLatin1(record.complexity);
-  if (record.subcommands === null) return;
-  reply.bulkLatin1("subcommands");
-  reply.map(record.subcommands.length);
-  for (const each of record.subcommands) writeCommandDocs(reply, each);
 }
 
 function writeSimpleSet(reply: ReplyWriterApi, words: readonly string[]): void {

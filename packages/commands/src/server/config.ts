@@ -1,10 +1,11 @@
 /**
- * CONFIG GET / SET / RESETSTAT over the settings of the process. Which settings exist and what they accept is theirs to know; a setting of the
+ * CONFIG GET / SET / RESETSTAT / REWRITE over the settings of the process. Which settings exist and what they accept is theirs to know; a setting of the
  * cluster is replicated before its reply leaves, so SET may be answered later.
  */
+import type { ReplyWriterApi } from "@headrace/resp";
 import { Flag } from "../command.ts";
 import type { CommandRecord, SessionContext } from "../command.ts";
-import { Errors, settingFailed } from "../errors.ts";
+import { Errors } from "../errors.ts";
 import { globMatches } from "../glob.ts";
 import { helpCommand } from "../help.ts";
 import { defineCommand } from "../record.ts";
@@ -17,17 +18,22 @@ const get = defineCommand({
   flags: FLAGS,
   since: "2.0.0",
   group: "server",
+  history: [["7.0.0", "Added the ability to pass multiple pattern parameters in one call"]],
   summary: "Get the values of configuration parameters",
   complexity: "O(N) when N is the number of configuration parameters provided",
   syntax: "parameter [parameter ...]",
   answer({ request, reply, services }) {
-    const patterns: string[] = [];
-    for (let i = 2; i < request.count; i++) patterns.push(request.latin1(i));
-    const found: (readonly [string, string])[] = [];
-    for (const setting of services.settings()) {
-      if (patterns.some((pattern) => globMatches(pattern, setting[0], true))) found.push(setting);
+    const settings = new Map(services.settings());
+    const found = new Map<string, string>();
+    for (let i = 2; i < request.count; i++) {
+      const pattern = request.latin1(i);
+      // A name without wildcards is shown as it was written.
+      const exact = /[*?[]/.test(pattern) ? undefined : settings.get(pattern.toLowerCase());
+      if (exact !== undefined && !found.has(pattern.toLowerCase())) found.set(pattern, exact);
+      if (exact !== undefined) continue;
+      for (const [name, value] of settings) if (globMatches(pattern, name, true)) found.set(name, value);
     }
-    reply.map(found.length);
+    reply.map(found.size);
     for (const [name, value] of found) {
       reply.bulkLatin1(name);
       reply.bulkLatin1(value);
@@ -41,68 +47,60 @@ const set = defineCommand({
   flags: FLAGS,
   since: "2.0.0",
   group: "server",
+  history: [["7.0.0", "Added the ability to set multiple parameters in one call."]],
   summary: "Set configuration parameters to the given values",
   complexity: "O(N) when N is the number of configuration parameters provided",
   syntax: "parameter value [parameter value ...]",
   tips: ["request_policy:all_nodes", "response_policy:all_succeeded"],
   answer(context) {
-    const { request, reply } = context;
+    const { request, reply, services } = context;
     if (request.count % 2 !== 0) return reply.error(Errors.syntax);
     const pairs: (readonly [string, string])[] = [];
-    const names = new Set<string>();
-    for (let i = 2; i < request.count; i += 2) {
-      const name = request.latin1(i).toLowerCase();
-      if (names.has(name)) return reply.error(settingFailed(name, "duplicate parameter"));
-      names.add(name);
-      pairs.push([name, request.latin1(i + 1)]);
-    }
-    new PairSetter(context, pairs).start();
+    for (let i = 2; i < request.count; i += 2) pairs.push([request.latin1(i), request.latin1(i + 1)]);
+    const answer = new AnswerNowOrLater(context);
+    services.setSettings(pairs, (error) => answer.give(error));
+    answer.deferUnlessGiven();
   },
 });
 
-/** Sets pairs one after the other; the first error ends it. Replies at once when all were accepted at once, else later. */
-class PairSetter {
+/** +OK or an error, at once when it is known before the handler returns, else later. */
+class AnswerNowOrLater {
   readonly #context: SessionContext;
-  readonly #pairs: readonly (readonly [string, string])[];
-  #next: number;
+  #isGiven: boolean;
   #later: ReturnType<SessionContext["defer"]> | null;
-  /** undefined: not finished. */
-  #outcome: string | null | undefined;
 
-  constructor(context: SessionContext, pairs: readonly (readonly [string, string])[]) {
+  constructor(context: SessionContext) {
     this.#context = context;
-    this.#pairs = pairs;
-    this.#next = 0;
+    this.#isGiven = false;
     this.#later = null;
-    this.#outcome = undefined;
   }
 
-  start(): void {
-    const { reply } = this.#context;
-    this.#step();
-    if (this.#outcome === undefined) this.#later = this.#context.defer();
-    else if (this.#outcome === null) reply.ok();
-    else reply.error(this.#outcome);
-  }
-
-  #step(): void {
-    const pair = this.#pairs[this.#next++];
-    if (pair === undefined) return this.#finish(null);
-    this.#context.services.setSetting(pair[0], pair[1], (error) => {
-      if (error === null) this.#step();
-      else this.#finish(error);
-    });
-  }
-
-  #finish(error: string | null): void {
-    this.#outcome = error;
-    if (this.#later === null) return;
-    this.#later.resume((reply) => {
+  give(error: string | null): void {
+    this.#isGiven = true;
+    const write = (reply: ReplyWriterApi): void => {
       if (error === null) reply.ok();
       else reply.error(error);
-    });
+    };
+    if (this.#later === null) write(this.#context.reply);
+    else this.#later.resume(write);
+  }
+
+  deferUnlessGiven(): void {
+    if (!this.#isGiven) this.#later = this.#context.defer();
   }
 }
+
+const rewrite = defineCommand({
+  name: "config|rewrite",
+  arity: 2,
+  flags: FLAGS,
+  since: "2.8.0",
+  group: "server",
+  summary: "Rewrite the configuration file with the in memory configuration",
+  complexity: "O(1)",
+  tips: ["request_policy:all_nodes", "response_policy:all_succeeded"],
+  answer: ({ reply }) => reply.error(Errors.noConfigFile),
+});
 
 const resetstat = defineCommand({
   name: "config|resetstat",
@@ -129,6 +127,8 @@ const help: CommandRecord = helpCommand(
     "    Set the configuration <directive> to <value>.",
     "RESETSTAT",
     "    Reset statistics reported by the INFO command.",
+    "REWRITE",
+    "    Rewrite the configuration file.",
   ],
 );
 
@@ -139,5 +139,5 @@ export const config = defineCommand({
   group: "server",
   summary: "A container for server configuration commands",
   complexity: "Depends on subcommand.",
-  subcommands: [get, help, resetstat, set],
+  subcommands: [get, help, resetstat, rewrite, set],
 });

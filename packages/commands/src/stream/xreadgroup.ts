@@ -87,6 +87,7 @@ function execute(context: ShardContext): void {
   let effectBytesMax = 0;
   for (const { found, group } of reads) effectBytesMax += effectBytes(EFFECTS_MAX, found.key, group.name, consumer);
   if (effectBytesMax > context.effectRoomBytes) return reply.error(Errors.tooLargeForEntry);
+  context.isUncounted = true;
   answer.begin(context, options);
   const onlyMeets = context.readMode === ReadMode.offered && context.resumed === null;
   for (const read of reads) {
@@ -154,10 +155,13 @@ function findReads({ request, keyspace }: ShardContext): GroupRead[] | StreamErr
 }
 
 /** Creates the consumer if it is new, and marks it as seen; a call that was woken has been seen before. */
-function meetConsumer({ effects, nowMs, resumed }: ShardContext, { found, group }: GroupRead, consumer: string): void {
+function meetConsumer(context: ShardContext, { found, group }: GroupRead, consumer: string): void {
+  const { effects, nowMs, resumed } = context;
   const known = group.consumer(consumer);
-  if (known === null) effects.createConsumer(found.key, group.name, consumer, nowMs);
-  else if (resumed === null && known.seenTimeMs !== nowMs) {
+  if (known === null) {
+    effects.createConsumer(found.key, group.name, consumer, nowMs);
+    context.isUncounted = false;
+  } else if (resumed === null && known.seenTimeMs !== nowMs) {
     effects.touchConsumer(found.key, group.name, consumer, nowMs, -1);
   }
 }
@@ -169,6 +173,7 @@ function serveNew(context: ShardContext, read: GroupRead, consumer: string): voi
   if (start === null || found.stream.length === 0) return;
   const range = found.stream.range(start, MAX_ID, options.count, false);
   if (range.count === 0) return;
+  context.isUncounted = false;
   const entriesRead = entriesReadAfterDelivery(found.stream, group, range);
   answer.open(request, read.keyArgument);
   reply.array(range.count);

@@ -8,6 +8,7 @@
  */
 import { slotOf } from "@headrace/bytes";
 import type { Request } from "@headrace/resp";
+import { Flag } from "../command.ts";
 import type { CommandRecord } from "../command.ts";
 import { Errors } from "../errors.ts";
 import { findKeys } from "../keys.ts";
@@ -88,6 +89,11 @@ export class Transaction {
 
   get watchedCount(): number {
     return this.#watched === null ? 0 : this.#watched.size;
+  }
+
+  /** Something queued may change what is stored. */
+  get hasWrites(): boolean {
+    return this.#queued.some(({ record }) => (record.flags & Flag.write) !== 0);
   }
 
   begin(): void {

@@ -1,0 +1,25 @@
+/**
+ * What a leader counts for INFO, from when its process began: commands that changed something, lookups, keys with blocked calls. Nothing of it is state:
+ * another leader counts for itself.
+ */
+import type { ShardCounters } from "@headrace/commands";
+import type { BlockedReads } from "./blocked-reads.ts";
+
+export class LeaderCounters implements ShardCounters {
+  changes: number = 0;
+  keyspaceHits: number = 0;
+  keyspaceMisses: number = 0;
+  readonly #blocked: BlockedReads;
+
+  constructor(blocked: BlockedReads) {
+    this.#blocked = blocked;
+  }
+
+  get blockingKeys(): number {
+    return this.#blocked.keyCount;
+  }
+
+  get blockingKeysOnNoKey(): number {
+    return this.#blocked.groupKeyCount;
+  }
+}
