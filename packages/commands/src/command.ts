@@ -121,6 +121,10 @@ export interface BlockedCall {
   readonly resolvedIds: readonly (StreamId | null)[];
   /** Some of them came from the state: what `$` and `+` stand for. */
   readonly readsFromState: boolean;
+  /** XREADGROUP's CLAIM; −1: not given. Calls of a group with the same one wait for the same. */
+  readonly claimMinIdleMs: number;
+  /** Log time at which there is something for it although nothing is touched: a pending entry is old enough. Infinity: at no time. */
+  readonly wakeAtMs: number;
 }
 
 /** What an XREAD or XREADGROUP is to its call; the numbers are the link's (RequestMode), where they are explained. */

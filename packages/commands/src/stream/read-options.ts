@@ -7,6 +7,7 @@ import { readLong } from "../args.ts";
 import { Errors } from "../errors.ts";
 
 const NOT_BLOCKING = -1;
+const NOT_CLAIMING = -1;
 
 export class ReadOptions {
   /** Entries a stream; Infinity without COUNT (or COUNT 0). */
@@ -16,6 +17,11 @@ export class ReadOptions {
   /** Argument of the group's name, the consumer's behind it; 0: no GROUP. */
   groupArgument: number;
   noAck: boolean;
+  /** CLAIM; −1: not given. */
+  claimMinIdleMs: number;
+  /** MAXCOUNT and MAXSIZE; Infinity: not given. */
+  maxCount: number;
+  maxSize: number;
   firstKey: number;
   streamCount: number;
 
@@ -24,8 +30,20 @@ export class ReadOptions {
     this.blockMs = NOT_BLOCKING;
     this.groupArgument = 0;
     this.noAck = false;
+    this.claimMinIdleMs = NOT_CLAIMING;
+    this.maxCount = Number.POSITIVE_INFINITY;
+    this.maxSize = Number.POSITIVE_INFINITY;
     this.firstKey = 0;
     this.streamCount = 0;
+  }
+
+  get claims(): boolean {
+    return this.claimMinIdleMs !== NOT_CLAIMING;
+  }
+
+  /** MAXCOUNT or MAXSIZE. */
+  get isBounded(): boolean {
+    return this.maxCount !== Number.POSITIVE_INFINITY || this.maxSize !== Number.POSITIVE_INFINITY;
   }
 
   get blocks(): boolean {
@@ -38,6 +56,9 @@ export class ReadOptions {
     this.blockMs = NOT_BLOCKING;
     this.groupArgument = 0;
     this.noAck = false;
+    this.claimMinIdleMs = NOT_CLAIMING;
+    this.maxCount = Number.POSITIVE_INFINITY;
+    this.maxSize = Number.POSITIVE_INFINITY;
     this.firstKey = 0;
     let i = 1;
     while (i < request.count && this.firstKey === 0) {
@@ -59,6 +80,20 @@ export class ReadOptions {
         if (!isGroupRead) return Errors.groupOnlyReadGroup;
         this.groupArgument = i + 1;
         i += 3;
+      } else if (more >= 1 && request.is(i, "MAXCOUNT")) {
+        this.maxCount = readLong(request, i + 1);
+        if (!(this.maxCount >= 1)) return Errors.maxCountNotPositive;
+        i += 2;
+      } else if (more >= 1 && request.is(i, "MAXSIZE")) {
+        this.maxSize = readLong(request, i + 1);
+        if (!(this.maxSize >= 1)) return Errors.maxSizeNotPositive;
+        i += 2;
+      } else if (more >= 1 && request.is(i, "CLAIM")) {
+        if (!isGroupRead) return Errors.claimOnlyReadGroup;
+        this.claimMinIdleMs = readLong(request, i + 1);
+        if (Number.isNaN(this.claimMinIdleMs)) return Errors.readMinIdle;
+        if (this.claimMinIdleMs < 0) return Errors.readMinIdleNegative;
+        i += 2;
       } else if (request.is(i, "NOACK")) {
         if (!isGroupRead) return Errors.noAckOnlyReadGroup;
         this.noAck = true;
@@ -68,7 +103,9 @@ export class ReadOptions {
       }
     }
     if (this.firstKey === 0) return Errors.syntax;
-    return isGroupRead && this.groupArgument === 0 ? Errors.missingGroup : null;
+    if (isGroupRead && this.groupArgument === 0) return Errors.missingGroup;
+    const isCounted = this.count !== Number.POSITIVE_INFINITY;
+    return isCounted && this.maxCount < this.count ? Errors.maxCountBelowCount : null;
   }
 
   #readTimeout(request: Request, i: number): string | null {

@@ -1,4 +1,4 @@
-/** XREAD [COUNT n] [BLOCK ms] STREAMS key … id …: entries behind the ids given; `$` is the last id as of now, `+` the last entry. */
+/** XREAD [COUNT n] [MAXCOUNT n] [MAXSIZE bytes] [BLOCK ms] STREAMS key … id …: entries behind the ids given; `$` is the last id as of now, `+` the last entry. */
 import { MAX_ID, MIN_ID } from "@headrace/engine";
 import type { StreamId, StreamView } from "@headrace/engine";
 import type { Request } from "@headrace/resp";
@@ -8,6 +8,7 @@ import type { ShardContext } from "../command.ts";
 import { Errors } from "../errors.ts";
 import { findStreamsKeys } from "../keys.ts";
 import { defineCommand } from "../record.ts";
+import { ReadBudget } from "./read-budget.ts";
 import { ReadOptions } from "./read-options.ts";
 import { isStreamError, refuseStream, StreamsReply } from "./streams-reply.ts";
 import type { StreamError } from "./streams-reply.ts";
@@ -24,6 +25,7 @@ const OPTION_VALUES: ReadonlyMap<string, number> = new Map([
 
 const options = new ReadOptions();
 const answer = new StreamsReply();
+const budget = new ReadBudget();
 
 export const xread = defineCommand({
   name: "xread",
@@ -35,7 +37,7 @@ export const xread = defineCommand({
     "Return never seen elements in multiple streams, with IDs greater than the ones reported by the caller for each stream. Can block.",
   complexity:
     "For each stream mentioned: O(N) with N being the number of elements being returned, it means that XREAD-ing with a fixed COUNT is O(1). Note that when the BLOCK option is used, XADD will pay O(M) time in order to serve the M clients blocked on the stream getting new data.",
-  syntax: "[COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]",
+  syntax: "[COUNT count] [MAXCOUNT count] [MAXSIZE bytes] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]",
   categories: ["stream"],
   fanOut: { by: "streams" },
   keys: {
@@ -58,13 +60,21 @@ function execute(context: ShardContext): void {
   const ids = context.resumed === null ? resolveIds(context) : context.resumed.resolvedIds;
   if (isStreamError(ids)) return refuseStream(context, ids);
   answer.begin(context, options);
+  budget.begin(options.maxCount, options.maxSize, 0, 0);
   for (let k = 0; k < options.streamCount; k++) {
     const found = keyspace.find(request.latin1(options.firstKey + k));
     if (found === null || found.stream.length === 0) continue;
     const start = ids[k]!.next();
     if (start === null) continue;
-    const range = found.stream.range(start, MAX_ID, options.count, false);
+    let range = found.stream.range(start, MAX_ID, options.count, false);
     if (range.count === 0) continue;
+    if (options.isBounded) {
+      if (budget.isSpent) break;
+      budget.addKey(keyBytes(request, options.firstKey + k), reply.version);
+      const count = budget.admitRange(range);
+      if (count === 0) break;
+      if (count < range.count) range = found.stream.range(start, MAX_ID, count, false);
+    }
     answer.open(request, options.firstKey + k);
     reply.array(range.count);
     range.writeTo(reply.writer);
@@ -77,7 +87,13 @@ function execute(context: ShardContext): void {
     kind: "read",
     resolvedIds: ids,
     readsFromState: namesPosition(request),
+    claimMinIdleMs: -1,
+    wakeAtMs: Number.POSITIVE_INFINITY,
   });
+}
+
+function keyBytes(request: Request, i: number): number {
+  return request.end(i) - request.start(i);
 }
 
 function keyNames(request: Request): string[] {

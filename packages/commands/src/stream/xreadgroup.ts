@@ -1,21 +1,26 @@
 /**
- * XREADGROUP GROUP group consumer [COUNT n] [BLOCK ms] [NOACK] STREAMS key … id …
+ * XREADGROUP GROUP group consumer [COUNT n] [MAXCOUNT n] [MAXSIZE bytes] [BLOCK ms] [CLAIM min-idle] [NOACK] STREAMS key … id …
  *
- *   `>`    what the group has not delivered yet: moves its position, makes pending entries (unless NOACK)
- *   an id  the consumer's own pending entries behind it: counts a delivery, never blocks, ignores NOACK and BLOCK
+ *   `>`    what the group has not delivered yet: moves its position, makes pending entries (unless NOACK); with CLAIM first what is pending for long
+ *          enough (claim-read.ts)
+ *   an id  the consumer's own pending entries behind it: counts a delivery, never blocks, ignores NOACK and BLOCK, and CLAIM for itself and all
+ *          streams behind it
  *
  * The consumer is created by the call even when there is nothing to deliver (Redis ≥ 7.2). Its seen time is set when the call first comes
  * in; its active time whenever a stream answers. Source: t_stream.c xreadCommand, streamReplyWithRange.
  */
-import { entriesReadAfterDelivery, MAX_ID } from "@headrace/engine";
-import type { GroupView, KeyView, StreamId } from "@headrace/engine";
+import { digitCount } from "@headrace/bytes";
+import { countUp, entriesReadAfterDelivery, MAX_ID } from "@headrace/engine";
+import type { EntryRange, GroupView, KeyView, PendingEntry, StreamId } from "@headrace/engine";
 import { isByte, readStrictId } from "../args.ts";
 import { Flag, ReadMode } from "../command.ts";
 import type { ShardContext } from "../command.ts";
 import { Errors, noKeyOrGroupInRead } from "../errors.ts";
 import { findStreamsKeys } from "../keys.ts";
 import { defineCommand } from "../record.ts";
-import { effectBytes } from "./effect-room.ts";
+import { claimableFromMs, idsOf, NEW_TAIL_BYTES, pickClaims, writeClaimed, writeNew } from "./claim-read.ts";
+import { CLAIM_BYTES, effectBytes } from "./effect-room.ts";
+import { ReadBudget } from "./read-budget.ts";
 import { ReadOptions } from "./read-options.ts";
 import { isStreamError, refuseStream, StreamsReply } from "./streams-reply.ts";
 import type { StreamError } from "./streams-reply.ts";
@@ -34,11 +39,14 @@ const OPTION_VALUES: ReadonlyMap<string, number> = new Map([
   ["NOACK", 0],
 ]);
 
-/** Of a stream: the consumer is created or touched, gets entries, is touched. */
-const EFFECTS_MAX = 3;
+/** Of a stream: the consumer is created or touched, gets pending entries and new ones, is touched. */
+const EFFECTS_MAX = 4;
 
 const options = new ReadOptions();
 const answer = new StreamsReply();
+const budget = new ReadBudget();
+/** Pending entries that the log entry has room for. */
+let claimRoom = 0;
 
 export const xreadgroup = defineCommand({
   name: "xreadgroup",
@@ -50,7 +58,7 @@ export const xreadgroup = defineCommand({
     "Return new entries from a stream using a consumer group, or access the history of the pending entries for a given consumer. Can block.",
   complexity:
     "For each stream mentioned: O(M) with M being the number of elements returned. If M is constant (e.g. always asking for the first 10 elements with COUNT), you can consider it O(1). On the other side when XREADGROUP blocks, XADD will pay the O(N) time in order to serve the N clients blocked on the stream getting new data.",
-  syntax: "GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS key [key ...] id [id ...]",
+  syntax: "GROUP group consumer [COUNT count] [MAXCOUNT count] [MAXSIZE bytes] [BLOCK milliseconds] [CLAIM min-idle-time] [NOACK] STREAMS key [key ...] id [id ...]",
   categories: ["stream"],
   keys: {
     first: 0,
@@ -73,6 +81,7 @@ interface GroupRead {
   readonly found: KeyView;
   readonly group: GroupView;
   readonly after: StreamId | null;
+  readonly claims: boolean;
 }
 
 function execute(context: ShardContext): void {
@@ -89,10 +98,12 @@ function execute(context: ShardContext): void {
   if (effectBytesMax > context.effectRoomBytes) return reply.error(Errors.tooLargeForEntry);
   context.isUncounted = true;
   answer.begin(context, options);
+  budget.begin(options.maxCount, options.maxSize, 0, 0);
+  claimRoom = Math.floor((context.effectRoomBytes - effectBytesMax) / CLAIM_BYTES);
   const onlyMeets = context.readMode === ReadMode.offered && context.resumed === null;
   for (const read of reads) {
     meetConsumer(context, read, consumer);
-    if (onlyMeets) continue;
+    if (onlyMeets || budget.isSpent) continue;
     if (read.after !== null) serveHistory(context, read, consumer);
     else if (!standsBehind(context, read)) serveNew(context, read, consumer);
   }
@@ -108,12 +119,23 @@ function block(context: ShardContext, reads: readonly GroupRead[]): void {
     kind: "group",
     resolvedIds: reads.map(() => null),
     readsFromState: false,
+    claimMinIdleMs: options.claimMinIdleMs,
+    wakeAtMs: claimableFrom(reads),
   });
+}
+
+/** When there will be something to claim in one of the streams. */
+function claimableFrom(reads: readonly GroupRead[]): number {
+  let fromMs = Number.POSITIVE_INFINITY;
+  for (const { found, group, claims } of reads) {
+    if (claims) fromMs = Math.min(fromMs, claimableFromMs(found, group, options.claimMinIdleMs));
+  }
+  return fromMs;
 }
 
 /** A call that waits in a queue: whether it would be given anything now. */
 function look(context: ShardContext, reads: readonly GroupRead[]): void {
-  if (reads.some((read) => hasNew(context, read))) context.offer();
+  if (reads.some((read) => hasNew(context, read)) || claimableFrom(reads) <= context.nowMs) context.offer();
   else block(context, reads);
 }
 
@@ -133,6 +155,7 @@ function standsBehind(context: ShardContext, { found, group }: GroupRead): boole
 function findReads({ request, keyspace }: ShardContext): GroupRead[] | StreamError {
   const groupName = request.latin1(options.groupArgument);
   const reads: GroupRead[] = [];
+  let { claims } = options;
   for (let k = 0; k < options.streamCount; k++) {
     const keyArgument = options.firstKey + k;
     const i = keyArgument + options.streamCount;
@@ -149,7 +172,8 @@ function findReads({ request, keyspace }: ShardContext): GroupRead[] | StreamErr
       // Redis writes `>` as the greatest id inside: whoever sends that id gets what `>` gets.
       if (after.equals(MAX_ID)) after = null;
     }
-    reads.push({ keyArgument, found, group, after });
+    if (after !== null) claims = false;
+    reads.push({ keyArgument, found, group, after, claims });
   }
   return reads;
 }
@@ -167,35 +191,88 @@ function meetConsumer(context: ShardContext, { found, group }: GroupRead, consum
 }
 
 function serveNew(context: ShardContext, read: GroupRead, consumer: string): void {
-  const { request, reply, effects, nowMs } = context;
+  const { reply, effects, nowMs } = context;
   const { found, group } = read;
-  const start = group.lastDeliveredId.next();
-  if (start === null || found.stream.length === 0) return;
-  const range = found.stream.range(start, MAX_ID, options.count, false);
-  if (range.count === 0) return;
+  if (options.isBounded || read.claims) return serveChosen(context, read, consumer);
+  const range = undelivered(read, options.count);
+  if (range === null) return;
   context.isUncounted = false;
   const entriesRead = entriesReadAfterDelivery(found.stream, group, range);
-  answer.open(request, read.keyArgument);
+  answer.open(context.request, read.keyArgument);
   reply.array(range.count);
   range.writeTo(reply.writer);
   effects.deliver(found.key, group.name, consumer, range.lastId, entriesRead, nowMs, options.noAck);
   effects.touchConsumer(found.key, group.name, consumer, nowMs, nowMs);
 }
 
+/** The first entries that the group has not delivered; null when there are none. */
+function undelivered({ found, group }: GroupRead, count: number): EntryRange | null {
+  const start = group.lastDeliveredId.next();
+  if (start === null || found.stream.length === 0 || count < 1) return null;
+  const range = found.stream.range(start, MAX_ID, count, false);
+  return range.count === 0 ? null : range;
+}
+
+/** With CLAIM or a bound: what goes is chosen before anything is written. */
+function serveChosen(context: ShardContext, read: GroupRead, consumer: string): void {
+  const { request, reply, effects, nowMs } = context;
+  const { found, group, claims, keyArgument } = read;
+  budget.addKey(request.end(keyArgument) - request.start(keyArgument), reply.version);
+  const claimed = claims ? claimedBy(context, read) : [];
+  let range = undelivered(read, options.count - claimed.length);
+  if (range !== null) {
+    const count = budget.admitRange(range, claims ? NEW_TAIL_BYTES : 0);
+    if (count < range.count) range = undelivered(read, count);
+  }
+  const newCount = range === null ? 0 : range.count;
+  if (claimed.length + newCount === 0) return;
+  context.isUncounted = false;
+  const entriesRead = range === null ? 0 : entriesReadAfterDelivery(found.stream, group, range);
+  answer.open(request, keyArgument);
+  reply.array(claimed.length + newCount);
+  for (const entry of claimed) writeClaimed(reply, found, entry, nowMs);
+  if (range !== null && claims) writeNew(reply, range);
+  else range?.writeTo(reply.writer);
+  const lastId = range === null ? null : range.lastId;
+  if (claimed.length > 0) claim(context, read, consumer, claimed);
+  if (lastId !== null) effects.deliver(found.key, group.name, consumer, lastId, entriesRead, nowMs, options.noAck);
+  effects.touchConsumer(found.key, group.name, consumer, nowMs, nowMs);
+}
+
+function claimedBy({ nowMs }: ShardContext, { found, group }: GroupRead): PendingEntry[] {
+  const countMax = Math.min(options.count, claimRoom);
+  const claimed = pickClaims(found, group, { minIdleMs: options.claimMinIdleMs, nowMs, countMax, budget });
+  claimRoom -= claimed.length;
+  return claimed;
+}
+
+function claim(
+  { effects, nowMs }: ShardContext,
+  { found, group }: GroupRead,
+  consumer: string,
+  claimed: readonly PendingEntry[],
+): void {
+  const timesMs = claimed.map(() => nowMs);
+  const counts = claimed.map(({ deliveryCount }) => countUp(deliveryCount));
+  effects.claim(found.key, group.name, consumer, idsOf(claimed), timesMs, counts);
+}
+
 /** Each stream is there, if only with an empty list. An entry whose body is gone shows its id and a null, and counts no delivery. */
 function serveHistory(context: ShardContext, read: GroupRead, consumer: string): void {
   const { request, reply, effects, nowMs } = context;
-  const { found, group } = read;
+  const { found, group, keyArgument } = read;
+  budget.addKey(request.end(keyArgument) - request.start(keyArgument), reply.version);
   const pending: StreamId[] = [];
   const start = read.after === null ? null : read.after.next();
   if (start !== null) {
-    group.pending.visit(start, MAX_ID, consumer, (entry) => {
-      pending.push(entry.id);
+    group.pending.visit(start, MAX_ID, consumer, ({ id }) => {
+      if (options.isBounded && !budget.admit(historyBytes(found, id, reply.version))) return false;
+      pending.push(id);
       return pending.length < options.count;
     });
   }
   let existing = 0;
-  answer.open(request, read.keyArgument);
+  answer.open(request, keyArgument);
   reply.array(pending.length);
   for (const id of pending) {
     const range = found.stream.range(id, id, 1, false);
@@ -213,4 +290,17 @@ function serveHistory(context: ShardContext, read: GroupRead, consumer: string):
     effects.redeliver(found.key, group.name, consumer, pending[0]!, pending[pending.length - 1]!, nowMs);
   }
   effects.touchConsumer(found.key, group.name, consumer, nowMs, nowMs);
+}
+
+/** What an entry takes in a reply of history, also one whose body is gone. */
+function historyBytes({ stream }: KeyView, id: StreamId, version: 2 | 3): number {
+  const range = stream.range(id, id, 1, false);
+  let bytes = 0;
+  range.visitEntries((_bytes, start, end) => {
+    bytes = end - start;
+    return true;
+  });
+  if (bytes > 0) return bytes;
+  const idBytes = id.toString().length;
+  return 4 + 1 + digitCount(idBytes) + 2 + idBytes + 2 + (version === 2 ? 5 : 3);
 }

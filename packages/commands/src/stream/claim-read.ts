@@ -1,0 +1,100 @@
+/**
+ * XREADGROUP … CLAIM min-idle: before new entries the call takes pending ones of the whole group that were given back or delivered long enough ago, the
+ * oldest first. One whose body is gone is passed over and stays. Entries have four elements then: what is claimed shows how long it was idle and how
+ * often it had been delivered, what is new two zeros. Source: t_stream.c of Redis 8.4 and 8.8.
+ */
+import { digitCount } from "@headrace/bytes";
+import { DELIVERY_COUNT_LOWER_MAX, shownDeliveryCount } from "@headrace/engine";
+import type { EntryRange, GroupView, KeyView, PendingEntry, StreamId } from "@headrace/engine";
+import type { ReplyWriterApi } from "@headrace/resp";
+import { isIdleFor } from "./claim-batch.ts";
+import type { ReadBudget } from "./read-budget.ts";
+import { writeDeliveryCount } from "./write-delivery-count.ts";
+
+/** The digit of `*4`, where a stored entry says `*2`. */
+const FOUR = 52;
+/** `:0` and a line end, twice. */
+export const NEW_TAIL_BYTES = 8;
+
+interface ClaimBounds {
+  readonly minIdleMs: number;
+  readonly nowMs: number;
+  readonly countMax: number;
+  readonly budget: ReadBudget;
+}
+
+/** What the call claims of the group; counted in the budget. */
+export function pickClaims({ stream }: KeyView, group: GroupView, bounds: ClaimBounds): PendingEntry[] {
+  const { minIdleMs, nowMs, countMax, budget } = bounds;
+  const picked: PendingEntry[] = [];
+  if (countMax < 1 || group.pending.count === 0) return picked;
+  group.pending.visitOldest((entry) => {
+    if (!isIdleFor(entry, minIdleMs, nowMs)) return false;
+    const range = stream.range(entry.id, entry.id, 1, false);
+    if (range.count === 0) return true;
+    let entryBytes = 0;
+    range.visitEntries((_bytes, start, end) => {
+      entryBytes = end - start + tailBytes(entry, nowMs);
+      return true;
+    });
+    if (!budget.admit(entryBytes)) return false;
+    picked.push(entry);
+    return picked.length < countMax;
+  });
+  return picked;
+}
+
+/** From which log time on there is something to claim: 0 for what nobody owns, Infinity when nothing will come of itself. */
+export function claimableFromMs({ stream }: KeyView, { pending }: GroupView, minIdleMs: number): number {
+  let fromMs = Number.POSITIVE_INFINITY;
+  if (pending.count === 0) return fromMs;
+  pending.visitOldest(({ id, isOwned, deliveryTimeMs }) => {
+    if (!stream.has(id)) return true;
+    fromMs = isOwned ? deliveryTimeMs + minIdleMs : 0;
+    return false;
+  });
+  return fromMs;
+}
+
+export function writeClaimed(reply: ReplyWriterApi, { stream }: KeyView, entry: PendingEntry, nowMs: number): void {
+  writeBodies(reply, stream.range(entry.id, entry.id, 1, false), () => {
+    reply.integer(idleMs(entry, nowMs));
+    writeDeliveryCount(reply, entry.deliveryCount);
+  });
+}
+
+export function writeNew(reply: ReplyWriterApi, range: EntryRange): void {
+  writeBodies(reply, range, () => {
+    reply.integer(0);
+    reply.integer(0);
+  });
+}
+
+export function idsOf(entries: readonly PendingEntry[]): StreamId[] {
+  return entries.map(({ id }) => id);
+}
+
+function writeBodies(reply: ReplyWriterApi, range: EntryRange, writeTail: () => void): void {
+  range.visitEntries((bytes, start, end) => {
+    const { writer } = reply;
+    const at = writer.length;
+    writer.raw(bytes, start, end);
+    writer.bytes[at + 1] = FOUR;
+    writeTail();
+    return true;
+  });
+}
+
+/** What nobody owns was delivered at 0: all of the time since then. */
+function idleMs({ deliveryTimeMs }: PendingEntry, nowMs: number): number {
+  return Math.max(0, nowMs - deliveryTimeMs);
+}
+
+function tailBytes(entry: PendingEntry, nowMs: number): number {
+  const { deliveryCount } = entry;
+  const countDigits =
+    deliveryCount <= DELIVERY_COUNT_LOWER_MAX
+      ? digitCount(deliveryCount)
+      : shownDeliveryCount(deliveryCount).toString().length;
+  return 3 + digitCount(idleMs(entry, nowMs)) + 3 + countDigits;
+}
