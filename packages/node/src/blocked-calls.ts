@@ -78,6 +78,7 @@ export class BlockedCalls {
     blocked.add(waiting, this.#state);
     if (call.kind === "group" || call.readsFromState || mode === RequestMode.part)
       this.#sayParked(waiting, request, start);
+    this.#wakeLater(waiting, call);
     // Whatever touched its keys before it blocked is not for it.
     this.#state.takeTouchedKeys();
     const { ended } = progress;
@@ -102,10 +103,33 @@ export class BlockedCalls {
   /** Runs the calls again that wait for keys that were touched, the longest waiting first, as Redis does after each command. */
   serveTouched(): void {
     const { blocked } = this.#rooms;
-    const keys = this.#state.takeTouchedKeys();
-    for (const key of keys) for (const queue of blocked.queues(key)) this.#serveQueue(queue);
-    // Serving only takes; what it touched wakes nobody.
-    if (keys.length > 0) this.#state.takeTouchedKeys();
+    for (const key of this.#state.takeTouchedKeys()) {
+      for (const queue of blocked.queues(key)) this.#serveQueue(queue);
+    }
+    this.#serveClaiming();
+  }
+
+  /** Runs the calls again for which a pending entry may have become old enough. */
+  serveDue(): void {
+    const { blocked } = this.#rooms;
+    for (const key of blocked.claimWakes.takeDue()) {
+      for (const queue of blocked.queues(key)) this.#serveQueue(queue);
+    }
+    this.#serveClaiming();
+  }
+
+  /** Serving only takes: what it touched wakes nobody, but what was handed out will be old some day, and calls with CLAIM wait for that. */
+  #serveClaiming(): void {
+    const { blocked } = this.#rooms;
+    for (let keys = this.#state.takeTouchedKeys(); keys.length > 0; keys = this.#state.takeTouchedKeys()) {
+      if (blocked.claimingCount === 0) return;
+      for (const key of keys) for (const queue of blocked.queues(key)) this.#serveQueue(queue);
+    }
+  }
+
+  #wakeLater({ call }: BlockedRead, { wakeAtMs }: BlockedCall): void {
+    const { nowMs } = this.#batch.context;
+    for (const key of call.keys) this.#rooms.blocked.claimWakes.at(key, wakeAtMs, nowMs);
   }
 
   /** Offers that were answered, or not in time. */
@@ -137,17 +161,25 @@ export class BlockedCalls {
       const queue = blocked.queue(key, waiting.group);
       if (queue !== null) this.#serveQueue(queue);
     }
-    this.#state.takeTouchedKeys();
+    this.#serveClaiming();
   }
 
   #serveQueue(queue: ReadonlySet<BlockedRead>): void {
+    const { blocked } = this.#rooms;
+    let isNothingLeft = false;
+    // Nothing that is pending has been idle for so long.
+    let nothingFromMs = Number.POSITIVE_INFINITY;
     for (const waiting of queue) {
       if (waiting.end !== BlockedEnd.none || waiting.isPassedOver) continue;
+      if (isNothingLeft && waiting.patienceMs >= nothingFromMs) continue;
       // Those behind it wait until it has answered.
       if (waiting.offer !== 0) return;
       const isOver = waiting.mode === RequestMode.offered ? this.#look(waiting) : this.#resume(waiting);
-      // Nothing left for one consumer of a group: nothing for the others either.
-      if (!isOver && waiting.group !== "") return;
+      if (isOver || waiting.group === "") continue;
+      // Nothing left for one consumer of a group: nothing for the others either, unless they claim what this one does not.
+      if (blocked.claimingCount === 0) return;
+      isNothingLeft = true;
+      nothingFromMs = Math.min(nothingFromMs, waiting.patienceMs);
     }
   }
 
@@ -165,7 +197,10 @@ export class BlockedCalls {
       if (!progress.lane.closed) progress.lane.sink.offer(progress.lane, shardId, number, offer);
       return false;
     }
-    if (context.blockedCall !== null) return false;
+    if (context.blockedCall !== null) {
+      this.#wakeLater(waiting, context.blockedCall);
+      return false;
+    }
     blocked.remove(waiting, this.#state);
     this.#replies.require(progress, laneEpoch, number, record, request, start, false);
     this.#replies.close();
@@ -186,6 +221,7 @@ export class BlockedCalls {
     this.#batch.execute(record, request, waiting.call, waiting.mode);
     if (context.blockedCall !== null) {
       assert(this.#replies.reply.writer.length === start, "a call that blocks has written a reply");
+      this.#wakeLater(waiting, context.blockedCall);
       return false;
     }
     blocked.remove(waiting, this.#state);

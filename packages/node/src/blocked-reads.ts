@@ -8,6 +8,7 @@ import { assert } from "@headrace/bytes";
 import type { BlockedCall, CommandRecord } from "@headrace/commands";
 import type { Scheduler, Timer } from "@headrace/ports";
 import type { RequestMode } from "@headrace/link";
+import { ClaimWakes } from "./claim-wakes.ts";
 import type { LaneProgress } from "./lane-progress.ts";
 import { Offers } from "./offers.ts";
 import type { CancelHow } from "./shard-api.ts";
@@ -54,6 +55,15 @@ export class BlockedRead {
     this.isQueued = true;
   }
 
+  get claims(): boolean {
+    return this.call.claimMinIdleMs >= 0;
+  }
+
+  /** What must be idle for so long to be for it; Infinity: pending entries are not. */
+  get patienceMs(): number {
+    return this.claims ? this.call.claimMinIdleMs : Number.POSITIVE_INFINITY;
+  }
+
   /** From where it reads, as the caller would write it; empty when its request says so itself. */
   positions(): readonly string[] {
     const { readsFromState, resolvedIds } = this.call;
@@ -76,21 +86,25 @@ export interface KeyWatcher {
 
 export class BlockedReads {
   readonly offers: Offers;
+  readonly claimWakes: ClaimWakes;
   readonly #scheduler: Scheduler;
   readonly #wake: () => void;
   /** By key, then by group: when one caller of a group finds nothing, the others of that group need not look. */
   readonly #byKey: Map<string, Map<string, Set<BlockedRead>>>;
   #ended: BlockedRead[];
   #count: number;
+  #claimingCount: number;
 
   /** `wake`: a call has come to its end; take it with `takeEnded` in the next turn. */
   constructor(scheduler: Scheduler, wake: () => void) {
     this.offers = new Offers(scheduler, wake);
+    this.claimWakes = new ClaimWakes(scheduler, wake);
     this.#scheduler = scheduler;
     this.#wake = wake;
     this.#byKey = new Map();
     this.#ended = [];
     this.#count = 0;
+    this.#claimingCount = 0;
   }
 
   get count(): number {
@@ -109,11 +123,17 @@ export class BlockedReads {
     return count;
   }
 
+  /** Calls with CLAIM among them. */
+  get claimingCount(): number {
+    return this.#claimingCount;
+  }
+
   /** The lane's call goes to the end of its keys' queues. */
   add(blocked: BlockedRead, watcher: KeyWatcher): void {
     assert(blocked.progress.blocked === null, "a lane blocks on one call at a time");
     blocked.progress.blocked = blocked;
     this.#count++;
+    if (blocked.claims) this.#claimingCount++;
     for (const key of blocked.call.keys) {
       const queue = this.#madeQueue(key, blocked.group);
       if (queue.has(blocked)) continue;
@@ -132,6 +152,7 @@ export class BlockedReads {
     blocked.timer?.cancel();
     this.offers.close(blocked);
     this.#count--;
+    if (blocked.claims) this.#claimingCount--;
     assert(blocked.progress.blocked === blocked, "the lane's blocked call");
     blocked.progress.blocked = null;
     for (const key of blocked.call.keys) {
@@ -140,7 +161,9 @@ export class BlockedReads {
       if (groups === undefined || queue === undefined || !queue.delete(blocked)) continue;
       watcher.unwatchKey(key);
       if (queue.size === 0) groups.delete(blocked.group);
-      if (groups.size === 0) this.#byKey.delete(key);
+      if (groups.size > 0) continue;
+      this.#byKey.delete(key);
+      this.claimWakes.forget(key);
     }
   }
 
@@ -185,6 +208,7 @@ export class BlockedReads {
     for (const blocked of found) this.remove(blocked, watcher);
     this.#ended = [];
     this.offers.take();
+    this.claimWakes.takeDue();
     return [...found];
   }
 

@@ -145,7 +145,10 @@ export class Executor {
     this.#batch.turnBytes = 0;
     this.#replies.beginTurn();
     this.#calls.endEnded();
-    if (!this.isOverBounds()) this.#calls.dealWithOffers();
+    if (!this.isOverBounds()) {
+      this.#calls.dealWithOffers();
+      this.#calls.serveDue();
+    }
     let isMore = false;
     for (let item = queue.first(); item !== null; item = queue.first()) {
       isMore = this.#turnIsFull();
