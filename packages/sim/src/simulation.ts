@@ -134,7 +134,7 @@ class Run {
     this.#loop.note("healed");
     const final = this.#look(quiet);
     this.#replicas.checkStates();
-    this.#history.check(final, this.#replicas.placements);
+    this.#history.check(final, this.#replicas.placements, this.faults.happened.length === 0);
     return {
       seed: this.#options.seed,
       steps: this.#loop.steps,

@@ -76,6 +76,8 @@ const writers: readonly WorkRow[] = [
   { weight: 1, make: (_work, random) => ["WAITAOF", "1", String(random.between(1, 2)), "100"] },
   { weight: 2, make: (work) => ["XREAD", "COUNT", "10", "BLOCK", "50", "STREAMS", work.grouped(), "$"] },
   { weight: 1, make: (work) => ["XREAD", "COUNT", "10", "STREAMS", work.grouped(), "0"] },
+  { weight: 2, make: (work, random) => work.readOver(random) },
+  { weight: 5, make: (work, random) => work.readGroupOver(random) },
   { weight: 4, make: (work, random) => work.addTrimming(work.trimmed(), random) },
   { weight: 2, make: (work, random) => work.trim(work.trimmed(), random) },
   { weight: 3, make: (work) => ["XRANGE", work.trimmed(), "-", "+"] },
@@ -93,6 +95,7 @@ const readers: readonly WorkRow[] = [
   { weight: 4, make: (work) => ["XREVRANGE", work.grouped(), "+", "-", "COUNT", "1"] },
   { weight: 1, make: (work) => ["XLEN", work.grouped()] },
   { weight: 1, make: (work) => ["XREAD", "COUNT", "10", "STREAMS", work.grouped(), "0"] },
+  { weight: 2, make: (work, random) => work.readOver(random) },
   { weight: 1, make: (work, random) => ["XRANGE", random.chance(1, 2) ? work.trimmed() : work.deleted(), "-", "+"] },
   { weight: 1, make: (work) => ["XPENDING", work.grouped(), GROUP, "-", "+", "1000"] },
   { weight: 1, make: (work, random) => work.nameGroup(random) },
@@ -194,6 +197,31 @@ export class ClientWork {
     const block = random.chance(1, 4) ? ["BLOCK", "60"] : [];
     const count = String(random.between(1, 5));
     return ["XREADGROUP", "GROUP", GROUP, this.name, "COUNT", count, ...block, "STREAMS", stream, ">"];
+  }
+
+  /** Streams of several shards, most often. */
+  readOver(random: SeededRandom): readonly string[] {
+    const streams = this.#someGrouped(random);
+    const block = random.chance(1, 2) ? ["BLOCK", random.pick(["20", "60", "200"])] : [];
+    const ids = streams.map(() => (block.length > 0 && random.chance(2, 3) ? "$" : "0"));
+    // One kind of id for all: what a reader from the start on sees is judged as a whole.
+    return ["XREAD", "COUNT", "10", ...block, "STREAMS", ...streams, ...ids.map(() => ids[0]!)];
+  }
+
+  readGroupOver(random: SeededRandom): readonly string[] {
+    const streams = this.#someGrouped(random);
+    const block = random.chance(1, 2) ? ["BLOCK", random.pick(["20", "60", "200"])] : [];
+    const count = String(random.between(1, 3));
+    return [
+      ...["XREADGROUP", "GROUP", GROUP, this.name, "COUNT", count, ...block],
+      ...["STREAMS", ...streams, ...streams.map(() => ">")],
+    ];
+  }
+
+  #someGrouped(random: SeededRandom): readonly string[] {
+    const first = random.pick(this.streams.grouped);
+    const others = this.streams.grouped.filter((stream) => stream !== first && random.chance(1, 2));
+    return [first, ...others];
   }
 
   nameGroup(random: SeededRandom): readonly string[] {

@@ -22,6 +22,8 @@ interface Taking {
   readonly consumer: string;
   readonly operation: Operation;
   readonly isCertain: boolean;
+  /** It has happened by then, if at all. */
+  readonly end: number;
 }
 
 /** Somebody looked at who owns an entry. */
@@ -37,14 +39,23 @@ export class GroupHistory {
   readonly #operations: readonly Operation[];
   readonly #final: FinalView;
   readonly #isDoomed: (id: string) => boolean;
+  readonly #isQuiet: boolean;
   readonly #takings: Map<string, Taking[]> = new Map();
   /** Operations without an answer that may have given anything of the stream to their consumer. */
   readonly #openTakings: Taking[] = [];
   /** id → XACKs that name it. */
   readonly #acknowledging: Map<string, Operation[]> = new Map();
 
-  constructor(stream: string, operations: readonly Operation[], final: FinalView, isDoomed: (id: string) => boolean) {
+  /** `isQuiet`: nothing went wrong in this run, so that nothing is in doubt that has an answer. */
+  constructor(
+    stream: string,
+    operations: readonly Operation[],
+    final: FinalView,
+    isDoomed: (id: string) => boolean,
+    isQuiet: boolean = false,
+  ) {
     this.#stream = stream;
+    this.#isQuiet = isQuiet;
     this.#operations = operations;
     this.#final = final;
     this.#isDoomed = isDoomed;
@@ -68,7 +79,8 @@ export class GroupHistory {
     const deliveries: { readonly operation: Operation; readonly first: string; readonly last: string }[] = [];
     for (const operation of this.#operations) {
       if (!isDelivery(operation) || operation.args[2] !== group || !Array.isArray(operation.reply)) continue;
-      const ids = idsDelivered(operation);
+      const ids = idsRead(operation, this.#stream);
+      if (ids.length === 0) continue;
       for (const id of ids) {
         const before = given.get(id);
         if (before !== undefined)
@@ -98,17 +110,39 @@ export class GroupHistory {
     for (const operation of this.#operations) {
       const { args, client } = operation;
       if (isRefused(operation) || !isOfGroup(operation)) continue;
-      const taking: Taking = { consumer: client, operation, isCertain: isCertain(operation) };
+      const taking: Taking = { consumer: client, operation, isCertain: isCertain(operation), end: endOf(operation) };
       if (args[0] === "XACK") {
         for (const id of args.slice(3)) pushTo(this.#acknowledging, id, operation);
+      } else if (this.#mayHaveGivenMore(operation)) {
+        this.#openTakings.push({ ...taking, isCertain: false, end: NEVER });
       } else if (isDelivery(operation) || args[0] === "XAUTOCLAIM") {
-        if (taking.isCertain) for (const id of idsTaken(operation)) pushTo(this.#takings, id, taking);
+        if (taking.isCertain) for (const id of this.#idsTaken(operation)) pushTo(this.#takings, id, taking);
         else this.#openTakings.push(taking);
       } else if (args[0] === "XCLAIM") {
-        const ids = taking.isCertain ? idsTaken(operation) : args.slice(5).filter((arg) => /^\d+-\d+$/.test(arg));
+        const ids = taking.isCertain ? this.#idsTaken(operation) : args.slice(5).filter((arg) => /^\d+-\d+$/.test(arg));
         for (const id of ids) pushTo(this.#takings, id, taking);
       }
     }
+  }
+
+  /**
+   * A read of several streams that shows others, but not this one: where it was to take from this one it may have failed, and what was taken is the
+   * answer, never an error. Without faults nothing fails.
+   */
+  #mayHaveGivenMore(operation: Operation): boolean {
+    if (this.#isQuiet || !isDelivery(operation) || !Array.isArray(operation.reply)) return false;
+    return sectionOf(operation, this.#stream) === null;
+  }
+
+  /** Ids that the reply says were handed over. */
+  #idsTaken(operation: Operation): readonly string[] {
+    const { args, reply } = operation;
+    if (!Array.isArray(reply)) return [];
+    const rows =
+      args[0] === "XREADGROUP"
+        ? (sectionOf(operation, this.#stream) ?? [])
+        : ((args[0] === "XAUTOCLAIM" ? reply[1] : reply) as readonly (string | Entry)[]);
+    return rows.map((row) => (typeof row === "string" ? row : row[0]));
   }
 
   /** Each id is counted by one XACK at most, and a look that began afterwards doesn't show it. */
@@ -171,7 +205,7 @@ export class GroupHistory {
       }
       // Its own history: what it owns.
       if (args[0] === "XREADGROUP" && !isDelivery(operation)) {
-        for (const id of idsDelivered(operation))
+        for (const id of idsRead(operation, this.#stream))
           looks.push({ row: { id, consumer: client, deliveries: 0 }, began: invokedStep, ended: completedStep, by });
       }
     }
@@ -192,7 +226,7 @@ export class GroupHistory {
           (other) =>
             other.isCertain &&
             other.consumer !== consumer &&
-            other.operation.invokedStep > endOf(taking.operation) &&
+            other.operation.invokedStep > taking.end &&
             other.operation.completedStep < began,
         );
       if (takings.some(isPossible) || this.#openTakings.some(isPossible)) continue;
@@ -251,22 +285,14 @@ function isOfGroup({ args }: Operation): boolean {
   return args[2] === GROUP;
 }
 
-function idsDelivered({ reply }: Operation): readonly string[] {
-  const [stream] = reply as unknown as [[string, Entry[]]];
-  return stream[1].map(([id]) => id);
+/** What the reply to an XREADGROUP shows of the stream; null: it is not in it. */
+function sectionOf({ reply }: Operation, stream: string): readonly Entry[] | null {
+  const sections = reply as unknown as readonly (readonly [string, readonly Entry[]])[];
+  return sections.find(([name]) => name === stream)?.[1] ?? null;
 }
 
-/** Ids that the reply says were handed over. */
-function idsTaken({ args, reply }: Operation): readonly string[] {
-  if (!Array.isArray(reply)) return [];
-  const rows = (
-    args[0] === "XREADGROUP"
-      ? (reply[0] as unknown as [string, unknown])[1]
-      : args[0] === "XAUTOCLAIM"
-        ? reply[1]
-        : reply
-  ) as readonly (string | Entry)[];
-  return rows.map((row) => (typeof row === "string" ? row : row[0]));
+function idsRead(operation: Operation, stream: string): readonly string[] {
+  return (sectionOf(operation, stream) ?? []).map(([id]) => id);
 }
 
 function pushTo<T>(table: Map<string, T[]>, key: string, item: T): void {

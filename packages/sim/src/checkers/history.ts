@@ -16,6 +16,7 @@ import {
   isRefused,
   kindOf,
   payloadOf,
+  streamsRead,
 } from "./reading.ts";
 import { checkWaits } from "./waits.ts";
 
@@ -38,7 +39,7 @@ export class History {
   }
 
   /** Throws on the first contradiction. */
-  check(final: FinalView, placements: ReadonlyMap<string, Placement> = new Map()): void {
+  check(final: FinalView, placements: ReadonlyMap<string, Placement> = new Map(), isQuiet: boolean = false): void {
     this.#checkIdentity(final);
     const byStream = this.#byStream();
     const streams = new Map<string, StreamEntries>();
@@ -57,7 +58,7 @@ export class History {
     for (const [stream, operations] of byStream) {
       if (kindOf(stream) !== "s") continue;
       const entries = streams.get(stream)!;
-      new GroupHistory(stream, operations, final, (id) => entries.isDoomed(id, "")).check();
+      new GroupHistory(stream, operations, final, (id) => entries.isDoomed(id, ""), isQuiet).check();
     }
   }
 
@@ -72,6 +73,7 @@ export class History {
             ? "nil"
             : "answered";
     this.#count(`${args[0]} ${kind}`);
+    if (streamsRead(args).length > 1) this.#count(`${args[0]} of several streams ${kind}`);
   }
 
   #count(what: string): void {
@@ -93,9 +95,9 @@ export class History {
     };
     for (const operation of this.#operations) {
       const { args } = operation;
-      if (args[0] === "XREAD" || args[0] === "XREADGROUP") {
-        const keys = args.slice(args.indexOf("STREAMS") + 1);
-        for (const stream of keys.slice(0, keys.length / 2)) put(stream, operation);
+      const read = streamsRead(args);
+      if (read.length > 0) {
+        for (const stream of read) put(stream, operation);
       } else if (args[1] !== undefined && args[1].includes(":{")) put(args[1], operation);
     }
     for (const list of byStream.values()) list.sort((a, b) => a.invokedStep - b.invokedStep);
@@ -249,7 +251,7 @@ function checkShape(operation: Operation): void {
         return typeof reply === "number";
       case "XREADGROUP":
       case "XREAD":
-        return reply === null || (Array.isArray(reply) && args.includes((reply as [string][])[0]?.[0] ?? ""));
+        return reply === null || (Array.isArray(reply) && isReadOf(args, reply as unknown as Section[]));
       default:
         return true;
     }
@@ -258,6 +260,21 @@ function checkShape(operation: Operation): void {
     throw new Error(
       `${operation.client}: ${args.join(" ")} was answered with ${JSON.stringify(reply)}: replies out of order`,
     );
+}
+
+type Section = readonly [stream: string, entries: readonly unknown[]];
+
+/** Streams that were asked for, in the order of asking, each with no more than COUNT entries. */
+function isReadOf(args: readonly string[], sections: readonly Section[]): boolean {
+  const asked = streamsRead(args);
+  const count = args.indexOf("COUNT");
+  const most = count > 0 && count < args.indexOf("STREAMS") ? Number(args[count + 1]) : Infinity;
+  let next = 0;
+  for (const [stream, entries] of sections) {
+    while (next < asked.length && asked[next] !== stream) next++;
+    if (next++ >= asked.length || entries.length > most) return false;
+  }
+  return sections.length > 0;
 }
 
 /** Entries in the order of their ids. */

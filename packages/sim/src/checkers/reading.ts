@@ -78,6 +78,13 @@ export function entriesRead(operation: Operation): readonly (readonly [string, r
   }
 }
 
+/** What an XREAD or XREADGROUP names, in its order. */
+export function streamsRead(args: readonly string[]): readonly string[] {
+  if (args[0] !== "XREAD" && args[0] !== "XREADGROUP") return [];
+  const listed = args.slice(args.indexOf("STREAMS") + 1);
+  return listed.slice(0, listed.length / 2);
+}
+
 export function payloadOf(add: Operation): string {
   return add.args.at(-1)!;
 }
