@@ -35,6 +35,7 @@ class BenchContext implements ShardContext {
   resumed = null;
   denyBlocking = false;
   readonly readMode = ReadMode.whole;
+  readonly used = { entries: 0, bytes: 0 };
   readonly looksOnly = false;
 
   constructor(decoder: RequestDecoder, reply: ReplyWriter, state: ShardState, effects: Effects) {

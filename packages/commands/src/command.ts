@@ -173,6 +173,8 @@ export interface ShardContext {
   /** True where blocking is not allowed (inside MULTI): behave as timed out. */
   readonly denyBlocking: boolean;
   readonly readMode: ReadMode;
+  /** Of MAXCOUNT and MAXSIZE, by earlier parts of the call. */
+  readonly used: { readonly entries: number; readonly bytes: number };
   /** A waiting XREADGROUP is asked whether it would be served: it answers by `offer`, `block` or an error, and changes nothing. */
   readonly looksOnly: boolean;
   /** Parks the call. The handler must have written no reply and must return at once. */

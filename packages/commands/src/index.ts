@@ -10,6 +10,7 @@ export * from "./transaction/transaction.ts";
 export { unwatch, watch } from "./transaction/watch.ts";
 export { globMatches } from "./glob.ts";
 export { readCursor } from "./key/scan.ts";
+export { ReadBudget } from "./stream/read-budget.ts";
 export { ReadOptions } from "./stream/read-options.ts";
 export { monitorLine, secretArguments } from "./server/monitor-line.ts";
 export type * from "./server/info-numbers.ts";

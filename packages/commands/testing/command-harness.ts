@@ -210,6 +210,7 @@ export class CommandHarness {
       resumed,
       denyBlocking: into.isInMulti === true,
       readMode: ReadMode.whole,
+      used: { entries: 0, bytes: 0 },
       looksOnly: false,
       isOffered: () => false,
       offer: () => assert(false, "a call that does not wait is offered nothing"),

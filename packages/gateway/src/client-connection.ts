@@ -5,8 +5,8 @@
  * What a request means is the dispatcher's business.
  */
 import { ByteWriter, copyOf, latin1 } from "@headrace/bytes";
-import { ACK_DEFAULT, RequestMode } from "@headrace/link";
-import type { LaneOpen } from "@headrace/link";
+import { ACK_DEFAULT, NOTHING_USED, RequestMode } from "@headrace/link";
+import type { LaneOpen, ReadUse } from "@headrace/link";
 import type { ByteConnection } from "@headrace/ports";
 import { DecodeResult, RequestDecoder } from "@headrace/resp";
 import type { Request } from "@headrace/resp";
@@ -135,6 +135,7 @@ export class ClientConnection implements LaneOwner, ReplyOutput {
       deadlineMs,
       isBlocking: true,
       mode: RequestMode.whole,
+      used: NOTHING_USED,
       slot,
       sink: null,
       part: 0,
@@ -152,10 +153,11 @@ export class ClientConnection implements LaneOwner, ReplyOutput {
     mode: RequestMode = RequestMode.whole,
     isBlocking: boolean = false,
     command: number = NO_COMMAND,
+    used: ReadUse = NOTHING_USED,
   ): void {
     this.#charge(bytes.length);
     const sinceMs = this.#host.nowMs;
-    const fate = { sinceMs, deadlineMs: Infinity, isBlocking, mode, slot: null, sink, part, command };
+    const fate = { sinceMs, deadlineMs: Infinity, isBlocking, mode, used, slot: null, sink, part, command };
     this.lane(shardId).submit(new RequestRun(bytes, 0, bytes.length, 1, fate));
   }
 
@@ -197,10 +199,17 @@ export class ClientConnection implements LaneOwner, ReplyOutput {
     const slot = new ReplySlot(this.#runCount);
     this.replies.push(slot);
     this.#charge(end - start);
-    const sinceMs = this.#host.nowMs;
-    const mode = RequestMode.whole;
-    const command = this.#runCommand;
-    const fate = { sinceMs, deadlineMs: Infinity, isBlocking: false, mode, slot, sink: null, part: 0, command };
+    const fate = {
+      sinceMs: this.#host.nowMs,
+      deadlineMs: Infinity,
+      isBlocking: false,
+      mode: RequestMode.whole,
+      used: NOTHING_USED,
+      slot,
+      sink: null,
+      part: 0,
+      command: this.#runCommand,
+    };
     lane.submit(new RequestRun(bytes, start, end, this.#runCount, fate));
   }
 

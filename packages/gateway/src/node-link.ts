@@ -9,9 +9,11 @@ import {
   FrameType,
   GatewayHandshake,
   REQUEST_RESEND,
+  NOTHING_USED,
   RESEND_BYTES,
   ReplyPayload,
   RequestMode,
+  USED_BYTES,
   beginRequest,
   decodeCredit,
   decodeLeader,
@@ -97,6 +99,7 @@ export class NodeLink {
     count: 0,
     flags: 0,
     mode: RequestMode.whole as RequestMode,
+    used: NOTHING_USED,
     executedUpTo: -1,
     firstNumber: 0,
     lowestUnanswered: 0,
@@ -204,6 +207,7 @@ export class NodeLink {
     header.count = run.count;
     header.flags = run.executedUpTo < 0 ? 0 : REQUEST_RESEND;
     header.mode = run.mode;
+    header.used = run.used;
     header.executedUpTo = run.executedUpTo;
     header.firstNumber = run.firstNumber;
     header.lowestUnanswered = lowest;
@@ -211,7 +215,9 @@ export class NodeLink {
     const at = beginRequest(out, shardId, lane.laneId, header);
     out.raw(run.bytes, run.start, run.end);
     endFrame(out, at);
-    const bytes = REQUEST_HEADER_BYTES + (run.executedUpTo < 0 ? 0 : RESEND_BYTES) + run.end - run.start;
+    let bytes = REQUEST_HEADER_BYTES + run.end - run.start;
+    if (run.executedUpTo >= 0) bytes += RESEND_BYTES;
+    if (run.used !== NOTHING_USED) bytes += USED_BYTES;
     lane.creditBytes -= bytes;
     this.#creditBytes -= bytes;
     this.#core.requestTurn();

@@ -1,9 +1,11 @@
 /**
  * What the parts of a read over several shards have answered (link/frame.ts, PARTS), and the one reply that they make: streams in the caller's order,
- * copied as they came. Entries are never looked into.
+ * copied as they came. Entries are not looked into; only where MAXCOUNT or MAXSIZE of an XREAD cut them off are they passed over one by one.
  */
 import { assert, ByteWriter, copyOf } from "@headrace/bytes";
-import { ReplyWriter, behindHeader, headerNumber } from "@headrace/resp";
+import type { ReadBudget } from "@headrace/commands";
+import type { ReadUse } from "@headrace/link";
+import { ReplyWriter, behindHeader, headerNumber, skipReply } from "@headrace/resp";
 import type { ReadPart } from "./read-plan.ts";
 
 const MINUS = 45;
@@ -72,10 +74,39 @@ export class PartAnswers {
     return error;
   }
 
-  /** All streams that answered as one reply; null: none did. */
-  reply(streamCount: number, respVersion: 2 | 3): Uint8Array | null {
-    const sections: (Section | null)[] = Array.from({ length: streamCount }, () => null);
+  /** All streams that answered as one reply, within the budget if there is one; null: none did. */
+  reply(respVersion: 2 | 3, budget: ReadBudget | null): Uint8Array | null {
+    const sections = this.#sections();
+    if (sections.length === 0) return null;
+    const body = new ByteWriter(1024);
     let count = 0;
+    for (const section of sections) {
+      if (budget === null) body.raw(section.bytes, section.start, section.end);
+      else if (!copyWithin(budget, section, respVersion, body)) break;
+      count++;
+    }
+    const writer = new ByteWriter(body.length + 16);
+    const reply = new ReplyWriter(writer, respVersion);
+    if (respVersion === 3) reply.map(count);
+    else reply.array(count);
+    writer.raw(body.bytes, 0, body.length);
+    return writer.take(0);
+  }
+
+  /** What all of it takes of MAXCOUNT and MAXSIZE: entries, and bytes but for the lengths of arrays. */
+  use(respVersion: 2 | 3): ReadUse {
+    let [entries, bytes] = [0, 0];
+    for (const section of this.#sections()) {
+      const entriesAt = behindKey(section, respVersion);
+      entries += headerNumber(section.bytes, entriesAt, section.end);
+      bytes += entriesAt - section.start + section.end - behindHeader(section.bytes, entriesAt, section.end);
+    }
+    return { entries, bytes };
+  }
+
+  /** In the caller's order. */
+  #sections(): readonly Section[] {
+    const sections: (Section & { readonly stream: number })[] = [];
     for (const [i, answer] of this.#answers.entries()) {
       if (answer === null || !isSections(answer)) continue;
       let at = behindHeader(answer, 0, answer.length);
@@ -83,19 +114,40 @@ export class PartAnswers {
         const length = headerNumber(answer, at, answer.length);
         at = behindHeader(answer, at, answer.length);
         if (length < 0) continue;
-        sections[stream] = { bytes: answer, start: at, end: at + length };
+        sections.push({ stream, bytes: answer, start: at, end: at + length });
         at += length + 2;
-        count++;
       }
     }
-    if (count === 0) return null;
-    const writer = new ByteWriter(1024);
-    const reply = new ReplyWriter(writer, respVersion);
-    if (respVersion === 3) reply.map(count);
-    else reply.array(count);
-    for (const section of sections) if (section !== null) writer.raw(section.bytes, section.start, section.end);
-    return writer.take(0);
+    return sections.toSorted((a, b) => a.stream - b.stream);
   }
+}
+
+/** Where the array of entries begins. */
+function behindKey({ bytes, start, end }: Section, respVersion: 2 | 3): number {
+  return skipReply(bytes, respVersion === 2 ? behindHeader(bytes, start, end) : start, end);
+}
+
+/** Copies as many entries as the budget lets go. False: none. */
+function copyWithin(budget: ReadBudget, section: Section, respVersion: 2 | 3, into: ByteWriter): boolean {
+  if (budget.isSpent) return false;
+  const { bytes, start, end } = section;
+  const entriesAt = behindKey(section, respVersion);
+  const keyAt = respVersion === 2 ? behindHeader(bytes, start, end) : start;
+  budget.addKey(headerNumber(bytes, keyAt, end), respVersion);
+  const firstAt = behindHeader(bytes, entriesAt, end);
+  let at = firstAt;
+  let count = 0;
+  while (at < end) {
+    const next = skipReply(bytes, at, end);
+    if (!budget.admit(next - at)) break;
+    at = next;
+    count++;
+  }
+  if (count === 0) return false;
+  into.raw(bytes, start, entriesAt);
+  new ReplyWriter(into, respVersion).array(count);
+  into.raw(bytes, firstAt, at);
+  return true;
 }
 
 function isSections(answer: Uint8Array): boolean {

@@ -45,15 +45,6 @@ export class ReadPlan {
     this.allNew = this.error === null && shardIds.every((_shard, stream) => this.#isNew(stream));
   }
 
-  get streamCount(): number {
-    return this.options.streamCount;
-  }
-
-  /** Names of the keys, for counting who waits for what. */
-  keys(): string[] {
-    return this.#shardOf.map((_shard, stream) => this.#request.latin1(this.options.firstKey + stream));
-  }
-
   /** Consecutive streams of one shard together: asked one after the other, they are taken in the caller's order. */
   inOrder(): ReadPart[] {
     const parts: { shardId: number; streams: number[]; mayClaim: boolean }[] = [];

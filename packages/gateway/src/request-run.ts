@@ -4,7 +4,7 @@
  * a run shares a fate (rare, so it parses again instead of keeping an object per command).
  */
 import { assert } from "@headrace/bytes";
-import type { RequestMode } from "@headrace/link";
+import type { ReadUse, RequestMode } from "@headrace/link";
 import { DecodeResult, RequestDecoder } from "@headrace/resp";
 import type { DecoderLimits, Request } from "@headrace/resp";
 import type { ReplySlot } from "./reply-queue.ts";
@@ -39,6 +39,7 @@ export class RequestRun {
   deadlineMs: number;
   readonly isBlocking: boolean;
   readonly mode: RequestMode;
+  readonly used: ReadUse;
   /** Where replies go; null with `sink` null: nobody wants them any more. */
   slot: ReplySlot | null;
   sink: PartSink | null;
@@ -68,6 +69,7 @@ export class RequestRun {
     this.deadlineMs = fate.deadlineMs;
     this.isBlocking = fate.isBlocking;
     this.mode = fate.mode;
+    this.used = fate.used;
     this.slot = fate.slot;
     this.sink = fate.sink;
     this.part = fate.part;
@@ -105,6 +107,7 @@ export interface RunFate {
   readonly deadlineMs: number;
   readonly isBlocking: boolean;
   readonly mode: RequestMode;
+  readonly used: ReadUse;
   readonly slot: ReplySlot | null;
   readonly sink: PartSink | null;
   readonly part: number;

@@ -3,7 +3,7 @@
  * calls say what happens in between (spread-read.ts, spread-group-read.ts).
  */
 import { ByteWriter } from "@headrace/bytes";
-import { Errors } from "@headrace/commands";
+import { Errors, ReadBudget } from "@headrace/commands";
 import { CancelHow } from "@headrace/link";
 import type { RequestMode } from "@headrace/link";
 import type { Scheduler, Timer } from "@headrace/ports";
@@ -111,7 +111,14 @@ export abstract class SpreadCall implements PartSink {
 
   /** Null: no stream has anything. */
   protected gathered(): Uint8Array | null {
-    return this.answers.reply(this.plan.streamCount, this.client.session.respVersion);
+    const { options, isGroup } = this.plan;
+    let budget: ReadBudget | null = null;
+    if (options.isBounded && !isGroup) {
+      // Each shard has kept to all of it. What was taken for a group is in the reply, so that kept to it as a whole.
+      budget = new ReadBudget();
+      budget.begin(options.maxCount, options.maxSize, 0, 0);
+    }
+    return this.answers.reply(this.client.session.respVersion, budget);
   }
 
   protected replyBytes(write: (reply: ReplyWriter) => void): Uint8Array {

@@ -2,7 +2,8 @@
  * XREADGROUP over several shards. Taking is a write, so it goes in steps:
  *
  *   check  on all shards: keys and groups are there. An error is the answer, and nothing has happened
- *   take   each shard gives its streams. What was given is the answer, whatever else went wrong
+ *   take   each shard gives its streams; with MAXCOUNT or MAXSIZE one after the other, and each is told what those before it have used. What was
+ *          given is the answer, whatever else went wrong
  *   wait   with BLOCK, when there was nothing: a part stands in the queues of each shard and takes nothing by itself. A shard offers; the first offer
  *          is accepted and only then are entries taken there. Offers of other shards are declined meanwhile. When what was accepted gave nothing
  *          (others were quicker, or the leader changed), the other parts are told to offer again, and the call waits on with its own deadline
@@ -11,7 +12,9 @@
  */
 import { OfferHow, RequestMode } from "@headrace/link";
 import { GatewayErrors } from "./errors.ts";
+import { NO_COMMAND } from "./request-run.ts";
 import type { ShardLane } from "./shard-lane.ts";
+import { PartAnswers } from "./part-answers.ts";
 import { SpreadCall } from "./spread-call.ts";
 
 const Step = { check: 0, take: 1, wait: 2 } as const;
@@ -40,6 +43,7 @@ export class SpreadGroupRead extends SpreadCall {
     if (this.isOver) return;
     this.answers.take(part, bytes, start, end);
     if (this.#step === Step.wait) this.#onServed(part);
+    else if (this.#step === Step.take && this.#isOneByOne) this.#takeNext(part);
     else if (this.answers.left > 0) return;
     else if (this.#step === Step.check) this.#checked();
     else this.#taken();
@@ -79,7 +83,33 @@ export class SpreadGroupRead extends SpreadCall {
       return;
     }
     this.#step = Step.take;
-    this.askAll(this.plan.parts, this.#mayWait ? RequestMode.partBehind : RequestMode.part, false);
+    if (this.#isOneByOne) {
+      this.answers = new PartAnswers(this.plan.inOrder());
+      this.#take(0);
+    } else {
+      this.askAll(this.plan.parts, this.#takeMode, false);
+    }
+  }
+
+  get #isOneByOne(): boolean {
+    return this.plan.options.isBounded;
+  }
+
+  get #takeMode(): RequestMode {
+    return this.#mayWait ? RequestMode.partBehind : RequestMode.part;
+  }
+
+  #take(part: number): void {
+    const asked = this.answers.parts[part]!;
+    const used = this.answers.use(this.client.session.respVersion);
+    const request = this.plan.requestOf(asked, false);
+    this.client.partToShard(asked.shardId, request, this, part, this.#takeMode, false, NO_COMMAND, used);
+  }
+
+  /** An error ends it: what is given afterwards would not be in the caller's order. */
+  #takeNext(part: number): void {
+    if (this.answers.left === 0 || this.answers.firstError() !== null) this.#taken();
+    else this.#take(part + 1);
   }
 
   #taken(): void {

@@ -177,6 +177,29 @@ describe("XREAD over shards", () => {
     expect(bench.client.take()).toBe("+handler|");
   });
 
+  test("keeps MAXCOUNT and MAXSIZE over all streams in the caller's order, whatever each shard gave", () => {
+    const bench = new Bench();
+    const { a, b } = bench;
+    const a2 = `{${a}}2`;
+    const read = (bound: string, most: number): string => {
+      bench.ask("XREAD", bound, String(most), "STREAMS", a, b, a2, "0", "0", "0");
+      expect(bench.at(2).commands[0]!.join(" ")).toBe(`XREAD ${bound} ${most} STREAMS ${b} 0`);
+      bench.say(1, part([a, "1-1", "1-2"], [a2, "3-1"]));
+      bench.say(2, part([b, "2-1", "2-2", "2-3"]));
+      return bench.client.take();
+    };
+    expect(read("MAXCOUNT", 6)).toBe(whole([a, "1-1", "1-2"], [b, "2-1", "2-2", "2-3"], [a2, "3-1"]));
+    expect(read("MAXCOUNT", 4)).toBe(whole([a, "1-1", "1-2"], [b, "2-1", "2-2"]));
+    expect(read("MAXCOUNT", 2)).toBe(whole([a, "1-1", "1-2"]));
+    // Looked at before each entry: up to here the second one of the second stream does not go, one byte more and it goes.
+    const entryBytes = sectionOf(a, "1-1").length - sectionOf(a).length;
+    const keyBytes = sectionOf(a).length - 4;
+    const behindFirst = 2 * (keyBytes + entryBytes) + entryBytes;
+    expect(read("MAXSIZE", behindFirst)).toBe(whole([a, "1-1", "1-2"], [b, "2-1"]));
+    expect(read("MAXSIZE", behindFirst + 1)).toBe(whole([a, "1-1", "1-2"], [b, "2-1", "2-2"]));
+    expect(read("MAXSIZE", 1)).toBe(whole([a, "1-1"]));
+  });
+
   test("keeps its place among pipelined requests, which do not wait for it", () => {
     const bench = new Bench();
     const { a, b } = bench;
@@ -328,6 +351,40 @@ describe("XREADGROUP over shards", () => {
     expect(bench.client.take()).toBe("-UNCERTAIN x|");
   });
 
+  test("with MAXCOUNT or MAXSIZE goes from shard to shard in the caller's order and says what is used up", () => {
+    const bench = new Bench();
+    const { a, b } = bench;
+    const [a2, a3] = [`{${a}}2`, `{${a}}3`];
+    const words = "XREADGROUP GROUP g c COUNT 2 MAXCOUNT 5 STREAMS";
+    bench.ask(...words.split(" "), a, a2, b, a3, ">", ">", ">", ">");
+    for (const shard of [1, 2]) bench.say(shard, "+OK\r\n");
+    bench.asked.splice(0, 2);
+    expect(bench.asked.map(({ used }) => used.entries)).toEqual([0]);
+    expect(bench.at(1).commands[0]!.join(" ")).toBe(`${words} ${a} ${a2} > >`);
+    bench.say(1, part([a, "1-1", "1-2"], [a2, "2-1"]));
+    const entryBytes = sectionOf(a, "1-1").length - sectionOf(a).length;
+    const keyBytes = sectionOf(a).length + sectionOf(a2).length - 8;
+    expect(bench.at(2)).toMatchObject({
+      mode: RequestMode.part,
+      used: { entries: 3, bytes: 3 * entryBytes + keyBytes },
+    });
+    bench.say(2, NIL);
+    expect(bench.at(1).used.entries).toBe(3);
+    expect(bench.at(1).commands[0]!.join(" ")).toBe(`${words} ${a3} >`);
+    bench.say(1, part([a3, "3-1", "3-2"]));
+    expect(bench.client.take()).toBe(whole([a, "1-1", "1-2"], [a2, "2-1"], [a3, "3-1", "3-2"]));
+  });
+
+  test("with MAXCOUNT stops at a shard that fails: what was taken before is the answer", () => {
+    const bench = new Bench();
+    const { a, b } = bench;
+    bench.ask("XREADGROUP", "GROUP", "g", "c", "MAXCOUNT", "5", "STREAMS", a, b, ">", ">");
+    for (const shard of [1, 2]) bench.say(shard, "+OK\r\n");
+    bench.say(1, part([a, "1-1"]));
+    bench.say(2, "-UNCERTAIN x\r\n");
+    expect(bench.client.take()).toBe(whole([a, "1-1"]));
+  });
+
   test("a take that went down with its link is uncertain, a check is asked again", () => {
     const bench = new Bench();
     const { a, b } = bench;
@@ -356,6 +413,11 @@ describe("XREADGROUP over shards", () => {
     bench.say(1, part([a]));
     bench.say(2, NIL);
     expect(bench.client.take()).toBe(whole([a]));
+    bench.take();
+    bench.ask("XREADGROUP", "GROUP", "g", "c", "CLAIM", "5", "STREAMS", b, a, b, ">", "0", ">");
+    const claims = "XREADGROUP GROUP g c CLAIM 5 STREAMS";
+    const plain = "XREADGROUP GROUP g c STREAMS";
+    expect(new Set(bench.take())).toEqual(new Set([`2 ${claims} ${b} >`, `1 ${plain} ${a} 0`, `2 ${plain} ${b} >`]));
   });
 
   test("the first offer is accepted, others are declined, and what was taken is the answer", () => {

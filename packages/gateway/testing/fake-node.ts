@@ -15,6 +15,7 @@ export interface Asked {
   /** −1: not a resend. */
   readonly executedUpTo: number;
   readonly mode: link.RequestMode;
+  readonly used: link.ReadUse;
   readonly payloadBytes: number;
   readonly commands: readonly (readonly string[])[];
 }
@@ -248,6 +249,7 @@ export class FakeNode {
       count: payload.count,
       executedUpTo: payload.executedUpTo,
       mode: payload.mode,
+      used: payload.used,
       payloadBytes,
       commands,
     };

@@ -29,11 +29,11 @@
  *   LaneOpen    G→N  u8 respVersion · u8 ack (255 = cluster default) · u16 0 · u32 clientId · f64 openedAtMs · 16 bytes session id
  *   LaneSet     G→N  u8 respVersion · u8 ack: from the next request on
  *   LaneClose   G→N  empty: client gone; blocked calls are dropped, writes go on
- *   Request     G→N  u32 laneEpoch · u32 placementEpoch · u32 count · u32 flags (1 = resend, bits 8–15 = mode) · f64 firstNumber · f64 lowestUnanswered ·
- *                    (resend only) f64 executedUpTo · RESP. A resend is one blocked call whose fate is not known: it is executed only if the
+ *   Request     G→N  u32 laneEpoch · u32 placementEpoch · u32 count · u32 flags (1 = resend, 2 = used, bits 8–15 = mode) · f64 firstNumber · f64 lowestUnanswered ·
+ *                    (resend only) f64 executedUpTo · (used only) f64 entries · f64 bytes · RESP. A resend is one blocked call whose fate is not known: it is executed only if the
  *                    session's last write in the state is not beyond executedUpTo, else answered -UNCERTAIN. A blocked call writes under its
  *                    number when it comes, and under its number + ½ when it is served. A mode other than 0 is one XREAD or XREADGROUP that is a
- *                    part of a read over several shards: see RequestMode and PARTS.
+ *                    part of a read over several shards: see RequestMode and PARTS. Used is what earlier parts have taken of its MAXCOUNT and MAXSIZE.
  *                    An EXEC is one request that holds all that was queued (commands: transaction/shard-exec.ts)
  *   Reply       N→G  u32 laneEpoch · u32 count · f64 firstNumber · f64 writeTerm · f64 writeIndex (0 = no write) · RESP of `count` replies.
  *                    Never spans two Request frames.

@@ -16,6 +16,10 @@ export const REPLY_HEADER_BYTES = 32;
 /** Request flags bit 0: sent before, may have been executed; the header is longer by RESEND_BYTES. */
 export const REQUEST_RESEND = 1;
 export const RESEND_BYTES = 8;
+/** Request flags bit 1: earlier parts of the call have taken something of its MAXCOUNT and MAXSIZE. */
+const REQUEST_USED = 2;
+export const USED_BYTES = 16;
+const FLAGS_KNOWN = REQUEST_RESEND | REQUEST_USED;
 const MODE_SHIFT = 8;
 /** A blocked call writes under its number when it comes, and under this much more when it is served. */
 export const SERVED_LATER = 0.5;
@@ -139,6 +143,14 @@ export function writeLaneClose(writer: ByteWriter, lane: number): void {
 
 // ── requests and their fates ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
+/** What a read over several shards has taken so far, as MAXCOUNT and MAXSIZE count it. */
+export interface ReadUse {
+  readonly entries: number;
+  readonly bytes: number;
+}
+
+export const NOTHING_USED: ReadUse = { entries: 0, bytes: 0 };
+
 /** Header of a Request frame; the RESP bytes are bytes[start, end). */
 export class RequestPayload {
   laneEpoch: number = 0;
@@ -148,6 +160,7 @@ export class RequestPayload {
   firstNumber: number = 0;
   lowestUnanswered: number = 0;
   mode: RequestMode = RequestMode.whole;
+  used: ReadUse = NOTHING_USED;
   /** Of a resend: the session's last write that is known of; −1: sent for the first time. */
   executedUpTo: number = -1;
   start: number = 0;
@@ -175,6 +188,13 @@ export class RequestPayload {
       this.start += RESEND_BYTES;
       if (!isNumber(this.executedUpTo / SERVED_LATER)) return false;
     }
+    this.used = NOTHING_USED;
+    if ((this.flags & REQUEST_USED) !== 0) {
+      if (this.end - this.start < USED_BYTES) return false;
+      this.used = { entries: view.getFloat64(this.start, true), bytes: view.getFloat64(this.start + 8, true) };
+      this.start += USED_BYTES;
+      if (!isNumber(this.used.entries) || !isNumber(this.used.bytes)) return false;
+    }
     return this.count > 0 && this.firstNumber > 0 && isNumber(this.firstNumber) && isNumber(this.lowestUnanswered);
   }
 }
@@ -190,10 +210,15 @@ export function beginRequest(
   writer.u32(header.laneEpoch);
   writer.u32(header.placementEpoch);
   writer.u32(header.count);
-  writer.u32(header.flags | (header.mode << MODE_SHIFT));
+  const isUsed = header.used !== NOTHING_USED;
+  writer.u32((header.flags & FLAGS_KNOWN) | (isUsed ? REQUEST_USED : 0) | (header.mode << MODE_SHIFT));
   writer.f64(header.firstNumber);
   writer.f64(header.lowestUnanswered);
   if ((header.flags & REQUEST_RESEND) !== 0) writer.f64(header.executedUpTo);
+  if (isUsed) {
+    writer.f64(header.used.entries);
+    writer.f64(header.used.bytes);
+  }
   return at;
 }
 

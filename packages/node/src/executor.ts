@@ -14,7 +14,6 @@ import { ShardExec, unwatch, watch } from "@headrace/commands";
 import type { CommandRecord } from "@headrace/commands";
 import type { ShardStateApi } from "@headrace/engine";
 import { RefuseReason } from "@headrace/link";
-import type { RequestMode } from "@headrace/link";
 import type { Logger } from "@headrace/ports";
 import { DecodeResult, ReplyWriter, RequestDecoder } from "@headrace/resp";
 import type { DecoderLimits, Request, RequestDecoderApi } from "@headrace/resp";
@@ -173,7 +172,7 @@ export class Executor {
       }
       const request = decoder.request;
       if (item.executedUpTo < 0 || this.#calls.isUnheardOf(item))
-        this.#runOne(progress, item.laneEpoch, item.number, item.mode, request);
+        this.#runOne(progress, item.laneEpoch, item.number, item, request);
       else this.#answerUncertain(progress, item.laneEpoch, item.number);
       item.offset += request.rawEnd - request.rawStart;
       item.number++;
@@ -194,7 +193,13 @@ export class Executor {
   }
 
   /** Runs one request. It may be refused, and with it everything behind it in the lane's epoch: the item is void then. */
-  #runOne(progress: LaneProgress, laneEpoch: number, number: number, mode: RequestMode, request: Request): void {
+  #runOne(
+    progress: LaneProgress,
+    laneEpoch: number,
+    number: number,
+    { mode, used }: QueuedRequests,
+    request: Request,
+  ): void {
     const replies = this.#replies;
     this.#turnRequests++;
     this.#executed++;
@@ -225,7 +230,7 @@ export class Executor {
     const effectsBefore = context.effects.count;
     this.#state.setOrigin(progress.lane.session, number);
     const start = replies.begin(progress);
-    batch.execute(record, request, null, mode);
+    batch.execute(record, request, null, mode, false, used);
     const wrote = context.effects.count > effectsBefore;
     if (context.blockedCall !== null)
       this.#calls.park(progress, laneEpoch, number, mode, record, request, context.blockedCall, start);

@@ -366,8 +366,8 @@ export class LaneLink implements LaneSink, ByteConnectionEvents {
     // A view: shards take requests out of it within a turn, and copy those that block.
     const bytes = reader.bytes.subarray(header.start, header.end);
     const { laneEpoch, firstNumber, count } = request;
-    const { executedUpTo, mode } = header;
-    shard.enqueue({ lane, laneEpoch, firstNumber, count, executedUpTo, mode, bytes });
+    const { executedUpTo, mode, used } = header;
+    shard.enqueue({ lane, laneEpoch, firstNumber, count, executedUpTo, mode, used, bytes });
     return true;
   }
 

@@ -2,7 +2,7 @@
  * What a shard remembers of one lane: how far its requests have come, which replies are held, whether its epoch was refused (design §3, order).
  * Requests of a lane are taken in number order within a lane epoch; after one refusal all later ones of that epoch are refused.
  */
-import type { CancelHow, RequestMode } from "@headrace/link";
+import type { CancelHow, ReadUse, RequestMode } from "@headrace/link";
 import type { BlockedRead } from "./blocked-reads.ts";
 import type { HeldSegment } from "./held-replies.ts";
 import type { LaneWatch } from "./lane-watch.ts";
@@ -16,6 +16,7 @@ export class QueuedRequests {
   /** −1, or of a resend. */
   readonly executedUpTo: number;
   readonly mode: RequestMode;
+  readonly used: ReadUse;
   offset: number;
   number: number;
   count: number;
@@ -26,6 +27,7 @@ export class QueuedRequests {
     this.bytes = batch.bytes;
     this.executedUpTo = batch.executedUpTo;
     this.mode = batch.mode;
+    this.used = batch.used;
     this.offset = 0;
     this.number = batch.firstNumber;
     this.count = batch.count;

@@ -8,7 +8,8 @@ import { assert } from "@headrace/bytes";
 import { Ack, streamAck } from "@headrace/commands";
 import type { BlockedCall, CommandRecord } from "@headrace/commands";
 import type { ShardStateApi } from "@headrace/engine";
-import { RequestMode } from "@headrace/link";
+import { NOTHING_USED, RequestMode } from "@headrace/link";
+import type { ReadUse } from "@headrace/link";
 import type { RaftNodeApi } from "@headrace/raft-ts";
 import type { ReplyWriter, Request } from "@headrace/resp";
 import type { BlockedReads } from "./blocked-reads.ts";
@@ -115,6 +116,7 @@ export class OpenBatch {
     resumed: BlockedCall | null,
     mode: RequestMode = RequestMode.whole,
     looksOnly: boolean = false,
+    used: ReadUse = NOTHING_USED,
   ): void {
     const { settings } = this.#options;
     const context = this.#context!;
@@ -125,6 +127,7 @@ export class OpenBatch {
     context.resumed = resumed;
     context.readMode = mode;
     context.looksOnly = looksOnly;
+    context.used = used;
     context.isOffer = false;
     context.blockedCall = null;
     context.isUncounted = false;

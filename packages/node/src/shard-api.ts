@@ -4,7 +4,7 @@
  */
 import type { Ack, IdempotenceWindow } from "@headrace/commands";
 import type { NodeBounds } from "@headrace/engine";
-import type { RefuseReason, RequestMode } from "@headrace/link";
+import type { ReadUse, RefuseReason, RequestMode } from "@headrace/link";
 import type { RecoveredGroup, SharedLogApi } from "@headrace/log";
 import type { Clock, KvStore, Logger, Random, Scheduler } from "@headrace/ports";
 import type { ConfState, Message, Role } from "@headrace/raft-ts";
@@ -34,6 +34,7 @@ export interface RequestBatch {
   /** −1, or of a resend: see the link's Request frame. */
   readonly executedUpTo: number;
   readonly mode: RequestMode;
+  readonly used: ReadUse;
   /** `count` whole canonical requests, back to back. Owned by the shard. */
   readonly bytes: Uint8Array;
 }

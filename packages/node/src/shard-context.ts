@@ -5,6 +5,8 @@
 import { ReadMode } from "@headrace/commands";
 import type { Ack, BlockedCall, IdempotenceWindow, ShardContext, ShardCounters } from "@headrace/commands";
 import type { Effects, Keyspace, NodeBounds } from "@headrace/engine";
+import { NOTHING_USED } from "@headrace/link";
+import type { ReadUse } from "@headrace/link";
 import type { ReplyWriterApi, Request } from "@headrace/resp";
 
 /** What does not depend on the command. */
@@ -29,6 +31,7 @@ export class ReusedContext implements ShardContext {
   resumed: BlockedCall | null;
   denyBlocking: boolean;
   readMode: ReadMode;
+  used: ReadUse;
   looksOnly: boolean;
   /** Set by the handler: there is something for the call. */
   isOffer: boolean;
@@ -50,6 +53,7 @@ export class ReusedContext implements ShardContext {
     this.resumed = null;
     this.denyBlocking = false;
     this.readMode = ReadMode.whole;
+    this.used = NOTHING_USED;
     this.looksOnly = false;
     this.isOffer = false;
     this.isOffered = fixed.isOffered;

@@ -12,6 +12,7 @@ import {
   writePing,
   writeWaitCancel,
   writeWaitQuery,
+  NOTHING_USED,
   RequestMode,
 } from "@headrace/link";
 import type { OfferAnswer } from "@headrace/link";
@@ -324,6 +325,7 @@ test("a shard that is not here and a stopping node refuse at once", () => {
     count: 1,
     flags: 0,
     mode: RequestMode.whole,
+    used: NOTHING_USED,
     firstNumber: 1,
     lowestUnanswered: 1,
     executedUpTo: -1,

@@ -49,6 +49,22 @@ test("a part answers with each of its streams by itself, in order, or with nothi
   expect(streamsOf(lane.send("XREAD STREAMS t s 0 0"))).toEqual(["3 [nil $1 s *1 *2 $3 1-0 *2 $1 f $1 v]"]);
 });
 
+test("a part goes on with MAXCOUNT and MAXSIZE where earlier parts have come to", () => {
+  const { leader } = group();
+  leader.lane().send("XADD s 1-0 f v", "XADD s 2-0 f v", "XADD s 3-0 f v");
+  const lane = leader.lane();
+  lane.mode = RequestMode.part;
+  lane.used = { entries: 2, bytes: 70 };
+  const read = "XREADGROUP GROUP g c STREAMS s >";
+  expect(streamsOf(lane.send(read.replace("STREAMS", "MAXCOUNT 3 STREAMS")))).toEqual([
+    "1 [*2 $1 s *1 *2 $3 1-0 *2 $1 f $1 v]",
+  ]);
+  expect(lane.send(read.replace("STREAMS", "MAXCOUNT 2 STREAMS"))).toEqual(["2 nil"]);
+  expect(lane.send(read.replace("STREAMS", "MAXSIZE 70 STREAMS"))).toEqual(["3 nil"]);
+  // The consumer is met all the same, and what is not sent is not delivered.
+  expect(leader.lane().send("XPENDING s g")).toEqual(["1 [:1 1-0 1-0 [[c 1]]]"]);
+});
+
 test("an error of a part names the stream that is the reason", () => {
   const { leader } = group();
   const lane = leader.lane();

@@ -1,8 +1,8 @@
 /** One client as the shard sees it: sends commands in frames and writes down what comes back, as text. */
 import { bytesOf, concatBytes, latin1 } from "@headrace/bytes";
 import type { Ack } from "@headrace/commands";
-import { RequestMode } from "@headrace/link";
-import type { RefuseReason } from "@headrace/link";
+import { NOTHING_USED, RequestMode } from "@headrace/link";
+import type { ReadUse, RefuseReason } from "@headrace/link";
 import type { Lane, LaneSink, RequestBatch } from "../src/shard-api.ts";
 
 /** The one shard that lanes of these tests talk to. */
@@ -31,6 +31,7 @@ export class TestLane implements Lane, LaneSink {
   /** Of the next frames: not −1 for a resend. */
   executedUpTo = -1;
   mode: RequestMode = RequestMode.whole;
+  used: ReadUse = NOTHING_USED;
   /** `4 +OK`, `5-6 lost`, `7 refused 1 leader 102`, in the order in which it came. */
   readonly events: string[] = [];
   /** Blocked calls that the shard has spoken of: `4 1-0`. */
@@ -62,6 +63,7 @@ export class TestLane implements Lane, LaneSink {
       count: commands.length,
       executedUpTo: this.executedUpTo,
       mode: this.mode,
+      used: this.used,
       bytes,
     });
     this.nextNumber += commands.length;

@@ -205,17 +205,18 @@ export class ClientWork {
     const block = random.chance(1, 2) ? ["BLOCK", random.pick(["20", "60", "200"])] : [];
     const ids = streams.map(() => (block.length > 0 && random.chance(2, 3) ? "$" : "0"));
     // One kind of id for all: what a reader from the start on sees is judged as a whole.
-    return ["XREAD", "COUNT", "10", ...block, "STREAMS", ...streams, ...ids.map(() => ids[0]!)];
+    const most = random.chance(1, 3) ? [random.pick(["MAXCOUNT", "MAXSIZE"]), String(random.between(10, 200))] : [];
+    return ["XREAD", "COUNT", "10", ...most, ...block, "STREAMS", ...streams, ...ids.map(() => ids[0]!)];
   }
 
   readGroupOver(random: SeededRandom): readonly string[] {
     const streams = this.#someGrouped(random);
     const block = random.chance(1, 2) ? ["BLOCK", random.pick(["20", "60", "200"])] : [];
     const count = String(random.between(1, 3));
-    return [
-      ...["XREADGROUP", "GROUP", GROUP, this.name, "COUNT", count, ...block],
-      ...["STREAMS", ...streams, ...streams.map(() => ">")],
-    ];
+    const most = random.chance(1, 3) ? ["MAXCOUNT", String(random.between(Number(count), 5))] : [];
+    const options = ["COUNT", count, ...most, ...block];
+    const ids = streams.map(() => ">");
+    return ["XREADGROUP", "GROUP", GROUP, this.name, ...options, "STREAMS", ...streams, ...ids];
   }
 
   #someGrouped(random: SeededRandom): readonly string[] {

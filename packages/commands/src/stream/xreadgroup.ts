@@ -99,7 +99,7 @@ function execute(context: ShardContext): void {
   if (effectBytesMax > context.effectRoomBytes) return reply.error(Errors.tooLargeForEntry);
   context.isUncounted = true;
   answer.begin(context, options);
-  budget.begin(options.maxCount, options.maxSize, 0, 0);
+  budget.begin(options.maxCount, options.maxSize, context.used.entries, context.used.bytes);
   claimRoom = Math.floor((context.effectRoomBytes - effectBytesMax) / CLAIM_BYTES);
   const onlyMeets = context.readMode === ReadMode.offered && context.resumed === null;
   for (const read of reads) {

@@ -264,17 +264,24 @@ function checkShape(operation: Operation): void {
 
 type Section = readonly [stream: string, entries: readonly unknown[]];
 
-/** Streams that were asked for, in the order of asking, each with no more than COUNT entries. */
+/** Streams that were asked for, in the order of asking, within the bounds of the call. */
 function isReadOf(args: readonly string[], sections: readonly Section[]): boolean {
   const asked = streamsRead(args);
-  const count = args.indexOf("COUNT");
-  const most = count > 0 && count < args.indexOf("STREAMS") ? Number(args[count + 1]) : Infinity;
+  const bound = (name: string): number => {
+    const at = args.indexOf(name);
+    return at > 0 && at < args.indexOf("STREAMS") ? Number(args[at + 1]) : Infinity;
+  };
   let next = 0;
+  let total = 0;
   for (const [stream, entries] of sections) {
     while (next < asked.length && asked[next] !== stream) next++;
-    if (next++ >= asked.length || entries.length > most) return false;
+    if (next++ >= asked.length || entries.length > bound("COUNT")) return false;
+    total += entries.length;
   }
-  return sections.length > 0;
+  // The last entry may go beyond the size.
+  const texts = sections.flatMap(([, entries]) => entries.map((entry) => JSON.stringify(entry)));
+  const bytes = texts.slice(0, -1).reduce((sum, text) => sum + text.length, 0);
+  return sections.length > 0 && total <= bound("MAXCOUNT") && bytes <= bound("MAXSIZE");
 }
 
 /** Entries in the order of their ids. */
