@@ -7,6 +7,7 @@ import { asciiBytes, ByteWriter, concatBytes } from "@headrace/bytes";
 import { type Ack, executeShardCommand, findCommand, ReadMode, type ShardContext } from "@headrace/commands";
 import { type Effects, ShardState } from "@headrace/engine";
 import { DecodeResult, ReplyWriter, RequestDecoder } from "@headrace/resp";
+import { FakeChannels } from "../../packages/commands/testing/fake-channels.ts";
 
 const LIMITS = {
   maxBulkBytes: 16 * 1024 * 1024,
@@ -37,6 +38,7 @@ class BenchContext implements ShardContext {
   readonly readMode = ReadMode.whole;
   readonly used = { entries: 0, bytes: 0 };
   readonly looksOnly = false;
+  readonly channels = new FakeChannels(() => []);
 
   constructor(decoder: RequestDecoder, reply: ReplyWriter, state: ShardState, effects: Effects) {
     this.request = decoder.request;

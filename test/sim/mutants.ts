@@ -355,10 +355,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "held replies outlive their term",
     file: "packages/node/src/shard.ts",
-    find: [
-      "    this.#held.resolve(this.#queue.lanes(), (index) => index <= raft.commit && this.#raftLog.hasOrHad(term, index));",
-      "",
-    ].join("\n"),
+    find: ["    this.#held.resolve(this.#queue.lanes(), isCommitted);", ""].join("\n"),
     replace: ["    if (term < 0) this.#held.resolve(this.#queue.lanes(), () => true);", ""].join("\n"),
     invariant: "I12",
     tier: "long",

@@ -9,6 +9,7 @@
  */
 import type { Effects, Keyspace, NodeBounds, StreamId } from "@headrace/engine";
 import type { ReplyWriterApi, Request } from "@headrace/resp";
+import type { Channels, SessionSubscriptions } from "./pubsub/channel-kind.ts";
 import type { InfoNumbers } from "./server/info-numbers.ts";
 import type { LatencyView, SlowLogView } from "./server/slow-views.ts";
 import type { ArgumentType } from "./server/syntax-tree.ts";
@@ -72,7 +73,9 @@ export type FanOut =
   /** SCAN: the cursor names the slot, the slot names the shard. */
   | { readonly by: "cursor" }
   /** XREAD, XREADGROUP: each shard reads its streams, and the call may wait on all of them. */
-  | { readonly by: "streams" };
+  | { readonly by: "streams" }
+  /** PUBLISH: the first argument's slot names the shard although it is no key; a node's own port takes it too. */
+  | { readonly by: "channel" };
 
 export interface CommandRecord {
   /** Lower case; subcommands as `xgroup|create`. */
@@ -183,6 +186,7 @@ export interface ShardContext {
   offer(): void;
   /** Whether what this group has not handed out of the key is being offered to a call that waits for it. */
   isOffered(key: string, group: string): boolean;
+  readonly channels: Channels;
 }
 
 /** One client connection as the gateway (or a node's direct port) keeps it. */
@@ -197,6 +201,7 @@ export interface Session {
   libraryVersion: string;
   /** CLIENT ACK; null = DEFAULT. */
   ack: Ack | null;
+  readonly subscriptions: SessionSubscriptions;
   lastCommand: string;
   lastActiveAtMs: number;
   /** After QUIT: closed when the reply has left. */

@@ -256,6 +256,11 @@ export function unknownNode(name: string): string {
   return `ERR Unknown node ${name}`;
 }
 
+/** A RESP2 connection with subscriptions. */
+export function notWhileSubscribed(fullName: string): string {
+  return `ERR Can't execute '${fullName}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`;
+}
+
 export function noLatencySamples(event: string): string {
   return `ERR No samples available for event '${event}'`;
 }

@@ -23,6 +23,9 @@ import { flushall, flushdb } from "./key/flush.ts";
 import { keys } from "./key/keys.ts";
 import { scan } from "./key/scan.ts";
 import { type } from "./key/type.ts";
+import { publish, spublish } from "./pubsub/publish.ts";
+import { pubsub } from "./pubsub/pubsub.ts";
+import { psubscribe, punsubscribe, ssubscribe, subscribe, sunsubscribe, unsubscribe } from "./pubsub/subscribe.ts";
 import { evalCommand, evalRo, evalsha, evalshaRo, fcall, fcallRo } from "./scripting/eval.ts";
 import { functionCommand } from "./scripting/function.ts";
 import { script } from "./scripting/script.ts";
@@ -124,6 +127,16 @@ export const commandTable: readonly CommandRecord[] = [
   fcallRo,
   functionCommand,
   script,
+  // pubsub
+  psubscribe,
+  publish,
+  pubsub,
+  punsubscribe,
+  spublish,
+  ssubscribe,
+  subscribe,
+  sunsubscribe,
+  unsubscribe,
   // server
   acl(() => commandTable, findCommandByName),
   bgrewriteaof,

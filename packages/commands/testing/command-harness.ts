@@ -8,8 +8,9 @@ import { DecodeResult, ReplyWriter, RequestDecoder } from "@headrace/resp";
 import type { Effects } from "@headrace/engine";
 import type { Request } from "@headrace/resp";
 import { Errors, exec, execAbortedBy, executeShardCommand, findCommand, isQueuedInMulti } from "../src/index.ts";
-import { ReadMode, refusal, ReplyMode, slotOfKeys, Transaction, watch } from "../src/index.ts";
+import { ReadMode, refusal, refusedToSubscriber, ReplyMode, slotOfKeys, Transaction, watch } from "../src/index.ts";
 import type { BlockedCall, CommandRecord, Session, SessionServices, ShardContext } from "../src/index.ts";
+import { FakeChannels, FakeSubscriptions } from "./fake-channels.ts";
 import { FakeServices } from "./fake-services.ts";
 
 const LIMITS = {
@@ -35,6 +36,7 @@ export class HarnessClient {
   readonly session: Session;
   readonly decoder: RequestDecoder;
   readonly watch: KeyWatch;
+  readonly subscriptions: FakeSubscriptions = new FakeSubscriptions();
 
   constructor(id: number) {
     this.session = {
@@ -47,6 +49,7 @@ export class HarnessClient {
       libraryName: "",
       libraryVersion: "",
       ack: null,
+      subscriptions: this.subscriptions,
       lastCommand: "",
       lastActiveAtMs: 0,
       closing: false,
@@ -80,6 +83,7 @@ export class CommandHarness {
   nodeBounds: { maxEntries: number; maxBytes: number };
   idempotenceWindow: { durationSeconds: number; maxSize: number };
   readonly #clients: HarnessClient[];
+  readonly #channels: FakeChannels;
   #blocked: Blocked[];
 
   constructor() {
@@ -88,6 +92,7 @@ export class CommandHarness {
     this.nodeBounds = { maxEntries: 100, maxBytes: 4096 };
     this.idempotenceWindow = { durationSeconds: 100, maxSize: 100 };
     this.#clients = [];
+    this.#channels = new FakeChannels(() => this.#clients.map((client) => client.subscriptions));
     this.#blocked = [];
     this.services = new FakeServices(
       () => this.#clients.map((client) => client.session),
@@ -136,7 +141,7 @@ export class CommandHarness {
   #run(client: HarnessClient, request: Request, resumed: BlockedCall | null): HarnessReply {
     const reply = new ReplyWriter(undefined, client.session.respVersion);
     const record = findCommand(request);
-    const refused = refusal(request, record);
+    const refused = refusal(request, record) ?? refusedToSubscriber(client.session, record);
     const { transaction } = client.session;
     if (refused !== null || record === null) {
       this.#refuse(client, record, refused!, reply);
@@ -217,6 +222,7 @@ export class CommandHarness {
       block(call) {
         blocked = call;
       },
+      channels: this.#channels,
     };
     executeShardCommand(record, context);
     return blocked;

@@ -28,6 +28,7 @@
  * effect in front of the first effect of a command. A session is 16 opaque bytes + the log time at its opening.
  */
 import type { ByteWriter } from "@headrace/bytes";
+import type { KeyEvents } from "./key-events.ts";
 import type { KeyWatches } from "./key-watches.ts";
 import type { StreamId } from "./stream-id.ts";
 
@@ -321,6 +322,8 @@ export interface ShardStateApi {
 
   /** Leader: opens the batch that will be log entry `index` = X + 1. Log time = max(own last, `wallMs`). */
   openBatch(index: number, wallMs: number): Effects;
+  /** Hears of what effects of the open batch do to keys; null: nobody listens, and it costs nothing. */
+  keyEvents: KeyEvents | null;
   /** Names who is executing from here on; the next effect is preceded by its origin. */
   setOrigin(session: Uint8Array | null, sequence: number): void;
   /** Closes the batch. Null when it holds no effect (nothing happened, X unchanged); else the payload, owned by the caller, X = index. */

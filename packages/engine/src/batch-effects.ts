@@ -18,6 +18,8 @@ import { DELIVERY_COUNT_MAX } from "./delivery-count.ts";
 import { ENTRY_HEAD_BYTES_MAX, writeEntry } from "./entry-form.ts";
 import type { Group } from "./group.ts";
 import { DURATION_SECONDS_MAX, IIDS_MAX } from "./idempotence.ts";
+import { KeyEventClass } from "./key-events.ts";
+import type { KeyEvents } from "./key-events.ts";
 import type { KeyspaceState, StreamKey } from "./keyspace-state.ts";
 import { OriginRuns } from "./origin-runs.ts";
 import { UINT48_MAX } from "./pending-leaf.ts";
@@ -33,6 +35,7 @@ export class BatchEffects implements Effects {
   index: number;
   logTimeMs: number;
   count: number;
+  events: KeyEvents | null;
   readonly #keyspace: KeyspaceState;
   readonly #applier: EffectApplier;
   readonly #writer: ByteWriter;
@@ -52,6 +55,7 @@ export class BatchEffects implements Effects {
     this.index = 0;
     this.logTimeMs = 0;
     this.count = 0;
+    this.events = null;
     this.#keyspace = keyspace;
     this.#applier = applier;
     this.#writer = new ByteWriter(FIRST_CAPACITY_BYTES);
@@ -118,7 +122,11 @@ export class BatchEffects implements Effects {
     bounds: NodeBounds,
   ): void {
     let run = this.#runKey;
-    if (run === null || run.key !== key || this.#origins.isFull) run = this.#openRun(key);
+    let isNew = false;
+    if (run === null || run.key !== key || this.#origins.isFull) {
+      if (this.events !== null) isNew = this.#keyspace.find(key) === null;
+      run = this.#openRun(key);
+    }
     const { stream } = run;
     assert(stream.lastId.compare(id) < 0, "appended id is not above the last one");
     const writer = this.#writer;
@@ -137,6 +145,17 @@ export class BatchEffects implements Effects {
     this.#keyspace.meter.bytes += length + ENTRY_COLUMN_BYTES;
     this.#keyspace.touch(run);
     this.count++;
+    if (this.events !== null) this.#appended(key, isNew);
+  }
+
+  #appended(key: string, isNew: boolean): void {
+    if (isNew) this.#said(KeyEventClass.new, "new", key);
+    this.#said(KeyEventClass.stream, "xadd", key);
+  }
+
+  /** Names what the effect was that was just applied. */
+  #said(eventClass: KeyEventClass, event: string, key: string): void {
+    if (this.events !== null) this.events.keyEvent(eventClass, event, key);
   }
 
   #openRun(key: string): StreamKey {
@@ -227,6 +246,7 @@ export class BatchEffects implements Effects {
     assert(this.#keyspace.find(key) === null, "key exists");
     this.#begin(EffectType.createStream).string(key);
     this.#end(EffectType.createStream);
+    this.#said(KeyEventClass.new, "new", key);
   }
 
   /** A cut of nothing is no effect. */
@@ -239,6 +259,7 @@ export class BatchEffects implements Effects {
     writer.u8(cut.firstKeptId === null ? 1 : 0);
     (cut.firstKeptId ?? MIN_ID).write(writer);
     this.#end(EffectType.trim);
+    this.#said(KeyEventClass.stream, "xtrim", key);
   }
 
   /** A cut of nothing is no effect. */
@@ -251,6 +272,7 @@ export class BatchEffects implements Effects {
     writer.u8(policy);
     upToId.write(writer);
     this.#end(EffectType.trimByPolicy);
+    this.#said(KeyEventClass.stream, "xtrim", key);
   }
 
   dropReferences(key: string, ids: readonly StreamId[]): void {
@@ -268,12 +290,14 @@ export class BatchEffects implements Effects {
     writer.string(key);
     writeIds(writer, ids);
     this.#end(EffectType.deleteEntries);
+    this.#said(KeyEventClass.stream, "xdel", key);
   }
 
   deleteKey(key: string): void {
     this.#keyspace.existing(key);
     this.#begin(EffectType.deleteKey).string(key);
     this.#end(EffectType.deleteKey);
+    this.#said(KeyEventClass.generic, "del", key);
   }
 
   setStreamId(key: string, lastId: StreamId, entriesAdded: number, maxDeletedId: StreamId): void {
@@ -286,6 +310,7 @@ export class BatchEffects implements Effects {
     writer.f64(entriesAdded);
     maxDeletedId.write(writer);
     this.#end(EffectType.setStreamId);
+    this.#said(KeyEventClass.stream, "xsetid", key);
   }
 
   recordIid(key: string, producer: string, source: Uint8Array, start: number, end: number, id: StreamId): void {
@@ -331,6 +356,7 @@ export class BatchEffects implements Effects {
     lastDeliveredId.write(writer);
     writer.f64(entriesRead);
     this.#end(EffectType.createGroup);
+    this.#said(KeyEventClass.stream, "xgroup-create", key);
   }
 
   setGroupId(key: string, group: string, lastDeliveredId: StreamId, entriesRead: number): void {
@@ -339,12 +365,14 @@ export class BatchEffects implements Effects {
     lastDeliveredId.write(writer);
     writer.f64(entriesRead);
     this.#end(EffectType.setGroupId);
+    this.#said(KeyEventClass.stream, "xgroup-setid", key);
   }
 
   destroyGroup(key: string, group: string): void {
     this.#existingGroup(key, group);
     this.#beginForGroup(EffectType.destroyGroup, key, group);
     this.#end(EffectType.destroyGroup);
+    this.#said(KeyEventClass.stream, "xgroup-destroy", key);
   }
 
   createConsumer(key: string, group: string, consumer: string, timeMs: number): void {
@@ -353,12 +381,14 @@ export class BatchEffects implements Effects {
     writer.string(consumer);
     writer.f64(timeMs);
     this.#end(EffectType.createConsumer);
+    this.#said(KeyEventClass.stream, "xgroup-createconsumer", key);
   }
 
   deleteConsumer(key: string, group: string, consumer: string): void {
     this.#existingGroup(key, group).existing(consumer);
     this.#beginForGroup(EffectType.deleteConsumer, key, group).string(consumer);
     this.#end(EffectType.deleteConsumer);
+    this.#said(KeyEventClass.stream, "xgroup-delconsumer", key);
   }
 
   touchConsumer(key: string, group: string, consumer: string, seenMs: number, activeMs: number): void {

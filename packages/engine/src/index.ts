@@ -11,6 +11,7 @@ export {
 export { KeyWatch, KeyWatches } from "./key-watches.ts";
 export { ENTRIES_READ_UNKNOWN, entriesReadAfterDelivery, estimateEntriesRead, lagOf } from "./lag.ts";
 export { DEFAULT_DURATION_SECONDS, DEFAULT_IIDS_MAX, DURATION_SECONDS_MAX, IIDS_MAX } from "./idempotence.ts";
+export * from "./key-events.ts";
 export { scanCursor, scanCursorAge, scanCursorSlot } from "./scan.ts";
 export { ShardLoader } from "./shard-loader.ts";
 export { ShardState } from "./shard-state.ts";

@@ -6,6 +6,7 @@ import { assert, latin1 } from "@headrace/bytes";
 import type { Capture, Effects, ShardHeader, ShardRollbackApi, ShardStateApi } from "./api.ts";
 import { BatchEffects } from "./batch-effects.ts";
 import { EffectApplier } from "./effect-applier.ts";
+import type { KeyEvents } from "./key-events.ts";
 import { KeyspaceState } from "./keyspace-state.ts";
 import type { KeyWatches } from "./key-watches.ts";
 import { Origins } from "./origins.ts";
@@ -69,6 +70,14 @@ export class ShardState implements ShardStateApi {
     this.#applier.logTimeMs = logTimeMs;
     this.#batch.open(index, logTimeMs);
     return this.#batch;
+  }
+
+  get keyEvents(): KeyEvents | null {
+    return this.#batch.events;
+  }
+
+  set keyEvents(events: KeyEvents | null) {
+    this.#batch.events = events;
   }
 
   setOrigin(session: Uint8Array | null, sequence: number): void {

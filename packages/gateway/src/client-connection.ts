@@ -11,6 +11,8 @@ import type { ByteConnection } from "@headrace/ports";
 import { DecodeResult, RequestDecoder } from "@headrace/resp";
 import type { Request } from "@headrace/resp";
 import type { ClientHost } from "./client-host.ts";
+import { ClientSubscriptions } from "./client-subscriptions.ts";
+import type { Subscriber } from "./client-subscriptions.ts";
 import { ReplyQueue, ReplySlot } from "./reply-queue.ts";
 import type { ReplyOutput } from "./reply-queue.ts";
 import { MIXED_COMMANDS, NO_COMMAND, RequestRun } from "./request-run.ts";
@@ -33,7 +35,7 @@ const MINUS = 45;
 const UNDERSCORE = 95;
 const UNBLOCKED = "UNBLOCKED";
 
-export class ClientConnection implements LaneOwner, ReplyOutput {
+export class ClientConnection implements LaneOwner, ReplyOutput, Subscriber {
   readonly session: SessionState;
   readonly laneId: number;
   readonly replies: ReplyQueue;
@@ -59,6 +61,8 @@ export class ClientConnection implements LaneOwner, ReplyOutput {
   readonly #out: ByteWriter = new ByteWriter(OUT_MIN_BYTES);
   #isDirty: boolean = false;
   #isEnding: boolean = false;
+  /** 0: its output is below the soft bound. */
+  #overSoftSinceMs: number = 0;
   /** Parsing stopped because too much is open, not for want of input. */
   #isStalled: boolean = false;
   // The open run: bytes[start, end) of the decoder's memory, for one shard.
@@ -75,7 +79,9 @@ export class ClientConnection implements LaneOwner, ReplyOutput {
     this.#connection = connection;
     this.laneId = id;
     this.#sessionId = sessionId;
-    this.session = new SessionState(id, connection.remoteAddress, connection.localAddress, host.wallMs);
+    const subscriptions = new ClientSubscriptions(this, host.subscriptions);
+    const { remoteAddress, localAddress } = connection;
+    this.session = new SessionState(id, remoteAddress, localAddress, host.wallMs, subscriptions);
     this.#decoder = new RequestDecoder(host.limits.decoder);
     this.replies = new ReplyQueue(this);
     connection.listen({
@@ -142,6 +148,21 @@ export class ClientConnection implements LaneOwner, ReplyOutput {
       command,
     };
     this.lane(shardId).submit(new RequestRun(bytes, 0, bytes.length, 1, fate));
+  }
+
+  /** A request that any node's port takes: its run is never redirected. */
+  toAnyNode(shardId: number, request: Request, command: number): void {
+    this.closeRun();
+    const bytes = copyOf(request.bytes, request.rawStart, request.rawEnd);
+    const slot = new ReplySlot(1);
+    this.replies.push(slot);
+    this.#charge(bytes.length);
+    const { nowMs: sinceMs } = this.#host;
+    const mode = RequestMode.whole;
+    const fate = { mode, command, sinceMs, deadlineMs: Infinity, isBlocking: false, slot, sink: null, part: 0 };
+    const run = new RequestRun(bytes, 0, bytes.length, 1, fate);
+    run.isForAnyNode = true;
+    this.lane(shardId).submit(run);
   }
 
   /** One of the requests that a fan-out is made of. `bytes` is one whole request and stays as it is. `isBlocking`: it may wait for ever. */
@@ -317,7 +338,7 @@ export class ClientConnection implements LaneOwner, ReplyOutput {
     this.#isDirty = false;
     if (this.isGone) return;
     this.flush();
-    if (this.outputBytes > this.#host.limits.outputBytes) {
+    if (this.#isOverOutputLimit()) {
       this.closeOverLimit();
     } else if (this.#isStalled && this.#mayParse()) {
       this.wake();
@@ -328,6 +349,21 @@ export class ClientConnection implements LaneOwner, ReplyOutput {
   closeOverLimit(): void {
     this.#host.statistics.outputLimitClosed++;
     this.close();
+  }
+
+  /** Redis' rule: above the hard bound at once, above the soft one when it has been for so long. */
+  #isOverOutputLimit(): boolean {
+    const { output } = this.#host.limits;
+    const limit = this.session.subscriptions.total > 0 ? output.pubsub : output.normal;
+    const { outputBytes } = this;
+    if (limit.hardBytes > 0 && outputBytes > limit.hardBytes) return true;
+    if (limit.softBytes === 0 || outputBytes <= limit.softBytes) {
+      this.#overSoftSinceMs = 0;
+      return false;
+    }
+    const { nowMs } = this.#host;
+    if (this.#overSoftSinceMs === 0) this.#overSoftSinceMs = nowMs;
+    return nowMs - this.#overSoftSinceMs > limit.softSeconds * 1000;
   }
 
   /** Takes no more requests; closes when those that are open have been answered. */
@@ -350,6 +386,8 @@ export class ClientConnection implements LaneOwner, ReplyOutput {
       return;
     }
     for (const lane of this.lanes.values()) lane.sweep(nowMs);
+    // Nothing may have been appended since it went above the soft bound.
+    if (this.#overSoftSinceMs > 0) this.held();
   }
 
   /** Redis' setting `timeout` spares those who wait for something. */
@@ -462,6 +500,7 @@ export class ClientConnection implements LaneOwner, ReplyOutput {
     for (const lane of this.lanes.values()) lane.close();
     this.lanes.clear();
     this.#tellUnblockers(false);
+    this.session.subscriptions.clear();
     this.#host.clientGone(this);
   }
 }

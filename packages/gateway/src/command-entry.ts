@@ -1,5 +1,5 @@
 /** What the gateway keeps per command record: how it is routed, decided once, and the index of its counters. */
-import { exec, Flag, isQueuedInMulti, watch } from "@headrace/commands";
+import { exec, Flag, isQueuedInMulti, runsWhileSubscribed, watch } from "@headrace/commands";
 import type { CommandRecord } from "@headrace/commands";
 
 export const Path = {
@@ -14,6 +14,7 @@ export const Path = {
   watch: 8,
   /** As `keys`; but where keys are of several shards, each reads its own. */
   streams: 9,
+  channel: 10,
 } as const;
 export type Path = (typeof Path)[keyof typeof Path];
 
@@ -24,6 +25,8 @@ export type Path = (typeof Path)[keyof typeof Path];
 const ANSWERED_FIRST: ReadonlySet<string> = new Set(["hello", "reset", "client|ack", "monitor", "info", "role"]);
 /** They tell numbers of the shards. */
 const SHARD_READERS: ReadonlySet<string> = new Set(["info", "role"]);
+
+const SUBSCRIBERS: ReadonlySet<string> = new Set(["subscribe", "psubscribe", "ssubscribe"]);
 
 export class CommandEntry {
   readonly record: CommandRecord;
@@ -39,6 +42,10 @@ export class CommandEntry {
   /** The shards' numbers are asked for before it is answered. */
   readonly readsShardNumbers: boolean;
   readonly isQueued: boolean;
+  /** A RESP2 connection with subscriptions may call it. */
+  readonly whileSubscribed: boolean;
+  /** Adds subscriptions. */
+  readonly subscribes: boolean;
 
   constructor(record: CommandRecord, index: number) {
     this.record = record;
@@ -51,6 +58,8 @@ export class CommandEntry {
     this.setsReplyMode = record.name === "client|reply" || record.name === "reset";
     this.readsShardNumbers = SHARD_READERS.has(record.name);
     this.isQueued = isQueuedInMulti(record);
+    this.whileSubscribed = runsWhileSubscribed(record);
+    this.subscribes = SUBSCRIBERS.has(record.name);
   }
 }
 
@@ -90,8 +99,10 @@ function pathOf(record: CommandRecord): Path {
   if (record.fanOut !== null) {
     if (record.fanOut.by === "keys") return Path.fanOutKeys;
     if (record.fanOut.by === "streams") return Path.streams;
+    if (record.fanOut.by === "channel") return Path.channel;
     return record.fanOut.by === "cursor" ? Path.scan : Path.allShards;
   }
+  if ((record.flags & Flag.pubsub) !== 0 && record.keys === null) return Path.channel;
   const keys = record.keys;
   if (keys !== null && keys.find === null && keys.first === keys.last && keys.first > 0) return Path.oneKey;
   return Path.keys;

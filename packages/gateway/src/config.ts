@@ -1,5 +1,7 @@
 /** What a gateway is told from outside. Times in milliseconds, sizes in bytes; nothing here is read from the environment. */
 import type { DecoderLimits } from "@headrace/resp";
+import { defaultOutputLimits } from "./output-limits.ts";
+import type { OutputLimits } from "./output-limits.ts";
 
 /** proxy: one endpoint for every shard. moved: a node's own port, which redirects to other nodes as Redis Cluster does. */
 export type RoutingPolicy = "proxy" | "moved";
@@ -55,8 +57,10 @@ export interface GatewayLimits {
   readonly holdMs: number;
   /** How long a sent request may stay unanswered; then -UNCERTAIN. */
   readonly replyTimeoutMs: number;
-  /** A client with more than this unsent output is closed. */
-  readonly outputBytes: number;
+  /** Unsent output beyond which a client is closed. */
+  readonly output: OutputLimits;
+  /** Memory that names of channels and patterns may take at each node. */
+  readonly subscriptionBytes: number;
   /** A client that has sent nothing for so long is closed; 0: never. */
   readonly idleTimeoutSeconds: number;
   /** Unanswered request bytes of one client before its input is left unparsed. */
@@ -79,7 +83,8 @@ export const defaultLimits: GatewayLimits = Object.freeze({
   maxClients: 10_000,
   holdMs: 5_000,
   replyTimeoutMs: 10_000,
-  outputBytes: 256 * 1024 * 1024,
+  output: defaultOutputLimits,
+  subscriptionBytes: 256 * 1024 * 1024,
   idleTimeoutSeconds: 0,
   pendingBytes: 1024 * 1024,
   transactionBytes: 32 * 1024 * 1024,

@@ -13,7 +13,7 @@ import {
   findCommand,
   findKeys,
 } from "@headrace/commands";
-import { ShardExec, isShardExec, readCursor, refusal } from "@headrace/commands";
+import { ShardExec, isShardExec, notWhileSubscribed, readCursor, refusal } from "@headrace/commands";
 import type { CommandRecord, QueuedCommand, SessionContext, SessionServices } from "@headrace/commands";
 import { RequestMode, WaitKind } from "@headrace/link";
 import { ReplyWriter } from "@headrace/resp";
@@ -51,6 +51,8 @@ export interface DispatcherRooms {
   noteAnsweredHere(client: ClientConnection, entry: CommandEntry, request: Request, durationMs: number): void;
   /** policy moved: this node; 0: proxy. */
   readonly localNodeId: number;
+  /** Channels are the whole cluster's: a node's own port too needs links to all nodes, from the first call on. */
+  reachAllNodes(): void;
 }
 
 /** A request that came before the placement was known; its client's later ones wait behind it. */
@@ -104,17 +106,23 @@ export class Dispatcher implements TransactionHost {
 
   #dispatchFound(client: ClientConnection, record: CommandRecord | null, request: Request): void {
     const { core } = this.#rooms;
-    const { transaction } = client.session;
+    const { session } = client;
+    const { transaction } = session;
     core.statistics.totalCommands++;
     if (record === null || !arityFits(record, request.count)) {
       this.#refuse(client, request, record);
       return;
     }
     const entry = this.entries.of(record);
+    if (session.subscriptions.total > 0 && session.respVersion === 2 && !entry.whileSubscribed) {
+      core.statistics.rejected[entry.index]!++;
+      this.error(client, notWhileSubscribed(record.name));
+      return;
+    }
     if (transaction.isOpen && this.#transactions.takes(client, entry, request)) return;
     core.statistics.calls[entry.index]!++;
-    client.session.lastCommand = record.name;
-    client.session.commandCount++;
+    session.lastCommand = record.name;
+    session.commandCount++;
     if (this.#rooms.monitors.isAny) this.#rooms.monitors.show(record, request, client);
     const placement = core.router.placement;
     if (entry.path === Path.oneKey && placement !== null && this.#rooms.localNodeId === 0) {
@@ -203,6 +211,7 @@ export class Dispatcher implements TransactionHost {
     else if (entry.path === Path.wait) this.#wait(client, entry, request, null);
     else if (entry.path === Path.allShards) this.#toAllShards(client, entry, request);
     else if (entry.path === Path.scan) this.#scan(client, entry, request);
+    else if (entry.path === Path.channel) this.#byChannel(client, entry, request);
     else this.#byKeys(client, entry, request);
   }
 
@@ -249,6 +258,28 @@ export class Dispatcher implements TransactionHost {
     const timeoutMs = request.integer(blockAt);
     const deadlineMs = timeoutMs > 0 ? core.nowMs + timeoutMs : Infinity;
     client.toShardBlocking(shardId, request, deadlineMs, entry.index);
+  }
+
+  /** PUBLISH: to the leader of the shard that owns the channel's slot, so that messages to one channel keep their order. PUBSUB: to any. */
+  #byChannel(client: ClientConnection, entry: CommandEntry, request: Request): void {
+    const { core, localNodeId } = this.#rooms;
+    const isNamed = entry.record.fanOut !== null;
+    const shardId = isNamed ? core.router.placement!.shardOf(this.#slotAt(request, 1)) : core.router.shardIds()[0]!;
+    if (localNodeId === 0) {
+      client.toShard(shardId, request, entry.index);
+      return;
+    }
+    this.#rooms.reachAllNodes();
+    client.toAnyNode(shardId, request, entry.index);
+  }
+
+  /** SSUBSCRIBE on a node's own port: shard channels belong to slots. Null: they are this node's. */
+  #shardChannelsElsewhere(entry: CommandEntry, request: Request): string | null {
+    const { placement } = this.#rooms.core.router;
+    if (this.#rooms.localNodeId === 0 || placement === null || entry.record.keys === null) return null;
+    const slot = this.#slotAt(request, 1);
+    for (let i = 2; i < request.count; i++) if (this.#slotAt(request, i) !== slot) return GatewayErrors.crossSlot;
+    return this.redirect(slot, placement.shardOf(slot));
   }
 
   /** A node's own port: the error for a shard that another node leads; null: this node, or nobody that we know of. */
@@ -410,6 +441,14 @@ export class Dispatcher implements TransactionHost {
 
   #answerHere(client: ClientConnection, entry: CommandEntry, request: Request): void {
     client.closeRun();
+    if (entry.subscribes) {
+      const { subscriptions } = this.#rooms.core;
+      const refused = subscriptions.isFull
+        ? GatewayErrors.tooManySubscriptions
+        : this.#shardChannelsElsewhere(entry, request);
+      if (refused !== null) return this.error(client, refused);
+      this.#rooms.reachAllNodes();
+    }
     if (entry.waitsForEarlier && !client.replies.isEmpty) this.#answerWhenFirst(client, entry, request);
     else this.#answerNow(client, entry, request, null);
   }
@@ -485,10 +524,14 @@ export class Dispatcher implements TransactionHost {
     if (!deferred && reply.writer.length > 0) {
       const { writer } = reply;
       if (typeof place === "function") {
+        session.subscriptions.takeFresh();
         place(copyOf(writer.bytes, 0, writer.length));
       } else {
         this.noteReply(entry.record, writer.bytes, 0, writer.length);
-        if (place === null) client.answer(writer.bytes, 0, writer.length);
+        if (session.subscriptions.hasFresh) {
+          const bytes = copyOf(writer.bytes, 0, writer.length);
+          this.#rooms.core.subscriptions.confirm(client, session.subscriptions, bytes);
+        } else if (place === null) client.answer(writer.bytes, 0, writer.length);
         else client.replies.deliver(place, 1, copyOf(writer.bytes, 0, writer.length), 0, writer.length);
       }
     }

@@ -11,5 +11,6 @@ export const GatewayErrors = {
   crossSlot: Errors.crossSlot,
   waitUncertain: "UNCERTAIN A failover may have taken back writes of this connection",
   waitNoLeader: "CLUSTERDOWN A shard that this connection wrote to has no leader",
+  tooManySubscriptions: "BACKPRESSURE This gateway has as many subscriptions as it may have; nothing happened",
   settingNotReached: "ERR the metadata group did not answer; the setting may or may not have changed",
 } as const;

@@ -3,6 +3,8 @@
  * read a value without taking it, so that CONFIG SET of several is all or nothing.
  */
 import type { LatencyMonitor } from "./latency-monitor.ts";
+import { outputLimitsText, parseOutputLimits } from "./output-limits.ts";
+import type { OutputLimits } from "./output-limits.ts";
 import { TUNABLE_SETTINGS } from "./redis-settings.ts";
 import type { SettingForm } from "./redis-settings.ts";
 import { readBytes, readValue, refused, taken } from "./setting-forms.ts";
@@ -15,7 +17,7 @@ export interface AdjustableLimits {
   maxClients: number;
   holdMs: number;
   replyTimeoutMs: number;
-  outputBytes: number;
+  output: OutputLimits;
   transactionBytes: number;
   /** 0: never. */
   idleTimeoutSeconds: number;
@@ -183,47 +185,16 @@ function bytes(least: number, most: number, get: () => number, set: (value: numb
   };
 }
 
-const CLASSES: readonly string[] = ["normal", "slave", "pubsub"];
-const OUTPUT_LEAST_BYTES = 64 * 1024;
-
-/**
- * Redis' list of classes with hard limit, soft limit and seconds. Here the hard limit of `normal` counts, for every client, and there is no soft one.
- */
 function outputLimit(limits: AdjustableLimits): LocalSetting {
-  const others = new Map([
-    ["slave", "268435456 67108864 60"],
-    ["pubsub", "33554432 8388608 60"],
-  ]);
-  const show = (): string =>
-    `normal ${limits.outputBytes} 0 0 slave ${others.get("slave")!} pubsub ${others.get("pubsub")!}`;
   return {
-    show,
-    read(text) {
-      const words = text.trim().split(/\s+/);
-      if (words.length % 4 !== 0) return refused("Wrong number of arguments in buffer limit configuration.");
-      for (let i = 0; i < words.length; i += 4) {
-        const name = words[i]!.toLowerCase().replace("replica", "slave");
-        if (!CLASSES.includes(name)) return refused("Invalid client class specified in buffer limit configuration.");
-        const numbers = [readBytes(words[i + 1]!, 0, LONG_MAX), readBytes(words[i + 2]!, 0, LONG_MAX)];
-        const isWhole = numbers.every((number) => number.ok) && /^\d+$/.test(words[i + 3]!);
-        if (!isWhole) return refused("Error in hard, soft or soft_seconds setting in buffer limit configuration.");
-        if (name === "normal" && !readBytes(words[i + 1]!, OUTPUT_LEAST_BYTES, LONG_MAX).ok) {
-          return refused(
-            `the hard limit of class normal must be at least ${OUTPUT_LEAST_BYTES} bytes: output is always bounded here`,
-          );
-        }
-      }
-      return taken(words.join(" "));
+    show: () => outputLimitsText(limits.output),
+    read: (text) => {
+      const changed = parseOutputLimits(limits.output, text);
+      return typeof changed === "string" ? refused(changed) : taken(text);
     },
-    take(value) {
-      const words = value.split(" ");
-      for (let i = 0; i < words.length; i += 4) {
-        const name = words[i]!.toLowerCase().replace("replica", "slave");
-        const [hard, soft] = [readBytes(words[i + 1]!, 0, LONG_MAX), readBytes(words[i + 2]!, 0, LONG_MAX)];
-        if (!hard.ok || !soft.ok) continue;
-        if (name === "normal") limits.outputBytes = Number(hard.value);
-        else others.set(name, `${hard.value} ${soft.value} ${words[i + 3]!}`);
-      }
+    take: (value) => {
+      const changed = parseOutputLimits(limits.output, value);
+      if (typeof changed !== "string") limits.output = changed;
     },
   };
 }

@@ -5,7 +5,8 @@
 import { ByteWriter } from "@headrace/bytes";
 import { Flag, ShardExec, findCommand, isShardExec } from "@headrace/commands";
 import type { Session } from "@headrace/commands";
-import type { LaneOpen, Lost, Offer, Parked, Refuse, ReplyPayload, WaitAnswerPayload } from "@headrace/link";
+import type { ChannelMessage, LaneOpen, Lost, Offer, Parked, Refuse, ReplyPayload } from "@headrace/link";
+import type { WaitAnswerPayload } from "@headrace/link";
 import { MetaFormatError, clusterStateFromJson } from "@headrace/meta";
 import type { ClusterState } from "@headrace/meta";
 import type { ByteConnection, ByteListener, Done, GatewayWorld, Timer } from "@headrace/ports";
@@ -28,6 +29,7 @@ import { GatewayServices } from "./session-services.ts";
 import { SpreadCalls } from "./spread-calls.ts";
 import { ShardNumbersQuery } from "./shard-numbers.ts";
 import { Statistics } from "./statistics.ts";
+import { Subscriptions } from "./subscriptions.ts";
 import { Timings } from "./timings.ts";
 import { Waits } from "./waits.ts";
 
@@ -47,6 +49,7 @@ export class Gateway implements ClientHost, NodeLinkEvents {
   readonly limits;
   readonly router: Router;
   readonly statistics: Statistics;
+  readonly subscriptions: Subscriptions;
   readonly #config: GatewayConfig;
   readonly #world: GatewayWorld;
   readonly #dispatcher: Dispatcher;
@@ -66,6 +69,8 @@ export class Gateway implements ClientHost, NodeLinkEvents {
   /** While stopping: to be called when the last client has gone. */
   #onDrained: (() => void) | null = null;
   #turnRequested: boolean = false;
+  /** Links lead to every node. A node's own port needs them only for channels, which are the whole cluster's. */
+  #reachesAll: boolean;
   #nowMs: number = -1;
   #dirty: ClientConnection[] = [];
   #woken: ClientConnection[] = [];
@@ -77,9 +82,11 @@ export class Gateway implements ClientHost, NodeLinkEvents {
     this.limits = { ...config.limits, decoder: { ...config.limits.decoder } };
     this.router = new Router(world.clock, world.scheduler);
     this.#incarnation = [world.random.u32(), world.random.u32()];
+    this.#reachesAll = config.policy === "proxy";
     const entries = tableEntries();
     this.#entries = entries;
     this.statistics = new Statistics(entries.all.length);
+    this.subscriptions = new Subscriptions(this);
     this.#timings = new Timings(this.statistics, entries);
     const shardNumbers = new ShardNumbersQuery(world.scheduler);
     this.#monitors = new Monitors(() => this.wallMs);
@@ -125,6 +132,7 @@ export class Gateway implements ClientHost, NodeLinkEvents {
         for (const link of this.router.links.values()) link.updateLane(client.laneId, client.laneOpen());
       },
       localNodeId: config.policy === "moved" ? config.localNodeId : 0,
+      reachAllNodes: () => this.#reachAllNodes(),
     });
   }
 
@@ -267,7 +275,8 @@ export class Gateway implements ClientHost, NodeLinkEvents {
   isWrite(request: Request): boolean {
     if (isShardExec(request)) return ShardExec.mayWrite(request);
     const record = findCommand(request);
-    return record === null || (record.flags & Flag.write) !== 0;
+    // A message that is published again would be heard twice.
+    return record === null || (record.flags & (Flag.write | Flag.pubsub)) !== 0;
   }
 
   errorReplies(text: string, count: number): Uint8Array {
@@ -320,6 +329,7 @@ export class Gateway implements ClientHost, NodeLinkEvents {
 
   onLinkUp(link: NodeLink): void {
     link.placementEpoch = this.router.state?.epoch ?? 0;
+    this.subscriptions.onLinkUp(link);
     this.router.onLinkUp(link.nodeId);
   }
 
@@ -328,6 +338,19 @@ export class Gateway implements ClientHost, NodeLinkEvents {
       for (const lane of client.lanes.values()) lane.onLinkDown(link);
     }
     this.#waits.onLinkDown(link);
+    this.subscriptions.judge();
+  }
+
+  onSubscriptionsTaken(): void {
+    this.subscriptions.judge();
+  }
+
+  onMessage(shardId: number, message: ChannelMessage, bytes: Uint8Array): void {
+    this.subscriptions.onMessage(shardId, message, bytes);
+  }
+
+  subscriptionLinks(): Iterable<NodeLink> {
+    return this.router.links.values();
   }
 
   onLinkLeft(link: NodeLink): void {
@@ -387,6 +410,7 @@ export class Gateway implements ClientHost, NodeLinkEvents {
       this.#woken = [];
       for (const client of woken) client.pump();
     }
+    this.subscriptions.flush();
     for (const link of this.router.links.values()) link.flush();
     const dirty = this.#dirty;
     if (dirty.length === 0) return;
@@ -400,6 +424,7 @@ export class Gateway implements ClientHost, NodeLinkEvents {
     for (const client of Array.from(this.#clients.values())) client.sweep(nowMs);
     this.#waits.sweep(nowMs);
     this.#dispatcher.sweep(nowMs);
+    this.subscriptions.judge();
     for (const link of this.router.links.values()) link.sweep(nowMs);
     this.#sweepTimer = this.#world.scheduler.after(SWEEP_MS, () => this.#sweep());
   }
@@ -421,11 +446,15 @@ export class Gateway implements ClientHost, NodeLinkEvents {
     this.#dispatcher.sweep(this.nowMs);
   }
 
+  #reachAllNodes(): void {
+    if (this.#reachesAll) return;
+    this.#reachesAll = true;
+    if (this.router.state !== null) this.#followNodes(this.router.state);
+  }
+
   #followNodes(state: ClusterState): void {
     const { links } = this.router;
-    const wanted = state.nodes.filter(
-      (node) => this.#config.policy === "proxy" || node.id === this.#config.localNodeId,
-    );
+    const wanted = state.nodes.filter((node) => this.#reachesAll || node.id === this.#config.localNodeId);
     for (const [nodeId, link] of Array.from(links)) {
       if (wanted.some((node) => node.id === nodeId && node.dataAddress === link.address)) continue;
       links.delete(nodeId);

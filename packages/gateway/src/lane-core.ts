@@ -5,11 +5,13 @@ import type { GatewayLimits } from "./config.ts";
 import type { RequestRun } from "./request-run.ts";
 import type { Router } from "./router.ts";
 import type { Statistics } from "./statistics.ts";
+import type { Subscriptions } from "./subscriptions.ts";
 
 export interface LaneCore {
   readonly limits: GatewayLimits;
   readonly router: Router;
   readonly statistics: Statistics;
+  readonly subscriptions: Subscriptions;
   /** Monotonic time of the current event. */
   readonly nowMs: number;
   /** Whether a request may change state; unknown commands count as writes. */

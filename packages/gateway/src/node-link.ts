@@ -18,10 +18,12 @@ import {
   decodeCredit,
   decodeLeader,
   decodeLost,
+  decodeMessage,
   decodeOffer,
   decodeParked,
   decodePing,
   decodeRefuse,
+  decodeSubscriptionsTaken,
   decodeWaitAnswer,
   endFrame,
   writeCancel,
@@ -31,15 +33,17 @@ import {
   writeOfferAnswer,
   writePing,
   writePong,
+  writeSubscriptions,
   writeWaitCancel,
   writeWaitQuery,
 } from "@headrace/link";
-import type { Cancel, LaneOpen, Lost, Offer, OfferAnswer, Parked, Refuse } from "@headrace/link";
-import type { WaitAnswerPayload, WaitQueryPayload } from "@headrace/link";
+import type { Cancel, ChannelMessage, LaneOpen, Lost, Offer, OfferAnswer, Parked, Refuse } from "@headrace/link";
+import type { SubscriptionChange, WaitAnswerPayload, WaitQueryPayload } from "@headrace/link";
 import type { ByteConnection, CloseReason, GatewayWorld, Timer } from "@headrace/ports";
 import type { LaneCore } from "./lane-core.ts";
 import type { RequestRun } from "./request-run.ts";
 import type { ShardLane } from "./shard-lane.ts";
+import type { SubscriptionLink } from "./subscriptions.ts";
 
 const REQUEST_HEADER_BYTES = 32;
 const OUT_MIN_BYTES = 1024;
@@ -64,6 +68,9 @@ export interface NodeLinkEvents {
   onParked(link: NodeLink, laneId: number, shardId: number, parked: Parked): boolean;
   onOffer(link: NodeLink, laneId: number, shardId: number, offer: Offer, isVoid: boolean): void;
   onPush(laneId: number, bytes: Uint8Array, start: number, end: number): void;
+  onSubscriptionsTaken(): void;
+  /** The message is bytes[message.start, message.end). */
+  onMessage(shardId: number, message: ChannelMessage, bytes: Uint8Array): void;
   onLeader(link: NodeLink, shardId: number, nodeId: number, term: number): void;
   onWaitAnswer(answer: WaitAnswerPayload): void;
   clusterId(): string;
@@ -77,11 +84,12 @@ export interface NodeLinkConfig {
   readonly secret: Uint8Array | null;
 }
 
-export class NodeLink {
+export class NodeLink implements SubscriptionLink {
   readonly nodeId: number;
   readonly address: string;
   isReady: boolean = false;
   placementEpoch: number = 0;
+  takenNumber: number = -1;
   readonly #config: NodeLinkConfig;
   readonly #world: GatewayWorld;
   readonly #core: LaneCore;
@@ -107,6 +115,8 @@ export class NodeLink {
   #creditBytes: number = 0;
   #laneCreditBytes: number = 0;
   #heardAtMs: number = 0;
+  /** As `heardAtMs`, but dialling does not count. */
+  #lastWordAtMs: number;
   #pingedAtMs: number = 0;
   #pauseMs: number;
   #retry: Timer | null = null;
@@ -120,6 +130,7 @@ export class NodeLink {
     this.#core = core;
     this.#events = events;
     this.#pauseMs = core.limits.reconnectMinMs;
+    this.#lastWordAtMs = core.nowMs;
   }
 
   connect(): void {
@@ -234,6 +245,11 @@ export class NodeLink {
     this.#core.requestTurn();
   }
 
+  sendSubscriptions(number: number, changes: Iterable<SubscriptionChange>): void {
+    writeSubscriptions(this.#out, number, changes);
+    this.#core.requestTurn();
+  }
+
   sendWaitQuery(shardId: number, laneId: number, query: WaitQueryPayload): void {
     writeWaitQuery(this.#out, shardId, laneId, query);
     this.#core.requestTurn();
@@ -262,6 +278,10 @@ export class NodeLink {
     return nowMs - this.#heardAtMs;
   }
 
+  unheardForMs(nowMs: number): number {
+    return nowMs - this.#lastWordAtMs;
+  }
+
   /** Liveness: pings a quiet link, gives up a silent one. */
   sweep(nowMs: number): void {
     if (this.#connection === null) return;
@@ -278,6 +298,7 @@ export class NodeLink {
 
   #onData(chunk: Uint8Array): void {
     this.#heardAtMs = this.#core.nowMs;
+    this.#lastWordAtMs = this.#heardAtMs;
     const reader = this.#reader;
     reader.feed(chunk);
     for (;;) {
@@ -352,6 +373,18 @@ export class NodeLink {
       case FrameType.Push:
         this.#events.onPush(lane, frame.bytes, frame.start, frame.end);
         return true;
+      case FrameType.SubscriptionsTaken: {
+        const number = decodeSubscriptionsTaken(frame);
+        if (number === null) return false;
+        this.takenNumber = number;
+        this.#events.onSubscriptionsTaken();
+        return true;
+      }
+      case FrameType.Message: {
+        const message = decodeMessage(frame);
+        if (message !== null) this.#events.onMessage(shard, message, frame.bytes);
+        return message !== null;
+      }
       case FrameType.Ping: {
         const echo = decodePing(frame);
         if (echo !== null) writePong(this.#out, echo);
@@ -410,6 +443,7 @@ export class NodeLink {
   #lost(reason: string): void {
     const wasReady = this.isReady;
     this.isReady = false;
+    this.takenNumber = -1;
     this.#out.clear();
     this.#lanes.clear();
     const waiters = [...this.#creditWaiters];

@@ -46,6 +46,8 @@ export class RequestRun {
   readonly part: number;
   /** Index of the command of all its requests, for what is counted; MIXED_COMMANDS when they differ, NO_COMMAND when the gateway itself asks. */
   readonly command: number;
+  /** On a node's own port it goes to the shard's leader wherever that is. */
+  isForAnyNode: boolean;
   /** A blocking call that stands in a node's queues under its present number: it has taken nothing yet. */
   isParked: boolean;
   /** An offer was accepted, and what came of it is not known yet. */
@@ -74,6 +76,7 @@ export class RequestRun {
     this.sink = fate.sink;
     this.part = fate.part;
     this.command = fate.command;
+    this.isForAnyNode = false;
     this.isParked = false;
     this.isAccepted = false;
     this.executedUpTo = -1;
@@ -88,6 +91,7 @@ export class RequestRun {
     other.firstNumber = run.firstNumber;
     other.answered = run.answered;
     other.sentAtMs = run.sentAtMs;
+    other.isForAnyNode = run.isForAnyNode;
     other.isParked = run.isParked;
     other.isAccepted = run.isAccepted;
     other.executedUpTo = run.executedUpTo;

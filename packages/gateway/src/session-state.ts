@@ -1,6 +1,7 @@
 /** One client's session as commands see it (CLIENT, HELLO, RESET …): plain values. */
 import { ReplyMode, Transaction } from "@headrace/commands";
 import type { Ack, Session } from "@headrace/commands";
+import type { ClientSubscriptions } from "./client-subscriptions.ts";
 
 export class SessionState implements Session {
   readonly id: number;
@@ -12,6 +13,7 @@ export class SessionState implements Session {
   libraryName: string = "";
   libraryVersion: string = "";
   ack: Ack | null = null;
+  readonly subscriptions: ClientSubscriptions;
   lastCommand: string = "NULL";
   lastActiveAtMs: number;
   closing: boolean = false;
@@ -27,8 +29,9 @@ export class SessionState implements Session {
   outputBytes: number = 0;
   commandCount: number = 0;
 
-  constructor(id: number, address: string, localAddress: string, nowMs: number) {
+  constructor(id: number, address: string, localAddress: string, nowMs: number, subscriptions: ClientSubscriptions) {
     this.id = id;
+    this.subscriptions = subscriptions;
     this.address = address;
     this.localAddress = localAddress;
     this.createdAtMs = nowMs;

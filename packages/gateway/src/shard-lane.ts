@@ -86,6 +86,12 @@ export class ShardLane {
         this.waiting = Waiting.nothing;
         return;
       }
+      const redirects = this.#redirects(runs[at]!);
+      if (redirects !== null) {
+        this.#answerBytes(runs[at]!, redirects);
+        this.#advance();
+        continue;
+      }
       const before = this.waiting;
       if (!this.#readyToSend()) {
         if (before === Waiting.nothing) this.#core.statistics.heldRequests++;
@@ -284,7 +290,7 @@ export class ShardLane {
     for (let i = this.#head; i < this.#runs.length; i++) {
       const run = this.#runs[i]!;
       if (run.state === RunState.queued) {
-        const redirects = this.waiting === Waiting.leader ? this.#core.redirects(this.shardId, run) : null;
+        const redirects = this.waiting === Waiting.leader ? this.#redirects(run) : null;
         if (redirects !== null) {
           this.#answerBytes(run, redirects);
           changed = true;
@@ -319,6 +325,11 @@ export class ShardLane {
   }
 
   // ── sending ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A node's own port: the answers for what belongs to another node by now. */
+  #redirects(run: RequestRun): Uint8Array | null {
+    return this.#core.keepsBlocked || run.isForAnyNode ? null : this.#core.redirects(this.shardId, run);
+  }
 
   #readyToSend(): boolean {
     if (this.#ended && this.#sentCount > 0) {
@@ -470,6 +481,7 @@ export class ShardLane {
     piece.state = run.state;
     piece.firstNumber = run.firstNumber;
     piece.sentAtMs = run.sentAtMs;
+    piece.isForAnyNode = run.isForAnyNode;
     return piece;
   }
 

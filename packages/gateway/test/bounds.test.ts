@@ -2,7 +2,7 @@
 import { RefuseReason } from "@headrace/link";
 import { expect, test } from "vitest";
 import type { Asked } from "../testing/fake-node.ts";
-import { TestCluster, respOf } from "../testing/test-cluster.ts";
+import { TestCluster, outputOf, respOf } from "../testing/test-cluster.ts";
 
 test("requests that were taken stay requests although CONFIG SET lowers what a client may send", () => {
   const cluster = new TestCluster();
@@ -52,7 +52,7 @@ test("CONFIG SET takes no value that a node would not take, nor one that nobody 
 });
 
 test("replies that wait for an earlier one count against the client's output limit", () => {
-  const cluster = new TestCluster({ limits: { outputBytes: 100_000 } });
+  const cluster = new TestCluster({ limits: { output: outputOf(100_000) } });
   const [slow, fast] = [cluster.keyOf(1), cluster.keyOf(2)];
   cluster.nodeOf(slow).onAsked = () => {};
   const node = cluster.nodeOf(fast);

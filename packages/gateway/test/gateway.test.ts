@@ -2,7 +2,7 @@
 import { RefuseReason } from "@headrace/link";
 import { describe, expect, test } from "vitest";
 import type { Asked } from "../testing/fake-node.ts";
-import { TestCluster, respOf } from "../testing/test-cluster.ts";
+import { TestCluster, outputOf, respOf } from "../testing/test-cluster.ts";
 
 function names(asked: readonly Asked[]): string[] {
   return asked.flatMap((one) => one.commands.map((words) => words.join(" ")));
@@ -459,7 +459,7 @@ describe("pace", () => {
   });
 
   test("a client over its output limit is closed, the others and the link are not", () => {
-    const cluster = new TestCluster({ limits: { outputBytes: 100_000 } });
+    const cluster = new TestCluster({ limits: { output: outputOf(100_000) } });
     const key = cluster.keyOf(1);
     const node = cluster.nodes[0]!;
     node.onAsked = (asked) => {

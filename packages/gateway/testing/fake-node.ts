@@ -1,5 +1,5 @@
 /** A node that does what a test says: speaks the link protocol, records what it is asked, answers by itself unless told not to. */
-import { ByteWriter, latin1 } from "@headrace/bytes";
+import { ByteWriter, bytesOf, latin1 } from "@headrace/bytes";
 import * as link from "@headrace/link";
 import type { ByteConnection, ByteListener } from "@headrace/ports";
 import { DecodeResult, RequestDecoder } from "@headrace/resp";
@@ -37,6 +37,8 @@ export class FakeNode {
   onWait: (shard: number, query: link.WaitQueryPayload) => void = () => {};
   /** Shards that it says it leads, told as soon as a link is up; term by shard. */
   readonly leads: Map<number, number> = new Map();
+  readonly subscriptions: link.SubscriptionChange[] = [];
+  takesSubscriptions: boolean = true;
   returnsCredit: boolean = true;
   answersPings: boolean = true;
   credits: link.LinkCredits = { laneCreditBytes: 1 << 20, linkCreditBytes: 1 << 24 };
@@ -129,6 +131,11 @@ export class FakeNode {
     this.flush();
   }
 
+  message(shard: number, term: number, kind: number, channel: string, text: string): void {
+    link.writeMessage(this.#out, shard, term, kind, channel, bytesOf(text));
+    this.flush();
+  }
+
   offerVoid(asked: Asked, offer: number): void {
     link.writeOfferVoid(this.#out, asked.shard, asked.lane, { number: asked.first, offer });
     this.flush();
@@ -218,6 +225,12 @@ export class FakeNode {
       case link.FrameType.OfferAnswer:
         this.offerAnswers.push({ shard, ...link.decodeOfferAnswer(frame)! });
         break;
+      case link.FrameType.Subscriptions: {
+        const { number, changes } = link.decodeSubscriptions(frame)!;
+        this.subscriptions.push(...changes);
+        if (number > 0 && this.takesSubscriptions) link.writeSubscriptionsTaken(this.#out, number);
+        break;
+      }
       case link.FrameType.Request:
         this.#onRequest(frame);
         break;

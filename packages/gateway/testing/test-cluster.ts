@@ -5,6 +5,7 @@ import type { ClusterState } from "@headrace/meta";
 import { Gateway } from "../src/gateway.ts";
 import { defaultLimits, noProcessNumbers } from "../src/config.ts";
 import type { GatewayConfig, GatewayLimits } from "../src/config.ts";
+import type { OutputLimits } from "../src/output-limits.ts";
 import { FakeNode } from "./fake-node.ts";
 import { MemoryWorld } from "./memory-world.ts";
 import type { MemoryConnection } from "./memory-world.ts";
@@ -48,6 +49,12 @@ export class TestClient {
 
 export function respOf(words: readonly string[]): string {
   return `*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join("")}`;
+}
+
+/** Bounds on what any client may leave unread. */
+export function outputOf(hardBytes: number): OutputLimits {
+  const limit = { hardBytes, softBytes: 0, softSeconds: 0 };
+  return { normal: limit, slave: limit, pubsub: limit };
 }
 
 export interface TestClusterOptions {

@@ -63,6 +63,13 @@
  * PARTS of a read over several shards. The reply of a part is an error, a null when it has nothing, or
  *   *n  then for each of the part's streams a bulk with the stream's bytes of the reply in the lane's RESP version, or $-1
  *   *2  :k and an error: stream k of the part (from 0) is why. The first one in the caller's order is the call's answer
+ *   Subscriptions      G→N  f64 number · {u8 kind (0 channel, 1 pattern, 2 shard channel) · u32 subscribers · u32 bytes · name} …: how many
+ *                      clients of this gateway have subscribed to each name from now on (0 = none any more). Nothing is remembered over links.
+ *                      Number 0: more follows, not to be answered
+ *   SubscriptionsTaken N→G  f64 number: what was said up to there is known here, and counts for every PUBLISH from now on
+ *   Message            N→G  f64 term · u8 kind (0 or 2) · u8[3] · u32 bytes · channel · message: once for each gateway with subscribers, from the
+ *                      leader of `shard` in `term`. At most once; a gateway drops those of a lower term than it has seen of that shard, so what a
+ *                      publisher sends to a channel keeps its order when the leader changes
  */
 export const LINK_MAGIC: Uint8Array = Uint8Array.of(0x48, 0x52, 0x4c, 0x4b);
 export const LINK_VERSION = 1;
@@ -97,6 +104,9 @@ export const FrameType = {
   Offer: 30,
   OfferAnswer: 31,
   OfferVoid: 32,
+  Subscriptions: 40,
+  SubscriptionsTaken: 41,
+  Message: 42,
 } as const;
 export type FrameType = (typeof FrameType)[keyof typeof FrameType];
 

@@ -1,3 +1,4 @@
+export * from "./channel-payload.ts";
 export * from "./frame.ts";
 export * from "./frame-reader.ts";
 export * from "./frame-writer.ts";

@@ -6,6 +6,7 @@ export * from "./json-shape.ts";
 export * from "./meta-command.ts";
 export * from "./node-duty.ts";
 export * from "./node-name.ts";
+export * from "./notify-flags.ts";
 export * from "./placement.ts";
 export * from "./placement-plan.ts";
 export * from "./settings.ts";

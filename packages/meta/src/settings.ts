@@ -3,6 +3,7 @@
  * them alike; what only one process needs (ports, limits) is that process' own configuration.
  */
 import type { JsonObject } from "./json-shape.ts";
+import { notifyFlagsText, parseNotifyFlags } from "./notify-flags.ts";
 
 /** The default acknowledgement level: 0 executed, 1 persisted by the leader, 2 (`all`) committed. */
 export type AckSetting = 0 | 1 | 2;
@@ -15,6 +16,8 @@ export interface ClusterSettings {
   /** The window of idempotent ids that a new stream gets: seconds, and ids kept of each producer. */
   readonly streamIdmpDuration: number;
   readonly streamIdmpMaxSize: number;
+  /** Which events of keys are published, and where: Redis' bits. */
+  readonly notifyKeyspaceEvents: number;
 }
 
 export const defaultSettings: ClusterSettings = Object.freeze({
@@ -23,6 +26,7 @@ export const defaultSettings: ClusterSettings = Object.freeze({
   streamNodeMaxBytes: 4096,
   streamIdmpDuration: 100,
   streamIdmpMaxSize: 100,
+  notifyKeyspaceEvents: 0,
 });
 
 type SettingResult =
@@ -39,6 +43,7 @@ const ackWords: ReadonlyMap<string, AckSetting> = new Map([
 export function settingPairs(settings: ClusterSettings): [name: string, value: string][] {
   return [
     ["ack", settings.ack === 2 ? "all" : String(settings.ack)],
+    ["notify-keyspace-events", notifyFlagsText(settings.notifyKeyspaceEvents)],
     ["stream-idmp-duration", String(settings.streamIdmpDuration)],
     ["stream-idmp-maxsize", String(settings.streamIdmpMaxSize)],
     ["stream-node-max-bytes", String(settings.streamNodeMaxBytes)],
@@ -57,6 +62,11 @@ export function parseSetting(settings: ClusterSettings, name: string, value: str
       const ack = ackWords.get(value.toLowerCase());
       if (ack === undefined) return { ok: false, error: "argument(s) must be one of the following: 0, 1, all" };
       return { ok: true, settings: { ...settings, ack } };
+    }
+    case "notify-keyspace-events": {
+      const flags = parseNotifyFlags(value);
+      if (flags === null) return { ok: false, error: "Invalid event class character. Use 'Ag$lshzxeKEtmdn'." };
+      return { ok: true, settings: { ...settings, notifyKeyspaceEvents: flags } };
     }
     case "stream-node-max-entries": {
       const parsed = parseCount(value);

@@ -111,17 +111,25 @@ export class Executor {
   isOverBounds(): boolean {
     const { uncommitted, held, raftLog, limits } = this.#options;
     if (uncommitted.isAbove(limits, 1) || held.bytes >= limits.heldBytes) return true;
+    if (this.#batch.announcements.bytes >= limits.heldBytes) return true;
     if (this.#state.dirtyKeys >= limits.dirtyKeys) return true;
     return raftLog.memoryBytes >= limits.logCacheBytes + limits.logAheadBytes;
   }
 
   /** A term of leadership begins. */
-  beginTerm(): void {
+  beginTerm(term: number): void {
     this.#replies.durabilityWanted = 0;
+    this.#batch.announcements.begin(term);
   }
 
-  /** Nothing that it watched outlives the term (I12). */
-  endTerm(): void {
+  /** Commit has moved. */
+  committed(index: number): void {
+    this.#batch.announcements.release(index);
+  }
+
+  /** Nothing that it watched or wanted to say outlives the term (I12). */
+  endTerm(isCommitted: (index: number) => boolean): void {
+    this.#batch.announcements.resolve(isCommitted);
     for (const progress of this.#options.queue.lanes()) this.#transactions.unwatch(progress);
   }
 
@@ -141,7 +149,7 @@ export class Executor {
   run(): boolean {
     const { queue } = this.#options;
     this.#turnRequests = 0;
-    this.#batch.turnBytes = 0;
+    this.#batch.beginTurn();
     this.#replies.beginTurn();
     this.#calls.endEnded();
     if (!this.isOverBounds()) {
@@ -277,6 +285,7 @@ export class Executor {
 
   #turnIsFull(): boolean {
     const { turnRequests, turnBytes } = this.#options.limits;
+    if (this.#batch.announcements.turnBytes >= turnBytes) return true;
     if (this.#turnRequests >= turnRequests || this.#batch.turnBytes >= turnBytes) return true;
     return this.#replies.turnBytes >= turnBytes;
   }

@@ -4,9 +4,11 @@
  *
  * Must not know: Raft, founding, what a request says.
  */
+import type { ChannelKind } from "@headrace/commands";
 import type { HandshakeSecurity, NodeIdentity } from "@headrace/link";
 import { NodeHandshake } from "@headrace/link";
 import type { ByteConnection, ByteListener, ByteNetwork, Logger, Scheduler, Timer } from "@headrace/ports";
+import { ChannelRegistry } from "./channel-registry.ts";
 import { LaneLink } from "./lane-link.ts";
 import type { LaneLinkHost, LaneLinkLimits, LaneShard } from "./lane-link.ts";
 import { SniffedConnection } from "./sniffed-connection.ts";
@@ -42,6 +44,9 @@ interface LeaderHint {
 
 export class LaneFront implements LaneLinkHost {
   stopping: boolean;
+  readonly channels: ChannelRegistry;
+  /** Messages that links had no room for. */
+  droppedMessages: number;
   readonly #limits: LaneLinkLimits;
   readonly #world: LaneFrontWorld;
   readonly #host: LaneFrontHost;
@@ -55,6 +60,8 @@ export class LaneFront implements LaneLinkHost {
 
   constructor(limits: LaneLinkLimits, world: LaneFrontWorld, host: LaneFrontHost) {
     this.stopping = false;
+    this.channels = new ChannelRegistry();
+    this.droppedMessages = 0;
     this.#limits = limits;
     this.#world = world;
     this.#host = host;
@@ -140,7 +147,9 @@ export class LaneFront implements LaneLinkHost {
       lanes += link.laneCount;
       unansweredBytes += link.unansweredBytes;
     }
-    return { links: this.#links.size, lanes, unansweredBytes };
+    const subscriptions = [0, 1, 2].map((kind) => this.channels.count(kind as ChannelKind));
+    const { droppedMessages } = this;
+    return { links: this.#links.size, lanes, unansweredBytes, subscriptions, droppedMessages };
   }
 
   // ── what the links ask ────────────────────────────────────────────────────────────────────────────────────────────────────────────

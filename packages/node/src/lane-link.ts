@@ -18,6 +18,7 @@ import {
   decodeLaneSet,
   decodeOfferAnswer,
   decodePing,
+  decodeSubscriptions,
   decodeWaitCancel,
   decodeWaitQuery,
   endFrame,
@@ -32,15 +33,19 @@ import {
   writeCredit,
   writeLeader,
   writeLost,
+  writeMessage,
   writeOffer,
   writeOfferVoid,
   writeParked,
   writePong,
   writeRefuse,
+  writeSubscriptionsTaken,
   writeWaitAnswer,
 } from "@headrace/link";
+import type { ChannelKind } from "@headrace/commands";
 import type { CancelHow, NodeHandshake, OfferAnswer } from "@headrace/link";
 import type { ByteConnection, ByteConnectionEvents, CloseReason } from "@headrace/ports";
+import type { ChannelRegistry, MessageSink } from "./channel-registry.ts";
 import { ackOf, LaneRequest, LinkLane } from "./link-lane.ts";
 import type { Lane, LaneSink, RequestBatch, WaitQuery } from "./shard-api.ts";
 
@@ -65,6 +70,10 @@ export interface LaneLinkLimits {
   readonly maxRequestBytes: number;
   /** Reply bytes waiting for the gateway beyond which the link is not read from. */
   readonly maxBufferedBytes: number;
+  /** Bytes waiting for the gateway beyond which messages to subscribers are dropped: publishers wait for nobody. */
+  readonly maxMessageBytes: number;
+  /** Memory for the names that one gateway may have subscribed to. */
+  readonly maxSubscriptionBytes: number;
   readonly maxLanes: number;
 }
 
@@ -75,6 +84,8 @@ export interface LaneLinkHost {
   leaderNodeOf(shardId: number): number;
   /** True once the node is stopping: every request is refused. */
   readonly stopping: boolean;
+  readonly channels: ChannelRegistry;
+  droppedMessages: number;
   nextLaneId(): number;
   /** Something was written: `flush` is to be called at the end of the turn. */
   requestFlush(link: LaneLink): void;
@@ -82,7 +93,7 @@ export interface LaneLinkHost {
   onClosed(link: LaneLink, reason: string): void;
 }
 
-export class LaneLink implements LaneSink, ByteConnectionEvents {
+export class LaneLink implements LaneSink, MessageSink, ByteConnectionEvents {
   readonly #connection: ByteConnection;
   readonly #host: LaneLinkHost;
   readonly #limits: LaneLinkLimits;
@@ -294,6 +305,16 @@ export class LaneLink implements LaneSink, ByteConnectionEvents {
     this.#written();
   }
 
+  message(shardId: number, term: number, kind: ChannelKind, channel: string, message: Uint8Array): void {
+    if (this.#closed || this.#left) return;
+    if (this.#connection.bufferedBytes() + this.#writer.length > this.#limits.maxMessageBytes) {
+      this.#host.droppedMessages++;
+      return;
+    }
+    writeMessage(this.#writer, shardId, term, kind, channel, message);
+    this.#written();
+  }
+
   isFull(shardId: number): boolean {
     if (!this.#isOverfull()) return false;
     this.#waitingShards.add(shardId);
@@ -331,6 +352,8 @@ export class LaneLink implements LaneSink, ByteConnectionEvents {
         return this.#onWaitQuery();
       case FrameType.WaitCancel:
         return this.#onWaitCancel();
+      case FrameType.Subscriptions:
+        return this.#onSubscriptions();
       case FrameType.Ping: {
         const echo = decodePing(this.#reader);
         if (echo === null) return false;
@@ -449,6 +472,19 @@ export class LaneLink implements LaneSink, ByteConnectionEvents {
     return true;
   }
 
+  #onSubscriptions(): boolean {
+    const said = decodeSubscriptions(this.#reader);
+    if (said === null) return false;
+    const { channels } = this.#host;
+    for (const { kind, name, subscribers } of said.changes) channels.set(this, kind as ChannelKind, name, subscribers);
+    if (channels.bytesOf(this) > this.#limits.maxSubscriptionBytes) return false;
+    if (said.number > 0) {
+      writeSubscriptionsTaken(this.#writer, said.number);
+      this.#written();
+    }
+    return true;
+  }
+
   // ── credit and flow ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** The lane's requests first ≤ number < end of that shard and epoch have their fate. */
@@ -541,6 +577,7 @@ export class LaneLink implements LaneSink, ByteConnectionEvents {
     this.#closed = true;
     for (const cancel of this.#waits.values()) cancel();
     this.#waits.clear();
+    this.#host.channels.forget(this);
     for (const lane of this.#lanes.values()) this.#closeLane(lane);
     this.#lanes.clear();
     this.#waitingShards.clear();

@@ -11,6 +11,7 @@ import { PeerChannel } from "@headrace/ports";
 import type { NodeWorld, PeerLoss, Timer } from "@headrace/ports";
 import type { Message } from "@headrace/raft-ts";
 import type { DamageReports } from "./damage.ts";
+import type { ChannelRegistry } from "./channel-registry.ts";
 import { ChangeDriver } from "./change-driver.ts";
 import type { ChangeableGroup } from "./change-driver.ts";
 import { unknownLevel } from "./feature-level.ts";
@@ -117,6 +118,7 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
       ack: 2,
       nodeBounds: { maxEntries: 0, maxBytes: 0 },
       idempotenceWindow: { durationSeconds: 0, maxSize: 0 },
+      notify: 0,
       refuseGrowth: false,
     };
     this.#notes = new PeerNotes(this.nodeId, world.clock);
@@ -175,6 +177,10 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
 
   get state(): ClusterState {
     return this.#state;
+  }
+
+  get channels(): ChannelRegistry {
+    return this.#front.channels;
   }
 
   get metaGroup(): MetaGroup | null {
@@ -562,6 +568,7 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
       durationSeconds: settings.streamIdmpDuration,
       maxSize: settings.streamIdmpMaxSize,
     };
+    this.#settings.notify = settings.notifyKeyspaceEvents;
     this.#groups.place(state);
   }
 

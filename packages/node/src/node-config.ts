@@ -66,6 +66,8 @@ export const defaultNodeConfig: Omit<NodeConfig, "addresses" | "dataBindAddress"
     linkCreditBytes: 16 * MIB,
     maxRequestBytes: 64 * MIB,
     maxBufferedBytes: 16 * MIB,
+    maxMessageBytes: 64 * MIB,
+    maxSubscriptionBytes: 512 * MIB,
     maxLanes: 1_048_576,
   },
   snapshotBytesPerSecond: 64 * MIB,

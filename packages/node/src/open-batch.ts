@@ -5,22 +5,28 @@
  * It runs handlers against it, and knows neither lanes' order nor what replies wait for.
  */
 import { assert } from "@headrace/bytes";
-import { Ack, streamAck } from "@headrace/commands";
+import { Ack, missesAreEvents, streamAck } from "@headrace/commands";
 import type { BlockedCall, CommandRecord } from "@headrace/commands";
+import { KeyEventClass } from "@headrace/engine";
 import type { ShardStateApi } from "@headrace/engine";
 import { NOTHING_USED, RequestMode } from "@headrace/link";
 import type { ReadUse } from "@headrace/link";
 import type { RaftNodeApi } from "@headrace/raft-ts";
 import type { ReplyWriter, Request } from "@headrace/resp";
+import { Announcements } from "./announcements.ts";
 import type { BlockedReads } from "./blocked-reads.ts";
+import type { ChannelRegistry } from "./channel-registry.ts";
 import type { LeaderCounters } from "./leader-counters.ts";
 import type { Lane, ShardLimits, ShardSettings } from "./shard-api.ts";
 import { ReusedContext } from "./shard-context.ts";
 import type { UncommittedEntries } from "./uncommitted-entries.ts";
+import { WatchfulKeyspace } from "./watchful-keyspace.ts";
 
 /** What an argument may become in an effect besides its bytes: XCLAIM notes an id, a time and a count for each. */
 const EFFECT_BYTES_PER_ARGUMENT = 32;
 const EFFECT_OVERHEAD_BYTES = 1024;
+/** Classes of events that effects name. */
+const EFFECT_EVENTS = KeyEventClass.generic | KeyEventClass.expired | KeyEventClass.stream | KeyEventClass.new;
 
 export interface OpenBatchOptions {
   readonly limits: ShardLimits;
@@ -32,9 +38,12 @@ export interface OpenBatchOptions {
   readonly stampMs: () => number;
   readonly uncommitted: UncommittedEntries;
   readonly blocked: BlockedReads;
+  readonly shardId: number;
+  readonly channels: ChannelRegistry;
 }
 
 export class OpenBatch {
+  readonly announcements: Announcements;
   /** What is left of a log entry for one command behind the largest open batch. */
   readonly roomBytes: number;
   readonly counters: LeaderCounters;
@@ -49,11 +58,14 @@ export class OpenBatch {
   readonly #batchBytes: number;
   #state: ShardStateApi;
   #context: ReusedContext | null;
+  /** While somebody listens for keys that are looked up in vain. */
+  #watchful: WatchfulKeyspace | null;
 
   constructor(options: OpenBatchOptions, reply: ReplyWriter, state: ShardStateApi, counters: LeaderCounters) {
     this.counters = counters;
     this.#batchBytes = Math.min(options.limits.batchBytes, Math.floor(options.maxEntryBytes / 4));
     this.roomBytes = options.maxEntryBytes - this.#batchBytes - EFFECT_OVERHEAD_BYTES;
+    this.announcements = new Announcements(options.shardId, options.channels, options.settings);
     this.index = 0;
     this.turnBytes = 0;
     this.#options = options;
@@ -61,6 +73,17 @@ export class OpenBatch {
     this.#reply = reply;
     this.#state = state;
     this.#context = null;
+    this.#watchful = null;
+  }
+
+  /** Whether anybody listens is looked at once a turn: a command without listeners pays nothing. */
+  beginTurn(): void {
+    this.turnBytes = 0;
+    const { announcements } = this;
+    announcements.turnBytes = 0;
+    this.#state.keyEvents = announcements.wants(EFFECT_EVENTS) ? announcements : null;
+    const watches = announcements.wants(KeyEventClass.keyMiss);
+    this.#watchful = watches ? new WatchfulKeyspace(this.#state.keyspace, announcements) : null;
   }
 
   /** Of the batch that is open, or was last. */
@@ -101,10 +124,12 @@ export class OpenBatch {
         effectRoomBytes: this.roomBytes,
         isOffered: (key, group) => this.#options.blocked.isOffered(key, group),
         counters: this.counters,
+        channels: this.announcements,
       });
       this.#context = context;
     }
     context.effects = effects;
+    this.announcements.batch = effects;
     context.nowMs = effects.logTimeMs;
     return context;
   }
@@ -132,8 +157,17 @@ export class OpenBatch {
     context.blockedCall = null;
     context.isUncounted = false;
     const effectsBefore = context.effects.count;
-    record.execute!(context);
+    if (this.#watchful !== null && missesAreEvents(record)) this.#executeWatched(record, this.#watchful);
+    else record.execute!(context);
     if (!context.isUncounted && context.effects.count > effectsBefore) this.counters.changes++;
+  }
+
+  #executeWatched(record: CommandRecord, watchful: WatchfulKeyspace): void {
+    const context = this.#context!;
+    const { keyspace } = this.#state;
+    context.keyspace = watchful.begin(keyspace);
+    record.execute!(context);
+    context.keyspace = keyspace;
   }
 
   /** The level that the write waits for that was just executed for this lane. */

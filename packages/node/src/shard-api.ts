@@ -8,6 +8,7 @@ import type { ReadUse, RefuseReason, RequestMode } from "@headrace/link";
 import type { RecoveredGroup, SharedLogApi } from "@headrace/log";
 import type { Clock, KvStore, Logger, Random, Scheduler } from "@headrace/ports";
 import type { ConfState, Message, Role } from "@headrace/raft-ts";
+import type { ChannelRegistry } from "./channel-registry.ts";
 import type { SnapshotTraffic } from "./snapshot-traffic.ts";
 
 /** One client connection at this node. Owned by the lane front; the shard only reads it. */
@@ -93,6 +94,8 @@ export interface WaitQuery {
  * (messages, requests, ticks, timers, disk completions): the node never has to guess.
  */
 export interface ShardHost {
+  /** Who subscribed to what, at all gateways. */
+  readonly channels: ChannelRegistry;
   /** Sends a Raft message to the replica (the node knows where it lives); lost ones are Raft's business. */
   sendRaft(message: Message, groupId: number): void;
   /** Runs `drive` of this group at the end of the current turn, or soon when none is running. Cheap to call many times. */
@@ -194,6 +197,8 @@ export interface ShardSettings {
   ack: Ack;
   nodeBounds: NodeBounds;
   idempotenceWindow: IdempotenceWindow;
+  /** notify-keyspace-events, as Redis' bits. */
+  notify: number;
   /** The node's disk is below its reserve: what may grow the data is refused. */
   refuseGrowth: boolean;
 }

@@ -3,7 +3,7 @@
  * it is the executor's business.
  */
 import { ReadMode } from "@headrace/commands";
-import type { Ack, BlockedCall, IdempotenceWindow, ShardContext, ShardCounters } from "@headrace/commands";
+import type { Ack, BlockedCall, Channels, IdempotenceWindow, ShardContext, ShardCounters } from "@headrace/commands";
 import type { Effects, Keyspace, NodeBounds } from "@headrace/engine";
 import { NOTHING_USED } from "@headrace/link";
 import type { ReadUse } from "@headrace/link";
@@ -12,7 +12,7 @@ import type { ReplyWriterApi, Request } from "@headrace/resp";
 /** What does not depend on the command. */
 export type FixedContext = Pick<
   ShardContext,
-  "nodeBounds" | "idempotenceWindow" | "effectRoomBytes" | "isOffered" | "counters"
+  "nodeBounds" | "idempotenceWindow" | "effectRoomBytes" | "isOffered" | "counters" | "channels"
 >;
 
 export class ReusedContext implements ShardContext {
@@ -27,6 +27,7 @@ export class ReusedContext implements ShardContext {
   readonly isOffered: (key: string, group: string) => boolean;
   readonly counters: ShardCounters;
   isUncounted: boolean;
+  readonly channels: Channels;
   ack: Ack | null;
   resumed: BlockedCall | null;
   denyBlocking: boolean;
@@ -49,6 +50,7 @@ export class ReusedContext implements ShardContext {
     this.effectRoomBytes = fixed.effectRoomBytes;
     this.counters = fixed.counters;
     this.isUncounted = false;
+    this.channels = fixed.channels;
     this.ack = null;
     this.resumed = null;
     this.denyBlocking = false;

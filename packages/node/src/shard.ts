@@ -135,12 +135,12 @@ export class ShardReplica {
         held: this.#held,
         blocked: this.#blocked,
         uncommitted: this.#uncommitted,
+        channels: host.channels,
       },
       loaded.state,
     );
     const { limits } = config;
     const { kvStore, scheduler, logger } = world;
-    const nowMs = world.clock.monotonicMs();
     this.#checkpointer = new Checkpointer({
       groupId,
       limits,
@@ -148,7 +148,7 @@ export class ShardReplica {
       scheduler,
       logger,
       row,
-      nowMs,
+      nowMs: world.clock.monotonicMs(),
       wake,
       onNoSpace: () => host.onNoSpace(),
       onFailed,
@@ -523,7 +523,7 @@ export class ShardReplica {
     this.#leadTerm = raft.term;
     this.#held.begin(raft.term);
     this.#uncommitted.clear();
-    this.#executor.beginTerm();
+    this.#executor.beginTerm(raft.term);
   }
 
   /** I5, I12, I13: nothing of the old term outlives it. */
@@ -531,8 +531,9 @@ export class ShardReplica {
     const raft = this.#raft;
     const term = this.#leadTerm;
     this.#leadTerm = 0;
-    this.#held.resolve(this.#queue.lanes(), (index) => index <= raft.commit && this.#raftLog.hasOrHad(term, index));
-    this.#executor.endTerm();
+    const isCommitted = (index: number): boolean => index <= raft.commit && this.#raftLog.hasOrHad(term, index);
+    this.#held.resolve(this.#queue.lanes(), isCommitted);
+    this.#executor.endTerm(isCommitted);
     this.#handBackBlocked(reason);
     this.#queue.refuseAll(reason);
     this.#uncommitted.clear();
@@ -552,6 +553,7 @@ export class ShardReplica {
     this.#uncommitted.committed(commit);
     const persisted = this.#config.fsync === "always" ? this.#storage.durableIndex : this.#storage.writtenIndex;
     this.#held.advance(persisted, commit, this.#raft.confirmedRead);
+    this.#executor.committed(commit);
   }
 
   /** Under everysec and no: whether the append that is about to be queued must be durable at once. */

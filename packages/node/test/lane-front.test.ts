@@ -32,6 +32,8 @@ const limits: LaneLinkLimits = {
   linkCreditBytes: 16 * KIB,
   maxRequestBytes: 256 * KIB,
   maxBufferedBytes: 8 * KIB,
+  maxMessageBytes: 32 * KIB,
+  maxSubscriptionBytes: 64 * KIB,
   maxLanes: 100,
 };
 

@@ -6,6 +6,7 @@ import { assert, concatBytes, copyOf } from "@headrace/bytes";
 import { Ack } from "@headrace/commands";
 import type { Logger, Scheduler } from "@headrace/ports";
 import type { ConfState, Message } from "@headrace/raft-ts";
+import { ChannelRegistry } from "../src/channel-registry.ts";
 import { decodeFrame, FrameBuilder } from "../src/peer-codec.ts";
 import type { ShardHost, ShardLimits, ShardSettings, WaitQuery } from "../src/shard-api.ts";
 import { defaultShardLimits } from "../src/shard-limits.ts";
@@ -39,6 +40,7 @@ export class TestReplica implements ShardHost {
   /** Of this life. */
   traffic: SnapshotTraffic;
   shard: ShardReplica | null = null;
+  readonly channels: ChannelRegistry = new ChannelRegistry();
   failure: string | null = null;
   openFailure: string | null = null;
   noSpace = 0;
@@ -202,6 +204,7 @@ export class ShardCluster {
       ack: Ack.committed,
       nodeBounds: { maxEntries: 100, maxBytes: 4096 },
       idempotenceWindow: { durationSeconds: 100, maxSize: 100 },
+      notify: 0,
       refuseGrowth: false,
     };
     this.slots = options.slots ?? [{ from: 0, to: 16383 }];

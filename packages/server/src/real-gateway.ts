@@ -128,7 +128,13 @@ function sharedConfig(settings: Settings): SharedConfig {
       holdMs: numberOr("hold-ms", defaultLimits.holdMs),
       replyTimeoutMs: numberOr("reply-timeout-ms", defaultLimits.replyTimeoutMs),
       transactionBytes: numberOr("max-transaction-bytes", defaultLimits.transactionBytes),
-      outputBytes: numberOr("client-output-buffer-limit", defaultLimits.outputBytes),
+      output: {
+        ...defaultLimits.output,
+        normal: {
+          ...defaultLimits.output.normal,
+          hardBytes: numberOr("client-output-buffer-limit", defaultLimits.output.normal.hardBytes),
+        },
+      },
       decoder: { ...defaultLimits.decoder, maxBulkBytes },
     },
   };

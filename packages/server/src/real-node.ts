@@ -129,6 +129,7 @@ function nodeConfig(
     shards: settings["shards"] as number | null,
     replicas: settings["replicas"] as number | null,
     settings: {
+      ...defaultNodeConfig.settings,
       ack: ack === "all" ? 2 : ack === "1" ? 1 : 0,
       streamNodeMaxEntries: settings["stream-node-max-entries"] as number,
       streamNodeMaxBytes: settings["stream-node-max-bytes"] as number,

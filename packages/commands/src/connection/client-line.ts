@@ -1,15 +1,18 @@
 /** One client as CLIENT LIST and CLIENT INFO print it. Redis' fields in Redis' order; those without a meaning here are 0. */
 import { ackWord } from "../ack.ts";
 import type { Session } from "../command.ts";
+import { ChannelKind, isSubscriber } from "../pubsub/channel-kind.ts";
 
 export function clientLine(session: Session, monotonicMs: number): string {
   const ageSeconds = wholeSeconds(monotonicMs - session.createdAtMs);
   const idleSeconds = wholeSeconds(monotonicMs - session.lastActiveAtMs);
-  const { transaction } = session;
+  const { transaction, subscriptions } = session;
   const memory = session.queryBufferBytes + session.outputBufferBytes;
   return (
     `id=${session.id} addr=${session.address} laddr=${session.localAddress} fd=${session.id} name=${session.name} ` +
-    `age=${ageSeconds} idle=${idleSeconds} flags=${flagsOf(session)} db=0 sub=0 psub=0 ssub=0 multi=${transaction.isOpen ? transaction.queuedCount : -1} ` +
+    `age=${ageSeconds} idle=${idleSeconds} flags=${flagsOf(session)} db=0 sub=${subscriptions.count(ChannelKind.channel)} ` +
+    `psub=${subscriptions.count(ChannelKind.pattern)} ssub=${subscriptions.count(ChannelKind.shardChannel)} ` +
+    `multi=${transaction.isOpen ? transaction.queuedCount : -1} ` +
     `watch=${transaction.watchedCount} qbuf=${session.queryBufferBytes} qbuf-free=0 argv-mem=0 multi-mem=${transaction.bytes} rbs=0 rbp=0 obl=0 oll=0 ` +
     `omem=${session.outputBufferBytes} tot-mem=${memory} events=r cmd=${session.lastCommand} user=default redir=-1 ` +
     `resp=${session.respVersion} lib-name=${session.libraryName} lib-ver=${session.libraryVersion} io-thread=0 ` +
@@ -21,6 +24,7 @@ export function clientLine(session: Session, monotonicMs: number): string {
 /** Redis' letters in Redis' order. */
 function flagsOf(session: Session): string {
   let flags = session.monitors ? "O" : "";
+  if (isSubscriber(session.subscriptions)) flags += "P";
   if (session.transaction.isOpen) flags += "x";
   if (session.blocked) flags += "b";
   if (session.closing) flags += "c";

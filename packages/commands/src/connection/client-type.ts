@@ -1,6 +1,7 @@
 /** The types of clients that CLIENT LIST and CLIENT KILL tell apart. */
 import type { Request } from "@headrace/resp";
 import type { Session } from "../command.ts";
+import { isSubscriber } from "../pubsub/channel-kind.ts";
 
 /** What a connection can be here; Redis' masters and replicas never show up as clients. */
 export type ClientType = "normal" | "pubsub" | "master" | "replica";
@@ -19,6 +20,6 @@ export function readClientType(request: Request, i: number): ClientType | null {
   return null;
 }
 
-export function clientTypeOf(_session: Session): ClientType {
-  return "normal";
+export function clientTypeOf(session: Session): ClientType {
+  return isSubscriber(session.subscriptions) ? "pubsub" : "normal";
 }

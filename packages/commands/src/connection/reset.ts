@@ -19,6 +19,7 @@ export const reset = defineCommand({
     session.noEvict = false;
     session.noTouch = false;
     session.replyMode = ReplyMode.on;
+    session.subscriptions.clear();
     session.respVersion = 2;
     reply.version = 2;
     reply.simple("RESET");

@@ -20,7 +20,7 @@ const HEAD_ARGUMENTS = 4;
 /** Only what runs on a shard is written. */
 export function writeShardExec(writer: ByteWriter, { queued, watchCalls, slot }: TakenTransaction): void {
   const there = queued.filter(({ record }) => record.execute !== null);
-  const writes = there.some(({ record }) => (record.flags & Flag.write) !== 0);
+  const writes = there.some(({ record }) => (record.flags & (Flag.write | Flag.pubsub)) !== 0);
   writer.latin1(`*${HEAD_ARGUMENTS + there.length}\r\n`);
   for (const word of ["EXEC", String(slot), String(watchCalls), writes ? "WRITE" : "READ"]) {
     writer.latin1(`$${word.length}\r\n${word}\r\n`);
