@@ -159,7 +159,17 @@ export class ClientConnection implements LaneOwner, ReplyOutput, Subscriber {
     this.#charge(bytes.length);
     const { nowMs: sinceMs } = this.#host;
     const mode = RequestMode.whole;
-    const fate = { mode, command, sinceMs, deadlineMs: Infinity, isBlocking: false, slot, sink: null, part: 0 };
+    const fate = {
+      mode,
+      used: NOTHING_USED,
+      command,
+      sinceMs,
+      deadlineMs: Infinity,
+      isBlocking: false,
+      slot,
+      sink: null,
+      part: 0,
+    };
     const run = new RequestRun(bytes, 0, bytes.length, 1, fate);
     run.isForAnyNode = true;
     this.lane(shardId).submit(run);
