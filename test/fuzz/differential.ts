@@ -6,7 +6,7 @@ import { bytesOf, concatBytes, latin1 } from "@headrace/bytes";
 import { commandTable } from "@headrace/commands";
 import type { JudgedClient } from "../../packages/sim/testing/judged-cluster.ts";
 import { CONTROL_NAME, divergenceRules } from "./divergence-rules.ts";
-import type { DivergenceRule } from "./divergence-rules.ts";
+import type { Asked, DivergenceRule } from "./divergence-rules.ts";
 import type { Sequence } from "./grammar.ts";
 import { OurSide } from "./ours.ts";
 import { isError, replyTree, writtenReply } from "./reply-tree.ts";
@@ -21,7 +21,7 @@ import type { RawConnection } from "./theirs.ts";
 const EPOCH_MS = 1_700_000_000_000;
 const SEQUENCE_MS = 60_000;
 /** What is asked of every stream when a sequence is over: all of its state. */
-const CLOSING_KEYS = ["s", "t", "u", "w", "x", "y"];
+const CLOSING_KEYS = ["s{k}", "t{k}", "u{k}", "w{k}", "x{k}", "y{k}"];
 const NO_REPLY = "(no reply yet)";
 
 /** Both sides of one connection. */
@@ -32,7 +32,7 @@ interface Pair {
   /** The call that both sides have not answered. */
   blocked: readonly string[] | null;
   /** Between MULTI and EXEC: what is queued. */
-  queued: (readonly string[])[] | null;
+  queued: readonly (readonly string[])[] | null;
 }
 
 export interface Difference {
@@ -50,6 +50,9 @@ class Differs extends Error {
     this.difference = difference;
   }
 }
+
+/** The rest of the sequence would compare states that are known to differ. */
+class Ended extends Error {}
 
 export class Differential {
   readonly #ours: OurSide;
@@ -114,6 +117,7 @@ export class Differential {
       return null;
     } catch (error) {
       if (error instanceof Differs) return error.difference;
+      if (error instanceof Ended) return null;
       throw error;
     } finally {
       for (const pair of this.#pairs) {
@@ -156,7 +160,9 @@ export class Differential {
       end++;
       if (mayBlock) break;
     }
-    if (commands.length === 1 && isBlocking(commands[0]!)) await this.#mayBlock(pair, first.client, commands[0]!);
+    // In a transaction nothing blocks.
+    if (commands.length === 1 && isBlocking(commands[0]!) && pair.queued === null)
+      await this.#mayBlock(pair, first.client, commands[0]!);
     else await this.#exchange(pair, first.client, commands);
     await this.#woken();
     return end;
@@ -183,12 +189,15 @@ export class Differential {
 
   async #exchange(pair: Pair, client: number, commands: readonly (readonly string[])[]): Promise<void> {
     const ours = this.#ours.exchange(pair.ours, concatBytes(commands.map(encodeRequest)), commands.length);
-    const asked = commands.map((words, i) => askedOf(words, ours[i]));
     const requests: Uint8Array[] = [];
     /** For each command: its place among the replies, −1 when it was withheld. */
     const places: number[] = [];
     let count = 0;
-    for (const each of asked) {
+    let { queued } = pair;
+    for (const [i, words] of commands.entries()) {
+      const each = askedOf(words, ours[i]);
+      const wasQueued = queued;
+      queued = nextQueue(queued, each);
       const withheld = divergenceRules.find((rule) => rule.withhold?.(each) === true);
       if (withheld === undefined) {
         places.push(count++);
@@ -197,8 +206,8 @@ export class Differential {
         places.push(-1);
         this.#tally?.addRule(withheld.name);
       }
-      for (const words of this.#repairsOf(each)) {
-        requests.push(encodeRequest(words));
+      for (const repair of this.#repairsOf(each, wasQueued)) {
+        requests.push(encodeRequest(repair));
         count++;
       }
     }
@@ -211,7 +220,15 @@ export class Differential {
     }
   }
 
-  #repairsOf(asked: ReturnType<typeof askedOf>): readonly (readonly string[])[] {
+  /** Of a transaction: for each of its commands, when it is over. */
+  #repairsOf(asked: Asked, queued: readonly (readonly string[])[] | null): readonly (readonly string[])[] {
+    if (asked.ours.text === "QUEUED") return [];
+    if (asked.command === "exec" && queued !== null && asked.ours.type === "*") {
+      const { items } = asked.ours;
+      return queued
+        .slice(0, items.length)
+        .flatMap((words, i) => this.#repairsOf({ command: nameOf(words), words, ours: items[i]!, queued: [] }, null));
+    }
     const all: (readonly string[])[] = [];
     for (const rule of divergenceRules) {
       const commands = rule.repair?.(asked) ?? [];
@@ -232,8 +249,8 @@ export class Differential {
     const [ours, theirs] = [pair.ours.replies.shift(), pair.theirs.replies.shift()];
     if (ours === undefined && theirs === undefined) pair.blocked = words;
     else this.#compare(pair, words, ours, theirs);
-    const asked = ours === undefined ? { command: nameOf(words), words, ours: blockedTree() } : askedOf(words, ours);
-    for (const repair of this.#repairsOf(asked)) await this.#control.ask(encodeRequest(repair));
+    const asked = askedOf(words, ours);
+    for (const repair of this.#repairsOf(asked, null)) await this.#control.ask(encodeRequest(repair));
   }
 
   /** Whatever was sent to the judge before has been executed and answered, if it is answered at all. */
@@ -256,10 +273,19 @@ export class Differential {
       const [ours, theirs] = [pair.ours.replies.shift(), pair.theirs.replies.shift()];
       if (ours === undefined && theirs === undefined) continue;
       const words = pair.blocked;
+      if (ours === undefined) this.#endIfWoken(replyTree(theirs!));
       pair.blocked = null;
       this.#typed.push(`(then, for ${shownRequest(words)})`);
       this.#compare(pair, words, ours, theirs);
     }
+  }
+
+  /** The judge has woken a call that we let sleep: whether a rule says so. */
+  #endIfWoken(theirs: ReplyTree): void {
+    const rule = divergenceRules.find((each) => each.wakes?.(theirs) === true);
+    if (rule === undefined) return;
+    this.#tally?.addRule(rule.name);
+    throw new Ended();
   }
 
   async #advance(ms: number): Promise<void> {
@@ -290,44 +316,35 @@ export class Differential {
     if (ours === undefined || theirs === undefined) throw this.#differs(ours, theirs);
     const command = nameOf(words);
     this.#tally?.add(command, words, pair.version, theirs);
-    if (Buffer.compare(ours, theirs) !== 0 && !this.#isExplained(pair, words, ours, theirs)) {
-      throw this.#differs(ours, theirs);
-    }
-    this.#follow(pair, command, words, ours);
+    if (Buffer.compare(ours, theirs) !== 0) this.#explain(pair, words, ours, theirs);
+    const asked = { ...askedOf(words, ours), queued: pair.queued ?? [] };
+    pair.version = nextVersion(pair.version, asked);
+    pair.queued = nextQueue(pair.queued, asked);
+    // From here on the two states would differ.
+    if (divergenceRules.some((rule) => rule.ends?.(asked) === true)) throw new Ended();
   }
 
-  #isExplained(pair: Pair, words: readonly string[], ours: Uint8Array, theirs: Uint8Array): boolean {
+  /** Throws when something differs that no rule takes out. */
+  #explain(pair: Pair, words: readonly string[], ours: Uint8Array, theirs: Uint8Array): void {
     const [mine, his] = [replyTree(ours), replyTree(theirs)];
     const used = new Set<DivergenceRule>();
-    const reconcile = (asked: readonly string[], part: ReplyTree, other: ReplyTree): void => {
+    const all = pair.queued ?? [];
+    const reconcile = (asked: readonly string[], part: ReplyTree, other: ReplyTree, queued: typeof all): void => {
       for (const rule of divergenceRules) {
-        const answered = { command: nameOf(asked), words: asked, ours: part, theirs: other };
+        const answered = { command: nameOf(asked), words: asked, ours: part, theirs: other, queued };
         if (rule.reconcile?.(answered) === true) used.add(rule);
       }
     };
-    reconcile(words, mine, his);
-    if (words[0]!.toUpperCase() === "EXEC" && pair.queued !== null && mine.type === "*" && his.type === "*") {
-      for (const [i, asked] of pair.queued.entries()) {
+    reconcile(words, mine, his, []);
+    if (words[0]!.toUpperCase() === "EXEC" && mine.type === "*" && his.type === "*") {
+      for (const [i, asked] of all.entries()) {
         const [part, other] = [mine.items[i], his.items[i]];
-        if (part !== undefined && other !== undefined) reconcile(asked, part, other);
+        if (part !== undefined && other !== undefined) reconcile(asked, part, other, all.slice(0, i));
       }
     }
-    if (writtenReply(mine) !== writtenReply(his)) return false;
+    const left = { ours: writtenReply(mine), theirs: writtenReply(his) };
+    if (left.ours !== left.theirs) throw new Differs({ typed: [...this.#typed], ...left });
     for (const { name } of used) this.#tally?.addRule(name);
-    return true;
-  }
-
-  /** What a reply says about the connection. */
-  #follow(pair: Pair, command: string | null, words: readonly string[], ours: Uint8Array): void {
-    const text = latin1(ours, 0, Math.min(ours.length, 12));
-    if (command === "hello" && text[0] !== "-" && words.length > 1) pair.version = words[1] === "3" ? 3 : 2;
-    if (command === "reset") {
-      pair.version = 2;
-      pair.queued = null;
-    }
-    if (command === "multi" && text[0] === "+") pair.queued ??= [];
-    else if (command === "exec" || command === "discard") pair.queued = null;
-    else if (text.startsWith("+QUEUED")) pair.queued?.push(words);
   }
 
   #differs(ours: Uint8Array | undefined, theirs: Uint8Array | undefined): Differs {
@@ -337,15 +354,26 @@ export class Differential {
   }
 }
 
-function askedOf(
-  words: readonly string[],
-  ours: Uint8Array | undefined,
-): {
-  command: string | null;
-  words: readonly string[];
-  ours: ReplyTree;
-} {
-  return { command: nameOf(words), words, ours: ours === undefined ? blockedTree() : replyTree(ours) };
+/** What is queued behind this reply; null: no transaction is open. */
+function nextQueue(
+  queued: readonly (readonly string[])[] | null,
+  { command, words, ours }: Asked,
+): readonly (readonly string[])[] | null {
+  if (ours.text === "QUEUED" && queued !== null) return [...queued, words];
+  if (command === "multi" && !isError(ours)) return [];
+  if (command === "exec" || command === "discard" || command === "reset") return null;
+  return queued;
+}
+
+function nextVersion(version: 2 | 3, { command, words, ours }: Asked): 2 | 3 {
+  if (isError(ours) || ours.text === "QUEUED") return version;
+  if (command === "reset") return 2;
+  if (command === "hello" && words.length > 1) return words[1] === "3" ? 3 : 2;
+  return version;
+}
+
+function askedOf(words: readonly string[], ours: Uint8Array | undefined): Asked {
+  return { command: nameOf(words), words, ours: ours === undefined ? blockedTree() : replyTree(ours), queued: [] };
 }
 
 /** Stands for a reply that has not come: no error, and nothing in it. */

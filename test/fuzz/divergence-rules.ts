@@ -5,6 +5,8 @@
  *   withhold    the judge would do what we do not: the command is not given to it, so that both states stay alike
  *   repair      commands that bring the judge's state to ours, where only the state differs
  *   reconcile   true when it has taken something out
+ *   wakes       the judge's reply to a call that sleeps on with us; the sequence is over
+ *   ends        the states differ from here on, in a way that nothing repairs: the sequence is over
  */
 import { Errors } from "@headrace/commands";
 import { fieldOf, isError, partsOf, writtenReply } from "./reply-tree.ts";
@@ -15,6 +17,8 @@ export interface Asked {
   readonly command: string | null;
   readonly words: readonly string[];
   readonly ours: ReplyTree;
+  /** Of EXEC: all its commands. Of one of these: those before it. */
+  readonly queued: readonly (readonly string[])[];
 }
 
 export interface Answered extends Asked {
@@ -28,10 +32,14 @@ export interface DivergenceRule {
   readonly withhold?: (asked: Asked) => boolean;
   readonly repair?: (asked: Asked) => readonly (readonly string[])[];
   readonly reconcile?: (answered: Answered) => boolean;
+  readonly ends?: (asked: Asked) => boolean;
+  readonly wakes?: (theirs: ReplyTree) => boolean;
 }
 
 /** Behind all entries, and not what `>` stands for. */
 const LAST_ID = "18446744073709551615-18446744073709551614";
+
+const IDMP_FIELDS = ["idmp-duration", "idmp-maxsize", "pids-tracked", "iids-tracked", "iids-added", "iids-duplicates"];
 
 /** Takes fields out of a map, or of what stands for one in RESP2. */
 function dropFields(tree: ReplyTree, names: readonly string[]): boolean {
@@ -77,6 +85,14 @@ function readers(words: readonly string[]): { keys: readonly string[]; group: st
   return null;
 }
 
+const showsConsumers = new Set([
+  "xinfo|stream",
+  "xinfo|groups",
+  "xinfo|consumers",
+  "xgroup|createconsumer",
+  "xgroup|delconsumer",
+]);
+
 export const divergenceRules: readonly DivergenceRule[] = [
   {
     name: "inactive and active-time",
@@ -92,6 +108,11 @@ export const divergenceRules: readonly DivergenceRule[] = [
     reconcile: ({ command, ours }) => command === "xinfo|stream" && dropEverywhere(ours, ["nacked-count"]),
   },
   {
+    name: "idempotent producing in XINFO STREAM",
+    line: "IDMP",
+    reconcile: ({ command, ours }) => command === "xinfo|stream" && dropFields(ours, IDMP_FIELDS),
+  },
+  {
     name: "consumers are made and seen by every call",
     line: "- XREADGROUP creates its consumer even when there is nothing to deliver",
     repair: ({ words, ours }) => {
@@ -101,6 +122,16 @@ export const divergenceRules: readonly DivergenceRule[] = [
       const { keys, group, consumer } = reader;
       // A look into a history behind its end makes the consumer and notes that it was seen.
       return [["XREADGROUP", "GROUP", group, consumer, "STREAMS", ...keys, ...keys.map(() => LAST_ID)]];
+    },
+    // Within one transaction the judge's state is not brought to ours before the end.
+    reconcile: ({ command, queued, ours, theirs }) => {
+      if (command === null || !showsConsumers.has(command) || isError(ours) || isError(theirs)) return false;
+      return queued.some((words) => readers(words) !== null) && become(ours, theirs);
+    },
+    ends: ({ command, queued }) => {
+      if (command !== "exec") return false;
+      const first = queued.findIndex((words) => readers(words) !== null);
+      return first >= 0 && queued.slice(first).some(([name]) => /^(xgroup|del|unlink|flush|rename|copy)/i.test(name!));
     },
   },
   {
@@ -137,6 +168,9 @@ export const divergenceRules: readonly DivergenceRule[] = [
       const other = streams(theirs);
       return other.length === 1 && own.includes(other[0]!) && become(ours, theirs);
     },
+    // What woke it is gone again: there is nothing to answer.
+    wakes: ({ items }) =>
+      items.length > 0 && items.at(-1)!.type === "*" && items.at(-1)!.items.at(-1)?.items.length === 0,
   },
   {
     name: "XREAD +",
@@ -170,6 +204,20 @@ export const divergenceRules: readonly DivergenceRule[] = [
     name: "XSETID below the greatest deleted id",
     line: "- XSETID refuses an id below the greatest deleted one",
     withhold: ({ command, ours }) => command === "xsetid" && ours.text === Errors.setIdBelowDeleted,
+    reconcile: ({ command, ours, theirs }) => {
+      if (command !== "xsetid" || ours.text !== Errors.setIdBelowDeleted) return false;
+      return (theirs.text === "OK" || theirs.text === Errors.setIdBelowTop) && become(ours, theirs);
+    },
+    // In a transaction it can't be withheld.
+    ends: ({ command, ours }) => command === "exec" && ours.items.some(({ text }) => text === Errors.setIdBelowDeleted),
+  },
+  {
+    name: "a transaction is about one slot",
+    line: "- A transaction is one entry of one shard's log",
+    withhold: ({ ours }) => isError(ours) && ours.text!.startsWith("CROSSSLOT "),
+    // The transaction must not be executed there either.
+    repair: ({ command, ours }) =>
+      command !== "watch" && isError(ours) && ours.text!.startsWith("CROSSSLOT ") ? [["XADD"]] : [],
   },
   {
     name: "lag and entries-read",
@@ -183,9 +231,8 @@ export const divergenceRules: readonly DivergenceRule[] = [
           const mine = fieldOf(part, name);
           const his = others[i] === undefined ? null : fieldOf(others[i], name);
           if (mine?.type !== ":" || his === null || mine.text === his.text) continue;
-          // We know it where 7.0 does not; a counter is capped, so that no lag is below 0; an empty stream has none.
-          const [own, other] = [Number(mine.text), Number(his.text)];
-          if (his.type === ":" && own >= other && other >= 0) continue;
+          // We know it where 7.0 does not; a counter is capped, so that no lag is below 0; an empty stream has none; counts go on from what was trimmed.
+          if (!":_$".includes(his.type)) continue;
           become(mine, his);
           found = true;
         }
@@ -267,7 +314,7 @@ export const divergenceRules: readonly DivergenceRule[] = [
 
 /** The connections by which the run itself speaks with both sides. */
 export const CONTROL_NAME = "control";
-const CLIENT_FIELDS = /^(id|name|db|sub|psub|multi|cmd|user|redir|resp)=/;
+const CLIENT_FIELDS = /^(id|name|db|sub|psub|cmd|user|redir|resp)=/;
 
 /** What lines about clients say of them, and not of the process and its buffers. */
 function comparableClients(lines: string): string {

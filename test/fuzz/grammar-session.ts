@@ -56,7 +56,7 @@ export const sessionEntries: readonly Entry[] = [
   { command: "client|info", weight: 3, make: words("CLIENT", "INFO") },
   {
     command: "client|list",
-    weight: 12,
+    weight: 18,
     make: seq(
       words("CLIENT", "LIST"),
       mostly(

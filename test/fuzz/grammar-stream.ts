@@ -70,7 +70,7 @@ function claimOptions({ oldId }: Streams): Part {
 
 const groupSource = (streams: Streams): Part =>
   mostly([4, pick("0", "$")], [3, streams.oldId], [0.3, pick("-", "+", "x")]);
-const entriesRead = rarely(option("ENTRIESREAD", pick("0", "1", "3", "-1", "-2", "x")));
+const entriesRead = mostly([4, nothing], [1, option("ENTRIESREAD", pick("0", "1", "3", "-1", "-2", "x"))]);
 
 export const streamEntries: readonly Entry[] = [
   {

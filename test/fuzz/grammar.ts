@@ -31,7 +31,7 @@ export const notCompared: Readonly<Record<string, string>> = {
   "command|docs": "texts of the commands' documents",
   "command|list": "the list of the commands that there are",
   command: "the list of the commands that there are",
-  cluster: "Redis answers it only with cluster-enabled",
+  "cluster|*": "Redis answers it only with cluster-enabled",
 };
 
 export function entries(): readonly Entry[] {
@@ -117,6 +117,11 @@ function isUncomparable(all: readonly Word[]): boolean {
   const [name, sub] = all;
   if (typeof name !== "string") return true;
   const lower = name.toLowerCase();
-  if (lower in notCompared) return true;
-  return typeof sub === "string" && `${lower}|${sub.toLowerCase()}` in notCompared;
+  const full = typeof sub === "string" ? `${lower}|${sub.toLowerCase()}` : lower;
+  return reasonNotCompared(findCommandByName(full) === null ? lower : full) !== null;
+}
+
+/** Why a differential run leaves the command out; null: it does not. */
+export function reasonNotCompared(command: string): string | null {
+  return notCompared[command] ?? notCompared[command.replace(/\|.*/, "|*")] ?? null;
 }

@@ -104,7 +104,7 @@ function around(reply: string, other: string): string {
   if (reply.length <= SHOWN_BYTES * 2) return JSON.stringify(reply);
   let at = 0;
   while (at < reply.length && reply[at] === other[at]) at++;
-  const from = Math.max(0, at - SHOWN_BYTES);
+  const from = Math.max(0, at - SHOWN_BYTES / 2);
   return `… from byte ${from}: ${JSON.stringify(reply.slice(from, from + SHOWN_BYTES * 2))}`;
 }
 

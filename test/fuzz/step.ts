@@ -20,8 +20,11 @@ export type Step =
   /** Milliseconds that go by. */
   | { readonly advanceMs: number };
 
+/** Letters that stand for keys; a tag keeps them in one slot, so that they may meet in a transaction. */
+const KEY_LETTERS = new Set(["s", "t", "u", "w", "x", "y"]);
+
 export function resolveWord(word: Word, place: number, nowMs: number, payload: string): string {
-  if (typeof word === "string") return word;
+  if (typeof word === "string") return KEY_LETTERS.has(word) ? `${word}{k}` : word;
   if (word.from === "payload") return payload;
   const base = { clock: nowMs, seconds: Math.floor(nowMs / 1000), place: Math.floor(place / 4) }[word.from];
   return `${word.head}${Math.max(0, base + word.add)}${word.tail}`;

@@ -1,0 +1,48 @@
+/** The tables of the differential runs are whole: every command is typed or has its reason not to be, every rule has its line. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { callableCommands, optionsOf } from "../../packages/commands/testing/command-options.ts";
+import { divergenceRules } from "./divergence-rules.ts";
+import { entries, notCompared, reasonNotCompared, sequences } from "./grammar.ts";
+import { notAsked } from "./not-asked.ts";
+import fc from "fast-check";
+
+const commands = callableCommands().map(({ name }) => name);
+
+describe("the grammar of differential runs", () => {
+  test("has each command of the table, or says why not", () => {
+    const typed = new Set(entries().map(({ command }) => command));
+    expect(commands.filter((name) => !typed.has(name) && reasonNotCompared(name) === null)).toEqual([]);
+    expect([...typed].filter((name) => reasonNotCompared(name) !== null)).toEqual([]);
+  });
+
+  test("leaves out nothing that is gone", () => {
+    const known = new Set(commands.flatMap((name) => [name, name.replace(/\|.*/, "|*")]));
+    expect(Object.keys(notCompared).filter((name) => !known.has(name))).toEqual([]);
+    for (const [name, words] of Object.entries(notAsked.words)) {
+      const record = callableCommands().find((each) => each.name === name);
+      if (record !== undefined)
+        expect(
+          words.filter((word) => optionsOf(record).includes(word)),
+          name,
+        ).not.toEqual([]);
+    }
+  });
+
+  test("makes the same sequence of the same seed", () => {
+    const sample = (): unknown => fc.sample(sequences(50), { seed: 7, numRuns: 1 });
+    expect(sample()).toEqual(sample());
+  });
+});
+
+describe("divergence rules", () => {
+  const lines = readFileSync(join(import.meta.dirname, "../../docs/divergence.md"), "utf8").split("\n");
+
+  test.each(divergenceRules.map((rule) => [rule.name, rule.line]))(
+    "%s has its line in docs/divergence.md",
+    (_name, line) => {
+      expect(lines.filter((each) => each.includes(line)).length).toBeGreaterThan(0);
+    },
+  );
+});
