@@ -272,7 +272,7 @@ export const divergenceRules: readonly DivergenceRule[] = [
   },
   {
     name: "order of CONFIG GET",
-    line: "- CONFIG GET lists",
+    line: "CONFIG GET lists its parameters",
     reconcile: ({ command, ours, theirs }) => {
       if (command !== "config|get") return false;
       const sorted = (tree: ReplyTree): ReplyTree[] => {

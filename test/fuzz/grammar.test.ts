@@ -2,10 +2,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { callableCommands, optionsOf } from "../../packages/commands/testing/command-options.ts";
+import { callableCommands } from "../../packages/commands/testing/command-options.ts";
 import { divergenceRules } from "./divergence-rules.ts";
-import { entries, notCompared, reasonNotCompared, sequences } from "./grammar.ts";
-import { notAsked } from "./not-asked.ts";
+import { entries, reasonNotCompared, sequences } from "./grammar.ts";
 import fc from "fast-check";
 
 const commands = callableCommands().map(({ name }) => name);
@@ -15,19 +14,6 @@ describe("the grammar of differential runs", () => {
     const typed = new Set(entries().map(({ command }) => command));
     expect(commands.filter((name) => !typed.has(name) && reasonNotCompared(name) === null)).toEqual([]);
     expect([...typed].filter((name) => reasonNotCompared(name) !== null)).toEqual([]);
-  });
-
-  test("leaves out nothing that is gone", () => {
-    const known = new Set(commands.flatMap((name) => [name, name.replace(/\|.*/, "|*")]));
-    expect(Object.keys(notCompared).filter((name) => !known.has(name))).toEqual([]);
-    for (const [name, words] of Object.entries(notAsked.words)) {
-      const record = callableCommands().find((each) => each.name === name);
-      if (record !== undefined)
-        expect(
-          words.filter((word) => optionsOf(record).includes(word)),
-          name,
-        ).not.toEqual([]);
-    }
   });
 
   test("makes the same sequence of the same seed", () => {
