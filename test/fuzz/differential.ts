@@ -321,7 +321,11 @@ export class Differential {
     pair.version = nextVersion(pair.version, asked);
     pair.queued = nextQueue(pair.queued, asked);
     // From here on the two states would differ.
-    if (divergenceRules.some((rule) => rule.ends?.(asked) === true)) throw new Ended();
+    const ending = divergenceRules.find((rule) => rule.ends?.(asked) === true);
+    if (ending !== undefined) {
+      this.#tally?.addRule(ending.name);
+      throw new Ended();
+    }
   }
 
   /** Throws when something differs that no rule takes out. */

@@ -3,7 +3,7 @@ import type { Entry } from "./grammar.ts";
 import { anyKey, many, maybe, mostly, nothing, one, option, pick, seq, words } from "./parts.ts";
 
 const clientName = mostly([6, pick("joe", "ann")], [1, pick("", "a b", "\u00ff")]);
-const commandName = pick("xadd", "XREAD", "get", "xgroup|create", "nosuch", "ping");
+const commandName = pick("xadd", "XREAD", "xgroup|create", "nosuch", "ping");
 
 export const sessionEntries: readonly Entry[] = [
   { command: "ping", weight: 3, make: seq(words("PING"), maybe(pick("hello", "", "\u00ff\r\n"))) },
@@ -95,7 +95,7 @@ export const sessionEntries: readonly Entry[] = [
   { command: "client|getredir", weight: 3, make: words("CLIENT", "GETREDIR") },
   {
     command: "client|kill",
-    weight: 30,
+    weight: 55,
     make: seq(
       words("CLIENT", "KILL"),
       mostly(
@@ -108,7 +108,7 @@ export const sessionEntries: readonly Entry[] = [
               option("ADDR", words("10.0.0.1:1")),
               option("LADDR", words("10.0.0.1:1")),
               seq(words("USER"), words("default"), option("ID", words("999999"))),
-              option("TYPE", one(option("MASTER"), option("REPLICA"), option("PUBSUB"), words("foo"))),
+              option("TYPE", one(option("MASTER"), option("REPLICA"), option("SLAVE"), option("PUBSUB"), words("foo"))),
               seq(option("TYPE", option("NORMAL")), option("ID", words("999999"))),
               seq(option("SKIPME", one(option("YES"), option("NO"), words("foo"))), option("ID", words("999999"))),
               option("ID", words("x")),
@@ -156,7 +156,6 @@ export const sessionEntries: readonly Entry[] = [
   },
   { command: "config|resetstat", weight: 3, make: words("CONFIG", "RESETSTAT") },
   { command: "config|help", weight: 3, make: words("CONFIG", "HELP") },
-  { command: "command|count", weight: 3, make: words("COMMAND", "COUNT") },
   { command: "command|info", weight: 3, make: seq(words("COMMAND", "INFO"), many(commandName, 1, 2)) },
   {
     command: "command|getkeys",
@@ -238,14 +237,8 @@ export const sessionEntries: readonly Entry[] = [
   { command: "latency|history", weight: 3, make: seq(words("LATENCY", "HISTORY"), words("nosuch")) },
   { command: "latency|help", weight: 3, make: words("LATENCY", "HELP") },
   { command: "config|rewrite", weight: 3, make: words("CONFIG", "REWRITE") },
-  { command: "role", weight: 3, make: words("ROLE") },
   { command: "acl|deluser", weight: 3, make: seq(words("ACL", "DELUSER"), words("nobody")) },
   { command: "acl|users", weight: 3, make: words("ACL", "USERS") },
-  {
-    command: "acl|log",
-    weight: 5,
-    make: seq(words("ACL", "LOG"), mostly([1, nothing], [2, option("RESET")], [1, pick("5", "x")])),
-  },
   { command: "acl|save", weight: 3, make: words("ACL", "SAVE") },
   { command: "acl|load", weight: 3, make: words("ACL", "LOAD") },
   { command: "acl|help", weight: 3, make: words("ACL", "HELP") },

@@ -18,6 +18,7 @@ import {
   rangeBound,
   rarely,
   seq,
+  veryLastId,
   words,
 } from "./parts.ts";
 import type { Part, Streams } from "./parts.ts";
@@ -70,7 +71,7 @@ function claimOptions({ oldId }: Streams): Part {
 
 const groupSource = (streams: Streams): Part =>
   mostly([4, pick("0", "$")], [3, streams.oldId], [0.3, pick("-", "+", "x")]);
-const entriesRead = mostly([4, nothing], [1, option("ENTRIESREAD", pick("0", "1", "3", "-1", "-2", "x"))]);
+const entriesRead = mostly([2.5, nothing], [1, option("ENTRIESREAD", pick("0", "1", "3", "-1", "-2", "x"))]);
 
 export const streamEntries: readonly Entry[] = [
   {
@@ -261,7 +262,7 @@ export const streamEntries: readonly Entry[] = [
       seq(
         words("XSETID"),
         streams.key,
-        mostly([3, streams.newId], [2, streams.oldId]),
+        mostly([6, streams.newId], [4, streams.oldId], [1, veryLastId]),
         mostly(
           [2, nothing],
           [

@@ -35,6 +35,9 @@ export const notCompared: Readonly<Record<string, string>> = {
   "client|no-touch": "Redis 7.0 does not know it",
   "command|docs": "texts of the commands' documents",
   "command|list": "the list of the commands that there are",
+  "command|count": "the list of the commands that there are",
+  "acl|log": "about failed logins of more users than there are here",
+  role: "about the process: its offset",
   command: "the list of the commands that there are",
   "cluster|*": "Redis answers it only with cluster-enabled",
   eval: "there are no scripts here",
@@ -165,6 +168,8 @@ function isUncomparable(all: readonly Word[]): boolean {
   const [name, sub] = all;
   if (typeof name !== "string") return true;
   const lower = name.toLowerCase();
+  // Without names it is the list of the commands that there are.
+  if (all.length === 2 && lower === "command" && typeof sub === "string" && sub.toLowerCase() === "info") return true;
   const full = typeof sub === "string" ? `${lower}|${sub.toLowerCase()}` : lower;
   return reasonNotCompared(findCommandByName(full) === null ? lower : full) !== null;
 }

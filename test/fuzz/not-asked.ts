@@ -1,8 +1,10 @@
 /** What stands in our tables and is not asked of redis-server 7.0.15 in a differential run, and why. */
 export const notAsked = {
-  /** Words of a command's syntax that 7.0 does not know, or that only one of the two can do. */
+  /** Words of a command's syntax that 7.0 does not know, that only one of the two can do, or that take replies away. */
   words: {
     xadd: ["ACK", "KEEPREF", "DELREF", "ACKED", "IDMP", "IDMPAUTO", "0", "1", "ALL"],
+    "client|reply": ["OFF", "SKIP"],
+    "client|kill": ["MAXAGE"],
     "client|tracking": ["ON", "REDIRECT", "PREFIX", "BCAST", "OPTIN", "OPTOUT", "NOLOOP"],
     xtrim: ["KEEPREF", "DELREF", "ACKED"],
     xread: ["MAXCOUNT", "MAXSIZE"],

@@ -4,6 +4,7 @@
  */
 import { Flag } from "../command.ts";
 import type { SessionContext } from "../command.ts";
+import { readLong } from "../args.ts";
 import { Errors, helloSyntax } from "../errors.ts";
 import { defineCommand } from "../record.ts";
 import { REDIS_VERSION } from "../server/redis-version.ts";
@@ -30,7 +31,7 @@ export const hello = defineCommand({
 function takeOptions(context: SessionContext): string | null {
   const { request, session, reply } = context;
   if (request.count === 1) return null;
-  const version = request.integer(1);
+  const version = readLong(request, 1);
   if (Number.isNaN(version)) return Errors.protocolNotInteger;
   if (version !== 2 && version !== 3) return Errors.noProto;
   let name: string | null = null;

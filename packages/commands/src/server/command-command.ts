@@ -91,7 +91,7 @@ function infoCommand(table: Table, findByName: FindByName): CommandRecord {
       reply.array(request.count - 2);
       for (let i = 2; i < request.count; i++) {
         const record = findByName(request.latin1(i));
-        if (record === null) reply.nullArray();
+        if (record === null) reply.nullBulk();
         else writeCommandInfo(reply, record);
       }
     },
