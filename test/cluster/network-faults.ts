@@ -3,7 +3,16 @@
  * there, and the simulator's checkers compare it with what the clients saw. Rounds have streams of their own, so that histories stay small.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import { ClientWork, ErrorReply, GROUP, History, ONCE_GROUP, SeededRandom, workStreams } from "@headrace/sim";
+import {
+  ClientWork,
+  ErrorReply,
+  GROUP,
+  GroupNames,
+  History,
+  ONCE_GROUP,
+  SeededRandom,
+  workStreams,
+} from "@headrace/sim";
 import type { AckLevel, Entry, FinalView, PendingRow, ReplyValue, WorkStreams } from "@headrace/sim";
 import { groupsOf, ProxiedCluster } from "@headrace/testkit";
 import { RealFaults, type RealFaultKind } from "./real-faults.ts";
@@ -136,11 +145,13 @@ class Round {
 
   #startClients(): void {
     const readersOfTen = this.#random.pick([0, 2, 5]);
+    const names = new GroupNames();
     for (let i = 0; i < CLIENTS; i++) {
       const name = `r${this.#round}c${i}`;
       const random = this.#random.fork();
       const work = new ClientWork(name, random.fork(), {
         streams: this.#streams,
+        names,
         isReader: random.chance(readersOfTen, 10),
       });
       const depth = random.pick([1, 1, 4, 8]);

@@ -8,7 +8,7 @@ import { SimByteNetwork } from "./sim-network.ts";
 import { SimClient, type AckLevel, type Operation } from "./sim-client.ts";
 import { clusterOptionsOf, SimulatedCluster, type ClusterOptions } from "./simulated-cluster.ts";
 import { Faults, type FaultChoice } from "./faults.ts";
-import { ClientWork, GROUP, ONCE_GROUP, workStreams } from "./workload.ts";
+import { ClientWork, GroupNames, GROUP, ONCE_GROUP, workStreams } from "./workload.ts";
 import { ClockChecker } from "./checkers/clocks.ts";
 import { History } from "./checkers/history.ts";
 import type { Entry, FinalView, PendingRow } from "./checkers/reading.ts";
@@ -221,11 +221,13 @@ class Run {
   #startClients(): void {
     const count = this.#options.clients ?? 6;
     const readersOfTen = this.#random.pick([0, 0, 5, 8]);
+    const names = new GroupNames();
     for (let i = 0; i < count; i++) {
       const name = `c${i}`;
       const random = this.#random.fork();
       const work = new ClientWork(name, random.fork(), {
         streams: STREAMS,
+        names,
         isReader: random.chance(readersOfTen, 10),
       });
       const depth = random.pick([1, 1, 4, 16]);

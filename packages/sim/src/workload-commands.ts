@@ -147,8 +147,8 @@ export function anyCommand(random: SeededRandom, name: string): readonly string[
   return random.pick(random.pick(themes))(random, name);
 }
 
-/** `at` grows with the run, so that clients meet at names that are new: an error that says that a group exists is a read too. */
+/** `at` numbers the names: an error that says that a group exists is a read too. */
 export function nameGroup(random: SeededRandom, at: number): readonly string[] {
   if (random.chance(1, 6)) return ["XINFO", "GROUPS", NAMED_GROUPS];
-  return ["XGROUP", "CREATE", NAMED_GROUPS, `p${Math.floor(at / 4) + random.below(3)}`, "0", "MKSTREAM"];
+  return ["XGROUP", "CREATE", NAMED_GROUPS, `p${at}`, "0", "MKSTREAM"];
 }

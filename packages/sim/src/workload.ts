@@ -87,7 +87,7 @@ const writers: readonly WorkRow[] = [
   { weight: 1, make: (work) => ["EXISTS", work.deleted()] },
   { weight: 4, make: (work) => ["ECHO", work.payload()] },
   { weight: 8, make: (work, random) => anyCommand(random, work.name) },
-  { weight: 4, make: (work, random) => work.nameGroup(random) },
+  { weight: 6, make: (work, random) => work.nameGroup(random) },
 ];
 
 const readers: readonly WorkRow[] = [
@@ -98,8 +98,23 @@ const readers: readonly WorkRow[] = [
   { weight: 2, make: (work, random) => work.readOver(random) },
   { weight: 1, make: (work, random) => ["XRANGE", random.chance(1, 2) ? work.trimmed() : work.deleted(), "-", "+"] },
   { weight: 1, make: (work) => ["XPENDING", work.grouped(), GROUP, "-", "+", "1000"] },
-  { weight: 1, make: (work, random) => work.nameGroup(random) },
+  { weight: 2, make: (work, random) => work.nameGroup(random) },
 ];
+
+/** How often all clients together ask for a name before the next one is taken. */
+const ASKS_PER_NAME = 6;
+
+/**
+ * The name of the group that all clients are at. They ask for it at about the same time: whoever is told that it exists learns that from a write that
+ * was made a moment ago, which is the one that may not be committed yet.
+ */
+export class GroupNames {
+  #asked = 0;
+
+  next(): number {
+    return Math.floor(this.#asked++ / ASKS_PER_NAME);
+  }
+}
 
 /** Makes the requests of one client. */
 export class ClientWork {
@@ -108,8 +123,8 @@ export class ClientWork {
   readonly #random: SeededRandom;
   readonly #table: readonly WorkRow[];
   readonly #weights: number;
+  readonly #names: GroupNames;
   #serial = 0;
-  #named = 0;
   /** Delivered to this consumer and not acknowledged by it: stream → ids. */
   readonly #mine: Map<string, string[]> = new Map();
   /** Seen in a pending list: stream → ids of others. */
@@ -121,10 +136,11 @@ export class ClientWork {
   constructor(
     name: string,
     random: SeededRandom,
-    options: { readonly streams: WorkStreams; readonly isReader: boolean },
+    options: { readonly streams: WorkStreams; readonly names: GroupNames; readonly isReader: boolean },
   ) {
     this.name = name;
     this.streams = options.streams;
+    this.#names = options.names;
     this.#random = random;
     this.#table = options.isReader ? readers : writers;
     this.#weights = this.#table.reduce((sum, { weight }) => sum + weight, 0);
@@ -226,7 +242,7 @@ export class ClientWork {
   }
 
   nameGroup(random: SeededRandom): readonly string[] {
-    return nameGroup(random, this.#named++);
+    return nameGroup(random, this.#names.next());
   }
 
   acknowledge(stream: string): readonly string[] {
