@@ -204,7 +204,10 @@ export class ClientConnection implements LaneOwner, ReplyOutput, Subscriber {
   answer(bytes: Uint8Array, start: number, end: number): void {
     this.closeRun();
     if (this.replies.isEmpty) {
-      if (!this.replies.isSilent) this.append(bytes, start, end);
+      if (this.replies.isSilent) return;
+      // What leaves as it is must not change until it has left.
+      if (end - start >= DIRECT_BYTES) this.append(copyOf(bytes, start, end), 0, end - start);
+      else this.append(bytes, start, end);
       return;
     }
     const slot = new ReplySlot(1);

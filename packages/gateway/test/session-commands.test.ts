@@ -12,6 +12,15 @@ function lineOf(info: string, name: string): string | undefined {
 }
 
 describe("session commands", () => {
+  test("a large reply made here is not written over by the next one", () => {
+    const cluster = new TestCluster();
+    const client = cluster.client();
+    const [first, second] = ["x".repeat(20_000), "y".repeat(5000)];
+    client.sendRaw(respOf(["ECHO", first]) + respOf(["ECHO", second]));
+    cluster.world.run();
+    expect(client.take()).toBe(`$20000|${first}|$5000|${second}|`);
+  });
+
   test("the handshakes of ioredis, node-redis and redis-py pass", () => {
     const cluster = new TestCluster();
     const client = cluster.client();

@@ -58,6 +58,8 @@ const states: readonly string[] = [
   "early ack lost",
   "read before the writer knew",
   "WAIT vouched for early acks",
+  "compared by WATCH and set",
+  "compared by WATCH and not set",
 ];
 
 const replies: readonly string[] = [
@@ -97,6 +99,13 @@ const replies: readonly string[] = [
   "WAITAOF answered",
   "WAITAOF -UNCERTAIN",
   "ECHO answered",
+  "MULTI answered",
+  "WATCH answered",
+  "UNWATCH answered",
+  "EXEC answered",
+  "EXEC nil",
+  "EXEC -UNCERTAIN",
+  "EXEC -CLUSTERDOWN",
 ];
 
 export const mustBeReached: readonly string[] = [

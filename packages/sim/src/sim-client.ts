@@ -12,6 +12,10 @@ import { replyValue, type ReplyValue } from "./reply-value.ts";
 export interface Operation {
   readonly client: string;
   readonly args: readonly string[];
+  /** Of an EXEC: what was queued before it. */
+  readonly parts?: readonly (readonly string[])[];
+  /** It stands behind MULTI: its reply says nothing of what it does. */
+  readonly isQueued?: boolean;
   /** Level of a write: the command's own, else its connection's. Only ALL promises anything. */
   readonly ack: AckLevel;
   /** Counts the client's connections: WAIT speaks of the writes of one. */
@@ -70,10 +74,16 @@ export class SimClient {
     return this.#waiting.length;
   }
 
-  send(args: readonly string[]): Operation {
+  /** Counts the connections, the present one included. */
+  get connections(): number {
+    return this.#connections;
+  }
+
+  send(args: readonly string[], more: Partial<Pick<Operation, "parts" | "isQueued">> = {}): Operation {
     const operation: Operation = {
       client: this.name,
       args,
+      ...more,
       ack: args[0] === "XADD" && args[2] === "ACK" ? (args[3] as AckLevel) : this.#ack,
       connection: this.#connections,
       invokedStep: this.#loop.steps,

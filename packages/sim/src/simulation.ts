@@ -8,10 +8,12 @@ import { SimByteNetwork } from "./sim-network.ts";
 import { SimClient, type AckLevel, type Operation } from "./sim-client.ts";
 import { clusterOptionsOf, SimulatedCluster, type ClusterOptions } from "./simulated-cluster.ts";
 import { Faults, type FaultChoice } from "./faults.ts";
+import { CHAIN, PAIR, TransactionWork } from "./transaction-work.ts";
 import { ClientWork, GroupNames, GROUP, ONCE_GROUP, workStreams } from "./workload.ts";
 import { ClockChecker } from "./checkers/clocks.ts";
 import { History } from "./checkers/history.ts";
 import type { Entry, FinalView, PendingRow } from "./checkers/reading.ts";
+import type { TransactionView } from "./checkers/transactions.ts";
 import { MetadataChecker } from "./checkers/metadata.ts";
 import { RaftSafety } from "./checkers/raft-safety.ts";
 import { ReplicaChecker } from "./checkers/replicas.ts";
@@ -232,16 +234,20 @@ class Run {
       });
       const depth = random.pick([1, 1, 4, 16]);
       const ack = random.pick<AckLevel>(["ALL", "ALL", "1", "0"]);
+      let transactions: TransactionWork | null = null;
       const client = this.#client(name, i, ack, (operation) => {
         this.#history.add(operation);
         work.heard(operation);
+        if (this.#working) transactions?.heard(operation);
       });
+      transactions = new TransactionWork(client, random.fork());
       this.#clients.push(client);
       const turn = (): void => {
         if (this.#working)
           this.#loop.after(random.below(CLIENT_PAUSE_MAX_MS * 10) / 10, "client", this.#clientLife, name, turn);
         if (!this.#working) return;
         if (random.chance(1, 400)) client.drop();
+        if (client.openRequests < 64) transactions.turn();
         for (let n = random.between(1, depth); n > 0 && client.openRequests < 64; n--) {
           const operation = client.send(work.next());
           if (!operation.open) break;
@@ -282,8 +288,11 @@ class Run {
       );
       drained.set(stream, this.#drain(client, stream));
     }
+    const whole = (stream: string): readonly Entry[] =>
+      this.#insist(client, ["XRANGE", stream, "-", "+"], Array.isArray) as never;
+    const transactions: TransactionView = { pair: [whole(PAIR[0]), whole(PAIR[1])], chain: whole(CHAIN) };
     this.#awaitEqualReplicas();
-    return { entries, pending, drained };
+    return { entries, pending, drained, transactions };
   }
 
   /** What the group had not handed out. Nothing is asked twice: with everything healed no answer may be lost. */

@@ -115,6 +115,8 @@ const onConnection: readonly Make[] = [
   () => ["READWRITE"],
   () => ["ASKING"],
   () => ["QUIT"],
+  () => ["EXEC"],
+  () => ["DISCARD"],
 ];
 
 /** What clients get wrong. */

@@ -18,6 +18,7 @@ import {
   payloadOf,
   streamsRead,
 } from "./reading.ts";
+import { checkTransactions, type TransactionView } from "./transactions.ts";
 import { checkWaits } from "./waits.ts";
 
 /** Where an entry was met in the log: seen by the simulator from outside the program. */
@@ -33,6 +34,10 @@ export class History {
   readonly classes: Map<string, number> = new Map();
 
   add(operation: Operation): void {
+    if (operation.isQueued === true) {
+      checkQueued(operation);
+      return;
+    }
     this.#operations.push(operation);
     this.#classify(operation);
     checkShape(operation);
@@ -54,6 +59,7 @@ export class History {
     this.#countMany("WAIT vouched for early acks", checkWaits(this.#operations, isLost).vouched);
     this.#countReadsOfTheUnknown();
     this.#countMany("BUSYGROUP judged as a read", checkGroupNames(this.#operations));
+    if (final.transactions !== undefined) this.#checkTransactions(final.transactions, placements);
     for (const entries of streams.values()) entries.check();
     for (const [stream, operations] of byStream) {
       if (kindOf(stream) !== "s") continue;
@@ -183,6 +189,12 @@ export class History {
     }
   }
 
+  #checkTransactions(final: TransactionView, placements: ReadonlyMap<string, Placement>): void {
+    const { chained, aborted } = checkTransactions(this.#operations, final, placements);
+    this.#countMany("compared by WATCH and set", chained);
+    this.#countMany("compared by WATCH and not set", aborted);
+  }
+
   /** What survives is a prefix of each leadership (I16): nothing is there that was logged behind a lost write in the same term. */
   #checkPrefix(
     there: ReadonlySet<string>,
@@ -212,6 +224,12 @@ function payloadsOf(final: FinalView): Set<string> {
   const payloads = new Set<string>();
   for (const entries of final.entries.values()) for (const [, fields] of entries) payloads.add(fields[1]!);
   return payloads;
+}
+
+/** Nothing that is queued here is wrong. */
+function checkQueued({ client, args, reply }: Operation): void {
+  if (reply === undefined || reply === "QUEUED") return;
+  throw new Error(`${client}: ${args.join(" ")} inside MULTI was answered ${JSON.stringify(reply)}`);
 }
 
 /** The reply is one that this request can have: were two replies of a client exchanged, it shows here. */

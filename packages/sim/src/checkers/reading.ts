@@ -1,6 +1,7 @@
 /** What requests and replies say about streams: shared by the checkers, which never look at the program itself. */
 import { ErrorReply } from "../reply-value.ts";
 import type { Operation } from "../sim-client.ts";
+import type { TransactionView } from "./transactions.ts";
 
 export type Entry = readonly [id: string, fields: readonly string[]];
 
@@ -11,6 +12,8 @@ export interface FinalView {
   readonly pending: ReadonlyMap<string, readonly PendingRow[]>;
   /** stream → ids that the group had not handed out yet, in the order in which the drain got them. */
   readonly drained: ReadonlyMap<string, readonly string[]>;
+  /** Where nobody wrote in transactions: left out. */
+  readonly transactions?: TransactionView;
 }
 
 export interface PendingRow {
@@ -27,9 +30,9 @@ export function kindOf(stream: string): StreamKind {
   return letter === "t" || letter === "d" ? letter : "s";
 }
 
-/** Nobody judges what is in it: anything may happen to it (workload-commands.ts). */
+/** Nobody judges what is in it, as anything may happen to it (workload-commands.ts), or it has a judge of its own (transactions.ts). */
 export function isFree(stream: string): boolean {
-  return stream.startsWith("x") || stream.startsWith("g");
+  return /^[xgyw]/.test(stream);
 }
 
 export const NEVER: number = Number.POSITIVE_INFINITY;
