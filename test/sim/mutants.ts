@@ -375,7 +375,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a transaction is sliced over two entries",
     file: "packages/node/src/transactions.ts",
-    find: "      for (let i = 0; i < count; i++) roomBytes = this.#runPart(progress, this.#part(request, i)!, roomBytes, needs);",
+    find: "      for (let i = 0; i < count; i++) roomBytes = this.#runPart(this.#part(request, i)!, roomBytes, needs);",
     replace: [
       "      for (let i = 0; i < count; i++) {",
       "        if (i > 0) {",
@@ -383,7 +383,7 @@ export const mutants: readonly Mutant[] = [
       "          this.#batch.open(request);",
       "          this.#state.setOrigin(progress.lane.session, number);",
       "        }",
-      "        roomBytes = this.#runPart(progress, this.#part(request, i)!, roomBytes, needs);",
+      "        roomBytes = this.#runPart(this.#part(request, i)!, roomBytes, needs);",
       "      }",
     ].join("\n"),
     invariant: "I14",

@@ -206,7 +206,7 @@ export class Dispatcher implements TransactionHost {
   }
 
   #route(client: ClientConnection, entry: CommandEntry, request: Request): void {
-    if (entry.path === Path.exec) this.#transactions.exec(client);
+    if (entry.path === Path.exec) this.#transactions.exec(client, entry);
     else if (entry.path === Path.watch) this.#transactions.watch(client, entry, request);
     else if (entry.path === Path.wait) this.#wait(client, entry, request, null);
     else if (entry.path === Path.allShards) this.#toAllShards(client, entry, request);
@@ -430,6 +430,13 @@ export class Dispatcher implements TransactionHost {
     const run = (): void => this.withRequest(bytes, (request) => this.#runHandler(client, entry, request, done));
     if (entry.readsShardNumbers) this.#rooms.shardNumbers.refresh(client, this.localShardIds(), run);
     else run();
+  }
+
+  noteCall(client: ClientConnection, { record, bytes }: QueuedCommand): void {
+    const { core, monitors } = this.#rooms;
+    core.statistics.calls[this.entries.of(record).index]!++;
+    client.session.commandCount++;
+    if (monitors.isAny) this.withRequest(bytes, (request) => monitors.show(record, request, client));
   }
 
   noteReply(record: CommandRecord, bytes: Uint8Array, start: number, end: number): void {

@@ -15,6 +15,8 @@ const MINUS = 45;
 export interface ExecHost {
   /** Answers a command that runs here; `done` gets its reply, perhaps in a later event. */
   answerInside(client: ClientConnection, queued: QueuedCommand, done: (reply: Uint8Array) => void): void;
+  /** Counts a command that EXEC carries out, and shows it to who monitors. */
+  noteCall(client: ClientConnection, queued: QueuedCommand): void;
   /** Counts the reply of a command. */
   noteReply(record: CommandRecord, bytes: Uint8Array, start: number, end: number): void;
 }

@@ -6,6 +6,7 @@
 import { asciiBytes, ByteWriter, copyOf } from "@headrace/bytes";
 import { Errors, execAbortedBy, Flag, NO_SLOT, slotOfKeys, writeShardExec } from "@headrace/commands";
 import type { TakenTransaction } from "@headrace/commands";
+import { RequestMode } from "@headrace/link";
 import type { Request } from "@headrace/resp";
 import type { ClientConnection } from "./client-connection.ts";
 import { Path } from "./command-entry.ts";
@@ -110,7 +111,7 @@ export class Transactions {
   }
 
   /** EXEC; the placement is known. */
-  exec(client: ClientConnection): void {
+  exec(client: ClientConnection, entry: CommandEntry): void {
     const { transaction } = client.session;
     const { watchSlot } = transaction;
     const refused = transaction.refusal();
@@ -127,8 +128,8 @@ export class Transactions {
       return;
     }
     const { queued, watchCalls, slot } = taken;
-    const { router, statistics } = this.#core;
-    for (const { record } of queued) statistics.calls[this.#host.entries.of(record).index]!++;
+    const { router } = this.#core;
+    for (const each of queued) this.#host.noteCall(client, each);
     const replySlot = client.reserve();
     const reply = new ExecReply(client, replySlot, this.#host, queued);
     if (reply.hasOwn) client.barrier = true;
@@ -140,7 +141,7 @@ export class Transactions {
     const shardId = slot >= 0 ? router.placement!.shardOf(slot) : (shardIds[0] ?? router.shardIds()[0]!);
     const writer = new ByteWriter(1024);
     writeShardExec(writer, taken);
-    client.partToShard(shardId, writer.take(0), reply, 0);
+    client.partToShard(shardId, writer.take(0), reply, 0, RequestMode.whole, false, entry.index);
   }
 
   /** Placement and leaders may have changed since the commands were queued. */
@@ -151,8 +152,8 @@ export class Transactions {
   }
 }
 
-function hasKeys(entry: CommandEntry): boolean {
-  return entry.path === Path.oneKey || entry.path === Path.keys || entry.path === Path.fanOutKeys;
+function hasKeys({ path }: CommandEntry): boolean {
+  return path === Path.oneKey || path === Path.keys || path === Path.fanOutKeys || path === Path.streams;
 }
 
 function isKeyspaceWide(entry: CommandEntry): boolean {
