@@ -9,7 +9,7 @@ import {
   GROUP,
   GroupNames,
   History,
-  ONCE_GROUP,
+  preparations,
   SeededRandom,
   workStreams,
 } from "@headrace/sim";
@@ -100,14 +100,12 @@ class Round {
   async run(): Promise<History> {
     const quiet = this.#client("admin", 0, "ALL", () => undefined);
     try {
-      for (const stream of this.#streams.grouped) {
-        for (const group of [GROUP, ONCE_GROUP]) {
-          await this.#insist(
-            quiet,
-            ["XGROUP", "CREATE", stream, group, "0", "MKSTREAM"],
-            (reply) => reply === "OK" || (reply instanceof ErrorReply && reply.code === "BUSYGROUP"),
-          );
-        }
+      for (const request of preparations(this.#streams)) {
+        await this.#insist(
+          quiet,
+          request,
+          (reply) => reply === "OK" || (reply instanceof ErrorReply && reply.code === "BUSYGROUP"),
+        );
       }
       this.#startClients();
       this.faults.start();
@@ -214,7 +212,10 @@ class Round {
     const entries = new Map<string, readonly Entry[]>();
     const pending = new Map<string, readonly PendingRow[]>();
     const drained = new Map<string, readonly string[]>();
-    const { grouped, trimmed, deleted } = this.#streams;
+    const { grouped, trimmed, deleted, idempotent } = this.#streams;
+    for (const stream of idempotent) {
+      entries.set(stream, (await this.#insist(client, ["XRANGE", stream, "-", "+"], Array.isArray)) as never);
+    }
     for (const stream of [...grouped, ...trimmed, ...deleted]) {
       await this.#insist(client, ["XADD", `${stream}end`, "*", "p", "end"], (reply) => typeof reply === "string");
       entries.set(stream, (await this.#insist(client, ["XRANGE", stream, "-", "+"], Array.isArray)) as never);

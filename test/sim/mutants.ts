@@ -303,6 +303,14 @@ export const mutants: readonly Mutant[] = [
     tier: "long",
   },
   {
+    name: "a rollback forgets the idempotent ids",
+    file: "packages/engine/src/state-rollback.ts",
+    find: "if (touched.idempotence) restoreSettings(stream, parts, header, meter);\n  else stream.ackLevel = header.ackLevel;",
+    replace: "stream.ackLevel = header.ackLevel;",
+    invariant: "I9",
+    tier: "long",
+  },
+  {
     name: "the checkpoint row is ahead of its rows",
     file: "packages/node/src/checkpoint.ts",
     find: ["      index: capture.index,", "      term,"].join("\n"),
@@ -548,6 +556,14 @@ export const mutants: readonly Mutant[] = [
     replace: "if (seen++ >= run.answered) next = this.#mayWrite(run, request) && run.sentAtMs < 0 ? 2 : 1;",
     invariant: "I20",
     tier: "test",
+  },
+  {
+    name: "an idempotent id that is known adds again",
+    file: "packages/commands/src/stream/xadd.ts",
+    find: "const known = hasIid ? knownEntry(context, options, existing) : null;",
+    replace: "const known = hasIid ? knownEntry(context, options, null) : null;",
+    invariant: "I20",
+    tier: "long",
   },
   {
     name: "messages of a term leave before the vote is synced",

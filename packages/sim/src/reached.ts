@@ -60,6 +60,7 @@ const states: readonly string[] = [
   "WAIT vouched for early acks",
   "compared by WATCH and set",
   "compared by WATCH and not set",
+  "message sent again and answered with its entry",
 ];
 
 const replies: readonly string[] = [

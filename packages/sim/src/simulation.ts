@@ -9,7 +9,7 @@ import { SimClient, type AckLevel, type Operation } from "./sim-client.ts";
 import { clusterOptionsOf, SimulatedCluster, type ClusterOptions } from "./simulated-cluster.ts";
 import { Faults, type FaultChoice } from "./faults.ts";
 import { CHAIN, PAIR, TransactionWork } from "./transaction-work.ts";
-import { ClientWork, GroupNames, GROUP, ONCE_GROUP, workStreams } from "./workload.ts";
+import { ClientWork, GroupNames, GROUP, preparations, workStreams } from "./workload.ts";
 import { ClockChecker } from "./checkers/clocks.ts";
 import { History } from "./checkers/history.ts";
 import type { Entry, FinalView, PendingRow } from "./checkers/reading.ts";
@@ -209,14 +209,12 @@ class Run {
   }
 
   #prepare(client: SimClient): void {
-    for (const stream of STREAMS.grouped) {
-      for (const group of [GROUP, ONCE_GROUP]) {
-        this.#insist(
-          client,
-          ["XGROUP", "CREATE", stream, group, "0", "MKSTREAM"],
-          (reply) => reply === "OK" || (reply instanceof ErrorReply && reply.code === "BUSYGROUP"),
-        );
-      }
+    for (const request of preparations(STREAMS)) {
+      this.#insist(
+        client,
+        request,
+        (reply) => reply === "OK" || (reply instanceof ErrorReply && reply.code === "BUSYGROUP"),
+      );
     }
   }
 
@@ -272,6 +270,9 @@ class Run {
     const entries = new Map<string, readonly Entry[]>();
     const pending = new Map<string, readonly PendingRow[]>();
     const drained = new Map<string, readonly string[]>();
+    for (const stream of STREAMS.idempotent) {
+      entries.set(stream, this.#insist(client, ["XRANGE", stream, "-", "+"], Array.isArray) as never);
+    }
     for (const stream of [...STREAMS.grouped, ...STREAMS.trimmed, ...STREAMS.deleted]) {
       this.#insist(client, ["XADD", `${stream}end`, "*", "p", `end ${stream}`], (reply) => typeof reply === "string");
       entries.set(stream, this.#insist(client, ["XRANGE", stream, "-", "+"], Array.isArray) as never);

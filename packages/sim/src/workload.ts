@@ -18,6 +18,8 @@ export interface WorkStreams {
   readonly trimmed: readonly string[];
   /** Deleted as a whole now and then. */
   readonly deleted: readonly string[];
+  /** Messages are sent again and again under their own ids (XADD IDMP); nothing is ever removed. */
+  readonly idempotent: readonly string[];
   /** Nobody ever makes it. */
   readonly missing: string;
 }
@@ -28,9 +30,26 @@ export function workStreams(round: string = ""): WorkStreams {
     grouped: ["a", "b", "c", "d"].map((tag) => `s${round}:{${tag}}`),
     trimmed: ["a", "b"].map((tag) => `t${round}:{${tag}}`),
     deleted: ["a", "b"].map((tag) => `d${round}:{${tag}}`),
+    idempotent: ["a", "c"].map((tag) => `i${round}:{${tag}}`),
     missing: `n${round}:{a}`,
   };
 }
+
+/** What has to be there before clients begin: each answers OK, or BUSYGROUP when it was done before. */
+export function preparations(streams: WorkStreams): readonly (readonly string[])[] {
+  const groups = streams.grouped.flatMap((stream) =>
+    [GROUP, ONCE_GROUP].map((group) => ["XGROUP", "CREATE", stream, group, "0", "MKSTREAM"]),
+  );
+  const windows = streams.idempotent.flatMap((stream) => [
+    ["XGROUP", "CREATE", stream, GROUP, "0", "MKSTREAM"],
+    // No message leaves it while a run lasts, whatever becomes of clocks.
+    ["XCFGSET", stream, "IDMP-DURATION", "86400", "IDMP-MAXSIZE", "10000"],
+  ]);
+  return [...groups, ...windows];
+}
+
+/** Messages that a client may send again. */
+const MESSAGES_KEPT = 8;
 
 const TRIM_LIMITS = ["5", "20", "60"];
 
@@ -85,6 +104,8 @@ const writers: readonly WorkRow[] = [
   { weight: 1, make: (work, random) => [random.pick(["DEL", "UNLINK"]), work.deleted()] },
   { weight: 3, make: (work) => ["XRANGE", work.deleted(), "-", "+"] },
   { weight: 1, make: (work) => ["EXISTS", work.deleted()] },
+  { weight: 7, make: (work, random) => work.addOnce(random) },
+  { weight: 2, make: (work, random) => ["XRANGE", random.pick(work.streams.idempotent), "-", "+"] },
   { weight: 4, make: (work) => ["ECHO", work.payload()] },
   { weight: 8, make: (work, random) => anyCommand(random, work.name) },
   { weight: 6, make: (work, random) => work.nameGroup(random) },
@@ -94,6 +115,7 @@ const readers: readonly WorkRow[] = [
   { weight: 4, make: (work) => ["XRANGE", work.grouped(), "-", "+"] },
   { weight: 4, make: (work) => ["XREVRANGE", work.grouped(), "+", "-", "COUNT", "1"] },
   { weight: 1, make: (work) => ["XLEN", work.grouped()] },
+  { weight: 1, make: (work, random) => ["XRANGE", random.pick(work.streams.idempotent), "-", "+"] },
   { weight: 1, make: (work) => ["XREAD", "COUNT", "10", "STREAMS", work.grouped(), "0"] },
   { weight: 2, make: (work, random) => work.readOver(random) },
   { weight: 1, make: (work, random) => ["XRANGE", random.chance(1, 2) ? work.trimmed() : work.deleted(), "-", "+"] },
@@ -129,6 +151,9 @@ export class ClientWork {
   readonly #mine: Map<string, string[]> = new Map();
   /** Seen in a pending list: stream → ids of others. */
   readonly #others: Map<string, string[]> = new Map();
+  /** Sent to the idempotent streams, the last ones. */
+  readonly #messages: { readonly stream: string; readonly name: string; readonly isAuto: boolean; attempts: number }[] =
+    [];
   /** Added by this client and not deleted by it. */
   readonly #added: Map<string, string[]> = new Map();
 
@@ -187,6 +212,22 @@ export class ClientWork {
 
   add(stream: string): readonly string[] {
     return ["XADD", stream, ...this.#ack(), "*", "p", this.payload()];
+  }
+
+  /** A new message, or one of the last few again, whatever has become of it: that is what its id is for. */
+  addOnce(random: SeededRandom): readonly string[] {
+    const again = this.#messages.length > 0 && random.chance(3, 5);
+    if (!again) {
+      const stream = random.pick(this.streams.idempotent);
+      this.#messages.push({ stream, name: this.payload(), isAuto: random.chance(1, 3), attempts: 0 });
+      if (this.#messages.length > MESSAGES_KEPT) this.#messages.shift();
+    }
+    const message = again ? random.pick(this.#messages) : this.#messages.at(-1)!;
+    const { stream, name, isAuto } = message;
+    const iid = isAuto ? ["IDMPAUTO", this.name] : ["IDMP", this.name, name];
+    // Attempts under one iid may have other fields: the first one's count. IDMPAUTO's iid is the fields.
+    const payload = isAuto ? name : `${name}#${++message.attempts}`;
+    return ["XADD", stream, ...this.#ack(), ...iid, "*", "p", payload];
   }
 
   /** `~` leaves more than the limit, never less. */

@@ -7,6 +7,7 @@ import type { Operation } from "../sim-client.ts";
 import { StreamEntries } from "./entries.ts";
 import { checkGroupNames } from "./group-names.ts";
 import { GroupHistory } from "./groups.ts";
+import { checkIdempotence } from "./idempotence.ts";
 import {
   compareIds,
   entriesRead,
@@ -60,6 +61,10 @@ export class History {
     this.#countReadsOfTheUnknown();
     this.#countMany("BUSYGROUP judged as a read", checkGroupNames(this.#operations));
     if (final.transactions !== undefined) this.#checkTransactions(final.transactions, placements);
+    this.#countMany(
+      "message sent again and answered with its entry",
+      checkIdempotence(this.#operations, final.entries),
+    );
     for (const entries of streams.values()) entries.check();
     for (const [stream, operations] of byStream) {
       if (kindOf(stream) !== "s") continue;
@@ -222,7 +227,9 @@ export class History {
 
 function payloadsOf(final: FinalView): Set<string> {
   const payloads = new Set<string>();
-  for (const entries of final.entries.values()) for (const [, fields] of entries) payloads.add(fields[1]!);
+  for (const [stream, entries] of final.entries) {
+    if (!isFree(stream)) for (const [, fields] of entries) payloads.add(fields[1]!);
+  }
   return payloads;
 }
 

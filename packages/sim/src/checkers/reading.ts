@@ -30,9 +30,10 @@ export function kindOf(stream: string): StreamKind {
   return letter === "t" || letter === "d" ? letter : "s";
 }
 
-/** Nobody judges what is in it, as anything may happen to it (workload-commands.ts), or it has a judge of its own (transactions.ts). */
+/** Nobody judges what is in it, as anything may happen to it (workload-commands.ts), or it has a judge of its own (group-names.ts, idempotence.ts,
+ * transactions.ts). */
 export function isFree(stream: string): boolean {
-  return /^[xgyw]/.test(stream);
+  return /^[xgyiw]/.test(stream);
 }
 
 export const NEVER: number = Number.POSITIVE_INFINITY;
