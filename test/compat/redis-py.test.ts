@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { LocalCluster } from "@headrace/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startRedis } from "./redis-judge.ts";
+import { RedisConnection, startRedis } from "./redis-judge.ts";
 import type { RedisServer } from "./redis-judge.ts";
 
 /** Debian's own interpreter: another one first on the PATH does not have Debian's packages. */
@@ -43,6 +43,23 @@ print(r.xreadgroup(group, "bob", {key: ">"}, count=5, block=10000) if r.xlen(key
 print(r.xtrim(key, maxlen=1, approximate=False), r.delete(key, "{py}:many"), r.exists(key))
 `;
 
+/** Keys of all shards; the same whichever door is taken. */
+const clusterProgram = `
+import sys
+from redis.cluster import RedisCluster
+r = RedisCluster(host="127.0.0.1", port=int(sys.argv[1]), decode_responses=True)
+prefix = sys.argv[2]
+for i in range(30):
+    key, group = "%s:%d" % (prefix, i), "packers"
+    entry = r.xadd(key, {"item": str(i)}, id="1-0")
+    r.xgroup_create(key, group, id="0")
+    [[name, [[got, fields]]]] = r.xreadgroup(group, "ann", {key: ">"}, count=3)
+    assert (name, got, fields) == (key, entry, {"item": str(i)}), (name, got, fields)
+    assert r.xack(key, group, got) == 1 and r.xlen(key) == 1
+print(sum(r.xlen("%s:%d" % (prefix, i)) for i in range(30)), r.cluster_keyslot("123456789"))
+print(r.delete(*["%s:%d" % (prefix, i) for i in range(1)]))
+`;
+
 let redis: RedisServer;
 let cluster: LocalCluster;
 
@@ -62,4 +79,16 @@ test("a group's round in redis-py prints what it prints beside redis-server", ()
   );
   expect(theirs).toContain("BUSYGROUP");
   expect(ours).toBe(theirs);
+});
+
+test("its cluster client works on keys of all shards, directly against the nodes and through a gateway that says that it may", async () => {
+  const run = (port: number, prefix: string): string =>
+    execFileSync(PYTHON, ["-c", clusterProgram, String(port), prefix], { encoding: "utf8", timeout: 60_000 });
+  expect(run(cluster.places().nodes[0]!.dataPort, "direct")).toBe("30 12739\n1\n");
+  const gateway = await RedisConnection.open(cluster.port);
+  // This version of redis-py looks into INFO before it asks CLUSTER SLOTS.
+  expect(await gateway.ask("CONFIG SET cluster-enabled yes")).toBe("OK");
+  expect(run(cluster.port, "gateway")).toBe("30 12739\n1\n");
+  expect(await gateway.ask("CONFIG SET cluster-enabled no")).toBe("OK");
+  gateway.close();
 });

@@ -39,6 +39,7 @@ export const Flag = {
   /** Refused inside MULTI. */
   noMulti: 16_384,
   skipSlowlog: 32_768,
+  noAsyncLoading: 131_072,
   /** MONITOR does not show it: it holds secrets, or is shown in another way. Admin commands are left out too. */
   skipMonitor: 65_536,
 } as const;
@@ -91,8 +92,6 @@ export interface CommandRecord {
   readonly syntax: string;
   /** Types of its words where they are not what they mostly are. */
   readonly argumentTypes: Readonly<Record<string, ArgumentType>>;
-  /** Versions and what changed in them, for COMMAND DOCS. */
-  readonly history: readonly (readonly [version: string, change: string])[];
   readonly keys: KeySpec | null;
   /** ACL categories beside those that follow from the flags, without `@`. */
   readonly categories: readonly string[];
@@ -231,8 +230,10 @@ export interface ShardView {
     readonly to: number;
   }[];
   readonly nodes: readonly NodeView[];
-  /** Node id of the leader, 0 when unknown. */
+  /** Node id of the leader, 0 when unknown; a gateway's own id is 0 too. */
   readonly leaderNodeId: number;
+  /** Slots that somebody is known to serve now. */
+  readonly servedSlots: number;
 }
 
 export interface NodeView {

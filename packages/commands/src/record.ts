@@ -19,7 +19,6 @@ export function defineCommand(spec: CommandSpec): CommandRecord {
     complexity: spec.complexity,
     syntax: spec.syntax ?? "",
     argumentTypes: spec.argumentTypes ?? {},
-    history: spec.history ?? [],
     keys: spec.keys ?? null,
     categories: spec.categories ?? [],
     tips: spec.tips ?? [],

@@ -52,7 +52,15 @@ export class FakeServices implements SessionServices {
   }
 
   shards(): readonly ShardView[] {
-    return [{ shardId: 1, slotRanges: [{ from: 0, to: SLOT_COUNT - 1 }], nodes: [this.self], leaderNodeId: 1 }];
+    return [
+      {
+        shardId: 1,
+        slotRanges: [{ from: 0, to: SLOT_COUNT - 1 }],
+        nodes: [this.self],
+        leaderNodeId: 1,
+        servedSlots: SLOT_COUNT,
+      },
+    ];
   }
 
   sessions(): readonly Session[] {
@@ -137,6 +145,7 @@ export class FakeServices implements SessionServices {
       inputKilobytesPerSecond: 0,
       outputKilobytesPerSecond: 0,
       connectedReplicas: 0,
+      clusterEnabled: false,
       shards: {
         keys: this.#keys(),
         expiringKeys: 0,

@@ -327,8 +327,11 @@ export class ClientConnection implements LaneOwner, ReplyOutput, Subscriber {
     return this.#connection.bufferedBytes() + this.#out.length + this.replies.heldBytes;
   }
 
+  /** What it has sent and nobody has taken, and the request that is being answered: as Redis shows it. */
   get queryBufferBytes(): number {
-    return this.#backlogBytes + this.#decoder.pendingBytes;
+    const { rawStart, rawEnd } = this.#decoder.request;
+    const current = this.#isPumping ? rawEnd - rawStart : 0;
+    return this.#backlogBytes + this.#decoder.pendingBytes + current;
   }
 
   flush(): void {

@@ -61,6 +61,8 @@ export interface GatewayLimits {
   readonly output: OutputLimits;
   /** Memory that names of channels and patterns may take at each node. */
   readonly subscriptionBytes: number;
+  /** What INFO says of a gateway, for clients that look there before they ask CLUSTER. */
+  readonly clusterEnabled: boolean;
   /** A client that has sent nothing for so long is closed; 0: never. */
   readonly idleTimeoutSeconds: number;
   /** Unanswered request bytes of one client before its input is left unparsed. */
@@ -85,6 +87,7 @@ export const defaultLimits: GatewayLimits = Object.freeze({
   replyTimeoutMs: 10_000,
   output: defaultOutputLimits,
   subscriptionBytes: 256 * 1024 * 1024,
+  clusterEnabled: false,
   idleTimeoutSeconds: 0,
   pendingBytes: 1024 * 1024,
   transactionBytes: 32 * 1024 * 1024,

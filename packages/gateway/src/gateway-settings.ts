@@ -19,6 +19,7 @@ export interface AdjustableLimits {
   replyTimeoutMs: number;
   output: OutputLimits;
   transactionBytes: number;
+  clusterEnabled: boolean;
   /** 0: never. */
   idleTimeoutSeconds: number;
   readonly decoder: { maxBulkBytes: number; maxRequestBytes: number };
@@ -58,6 +59,16 @@ export function localSettings(rooms: SettingRooms): ReadonlyMap<string, LocalSet
         64 * 1024 * 1024,
         () => decoder.maxRequestBytes,
         (value) => (decoder.maxRequestBytes = value),
+      ),
+    ],
+    [
+      "cluster-enabled",
+      setting(
+        { kind: "yesNo" },
+        () => (limits.clusterEnabled ? "yes" : "no"),
+        (value) => {
+          limits.clusterEnabled = value === "yes";
+        },
       ),
     ],
     [

@@ -1,4 +1,5 @@
 /** What session commands may ask of a gateway: CLIENT LIST, CONFIG, INFO, CLUSTER. Cold path. */
+import { SLOT_COUNT } from "@headrace/bytes";
 import { settingFailed, unknownSetting } from "@headrace/commands";
 import type {
   InfoNumbers,
@@ -126,7 +127,10 @@ export class GatewayServices implements SessionServices {
     if (state === null) return [];
     const { self } = this;
     if (config.policy === "proxy") {
-      return [{ shardId: 1, slotRanges: [{ from: 0, to: 16383 }], nodes: [self], leaderNodeId: self.nodeId }];
+      let servedSlots = 0;
+      for (const shard of state.shards) if (router.route(shard.id).leaderNodeId !== 0) servedSlots += slotCount(shard);
+      const slotRanges = [{ from: 0, to: SLOT_COUNT - 1 }];
+      return [{ shardId: 1, slotRanges, nodes: [self], leaderNodeId: self.nodeId, servedSlots }];
     }
     return state.shards.map((shard) => ({
       shardId: shard.id,
@@ -136,6 +140,7 @@ export class GatewayServices implements SessionServices {
         return { nodeId, name: nodeName(state.clusterId, nodeId), host: node.announceHost, port: node.announcePort };
       }),
       leaderNodeId: router.route(shard.id).leaderNodeId,
+      servedSlots: router.route(shard.id).leaderNodeId === 0 ? 0 : slotCount(shard),
     }));
   }
 
@@ -238,6 +243,7 @@ export class GatewayServices implements SessionServices {
       inputKilobytesPerSecond: timings.inputRate.perSecond / 1024,
       outputKilobytesPerSecond: timings.outputRate.perSecond / 1024,
       connectedReplicas: replicas.length === 0 ? 0 : Math.min(...replicas),
+      clusterEnabled: config.policy === "moved" || limits.clusterEnabled,
       shards: shardNumbers.last,
       commandStats: timings.commandNumbers(),
       errorStats: [...statistics.errorsByCode].map(([code, count]) => ({ code, count })),
@@ -293,4 +299,10 @@ export class GatewayServices implements SessionServices {
     if (isShown || patienceMs <= 0) done(null);
     else world.scheduler.after(SHOWN_MS, () => this.#whenShown(setting, patienceMs - SHOWN_MS, done));
   }
+}
+
+function slotCount({ slotRanges }: Pick<ShardView, "slotRanges">): number {
+  let count = 0;
+  for (const { from, to } of slotRanges) count += to - from + 1;
+  return count;
 }

@@ -128,6 +128,7 @@ function sharedConfig(settings: Settings): SharedConfig {
       holdMs: numberOr("hold-ms", defaultLimits.holdMs),
       replyTimeoutMs: numberOr("reply-timeout-ms", defaultLimits.replyTimeoutMs),
       transactionBytes: numberOr("max-transaction-bytes", defaultLimits.transactionBytes),
+      clusterEnabled: settings["cluster-enabled"] === true,
       output: {
         ...defaultLimits.output,
         normal: {

@@ -300,6 +300,14 @@ export const settingRows: readonly SettingRow[] = [
     },
   ),
   row(
+    "cluster-enabled",
+    "boolean",
+    "",
+    false,
+    front,
+    "Say cluster_enabled:1 in a gateway's INFO, for cluster clients that look there first. CLUSTER answers in any case.",
+  ),
+  row(
     "stream-node-max-entries",
     "integer",
     "count",

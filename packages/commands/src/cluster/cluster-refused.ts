@@ -42,7 +42,7 @@ export const refusedSubcommands: readonly CommandRecord[] = ROWS.map(([word, ari
   defineCommand({
     name: `cluster|${word}`,
     arity,
-    flags: Flag.admin | Flag.stale | Flag.noscript,
+    flags: Flag.admin | Flag.stale | (word === "reset" ? Flag.noscript : Flag.noAsyncLoading),
     since,
     group: "cluster",
     summary,

@@ -19,6 +19,9 @@ interface KillFilter {
   skipsAsker: boolean;
 }
 
+const FILTER =
+  "<ID client-id | TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB> | USER username | ADDR ip:port | LADDR ip:port | SKIPME <YES | NO> | MAXAGE maxage>";
+
 export const kill = defineCommand({
   name: "client|kill",
   arity: -3,
@@ -27,8 +30,7 @@ export const kill = defineCommand({
   group: "connection",
   summary: "Kill the connection of a client",
   complexity: "O(N) where N is the number of client connections",
-  syntax:
-    "<ip:port | <[ID client-id] | [TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] | [USER username] | [ADDR ip:port] | [LADDR ip:port] | [SKIPME <YES | NO>] | [MAXAGE maxage] [[ID client-id] | [TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] | [USER username] | [ADDR ip:port] | [LADDR ip:port] | [SKIPME <YES | NO>] | [MAXAGE maxage] ...]>>",
+  syntax: `<ip:port | ${FILTER} [${FILTER} ...]>`,
   categories: ["connection"],
   answer(context) {
     const { request, reply } = context;
@@ -93,17 +95,17 @@ function killAll({ session, services }: SessionContext, filter: KillFilter): num
   for (const other of Array.from(services.sessions())) {
     const isAsking = other.id === session.id;
     if (isAsking && filter.skipsAsker) continue;
-    if (!fits(other, filter, services.monotonicMs)) continue;
+    if (!fits(other, filter, services.wallMs)) continue;
     services.killSession(other, isAsking);
     killed++;
   }
   return killed;
 }
 
-function fits(session: Session, filter: KillFilter, monotonicMs: number): boolean {
+function fits(session: Session, filter: KillFilter, wallMs: number): boolean {
   if (filter.id !== null && session.id !== filter.id) return false;
   if (filter.address !== null && session.address !== filter.address) return false;
   if (filter.localAddress !== null && session.localAddress !== filter.localAddress) return false;
   if (filter.type !== null && clientTypeOf(session) !== filter.type) return false;
-  return filter.maxAgeSeconds === null || (monotonicMs - session.createdAtMs) / 1000 >= filter.maxAgeSeconds;
+  return filter.maxAgeSeconds === null || (wallMs - session.createdAtMs) / 1000 >= filter.maxAgeSeconds;
 }

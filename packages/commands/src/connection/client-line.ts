@@ -1,11 +1,13 @@
-/** One client as CLIENT LIST and CLIENT INFO print it. Redis' fields in Redis' order; those without a meaning here are 0. */
-import { ackWord } from "../ack.ts";
+/**
+ * One client as CLIENT LIST and CLIENT INFO print it. Redis' fields in Redis' order; those without a meaning here are 0, and there is none beside
+ * them: some clients refuse names that they do not know.
+ */
 import type { Session } from "../command.ts";
 import { ChannelKind, isSubscriber } from "../pubsub/channel-kind.ts";
 
-export function clientLine(session: Session, monotonicMs: number): string {
-  const ageSeconds = wholeSeconds(monotonicMs - session.createdAtMs);
-  const idleSeconds = wholeSeconds(monotonicMs - session.lastActiveAtMs);
+export function clientLine(session: Session, wallMs: number): string {
+  const ageSeconds = wholeSeconds(wallMs - session.createdAtMs);
+  const idleSeconds = wholeSeconds(wallMs - session.lastActiveAtMs);
   const { transaction, subscriptions } = session;
   const memory = session.queryBufferBytes + session.outputBufferBytes;
   return (
@@ -16,8 +18,7 @@ export function clientLine(session: Session, monotonicMs: number): string {
     `watch=${transaction.watchedCount} qbuf=${session.queryBufferBytes} qbuf-free=0 argv-mem=0 multi-mem=${transaction.bytes} rbs=0 rbp=0 obl=0 oll=0 ` +
     `omem=${session.outputBufferBytes} tot-mem=${memory} events=r cmd=${session.lastCommand} user=default redir=-1 ` +
     `resp=${session.respVersion} lib-name=${session.libraryName} lib-ver=${session.libraryVersion} io-thread=0 ` +
-    `tot-net-in=${session.inputBytes} tot-net-out=${session.outputBytes} tot-cmds=${session.commandCount} ` +
-    `ack=${ackWord(session.ack)}`
+    `tot-net-in=${session.inputBytes} tot-net-out=${session.outputBytes} tot-cmds=${session.commandCount}`
   );
 }
 

@@ -21,7 +21,7 @@ export const list = defineCommand({
     const sessions = wantedSessions(context);
     if (typeof sessions === "string") return context.reply.error(sessions);
     let text = "";
-    for (const session of sessions) text += `${clientLine(session, context.services.monotonicMs)}\n`;
+    for (const session of sessions) text += `${clientLine(session, context.services.wallMs)}\n`;
     context.reply.verbatim(text);
   },
 });

@@ -15,7 +15,6 @@ export const pause = defineCommand({
   name: "client|pause",
   arity: -3,
   since: "2.9.50",
-  history: [["6.2.0", "`CLIENT PAUSE WRITE` mode added along with the `mode` option."]],
   summary: "Stop processing commands from clients for some time",
   syntax: "timeout [WRITE | ALL]",
   answer({ request, reply, services }) {

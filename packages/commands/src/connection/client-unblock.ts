@@ -13,8 +13,7 @@ export const unblock = defineCommand({
   flags: Flag.admin | Flag.noscript | Flag.loading | Flag.stale,
   since: "5.0.0",
   group: "connection",
-  summary:
-    "Unblocks a client blocked by a blocking command from a different connection. Allows one to specify whether it should return a timeout error or the result it had waited for.",
+  summary: "Unblock a client blocked in a blocking command from a different connection",
   complexity: "O(log N) where N is the number of client connections",
   syntax: "client-id [TIMEOUT | ERROR]",
   categories: ["connection"],

@@ -107,7 +107,7 @@ const info = sub({
   summary: "Returns information about the current client connection.",
   tips: ["nondeterministic_output"],
   answer({ reply, session, services }) {
-    reply.verbatim(`${clientLine(session, services.monotonicMs)}\n`);
+    reply.verbatim(`${clientLine(session, services.wallMs)}\n`);
   },
 });
 

@@ -15,7 +15,7 @@ function refusing(name: string, since: string, summary: string, argument: string
     since,
     group: "scripting",
     summary,
-    complexity: "Depends on the script that is executed.",
+    complexity: `Depends on the ${argument === "function" ? "function" : "script"} that is executed.`,
     syntax: `${argument} numkeys [key [key ...]] [arg [arg ...]]`,
     categories: ["scripting"],
     answer(context) {

@@ -11,7 +11,6 @@ const flush = defineCommand({
   name: "script|flush",
   arity: -2,
   since: "2.6.0",
-  history: [["6.2.0", "Added the `ASYNC` and `SYNC` flushing mode modifiers."]],
   summary: "Remove all the scripts from the script cache.",
   complexity: "O(N) with N being the number of scripts in cache",
   syntax: "[ASYNC | SYNC]",

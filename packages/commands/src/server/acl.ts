@@ -86,13 +86,6 @@ const getuser = sub("getuser", OPEN | Flag.admin, {
   summary: "Get the rules for a specific ACL user",
   complexity: "O(N). Where N is the number of password, command and pattern rules that the user has.",
   syntax: "username",
-  history: [
-    ["6.2.0", "Added Pub/Sub channel patterns."],
-    [
-      "7.0.0",
-      "Added selectors and changed the format of key and channel patterns from a list to their rule representation.",
-    ],
-  ],
   answer({ request, reply }) {
     if (request.latin1(2) !== DEFAULT_USER) return reply.nullArray();
     reply.map(6);

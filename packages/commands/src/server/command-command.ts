@@ -155,7 +155,7 @@ function getKeysCommand(findByName: FindByName): CommandRecord {
     since: "2.8.13",
     summary: "Extract keys given a full Redis command",
     complexity: BY_ARGUMENTS,
-    syntax: "full-command",
+    syntax: "command [arg [arg ...]]",
     answer({ request, reply }) {
       const keys = readKeys(request, findByName);
       if (typeof keys === "string") return reply.error(keys);
@@ -170,7 +170,7 @@ function getKeysAndFlagsCommand(findByName: FindByName): CommandRecord {
     arity: -4,
     summary: "Extract keys and access flags given a full Redis command",
     complexity: BY_ARGUMENTS,
-    syntax: "full-command",
+    syntax: "command [arg [arg ...]]",
     answer({ request, reply }) {
       const keys = readKeys(request, findByName);
       if (typeof keys === "string") return reply.error(keys);

@@ -1,11 +1,13 @@
 /** One command as COMMAND DOCS shows it, from its record. The form is Redis 7.2's: arguments as a tree, history as pairs. */
 import type { ReplyWriterApi } from "@headrace/resp";
 import type { CommandRecord } from "../command.ts";
+import { COMMAND_HISTORY } from "./command-history.ts";
 import { syntaxTree } from "./syntax-tree.ts";
 import type { ArgumentNode } from "./syntax-tree.ts";
 
 export function writeCommandDocs(reply: ReplyWriterApi, record: CommandRecord): void {
-  const { summary, since, group, complexity, history, subcommands } = record;
+  const { summary, since, group, complexity, subcommands } = record;
+  const history = COMMAND_HISTORY.get(record.name) ?? [];
   const tree = record.syntax === "" ? [] : syntaxTree(record.syntax, record.argumentTypes);
   const fields =
     3 + [complexity !== "", history.length > 0, tree.length > 0, subcommands !== null].filter(Boolean).length;

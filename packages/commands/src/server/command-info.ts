@@ -17,11 +17,13 @@ const FLAG_WORDS: readonly (readonly [number, string])[] = [
   [Flag.blocking, "blocking"],
   [Flag.loading, "loading"],
   [Flag.stale, "stale"],
+  [Flag.skipMonitor, "skip_monitor"],
+  [Flag.skipSlowlog, "skip_slowlog"],
   [Flag.fast, "fast"],
   [Flag.noAuth, "no_auth"],
-  [Flag.allowBusy, "allow_busy"],
-  [Flag.skipSlowlog, "skip_slowlog"],
+  [Flag.noAsyncLoading, "no_async_loading"],
   [Flag.noMulti, "no_multi"],
+  [Flag.allowBusy, "allow_busy"],
   [Flag.movablekeys, "movablekeys"],
 ];
 

@@ -18,7 +18,6 @@ const get = defineCommand({
   flags: FLAGS,
   since: "2.0.0",
   group: "server",
-  history: [["7.0.0", "Added the ability to pass multiple pattern parameters in one call"]],
   summary: "Get the values of configuration parameters",
   complexity: "O(N) when N is the number of configuration parameters provided",
   syntax: "parameter [parameter ...]",
@@ -47,7 +46,6 @@ const set = defineCommand({
   flags: FLAGS,
   since: "2.0.0",
   group: "server",
-  history: [["7.0.0", "Added the ability to set multiple parameters in one call."]],
   summary: "Set configuration parameters to the given values",
   complexity: "O(N) when N is the number of configuration parameters provided",
   syntax: "parameter value [parameter value ...]",
@@ -98,7 +96,6 @@ const rewrite = defineCommand({
   group: "server",
   summary: "Rewrite the configuration file with the in memory configuration",
   complexity: "O(1)",
-  tips: ["request_policy:all_nodes", "response_policy:all_succeeded"],
   answer: ({ reply }) => reply.error(Errors.noConfigFile),
 });
 

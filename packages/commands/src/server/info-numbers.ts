@@ -33,6 +33,8 @@ export interface InfoNumbers {
   readonly inputKilobytesPerSecond: number;
   readonly outputKilobytesPerSecond: number;
   readonly connectedReplicas: number;
+  /** Whether a client that looks here first is to be told that CLUSTER answers. */
+  readonly clusterEnabled: boolean;
   readonly shards: ShardNumbers;
   readonly commandStats: Iterable<CommandNumbers>;
   readonly errorStats: Iterable<{ readonly code: string; readonly count: number }>;

@@ -249,7 +249,7 @@ const latencystatsLines: SectionWriter = (numbers) => {
   return lines;
 };
 
-const clusterLines: SectionWriter = (_numbers, services) => [`cluster_enabled:${services.mode === "cluster" ? 1 : 0}`];
+const clusterLines: SectionWriter = (numbers) => [`cluster_enabled:${numbers.clusterEnabled ? 1 : 0}`];
 
 const keyspaceLines: SectionWriter = ({ shards }) =>
   shards.keys === 0 ? [] : [`db0:keys=${shards.keys},expires=${shards.expiringKeys},avg_ttl=0`];

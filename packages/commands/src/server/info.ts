@@ -9,7 +9,6 @@ export const info = defineCommand({
   flags: Flag.loading | Flag.stale,
   since: "1.0.0",
   group: "server",
-  history: [["7.0.0", "Added support for taking multiple section arguments."]],
   summary: "Get information and statistics about the server",
   complexity: "O(1)",
   syntax: "[section [section ...]]",

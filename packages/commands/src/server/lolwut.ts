@@ -11,7 +11,7 @@ export const lolwut = defineCommand({
   since: "5.0.0",
   group: "server",
   summary: "Display some computer art and the Redis version",
-  complexity: "O(1)",
+  complexity: "",
   syntax: "[VERSION version]",
   answer({ request, reply }) {
     if (request.count >= 3 && request.is(1, "VERSION") && request.int64(2) === null) {

@@ -6,12 +6,12 @@ import { Flag } from "../command.ts";
 import { Errors } from "../errors.ts";
 import { defineCommand } from "../record.ts";
 
-const ADMIN = Flag.admin | Flag.noscript;
+const ADMIN = Flag.admin | Flag.noscript | Flag.noAsyncLoading;
 
 export const save = defineCommand({
   name: "save",
   arity: 1,
-  flags: ADMIN,
+  flags: ADMIN | Flag.noMulti,
   since: "1.0.0",
   group: "server",
   summary: "Synchronously save the dataset to disk",
@@ -25,7 +25,6 @@ export const bgsave = defineCommand({
   flags: ADMIN,
   since: "1.0.0",
   group: "server",
-  history: [["3.2.2", "Added the `SCHEDULE` option."]],
   summary: "Asynchronously save the dataset to disk",
   complexity: "O(1)",
   syntax: "[SCHEDULE]",

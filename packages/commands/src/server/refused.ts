@@ -10,10 +10,9 @@ const SHUTDOWN_WORDS = ["NOSAVE", "SAVE", "NOW", "FORCE", "ABORT"] as const;
 export const shutdown = defineCommand({
   name: "shutdown",
   arity: -1,
-  flags: Flag.admin | Flag.noscript | Flag.loading | Flag.stale | Flag.allowBusy,
+  flags: Flag.admin | Flag.noscript | Flag.loading | Flag.stale | Flag.noMulti | Flag.allowBusy,
   since: "1.0.0",
   group: "server",
-  history: [["7.0.0", "Added the `NOW`, `FORCE` and `ABORT` modifiers."]],
   summary: "Synchronously save the dataset to disk and then shut down the server",
   complexity: "O(N) when saving, where N is the total number of keys in all databases when saving data, otherwise O(1)",
   syntax: "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]",
@@ -41,12 +40,17 @@ export const debug = defineCommand({
   answer: ({ reply }) => reply.error(Errors.debug),
 });
 
-const moduleShared = { flags: Flag.admin | Flag.noscript, group: "server", since: "4.0.0" } as const;
+const moduleShared = {
+  flags: Flag.admin | Flag.noscript | Flag.noAsyncLoading,
+  group: "server",
+  since: "4.0.0",
+} as const;
 
 const moduleList = defineCommand({
   ...moduleShared,
   name: "module|list",
   arity: 2,
+  flags: Flag.admin | Flag.noscript,
   summary: "List all modules loaded by the server",
   complexity: "O(N) where N is the number of loaded modules.",
   tips: ["nondeterministic_output_order"],

@@ -29,10 +29,10 @@ function answerReplicaOf({ request, reply }: SessionContext): void {
 
 const shared = {
   arity: 3,
-  flags: Flag.admin | Flag.noscript | Flag.stale,
+  flags: Flag.admin | Flag.noscript | Flag.stale | Flag.noAsyncLoading,
   group: "server",
   complexity: "O(1)",
-  syntax: "host port",
+  syntax: "<host port | NO ONE>",
   answer: answerReplicaOf,
 } as const;
 

@@ -16,7 +16,6 @@ const get = defineCommand({
   ...shared,
   name: "slowlog|get",
   arity: -2,
-  history: [["4.0.0", "Added client IP address and name to the reply."]],
   summary: "Get the slow log's entries",
   complexity: "O(N) where N is the number of entries returned",
   syntax: "[count]",

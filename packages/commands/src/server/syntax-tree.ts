@@ -117,7 +117,7 @@ class SyntaxParser {
   }
 
   #group(into: Piece[], start: number, closing: string, isOptional: boolean): void {
-    const node = asOne(this.sequence(closing));
+    const node = underToken(this.sequence(closing));
     const text = this.#words.slice(start, this.#at).join(" ");
     into.push({ node: { ...node, isOptional: isOptional || node.isOptional }, text, isBareToken: false });
   }
@@ -192,6 +192,14 @@ function asOne(nodes: readonly ArgumentNode[]): ArgumentNode {
   return nodes.length === 1 ? only : plain(nodes.map((node) => node.name).join("-"), "block", nodes);
 }
 
+/** `[FULL [COUNT count]]`: a token in front of nothing but what may be left out is the block's. */
+function underToken(nodes: readonly ArgumentNode[]): ArgumentNode {
+  const [first, ...rest] = nodes;
+  if (first === undefined || rest.length === 0 || first.type !== "pure-token") return asOne(nodes);
+  if (!rest.every((node) => node.isOptional)) return asOne(nodes);
+  return { ...plain(first.name, "block", rest), token: first.token };
+}
+
 function oneOf(alternatives: readonly ArgumentNode[]): ArgumentNode {
   return plain(alternatives.map((node) => node.name).join("-or-"), "oneof", alternatives);
 }
@@ -216,8 +224,11 @@ const TYPES: Readonly<Record<string, ArgumentType>> = {
   "unix-time-milliseconds": "unix-time",
   bits: "integer",
   bytes: "integer",
+  "cluster-bus-port": "integer",
+  "config-epoch": "integer",
+  "end-slot": "integer",
+  "start-slot": "integer",
   "client-id": "integer",
-  config_epoch: "integer",
   count: "integer",
   cursor: "integer",
   "destination-db": "integer",

@@ -27,7 +27,7 @@ export const xadd = defineCommand({
   summary: "Appends a new entry to a stream",
   complexity: "O(1) when adding a new entry, O(N) when trimming where N being the number of entries evicted.",
   syntax:
-    "key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [ACK 0 | 1 | ALL] [IDMPAUTO producer-id | IDMP producer-id idempotent-id] [MAXLEN | MINID [= | ~] threshold [LIMIT count]] * | id field value [field value ...]",
+    "key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [ACK <0 | 1 | ALL>] [IDMPAUTO producer-id | IDMP producer-id idempotent-id] [<MAXLEN | MINID> [= | ~] threshold [LIMIT count]] <* | id> field value [field value ...]",
   categories: ["stream"],
   tips: ["nondeterministic_output"],
   keys: { ...keyAt(1, "RW update"), notes: "UPDATE instead of INSERT because of the optional trimming feature" },

@@ -23,6 +23,7 @@ export const xpending = defineCommand({
     "Return information and entries from a stream consumer group pending entries list, that are messages fetched but never acknowledged.",
   complexity:
     "O(N) with N being the number of elements returned, so asking for a small fixed number of entries per call is O(1). O(M), where M is the total number of entries scanned when used with the IDLE filter. When the command returns just the summary and the list of consumers is small, it runs in O(1) time; otherwise, an additional O(N) time for iterating every consumer.",
+  argumentTypes: { "min-idle-time": "integer" },
   syntax: "key group [[IDLE min-idle-time] start end count [consumer]]",
   categories: ["stream"],
   tips: ["nondeterministic_output"],
