@@ -62,9 +62,11 @@ const writers: readonly WorkRow[] = [
   { weight: 30, make: (work) => work.add(work.grouped()) },
   { weight: 12, make: (work) => ["XRANGE", work.grouped(), "-", "+"] },
   { weight: 3, make: (work) => ["XLEN", work.grouped()] },
-  { weight: 2, make: (work) => work.delete(work.grouped()) },
+  { weight: 2, make: (work, random) => work.delete(work.grouped(), random) },
   { weight: 11, make: (work, random) => work.readGroup(work.grouped(), random) },
-  { weight: 9, make: (work) => work.acknowledge(work.grouped()) },
+  { weight: 9, make: (work, random) => work.acknowledge(work.grouped(), random) },
+  { weight: 2, make: (work, random) => work.giveBack(work.grouped(), random) },
+  { weight: 1, make: (work, random) => ["XTRIM", work.grouped(), "MAXLEN", random.pick(TRIM_LIMITS), "ACKED"] },
   { weight: 2, make: (work, random) => work.autoclaim(work.grouped(), random) },
   { weight: 2, make: (work) => work.claim(work.grouped()) },
   { weight: 2, make: (work) => ["XPENDING", work.grouped(), GROUP, "-", "+", "1000"] },
@@ -232,7 +234,8 @@ export class ClientWork {
 
   /** `~` leaves more than the limit, never less. */
   addTrimming(stream: string, random: SeededRandom): readonly string[] {
-    const limit = random.chance(1, 2) ? ["MAXLEN", random.pick(["=", "~"]), random.pick(TRIM_LIMITS)] : [];
+    const policy = random.chance(1, 4) ? [random.pick(["KEEPREF", "DELREF", "ACKED"])] : [];
+    const limit = random.chance(1, 2) ? [...policy, "MAXLEN", random.pick(["=", "~"]), random.pick(TRIM_LIMITS)] : [];
     return ["XADD", stream, ...this.#ack(), ...limit, "*", "p", this.payload()];
   }
 
@@ -243,17 +246,22 @@ export class ClientWork {
   }
 
   /** One of its own entries, most often one that was added just now. */
-  delete(stream: string): readonly string[] {
+  delete(stream: string, random: SeededRandom): readonly string[] {
     const list = this.#added.get(stream);
     if (list === undefined || list.length === 0) return this.add(stream);
     const at = this.#random.chance(1, 2) ? list.length - 1 : this.#random.below(list.length);
-    return ["XDEL", stream, ...list.splice(at, 1)];
+    const ids = list.splice(at, 1);
+    if (random.chance(1, 2)) return ["XDEL", stream, ...ids];
+    return ["XDELEX", stream, random.pick(["KEEPREF", "DELREF", "ACKED"]), "IDS", "1", ...ids];
   }
 
   readGroup(stream: string, random: SeededRandom): readonly string[] {
     const block = random.chance(1, 4) ? ["BLOCK", "60"] : [];
     const count = String(random.between(1, 5));
-    return ["XREADGROUP", "GROUP", GROUP, this.name, "COUNT", count, ...block, "STREAMS", stream, ">"];
+    const claim = random.chance(1, 4) ? ["CLAIM", random.pick(["0", "20", "60", "5000"])] : [];
+    const bound = random.chance(1, 8) ? ["MAXSIZE", String(random.between(1, 300)), "MAXCOUNT", "5"] : [];
+    const options = [...bound, ...block, ...claim];
+    return ["XREADGROUP", "GROUP", GROUP, this.name, "COUNT", count, ...options, "STREAMS", stream, ">"];
   }
 
   /** Streams of several shards, most often. */
@@ -286,11 +294,22 @@ export class ClientWork {
     return nameGroup(random, this.#names.next());
   }
 
-  acknowledge(stream: string): readonly string[] {
+  acknowledge(stream: string, random: SeededRandom): readonly string[] {
     const mine = this.#mine.get(stream);
     if (mine === undefined || mine.length === 0) return this.add(stream);
     const ids = mine.splice(0, this.#random.between(1, Math.min(4, mine.length)));
-    return ["XACK", stream, GROUP, ...ids];
+    if (random.chance(7, 8)) return ["XACK", stream, GROUP, ...ids];
+    const policy = random.pick(["KEEPREF", "DELREF", "ACKED"]);
+    return ["XACKDEL", stream, GROUP, policy, "IDS", String(ids.length), ...ids];
+  }
+
+  /** Some of what it got last. */
+  giveBack(stream: string, random: SeededRandom): readonly string[] {
+    const mine = this.#mine.get(stream);
+    if (mine === undefined || mine.length === 0) return this.add(stream);
+    const ids = mine.splice(-random.between(1, Math.min(3, mine.length)));
+    const mode = random.pick(["SILENT", "FAIL", "FAIL", "FATAL"]);
+    return ["XNACK", stream, GROUP, mode, "IDS", String(ids.length), ...ids];
   }
 
   autoclaim(stream: string, random: SeededRandom): readonly string[] {

@@ -157,6 +157,62 @@ describe("histories that can be true", () => {
         drained: { "s:{a}": [] },
       },
     ],
+    [
+      "an entry is given back, claimed by a read, and deleted with its acknowledgement",
+      {
+        lines: [
+          add(1, 1, 2),
+          add(2, 1, 2),
+          {
+            client: "a",
+            from: 3,
+            to: 4,
+            request: "XREADGROUP GROUP g a STREAMS s:{a} >",
+            reply: [["s:{a}", entries(1)]],
+          },
+          { client: "a", from: 5, to: 6, request: "XNACK s:{a} g SILENT IDS 1 1-0", reply: 1 },
+          { client: "r", from: 7, to: 8, request: "XPENDING s:{a} g - + 10", reply: [["1-0", "", -1, 0]] },
+          {
+            client: "b",
+            from: 9,
+            to: 10,
+            request: "XREADGROUP GROUP g b CLAIM 50 STREAMS s:{a} >",
+            reply: [
+              [
+                "s:{a}",
+                [
+                  [...entry(1), 1000, 0],
+                  [...entry(2), 0, 0],
+                ],
+              ],
+            ],
+          },
+          { client: "b", from: 11, to: 12, request: "XACKDEL s:{a} g ACKED IDS 1 1-0", reply: [1] },
+        ],
+        entries: { "s:{a}": entries(2) },
+        pending: { "s:{a}": [{ id: "2-0", consumer: "b", deliveries: 1 }] },
+        drained: {},
+      },
+    ],
+    [
+      "a trim takes what was acknowledged",
+      {
+        lines: [
+          add(1, 1, 2),
+          {
+            client: "a",
+            from: 3,
+            to: 4,
+            request: "XREADGROUP GROUP g a STREAMS s:{a} >",
+            reply: [["s:{a}", entries(1)]],
+          },
+          { client: "a", from: 5, to: 6, request: "XACK s:{a} g 1-0", reply: 1 },
+          { client: "t", from: 7, to: 8, request: "XTRIM s:{a} MAXLEN 0 ACKED", reply: 1 },
+        ],
+        entries: { "s:{a}": [] },
+        drained: {},
+      },
+    ],
   ])("%s", (_what, story) => {
     expect(() => check(story)).not.toThrow();
   });
@@ -428,6 +484,79 @@ describe("histories with a lie in them", () => {
         lines: [add(1, 1, 2), delivered, pendingOf("a", 5, 2), pendingOf("a", 7, 1)],
         entries: { "s:{a}": entries(1) },
         pending: { "s:{a}": [{ id: "1-0", consumer: "a", deliveries: 2 }] },
+        drained: {},
+      },
+    ],
+    [
+      "delivered as new by a read that claims, and it was delivered before",
+      /again to/,
+      {
+        lines: [
+          add(1, 1, 2),
+          delivered,
+          {
+            client: "b",
+            from: 5,
+            to: 6,
+            request: "XREADGROUP GROUP g b CLAIM 50 STREAMS s:{a} >",
+            reply: [["s:{a}", [[...entry(1), 0, 0]]]],
+          },
+        ],
+        entries: { "s:{a}": entries(1) },
+        pending: isPending,
+        drained: {},
+      },
+    ],
+    [
+      "pending with somebody who gave it back",
+      /belongs to a/,
+      {
+        lines: [
+          add(1, 1, 2),
+          delivered,
+          { client: "a", from: 5, to: 6, request: "XNACK s:{a} g FAIL IDS 1 1-0", reply: 1 },
+          pendingOf("a", 7),
+        ],
+        entries: { "s:{a}": entries(1) },
+        pending: { "s:{a}": [{ id: "1-0", consumer: "", deliveries: 1 }] },
+        drained: {},
+      },
+    ],
+    [
+      "nobody's, and nobody gave it back",
+      /belongs to ,/,
+      {
+        lines: [add(1, 1, 2), delivered, pendingOf("", 5)],
+        entries: { "s:{a}": entries(1) },
+        pending: isPending,
+        drained: {},
+      },
+    ],
+    [
+      "given back after it was acknowledged and deleted",
+      /afterwards/,
+      {
+        lines: [
+          add(1, 1, 2),
+          delivered,
+          { client: "a", from: 5, to: 6, request: "XACKDEL s:{a} g DELREF IDS 1 1-0", reply: [1] },
+          { client: "a", from: 7, to: 8, request: "XNACK s:{a} g FAIL IDS 1 1-0", reply: 1 },
+        ],
+        entries: { "s:{a}": [] },
+        drained: {},
+      },
+    ],
+    [
+      "a trim takes what nobody acknowledged",
+      /^lost/,
+      {
+        lines: [
+          add(1, 1, 2),
+          delivered,
+          { client: "t", from: 7, to: 8, request: "XTRIM s:{a} MAXLEN 0 ACKED", reply: 1 },
+        ],
+        entries: { "s:{a}": [] },
+        pending: isPending,
         drained: {},
       },
     ],

@@ -15,6 +15,7 @@ import {
   isWholeRead,
   kindOf,
   NEVER,
+  namedIds,
   payloadOf,
   showsEnd,
 } from "./reading.ts";
@@ -53,7 +54,7 @@ export class StreamEntries {
   readonly #operations: readonly Operation[];
   readonly #final: readonly Entry[];
   readonly #known: Map<string, Known> = new Map();
-  /** Ids of XDEL: they may be gone. */
+  /** Ids that somebody asked to delete: they may be gone. */
   readonly #deletions: Map<string, number> = new Map();
   readonly #removers: Remover[] = [];
   readonly #asked: Map<string, number> = new Map();
@@ -64,6 +65,7 @@ export class StreamEntries {
     this.#operations = operations;
     this.#final = final.entries.get(stream) ?? [];
     for (const operation of operations) this.#collect(operation);
+    this.#collectAcknowledged();
   }
 
   /** Throws on the first contradiction. */
@@ -100,8 +102,10 @@ export class StreamEntries {
       return args[at + 1] === "=" || args[at + 1] === "~" ? args[at + 2]! : args[at + 1]!;
     };
     if (args[0] === "XADD") this.#asked.set(payloadOf(operation), invokedStep);
-    if (args[0] === "XDEL")
-      for (const id of args.slice(2)) this.#deletions.set(id, Math.min(invokedStep, this.#deletions.get(id) ?? NEVER));
+    if (args[0] === "XDEL") for (const id of args.slice(2)) this.#mayDelete(id, invokedStep);
+    if (args[0] === "XDELEX" || args[0] === "XACKDEL")
+      for (const id of namedIds(operation)) this.#mayDelete(id, invokedStep);
+    if (kindOf(this.#stream) === "s") return;
     const maxlen = limit("MAXLEN");
     const minid = limit("MINID");
     if (args[0] === "DEL" || args[0] === "UNLINK")
@@ -109,6 +113,25 @@ export class StreamEntries {
     else if (maxlen !== null)
       this.#removers.push({ operation, asked: invokedStep, keeps: Number(maxlen), below: null });
     else if (minid !== null) this.#removers.push({ operation, asked: invokedStep, keeps: null, below: minid });
+  }
+
+  #mayDelete(id: string, step: number): void {
+    this.#deletions.set(id, Math.min(step, this.#deletions.get(id) ?? NEVER));
+  }
+
+  /** XTRIM with ACKED takes entries that somebody acknowledged, and no others. */
+  #collectAcknowledged(): void {
+    let trimmedFrom = NEVER;
+    const acknowledged = new Map<string, number>();
+    for (const operation of this.#operations) {
+      const { args, invokedStep } = operation;
+      if (isRefused(operation)) continue;
+      if (args[0] === "XTRIM" && args.includes("ACKED")) trimmedFrom = Math.min(trimmedFrom, invokedStep);
+      if (args[0] !== "XACK") continue;
+      for (const id of args.slice(3)) acknowledged.set(id, Math.min(invokedStep, acknowledged.get(id) ?? NEVER));
+    }
+    if (trimmedFrom === NEVER || kindOf(this.#stream) !== "s") return;
+    for (const [id, from] of acknowledged) this.#mayDelete(id, Math.max(from, trimmedFrom));
   }
 
   /** Ids may be given again where a whole key was deleted: then only the payload names the entry. */

@@ -1,7 +1,7 @@
 /**
  * Consumer groups, from what clients saw (reference §4.4). `>` hands an entry out once, in the order of ids; a pending entry has one owner, the last one
- * who got or claimed it; delivery counts do not go back; what was acknowledged stays so and is counted once; at the end nothing is lost: every entry was
- * acknowledged, is pending, or had not been handed out.
+ * who got or claimed it, or nobody since it was given back; delivery counts do not go back, but by XNACK SILENT; what was acknowledged stays so and is
+ * counted once; at the end nothing is lost: every entry was acknowledged, is pending, or had not been handed out.
  */
 import type { Operation } from "../sim-client.ts";
 import { GROUP, ONCE_GROUP } from "../workload.ts";
@@ -13,9 +13,14 @@ import {
   isCertain,
   isCommittedLevel,
   isRefused,
+  namedIds,
   NEVER,
+  newEntries,
   type PendingRow,
 } from "./reading.ts";
+
+/** Who owns what XNACK has given back. */
+const NOBODY = "";
 
 /** Somebody became the owner of an entry, for sure or perhaps. */
 interface Taking {
@@ -43,7 +48,9 @@ export class GroupHistory {
   readonly #takings: Map<string, Taking[]> = new Map();
   /** Operations without an answer that may have given anything of the stream to their consumer. */
   readonly #openTakings: Taking[] = [];
-  /** id → XACKs that name it. */
+  /** Ids whose count may have gone back. */
+  readonly #recounted: Set<string> = new Set();
+  /** id → XACKs and XACKDELs that name it. */
   readonly #acknowledging: Map<string, Operation[]> = new Map();
 
   /** `isQuiet`: nothing went wrong in this run, so that nothing is in doubt that has an answer. */
@@ -79,7 +86,7 @@ export class GroupHistory {
     const deliveries: { readonly operation: Operation; readonly first: string; readonly last: string }[] = [];
     for (const operation of this.#operations) {
       if (!isDelivery(operation) || operation.args[2] !== group || !Array.isArray(operation.reply)) continue;
-      const ids = idsRead(operation, this.#stream);
+      const ids = newEntries(operation, sectionOf(operation, this.#stream) ?? []).map(([id]) => id);
       if (ids.length === 0) continue;
       for (const id of ids) {
         const before = given.get(id);
@@ -111,8 +118,13 @@ export class GroupHistory {
       const { args, client } = operation;
       if (isRefused(operation) || !isOfGroup(operation)) continue;
       const taking: Taking = { consumer: client, operation, isCertain: isCertain(operation), end: endOf(operation) };
-      if (args[0] === "XACK") {
-        for (const id of args.slice(3)) pushTo(this.#acknowledging, id, operation);
+      if (args[0] === "XACK" || args[0] === "XACKDEL") {
+        for (const id of idsAcknowledged(operation)) pushTo(this.#acknowledging, id, operation);
+      } else if (args[0] === "XNACK") {
+        const ids = namedIds(operation);
+        const all: Taking = { ...taking, consumer: NOBODY, isCertain: operation.reply === ids.length };
+        for (const id of ids) pushTo(this.#takings, id, all);
+        if (args[3] === "SILENT") for (const id of ids) this.#recounted.add(id);
       } else if (this.#mayHaveGivenMore(operation)) {
         this.#openTakings.push({ ...taking, isCertain: false, end: NEVER });
       } else if (isDelivery(operation) || args[0] === "XAUTOCLAIM") {
@@ -151,8 +163,8 @@ export class GroupHistory {
     const pending = new Set((this.#final.pending.get(this.#stream) ?? []).map(({ id }) => id));
     for (const [id, by] of doneBy) {
       if (pending.has(id)) throw new Error(`${this.#stream} ${id} was acknowledged and is pending again`);
-      for (const { operation } of this.#takings.get(id) ?? []) {
-        if (isCertain(operation) && operation.invokedStep > by.completedStep)
+      for (const { operation, isCertain: sure } of this.#takings.get(id) ?? []) {
+        if (sure && operation.invokedStep > by.completedStep)
           throw new Error(
             `${this.#stream} ${id} was acknowledged by ${by.client} and handed to ${operation.client} afterwards (${operation.args.join(" ")})`,
           );
@@ -161,24 +173,25 @@ export class GroupHistory {
     let counted = 0;
     const named = new Set<string>();
     for (const operation of this.#operations) {
-      const { args, reply } = operation;
-      if (args[0] !== "XACK" || !isOfGroup(operation) || typeof reply !== "number") continue;
-      if (reply > new Set(args.slice(3)).size) throw new Error(`${args.join(" ")} counted ${reply}`);
-      for (const id of args.slice(3)) named.add(id);
-      if (isCommittedLevel(operation)) counted += reply;
+      const count = countOfAcknowledged(operation);
+      if (count < 0 || !isOfGroup(operation)) continue;
+      const ids = idsAcknowledged(operation);
+      if (count > new Set(ids).size) throw new Error(`${operation.args.join(" ")} counted ${count}`);
+      for (const id of ids) named.add(id);
+      if (isCommittedLevel(operation)) counted += count;
     }
     if (counted > named.size)
       throw new Error(`${this.#stream}: ${counted} acknowledgements were counted for ${named.size} entries`);
   }
 
-  /** id → the XACK that counted it at ack=all. */
+  /** id → the XACK or XACKDEL that counted it at ack=all. */
   #acknowledgedBy(): Map<string, Operation> {
     const doneBy = new Map<string, Operation>();
     for (const operation of this.#operations) {
-      const { args, reply, ack } = operation;
-      if (args[0] !== "XACK" || !isOfGroup(operation) || ack !== "ALL" || typeof reply !== "number") continue;
-      const ids = args.slice(3);
-      if (reply === ids.length) {
+      const count = countOfAcknowledged(operation);
+      if (count < 0 || !isOfGroup(operation) || operation.ack !== "ALL") continue;
+      const ids = idsAcknowledged(operation);
+      if (count === ids.length) {
         for (const id of ids) {
           const before = doneBy.get(id);
           if (before !== undefined)
@@ -240,7 +253,9 @@ export class GroupHistory {
   /** Never fewer than somebody saw before. */
   #checkCounts(looks: readonly Look[]): void {
     const byId = new Map<string, Look[]>();
-    for (const look of looks) if (look.row.deliveries > 0) pushTo(byId, look.row.id, look);
+    for (const look of looks) {
+      if (look.row.deliveries > 0 && !this.#recounted.has(look.row.id)) pushTo(byId, look.row.id, look);
+    }
     for (const [id, list] of byId) {
       const ends = list.toSorted((a, b) => a.ended - b.ended);
       let most = 0;
@@ -293,6 +308,17 @@ function sectionOf({ reply }: Operation, stream: string): readonly Entry[] | nul
 
 function idsRead(operation: Operation, stream: string): readonly string[] {
   return (sectionOf(operation, stream) ?? []).map(([id]) => id);
+}
+
+function idsAcknowledged(operation: Operation): readonly string[] {
+  return operation.args[0] === "XACK" ? operation.args.slice(3) : namedIds(operation);
+}
+
+/** How many ids the reply says were acknowledged by it; −1 when it is no such reply. */
+function countOfAcknowledged({ args, reply }: Operation): number {
+  if (args[0] === "XACK" && typeof reply === "number") return reply;
+  if (args[0] !== "XACKDEL" || !Array.isArray(reply)) return -1;
+  return (reply as readonly unknown[]).filter((outcome) => outcome !== -1).length;
 }
 
 function pushTo<T>(table: Map<string, T[]>, key: string, item: T): void {

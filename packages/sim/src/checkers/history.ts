@@ -16,6 +16,7 @@ import {
   isFree,
   isRefused,
   kindOf,
+  namedIds,
   payloadOf,
   streamsRead,
 } from "./reading.ts";
@@ -265,8 +266,12 @@ function checkShape(operation: Operation): void {
       case "XCLAIM":
       case "WAITAOF":
         return Array.isArray(reply);
+      case "XDELEX":
+      case "XACKDEL":
+        return isFree(args[1]!) || (Array.isArray(reply) && reply.length === namedIds(operation).length);
       case "XLEN":
       case "XACK":
+      case "XNACK":
       case "XDEL":
       case "XTRIM":
       case "DEL":

@@ -93,6 +93,21 @@ export function payloadOf(add: Operation): string {
   return add.args.at(-1)!;
 }
 
+/** What XDELEX, XACKDEL and XNACK name behind IDS. */
+export function namedIds({ args }: Operation): readonly string[] {
+  const at = args.indexOf("IDS");
+  return args.slice(at + 2, at + 2 + Number(args[at + 1]));
+}
+
+/** Those of a group read's entries that it had not handed out before; with CLAIM they show two zeros. */
+export function newEntries({ args }: Operation, entries: readonly Entry[]): readonly Entry[] {
+  if (!args.includes("CLAIM")) return entries;
+  return entries.filter((entry) => {
+    const [, , idleMs, deliveries] = entry as readonly unknown[];
+    return idleMs === 0 && deliveries === 0;
+  });
+}
+
 /** Shows the whole stream. */
 export function isWholeRead({ args, reply }: Operation): boolean {
   return args[0] === "XRANGE" && args.length === 4 && Array.isArray(reply);
