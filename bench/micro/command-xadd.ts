@@ -39,11 +39,12 @@ class BenchContext implements ShardContext {
   readonly used = { entries: 0, bytes: 0 };
   readonly looksOnly = false;
   readonly channels = new FakeChannels(() => []);
+  readonly randomBelow = (): number => 0;
 
   constructor(decoder: RequestDecoder, reply: ReplyWriter, state: ShardState, effects: Effects) {
     this.request = decoder.request;
     this.reply = reply;
-    this.keyspace = state.keyspace;
+    this.keyspace = state.live;
     this.effects = effects;
   }
 

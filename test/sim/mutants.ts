@@ -437,7 +437,7 @@ export const mutants: readonly Mutant[] = [
     file: "packages/node/src/blocked-calls.ts",
     find: [
       "    blocked.remove(waiting, this.#state);",
-      "    this.#replies.require(progress, laneEpoch, number, record, request, start, context.effects.count > effectsBefore);",
+      "    this.#replies.require(progress, laneEpoch, number, record, request, start, this.#batch.writeCount > writesBefore);",
     ].join("\n"),
     replace: [
       "    blocked.remove(waiting, this.#state);",

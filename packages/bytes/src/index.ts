@@ -7,5 +7,6 @@ export * from "./crc16.ts";
 export * from "./crc32.ts";
 export * from "./find-bytes.ts";
 export * from "./hash128.ts";
+export * from "./crc64.ts";
 export * from "./latency-histogram.ts";
 export * from "./latin1.ts";

@@ -56,6 +56,8 @@ export interface KeySpec {
   readonly step: number;
   /** COMMAND's key specification flags, in its order: `RW`, `insert` … */
   readonly access: readonly string[];
+  /** The flags of the last key, when it has a specification of its own (RENAME, COPY); empty for most. */
+  readonly targetAccess: readonly string[];
   /** A remark in COMMAND's key specification; empty for most. */
   readonly notes: string;
   /** Where COMMAND says the keys begin when a word marks them (XREAD). */
@@ -71,6 +73,8 @@ export type FanOut =
       readonly by: "allShards";
       readonly merge: "sum" | "concat" | "allOk";
     }
+  /** RANDOMKEY: one shard, drawn by how many keys each has. */
+  | { readonly by: "anyShard" }
   /** SCAN: the cursor names the slot, the slot names the shard. */
   | { readonly by: "cursor" }
   /** XREAD, XREADGROUP: each shard reads its streams, and the call may wait on all of them. */
@@ -160,6 +164,8 @@ export interface ShardContext {
   readonly nodeBounds: NodeBounds;
   /** What streams get that are made now. */
   readonly idempotenceWindow: IdempotenceWindow;
+  /** Chance, for replies only: 0 … n−1. What goes into effects never depends on it. */
+  readonly randomBelow: (n: number) => number;
   /**
    * Bytes that the effects of this command may take: it never spans two log entries, and an entry has a bound. The request itself fits. A handler
    * whose effects repeat names or list ids out of the state stops in time, or refuses before its first effect.

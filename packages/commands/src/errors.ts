@@ -8,6 +8,20 @@ export const Errors = {
   notInteger: "ERR value is not an integer or out of range",
   wrongType: "WRONGTYPE Operation against a key holding the wrong kind of value",
   noSuchKey: "ERR no such key",
+  notInt32: "ERR value is out of range, value must between -2147483648 and 2147483647",
+  sameObject: "ERR source and destination objects are the same",
+  invalidFirstDatabase: "ERR invalid first DB index",
+  invalidSecondDatabase: "ERR invalid second DB index",
+  expireNxWithOthers: "ERR NX and XX, GT or LT options at the same time are not compatible",
+  expireGtAndLt: "ERR GT and LT options at the same time are not compatible",
+  noFrequencies:
+    "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.",
+  busyKey: "BUSYKEY Target key name already exists.",
+  restoreTtl: "ERR Invalid TTL value, must be >= 0",
+  restoreIdleTime: "ERR Invalid IDLETIME value, must be >= 0",
+  restoreFrequency: "ERR Invalid FREQ value, must be >= 0 and <= 255",
+  badDumpFooter: "ERR DUMP payload version or checksum are wrong",
+  badDump: "ERR Bad data format",
   invalidCursor: "ERR invalid cursor",
   databaseOutOfRange: "ERR DB index is out of range",
   timeoutNotInteger: "ERR timeout is not an integer or out of range",
@@ -189,6 +203,14 @@ export function unknownCommand(name: string, words: readonly string[]): string {
 /** Why EXEC itself was refused: `error` is the text that another command would get, without Redis' general code word. */
 export function execAbortedBy(error: string): string {
   return `EXECABORT Transaction discarded because of: ${error.startsWith("ERR ") ? error.slice(4) : error}`;
+}
+
+export function invalidExpireTime(command: string): string {
+  return `ERR invalid expire time in '${command}' command`;
+}
+
+export function unsupportedOption(word: string): string {
+  return `ERR Unsupported option ${word}`;
 }
 
 export function noKeyOrGroup(key: string, group: string): string {

@@ -2,7 +2,7 @@
  * Where a request's keys are: for routing, for the read gate and for COMMAND GETKEYS. One answer for all three.
  */
 import { assert, latin1 } from "@headrace/bytes";
-import type { Keyspace } from "@headrace/engine";
+import type { StoredKeyspace } from "@headrace/engine";
 import type { Request } from "@headrace/resp";
 import { Flag } from "./command.ts";
 import type { CommandRecord } from "./command.ts";
@@ -33,7 +33,7 @@ export interface LookupCounters {
 export function gateIndex(
   record: CommandRecord,
   request: Request,
-  keyspace: Keyspace,
+  keyspace: Pick<StoredKeyspace, "lastWriterIndex" | "find">,
   stateIndex: number,
   lookups: LookupCounters | null = null,
 ): number {

@@ -34,10 +34,24 @@ export function defineCommand(spec: CommandSpec): CommandRecord {
 
 /** One key at this position. */
 export function keyAt(position: number, access: string): KeySpec {
-  return { first: position, last: position, step: 1, access: access.split(" "), notes: "", keyword: null, find: null };
+  return {
+    first: position,
+    last: position,
+    step: 1,
+    access: access.split(" "),
+    targetAccess: [],
+    notes: "",
+    keyword: null,
+    find: null,
+  };
+}
+
+/** Arguments 1 and 2: what is read or moved, and where it goes. */
+export function keyPair(access: string, targetAccess: string): KeySpec {
+  return { ...keyAt(1, access), last: 2, targetAccess: targetAccess.split(" ") };
 }
 
 /** All arguments from this position on are keys. */
 export function keysFrom(position: number, access: string): KeySpec {
-  return { first: position, last: -1, step: 1, access: access.split(" "), notes: "", keyword: null, find: null };
+  return { ...keyAt(position, access), last: -1 };
 }

@@ -16,12 +16,24 @@ import { ping } from "./connection/ping.ts";
 import { quit } from "./connection/quit.ts";
 import { reset } from "./connection/reset.ts";
 import { select } from "./connection/select.ts";
+import { copy } from "./key/copy.ts";
 import { dbsize } from "./key/dbsize.ts";
 import { del, unlink } from "./key/del.ts";
+import { dump } from "./key/dump.ts";
 import { exists } from "./key/exists.ts";
+import { expire, expireat, pexpire, pexpireat } from "./key/expire.ts";
 import { flushall, flushdb } from "./key/flush.ts";
 import { keys } from "./key/keys.ts";
+import { memory } from "./key/memory.ts";
+import { move, swapdb } from "./key/move.ts";
+import { object } from "./key/object.ts";
+import { persist } from "./key/persist.ts";
+import { randomkey } from "./key/randomkey.ts";
+import { renameKey, renamenx } from "./key/rename.ts";
+import { restore } from "./key/restore.ts";
 import { scan } from "./key/scan.ts";
+import { touch } from "./key/touch.ts";
+import { expiretime, pexpiretime, pttl, ttl } from "./key/ttl.ts";
 import { type } from "./key/type.ts";
 import { publish, spublish } from "./pubsub/publish.ts";
 import { pubsub } from "./pubsub/pubsub.ts";
@@ -87,13 +99,33 @@ export const commandTable: readonly CommandRecord[] = [
   xsetid,
   xtrim,
   // key
+  copy,
   dbsize,
   del,
+  dump,
   exists,
+  expire,
+  expireat,
+  expiretime,
   flushall,
   flushdb,
   keys,
+  memory,
+  move,
+  object,
+  persist,
+  pexpire,
+  pexpireat,
+  pexpiretime,
+  pttl,
+  randomkey,
+  renameKey,
+  renamenx,
+  restore,
   scan,
+  swapdb,
+  touch,
+  ttl,
   type,
   unlink,
   // transactions

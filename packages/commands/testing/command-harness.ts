@@ -203,10 +203,11 @@ export class CommandHarness {
     const context: ShardContext = {
       request,
       reply,
-      keyspace: this.state.keyspace,
+      keyspace: this.state.live,
       effects,
       nowMs: effects.logTimeMs,
       nodeBounds: this.nodeBounds,
+      randomBelow: () => 0,
       effectRoomBytes: Number.POSITIVE_INFINITY,
       counters: NO_COUNTERS,
       isUncounted: false,

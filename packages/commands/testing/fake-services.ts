@@ -149,6 +149,7 @@ export class FakeServices implements SessionServices {
       shards: {
         keys: this.#keys(),
         expiringKeys: 0,
+        expiredKeys: 0,
         changes: 0,
         blockingKeys: 0,
         blockingKeysOnNoKey: 0,

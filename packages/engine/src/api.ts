@@ -67,6 +67,11 @@ export interface StreamView {
   readonly ack: 0 | 1 | 2 | null;
   /** Live entries with an id > `id` (for lag), by counting, or null when Redis would not know it. */
   countAfter(id: StreamId): number;
+  /** Everything of it as one piece (stream-image.ts); null: larger than that. */
+  image(bytesMax: number): Uint8Array | null;
+  readonly blockCount: number;
+  /** What it takes in memory, about. */
+  readonly memoryBytes: number;
 }
 
 /** Idempotent producing (XADD IDMP): which iid of which producer has become which entry, within a window of time and number. */
@@ -180,19 +185,50 @@ export interface KeyView {
   readonly type: "stream";
   /** Log index of the last effect that touched it: what a reader's reply has to wait for (I6). */
   readonly lastWriterIndex: number;
+  /** The key is gone when log time is above it; NEVER: it stays. */
+  readonly expiresAtMs: number;
+  /** Log time of the last use, in the seconds of `secondsOf`. Known to this replica only. */
+  usedAtSeconds: number;
   readonly stream: StreamView;
 }
 
+/**
+ * What commands see. Through `ShardStateApi.live` a key whose time is over is not there: whoever finds that out has logged it, so that no later
+ * leader, whose clock may be behind, shows the key again.
+ */
 export interface Keyspace {
+  /** Keys that have expired and were not found out count, as in Redis. */
   readonly size: number;
   /** False: no stream has an acknowledgement level of its own. */
   readonly anyAcks: boolean;
+  /** How many keys will expire. */
+  readonly expiringCount: number;
+  /** Keys that have expired, as far as this replica has seen it happen. */
+  readonly expiredKeys: number;
+  /** Counts as a use. */
   find(key: string): KeyView | null;
+  /** Does not count as a use. */
+  peek(key: string): KeyView | null;
+  /** One of the keys; `ordinal` < size. Null: it has expired, and is gone now. */
+  pick(ordinal: number): KeyView | null;
   /** Index of the last writer of the key, deleted keys included as long as their deletion is not committed; 0 when clean. */
   lastWriterIndex(key: string): number;
-  /** Keys in order of (slot, age), from a SCAN cursor; see scan.ts for the cursor's form. `visit` per key; answers the next cursor. */
+  /** Keys in order of (slot, place), from a SCAN cursor; see scan.ts for the cursor's form. `visit` per key; answers the next cursor. */
   scan(cursor: bigint, count: number, visit: (key: KeyView) => void): bigint;
   forEachKey(visit: (key: KeyView) => void): void;
+}
+
+/** The keys as they are stored. */
+export interface StoredKeyspace {
+  readonly size: number;
+  readonly expiringCount: number;
+  /** Keys that have expired, as far as this replica has seen it happen. */
+  readonly expiredKeys: number;
+  find(key: string): KeyView | null;
+  lastWriterIndex(key: string): number;
+  forEachKey(visit: (key: KeyView) => void): void;
+  /** The key that expires next; null when none does. */
+  nextToExpire(): KeyView | null;
 }
 
 /** What append needs besides the entry: Redis' node bounds. A setting of the cluster, resolved by the leader. */
@@ -213,6 +249,8 @@ export interface Effects {
   readonly logTimeMs: number;
   /** Effects so far in the open batch; a handler that leaves it unchanged was a read. */
   readonly count: number;
+  /** How many of them are keys that expired: they are no command's doing. */
+  readonly expiredCount: number;
   readonly byteLength: number;
 
   /**
@@ -238,6 +276,14 @@ export interface Effects {
   /** Removes these existing entries and moves max-deleted-entry-id. */
   deleteEntries(key: string, ids: readonly StreamId[]): void;
   deleteKey(key: string): void;
+  /** A time to come, or NEVER. */
+  setExpiry(key: string, atMs: number): void;
+  /** Removes a key whose time is over. */
+  expireKey(key: string): void;
+  /** Gives the key another name of the same slot; who has that name is removed. */
+  renameKey(key: string, name: string): void;
+  /** Makes the key hold what the image says (see StreamImageWriter), whatever it held. */
+  putStream(key: string, image: Uint8Array, expiresAtMs: number, event: "copy_to" | "restore"): void;
   setStreamId(key: string, lastId: StreamId, entriesAdded: number, maxDeletedId: StreamId): void;
   /** source[start, end) is from now on the producer's iid of this entry. The oldest of the producer's make room. */
   recordIid(key: string, producer: string, source: Uint8Array, start: number, end: number, id: StreamId): void;
@@ -312,7 +358,10 @@ export interface Capture {
 
 /** The deterministic state of one shard. */
 export interface ShardStateApi {
-  readonly keyspace: Keyspace;
+  /** Everything that is stored, expired keys too. */
+  readonly keyspace: StoredKeyspace;
+  /** What commands see. Only while a batch is open. */
+  readonly live: Keyspace;
   /** The state index X. */
   readonly index: number;
   readonly logTimeMs: number;

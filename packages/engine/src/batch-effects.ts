@@ -3,8 +3,8 @@
  * was just encoded. Consecutive appends to one key share one effect: entry bytes go straight into the batch's region and from there into the
  * tail block; ids, lengths and origins gather beside it and are written behind the region when the run is closed.
  */
-import { assert, ByteReader, ByteWriter, copyOf } from "@headrace/bytes";
 import { type Effects, type NodeBounds, type PolicyCut, ReferencePolicy, type TrimCut } from "./api.ts";
+import { assert, ByteReader, ByteWriter, copyOf, slotOfKey } from "@headrace/bytes";
 import {
   BATCH_FORMAT_VERSION,
   BATCH_KIND_EFFECTS,
@@ -13,9 +13,10 @@ import {
   NO_STREAM_ACK,
   SESSION_BYTES,
 } from "./effect-format.ts";
-import { ENTRY_COLUMN_BYTES, type EffectApplier } from "./effect-applier.ts";
 import { DELIVERY_COUNT_MAX } from "./delivery-count.ts";
+import type { EffectApplier } from "./effect-applier.ts";
 import { ENTRY_HEAD_BYTES_MAX, writeEntry } from "./entry-form.ts";
+import { NEVER } from "./expiry-heap.ts";
 import type { Group } from "./group.ts";
 import { DURATION_SECONDS_MAX, IIDS_MAX } from "./idempotence.ts";
 import { KeyEventClass } from "./key-events.ts";
@@ -23,7 +24,7 @@ import type { KeyEvents } from "./key-events.ts";
 import type { KeyspaceState, StreamKey } from "./keyspace-state.ts";
 import { OriginRuns } from "./origin-runs.ts";
 import { UINT48_MAX } from "./pending-leaf.ts";
-import { RunColumns } from "./run-columns.ts";
+import { ENTRY_COLUMN_BYTES, RunColumns } from "./run-columns.ts";
 import { MAX_ID, MIN_ID, type StreamId } from "./stream-id.ts";
 
 const FIRST_CAPACITY_BYTES = 64 * 1024;
@@ -36,6 +37,7 @@ export class BatchEffects implements Effects {
   logTimeMs: number;
   count: number;
   events: KeyEvents | null;
+  expiredCount: number;
   readonly #keyspace: KeyspaceState;
   readonly #applier: EffectApplier;
   readonly #writer: ByteWriter;
@@ -56,6 +58,7 @@ export class BatchEffects implements Effects {
     this.logTimeMs = 0;
     this.count = 0;
     this.events = null;
+    this.expiredCount = 0;
     this.#keyspace = keyspace;
     this.#applier = applier;
     this.#writer = new ByteWriter(FIRST_CAPACITY_BYTES);
@@ -79,6 +82,7 @@ export class BatchEffects implements Effects {
     this.index = index;
     this.logTimeMs = logTimeMs;
     this.count = 0;
+    this.expiredCount = 0;
     this.#encoded = 0;
     this.#session = null;
     this.#originSaid = true;
@@ -298,6 +302,54 @@ export class BatchEffects implements Effects {
     this.#begin(EffectType.deleteKey).string(key);
     this.#end(EffectType.deleteKey);
     this.#said(KeyEventClass.generic, "del", key);
+  }
+
+  setExpiry(key: string, atMs: number): void {
+    this.#keyspace.existing(key);
+    assert(atMs === NEVER || (Number.isSafeInteger(atMs) && atMs > this.logTimeMs), "a key's time is to come");
+    const writer = this.#begin(EffectType.setExpiry);
+    writer.string(key);
+    writer.f64(atMs);
+    this.#end(EffectType.setExpiry);
+    this.#said(KeyEventClass.generic, atMs === NEVER ? "persist" : "expire", key);
+  }
+
+  expireKey(key: string): void {
+    const { slot, place, expiry } = this.#keyspace.existing(key);
+    assert(expiry !== null && expiry.atMs < this.logTimeMs, "a key that expires has had its time");
+    // Nobody's write: a command that only found it has written nothing.
+    const originSaid = this.#originSaid;
+    this.#originSaid = true;
+    const writer = this.#begin(EffectType.expireKey);
+    writer.u16(slot);
+    writer.f64(place);
+    this.#end(EffectType.expireKey);
+    this.expiredCount++;
+    this.#originSaid = originSaid;
+    this.#said(KeyEventClass.expired, "expired", key);
+  }
+
+  renameKey(key: string, name: string): void {
+    const { slot } = this.#keyspace.existing(key);
+    assert(key !== name && slotOfKey(name) === slot, "a key is renamed within its slot");
+    const writer = this.#begin(EffectType.renameKey);
+    writer.string(key);
+    writer.string(name);
+    this.#end(EffectType.renameKey);
+    this.#said(KeyEventClass.new, "new", name);
+    this.#said(KeyEventClass.generic, "rename_from", key);
+    this.#said(KeyEventClass.generic, "rename_to", name);
+  }
+
+  putStream(key: string, image: Uint8Array, expiresAtMs: number, event: "copy_to" | "restore"): void {
+    assert(expiresAtMs === NEVER || Number.isSafeInteger(expiresAtMs), "expiry is a time");
+    const writer = this.#begin(EffectType.putStream);
+    writer.string(key);
+    writer.f64(expiresAtMs);
+    writer.all(image);
+    this.#end(EffectType.putStream);
+    this.#said(KeyEventClass.new, "new", key);
+    this.#said(KeyEventClass.generic, event, key);
   }
 
   setStreamId(key: string, lastId: StreamId, entriesAdded: number, maxDeletedId: StreamId): void {

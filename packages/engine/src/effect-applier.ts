@@ -16,14 +16,13 @@ import {
 } from "./effect-format.ts";
 import type { KeyspaceState } from "./keyspace-state.ts";
 import type { Origins } from "./origins.ts";
-import { RunColumns } from "./run-columns.ts";
+import { secondsOf } from "./log-seconds.ts";
+import { ENTRY_COLUMN_BYTES, RunColumns } from "./run-columns.ts";
 import type { Group } from "./group.ts";
 import { dropReferences, trimUnreferenced, trimWithReferences } from "./references.ts";
 import type { Stream } from "./stream.ts";
 import { StreamId } from "./stream-id.ts";
-
-/** What a capture writes for an entry beside its bytes. */
-export const ENTRY_COLUMN_BYTES = 21;
+import { readStreamImage } from "./stream-image.ts";
 
 export class EffectApplier {
   readonly #keyspace: KeyspaceState;
@@ -61,8 +60,7 @@ export class EffectApplier {
       reader.skip(reader.u32());
     }
     assert(reader.remaining === 0, "bytes behind the last effect");
-    this.#keyspace.writerIndex = index;
-    this.logTimeMs = logTimeMs;
+    this.beginEntry(index, logTimeMs);
     if (count > 0) this.#keyspace.passTime(logTimeMs);
     reader.offset = first;
     for (let i = 0; i < count; i++) {
@@ -74,6 +72,13 @@ export class EffectApplier {
       else this.apply(type, reader);
       assert(reader.offset === end, "effect body not read to its end");
     }
+  }
+
+  /** What follows is of this log entry. */
+  beginEntry(index: number, logTimeMs: number): void {
+    this.#keyspace.writerIndex = index;
+    this.#keyspace.nowSeconds = secondsOf(logTimeMs);
+    this.logTimeMs = logTimeMs;
   }
 
   #append(reader: ByteReader): void {
@@ -126,7 +131,19 @@ export class EffectApplier {
         this.#keyspace.touch(this.#keyspace.create(reader.string()));
         return;
       case EffectType.deleteKey:
-        this.#keyspace.remove(reader.string());
+        this.#keyspace.remove(this.#keyspace.existing(reader.string()));
+        return;
+      case EffectType.setExpiry:
+        this.#setExpiry(reader);
+        return;
+      case EffectType.expireKey:
+        this.#expireKey(reader);
+        return;
+      case EffectType.renameKey:
+        this.#keyspace.rename(this.#keyspace.existing(reader.string()), reader.string());
+        return;
+      case EffectType.putStream:
+        this.#putStream(reader);
         return;
       case EffectType.flush:
         this.#keyspace.flush();
@@ -187,6 +204,30 @@ export class EffectApplier {
     while (same < last.length && bytes[at + same] === last.charCodeAt(same)) same++;
     if (same < SESSION_BYTES) this.#lastSession = latin1(bytes, at, at + SESSION_BYTES);
     return this.#lastSession;
+  }
+
+  #setExpiry(reader: ByteReader): void {
+    const key = this.#keyspace.existing(reader.string());
+    this.#keyspace.setExpiry(key, reader.f64());
+    this.#keyspace.touch(key);
+  }
+
+  #expireKey(reader: ByteReader): void {
+    const key = this.#keyspace.findByPlace(reader.u16(), reader.f64());
+    assert(key !== null, "an expired key is there");
+    this.#keyspace.remove(key);
+    this.#keyspace.expiredKeys++;
+  }
+
+  #putStream(reader: ByteReader): void {
+    const name = reader.string();
+    const replaced = this.#keyspace.find(name);
+    if (replaced !== null) this.#keyspace.remove(replaced);
+    const key = this.#keyspace.create(name);
+    this.#keyspace.setExpiry(key, reader.f64());
+    readStreamImage(reader, key.stream, this.#columns);
+    this.#keyspace.noticeSettings(key);
+    this.#keyspace.touch(key);
   }
 
   #trim(reader: ByteReader): void {

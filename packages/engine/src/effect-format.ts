@@ -35,6 +35,10 @@
  *   countDuplicate string key
  *   configureIdempotence   string key · u32 seconds · u32 iids at most
  *   setStreamAck   string key · u8 level (255: none of its own)
+ *   setExpiry      string key · f64 atMs (−1: does not expire)
+ *   expireKey      u16 slot · f64 place: that key's time is over. By place and not by name, so that it is small whatever the name
+ *   renameKey      string key · string name: who had that name is removed
+ *   putStream      string key · f64 expiresAtMs (−1: does not) · stream image (stream-image.ts) to the end: replaces what the key held
  *
  * The first effect of a batch is preceded by what its log time alone changes: every stream forgets the iids that are too old by then.
  * The region stands in front of its columns because entries are encoded straight into it while the run is still growing.
@@ -82,6 +86,10 @@ export const EffectType = {
   countDuplicate: 31,
   configureIdempotence: 32,
   setStreamAck: 33,
+  setExpiry: 40,
+  expireKey: 41,
+  renameKey: 42,
+  putStream: 43,
 } as const;
 export type EffectType = (typeof EffectType)[keyof typeof EffectType];
 

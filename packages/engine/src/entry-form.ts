@@ -73,6 +73,43 @@ export function fieldsOffset(
   return { offset: at + 2, elementCount };
 }
 
+const head = new Uint8Array(ENTRY_HEAD_BYTES_MAX);
+const NO_END = -1;
+
+/** Whether bytes[start, end) are exactly the wire form of an entry with this id: for bytes that nobody vouches for. */
+export function isEntryForm(bytes: Uint8Array, start: number, end: number, id: StreamId): boolean {
+  // Up to the count of elements every entry with this id begins alike; the `0` that is written for the count is not compared.
+  const fixed = writeEntryHead(head, 0, id, 0) - 3;
+  if (end - start < fixed) return false;
+  for (let i = 0; i < fixed; i++) if (bytes[start + i] !== head[i]) return false;
+  let at = behindCount(bytes, start + fixed, end);
+  if (at === NO_END || countRead < 2 || countRead % 2 !== 0) return false;
+  for (let left = countRead; left > 0; left--) {
+    if (bytes[at] !== 36) return false;
+    at = behindCount(bytes, at + 1, end);
+    if (at === NO_END || at + countRead + 2 > end) return false;
+    at += countRead + 2;
+    if (bytes[at - 2] !== CR || bytes[at - 1] !== LF) return false;
+  }
+  return at === end;
+}
+
+let countRead = 0;
+
+/** Reads digits and CR LF into `countRead`; answers the offset behind them, or NO_END. */
+function behindCount(bytes: Uint8Array, start: number, end: number): number {
+  let at = start;
+  let count = 0;
+  for (; at < end && at - start < 10; at++) {
+    const digit = bytes[at]! - 48;
+    if (digit < 0 || digit > 9) break;
+    count = count * 10 + digit;
+  }
+  countRead = count;
+  const isNumber = at > start && (bytes[start] !== 48 || at === start + 1);
+  return isNumber && at + 2 <= end && bytes[at] === CR && bytes[at + 1] === LF ? at + 2 : NO_END;
+}
+
 /** Adds up what Redis would store for an entry's fields: one object for all streams, filled again for each entry. */
 export class FieldMeasure {
   /** Names and values as raw strings: what streamAppendItem adds to the listpack's size before comparing. */

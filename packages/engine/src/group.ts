@@ -142,6 +142,12 @@ export class Group implements GroupView {
     this.pending.unownedCount++;
   }
 
+  /** A copy of one that was given back when `order` others had been: it is pending for nobody, and nobody had it here. */
+  putGivenBack(id: StreamId, order: number, deliveries: number): void {
+    this.pending.put(id, NOBODY, order, deliveries);
+    this.pending.unownedCount++;
+  }
+
   /** Answers false when the id was not pending. */
   release(id: StreamId): boolean {
     const owner = this.pending.remove(id);

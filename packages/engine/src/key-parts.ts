@@ -5,6 +5,7 @@ import { Block, MARK_DEAD, MARK_OPENS } from "./block.ts";
 import { Consumer } from "./consumer.ts";
 import type { DirtyMeter } from "./dirty-meter.ts";
 import { LENGTH_MASK, NO_STREAM_ACK, OPENS_NODE } from "./effect-format.ts";
+import { NEVER } from "./expiry-heap.ts";
 import { Group } from "./group.ts";
 import { buildIdempotence, IdempotenceParts } from "./idempotence-rows.ts";
 import { StreamKey } from "./keyspace-state.ts";
@@ -26,6 +27,9 @@ export interface StreamHeader {
   readonly nextGroupNumber: number;
   readonly ackLevel: number;
   readonly hasIdempotence: boolean;
+  readonly expiresAtMs: number;
+  /** −1: the age. */
+  readonly place: number;
 }
 
 interface Fragment {
@@ -165,8 +169,12 @@ function readStreamHeader(reader: ByteReader): StreamHeader {
     nextGroupNumber: reader.u32(),
   };
   // Rows of older programs end here.
-  if (reader.remaining === 0) return { ...header, ackLevel: NO_STREAM_ACK, hasIdempotence: false };
-  return { ...header, ackLevel: reader.u8(), hasIdempotence: reader.u8() === 1 };
+  const isOld = reader.remaining === 0;
+  const ackLevel = isOld ? NO_STREAM_ACK : reader.u8();
+  const hasIdempotence = !isOld && reader.u8() === 1;
+  const isPlain = reader.remaining === 0;
+  const expiresAtMs = isPlain ? NEVER : reader.f64();
+  return { ...header, ackLevel, hasIdempotence, expiresAtMs, place: isPlain ? -1 : reader.f64() };
 }
 
 function readGroupHeader(reader: ByteReader): GroupHeader {
@@ -204,13 +212,19 @@ function readLeaf(number: number, reader: ByteReader): PendingLeaf {
   return leaf;
 }
 
+/** Its expiry is set when the keyspace has taken it in. */
 export function buildKey(parts: KeyParts, meter: DirtyMeter): StreamKey {
   const { header } = parts;
   if (header === null) throw new DamagedRowError("key without a header row");
   const key = new StreamKey(header.key, parts.slot, parts.age, buildStream(parts, header, meter));
+  key.place = placeOf(parts, header);
   key.lastWriterIndex = header.lastWriterIndex;
   key.persisted = true;
   return key;
+}
+
+export function placeOf(parts: KeyParts, header: StreamHeader): number {
+  return header.place < 0 ? parts.age : header.place;
 }
 
 function buildStream(parts: KeyParts, header: StreamHeader, meter: DirtyMeter): Stream {

@@ -1,13 +1,15 @@
 /**
- * All keys of a shard: by name, and by (slot, age) for SCAN. Remembers the last writer of every key (of deleted ones until their deletion is
- * committed), which watched keys were touched, and which keys a capture has to write.
+ * All keys of a shard: by name, by (slot, place) for SCAN, and those that expire by their time. Remembers the last writer of every key (of
+ * deleted ones until their deletion is committed), which watched keys were touched, and which keys a capture has to write. It shows what is
+ * stored: that an expired key is no longer there is `LiveKeyspace`'s.
  */
 import { assert, SLOT_COUNT, slotOfKey } from "@headrace/bytes";
-import type { Keyspace, KeyView, StateRow } from "./api.ts";
+import type { KeyView, StateRow, StoredKeyspace } from "./api.ts";
 import { DeadlineHeap } from "./deadline-heap.ts";
 import { DirtyMeter } from "./dirty-meter.ts";
 import { KeyWatches } from "./key-watches.ts";
-import { KEY_AGE_MAX, scanCursor, scanCursorAge, scanCursorSlot } from "./scan.ts";
+import { ExpiryHeap, NEVER, type Expiry } from "./expiry-heap.ts";
+import { KEY_AGE_MAX, scanCursor, scanCursorPlace, scanCursorSlot } from "./scan.ts";
 import { SlotKeys } from "./slot-keys.ts";
 import { removeKeyRows } from "./state-rows.ts";
 import { Stream } from "./stream.ts";
@@ -15,12 +17,19 @@ import { Stream } from "./stream.ts";
 const HEADER_ROW_BYTES = 160;
 
 export class StreamKey implements KeyView {
-  readonly key: string;
+  /** Changes when the key is renamed. */
+  key: string;
   readonly slot: number;
   readonly type = "stream" as const;
-  /** Unique in the shard for ever: SCAN's order, and the name of the key's rows. */
+  /** Unique in the shard for ever: the name of the key's rows. */
   readonly age: number;
+  /** Unique too: SCAN's order. The age until the key is renamed. */
+  place: number;
+  /** Null: does not expire. */
+  expiry: Expiry<StreamKey> | null;
   lastWriterIndex: number;
+  /** Log time of the last use that this replica knows of, in seconds: OBJECT IDLETIME. No part of the replicated state. */
+  usedAtSeconds: number;
   readonly stream: Stream;
   dirty: boolean;
   persisted: boolean;
@@ -31,18 +40,32 @@ export class StreamKey implements KeyView {
     this.key = key;
     this.slot = slot;
     this.age = age;
+    this.place = age;
+    this.expiry = null;
     this.lastWriterIndex = 0;
+    this.usedAtSeconds = 0;
     this.stream = stream;
     this.dirty = false;
     this.persisted = false;
     this.iidsDueMs = Number.POSITIVE_INFINITY;
   }
+
+  get expiresAtMs(): number {
+    return this.expiry === null ? NEVER : this.expiry.atMs;
+  }
 }
 
-export class KeyspaceState implements Keyspace {
+export class KeyspaceState implements StoredKeyspace {
   /** Log index of the entry being executed or applied. */
   writerIndex: number;
+  /** Log time of that entry in seconds. */
+  nowSeconds: number;
+  /** For new keys' ages, and places of renamed ones. */
   nextAge: number;
+  /** Keys whose time was over, since this state was made. A statistic, no part of the state. */
+  expiredKeys: number;
+  /** Keys that expire, the next one first. */
+  readonly expiries: ExpiryHeap<StreamKey>;
   readonly meter: DirtyMeter;
   readonly watches: KeyWatches;
   dirtyKeys: StreamKey[];
@@ -53,6 +76,8 @@ export class KeyspaceState implements Keyspace {
   cleared: boolean;
   readonly #keys: Map<string, StreamKey>;
   readonly #slots: (SlotKeys | undefined)[];
+  /** Keys whose place is not their age, by age. */
+  readonly #moved: Map<number, StreamKey>;
   /** Deleted keys → index of the deletion, ascending, until committed. */
   readonly #deletions: Map<string, number>;
   #flushIndex: number;
@@ -65,7 +90,10 @@ export class KeyspaceState implements Keyspace {
 
   constructor() {
     this.writerIndex = 0;
+    this.nowSeconds = 0;
     this.nextAge = 0;
+    this.expiredKeys = 0;
+    this.expiries = new ExpiryHeap();
     this.meter = new DirtyMeter();
     this.watches = new KeyWatches();
     this.dirtyKeys = [];
@@ -74,6 +102,7 @@ export class KeyspaceState implements Keyspace {
     this.cleared = false;
     this.#keys = new Map();
     this.#slots = Array.from({ length: SLOT_COUNT }, () => undefined);
+    this.#moved = new Map();
     this.#deletions = new Map();
     this.#flushIndex = 0;
     this.#watched = new Map();
@@ -90,6 +119,15 @@ export class KeyspaceState implements Keyspace {
 
   get size(): number {
     return this.#keys.size;
+  }
+
+  get expiringCount(): number {
+    return this.expiries.size;
+  }
+
+  nextToExpire(): StreamKey | null {
+    const { first } = this.expiries;
+    return first === null ? null : first.key;
   }
 
   find(key: string): StreamKey | null {
@@ -116,12 +154,14 @@ export class KeyspaceState implements Keyspace {
     return created;
   }
 
-  /** Takes in a key, a new one or one that was loaded; ages of a slot come in ascending order. */
+  /** Takes in a key, a new one or one that was loaded; places of a slot come in ascending order. */
   adopt(created: StreamKey): void {
     assert(!this.#keys.has(created.key), "key exists");
     this.#keys.set(created.key, created);
     this.#slotKeys(created.slot).add(created);
+    if (created.place !== created.age) this.#moved.set(created.age, created);
     this.#deletions.delete(created.key);
+    created.usedAtSeconds = this.nowSeconds;
     this.noticeSettings(created);
   }
 
@@ -164,6 +204,21 @@ export class KeyspaceState implements Keyspace {
     }
   }
 
+  /** When the key goes; NEVER: it stays. */
+  setExpiry(key: StreamKey, atMs: number): void {
+    const { expiry } = key;
+    if (expiry === null) {
+      if (atMs !== NEVER) key.expiry = this.expiries.add(key, atMs);
+      return;
+    }
+    if (atMs !== NEVER) {
+      this.expiries.move(expiry, atMs);
+      return;
+    }
+    this.expiries.remove(expiry);
+    key.expiry = null;
+  }
+
   #slotKeys(slot: number): SlotKeys {
     let keys = this.#slots[slot];
     if (keys === undefined) {
@@ -173,39 +228,49 @@ export class KeyspaceState implements Keyspace {
     return keys;
   }
 
-  #takeFromSlot({ slot, age }: StreamKey): void {
+  #takeFromSlot({ slot, place, age }: StreamKey): void {
     const keys = this.#slots[slot]!;
-    keys.remove(age);
+    keys.remove(place);
     if (keys.size === 0) this.#slots[slot] = undefined;
+    if (place !== age) this.#moved.delete(age);
+  }
+
+  /** Null when there is none, or no longer. */
+  findByPlace(slot: number, place: number): StreamKey | null {
+    return this.#slots[slot]?.find(place) ?? null;
   }
 
   /** Null when there is none, or no longer. */
   findByAge(slot: number, age: number): StreamKey | null {
-    return this.#slots[slot]?.find(age) ?? null;
+    // What stands in the place of that number may be a key that moved there.
+    const found = this.findByPlace(slot, age);
+    return found !== null && found.age === age ? found : (this.#moved.get(age) ?? null);
   }
 
-  /** The slot's keys with afterAge < age < toAge; `visit` answers false to stop. */
-  visitBetween(slot: number, afterAge: number, toAge: number, visit: (key: StreamKey) => boolean): void {
+  /** The slot's keys with afterPlace < place < toPlace; `visit` answers false to stop. */
+  visitBetween(slot: number, afterPlace: number, toPlace: number, visit: (key: StreamKey) => boolean): void {
     const keys = this.#slots[slot];
     if (keys === undefined) return;
-    for (let at = keys.lowerBound(afterAge + 1); at < keys.ages.length && keys.ages[at]! < toAge; at++) {
+    for (let at = keys.lowerBound(afterPlace + 1); at < keys.places.length && keys.places[at]! < toPlace; at++) {
       const key = keys.keys[at]!;
       if (key !== null && !visit(key)) return;
     }
   }
 
-  /** Rollback: as if the key had never been made. */
+  /** Rollback: as if the key had never been made. Its parts are still there, for one that `restore` brings back under another name. */
   drop(dropped: StreamKey): void {
     this.#keys.delete(dropped.key);
     this.#takeFromSlot(dropped);
+    this.setExpiry(dropped, NEVER);
   }
 
-  /** Rollback: a key that was deleted is back, at its old place. */
+  /** Rollback: a key that was deleted or renamed is back, at its old place. */
   restore(key: StreamKey): void {
     assert(!this.#keys.has(key.key), "key exists");
     this.#keys.set(key.key, key);
     this.#slotKeys(key.slot).insert(key);
     this.noticeSettings(key);
+    if (key.place !== key.age) this.#moved.set(key.age, key);
   }
 
   /** Rollback: nothing is dirty, and nothing written or deleted waits to be committed. */
@@ -219,15 +284,38 @@ export class KeyspaceState implements Keyspace {
     this.markClean();
   }
 
-  remove(key: string): void {
-    const removed = this.existing(key);
+  remove(removed: StreamKey): void {
     this.touch(removed);
-    this.#keys.delete(key);
+    this.#leaveName(removed);
     this.#takeFromSlot(removed);
-    this.#deletions.delete(key);
-    this.#deletions.set(key, this.writerIndex);
+    this.setExpiry(removed, NEVER);
     removeKeyRows(this.deadRows, removed);
     this.deletedKeyCount++;
+  }
+
+  /** Nobody bears the key's name any more; who finds that out waits for it. */
+  #leaveName({ key }: StreamKey): void {
+    this.#keys.delete(key);
+    this.#deletions.delete(key);
+    this.#deletions.set(key, this.writerIndex);
+  }
+
+  /** The key gets another name of its slot, and the last place; who had that name is removed. Its rows stay as they are but for the header. */
+  rename(renamed: StreamKey, name: string): void {
+    assert(slotOfKey(name) === renamed.slot, "a key is renamed within its slot");
+    assert(this.nextAge <= KEY_AGE_MAX, "key ages used up");
+    const replaced = this.find(name);
+    if (replaced !== null) this.remove(replaced);
+    this.touch(renamed);
+    this.#leaveName(renamed);
+    this.#takeFromSlot(renamed);
+    renamed.key = name;
+    renamed.place = this.nextAge++;
+    this.#keys.set(name, renamed);
+    this.#slotKeys(renamed.slot).add(renamed);
+    this.#moved.set(renamed.age, renamed);
+    this.#deletions.delete(name);
+    this.touch(renamed);
   }
 
   flush(): void {
@@ -235,6 +323,8 @@ export class KeyspaceState implements Keyspace {
     for (const key of this.watches.keys()) if (this.#keys.has(key)) this.watches.touch(key);
     this.#keys.clear();
     this.#slots.fill(undefined);
+    this.#moved.clear();
+    this.expiries.clear();
     this.#deletions.clear();
     this.#flushIndex = this.writerIndex;
     this.#iidDeadlines.clear();
@@ -255,6 +345,7 @@ export class KeyspaceState implements Keyspace {
   /** An effect that Redis calls no change of the key: on its groups, or on its last id alone. WATCH does not see it. */
   touchUnseen(key: StreamKey): void {
     key.lastWriterIndex = this.writerIndex;
+    key.usedAtSeconds = this.nowSeconds;
     if (!key.dirty) this.markDirty(key);
     if (this.#watched.size !== 0 && this.#watched.has(key.key)) this.#noteTouched(key.key);
   }
@@ -308,22 +399,37 @@ export class KeyspaceState implements Keyspace {
     this.#touched.push(key);
   }
 
+  /** See Keyspace.scan. */
   scan(cursor: bigint, count: number, visit: (key: KeyView) => void): bigint {
     let slot = scanCursorSlot(cursor);
-    let age = scanCursorAge(cursor);
+    let place = scanCursorPlace(cursor);
     let rest = Math.max(1, count);
-    for (; slot < SLOT_COUNT; slot++, age = 0) {
+    for (; slot < SLOT_COUNT; slot++, place = 0) {
       const keys = this.#slots[slot];
       if (keys === undefined) continue;
-      for (let at = keys.lowerBound(age); at < keys.ages.length; at++) {
+      for (let at = keys.lowerBound(place); at < keys.places.length; at++) {
         const key = keys.keys[at]!;
         if (key === null) continue;
-        if (rest === 0) return scanCursor(slot, key.age);
+        if (rest === 0) return scanCursor(slot, key.place);
         rest--;
         visit(key);
       }
     }
     return 0n;
+  }
+
+  /** The key number `ordinal` in SCAN's order, which must be there. */
+  keyAt(ordinal: number): StreamKey {
+    let rest = ordinal;
+    for (const slot of this.#slots) {
+      if (slot === undefined) continue;
+      if (rest >= slot.size) {
+        rest -= slot.size;
+        continue;
+      }
+      for (const key of slot.keys) if (key !== null && rest-- === 0) return key;
+    }
+    assert(false, "no key of this number");
   }
 
   /** In SCAN's order. */
@@ -336,13 +442,18 @@ export class KeyspaceState implements Keyspace {
 
   verify(): void {
     let count = 0;
+    let expiring = 0;
     this.forEachKey((key) => {
       assert(this.#keys.get(key.key) === key, "slot table and key table differ");
       assert(key.slot === slotOfKey(key.key), "key in the wrong slot");
-      assert(key.age < this.nextAge, "age from the future");
+      assert(key.age < this.nextAge && key.place < this.nextAge, "age or place from the future");
+      assert(this.findByAge(key.slot, key.age) === key, "key is not found by its age");
+      if (key.expiry !== null) expiring++;
       key.stream.verify();
       count++;
     });
+    this.expiries.verify(({ key }) => assert(this.#keys.get(key.key) === key, "a key that is gone expires"));
+    assert(expiring === this.expiries.size, "expiring keys miscounted");
     assert(count === this.#keys.size, "a key is in no slot");
     for (const key of this.dirtyKeys) assert(key.dirty, "clean key on the dirty list");
   }

@@ -20,8 +20,11 @@ export function lagOf(stream: StreamView, group: GroupView): number | null {
   return entriesRead === ENTRIES_READ_UNKNOWN ? null : stream.entriesAdded - entriesRead;
 }
 
+/** What of a stream the distance depends on. */
+export type MeasuredStream = Pick<StreamView, "length" | "lastId" | "maxDeletedId" | "entriesAdded" | "firstId">;
+
 /** Distance of `id` from the first entry ever added, or ENTRIES_READ_UNKNOWN. */
-export function estimateEntriesRead(stream: StreamView, id: StreamId): number {
+export function estimateEntriesRead(stream: MeasuredStream, id: StreamId): number {
   if (stream.entriesAdded === 0) return 0;
   const toLast = id.compare(stream.lastId);
   if (stream.length === 0 && toLast <= 0) return stream.entriesAdded;

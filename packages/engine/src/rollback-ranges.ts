@@ -71,9 +71,10 @@ function isSmall(key: TouchedKey, { stream }: StreamKey): boolean {
 function rowsBetween(keyspace: KeyspaceState, before: TouchedKey, behind: TouchedKey): number {
   let rows = 0;
   for (let slot = before.slot; slot <= behind.slot && slot < SLOT_COUNT; slot++) {
-    const afterAge = slot === before.slot ? before.age : -1;
-    const toAge = slot === behind.slot ? behind.age : Infinity;
-    keyspace.visitBetween(slot, afterAge, toAge, ({ stream }) => {
+    // By place, which is the age of most: an estimate.
+    const afterPlace = slot === before.slot ? before.age : -1;
+    const toPlace = slot === behind.slot ? behind.age : Infinity;
+    keyspace.visitBetween(slot, afterPlace, toPlace, ({ stream }) => {
       rows += 1 + stream.entries.blocks.length * 4;
       const { idempotence } = stream;
       if (idempotence !== null) rows += 1 + idempotence.producerCount + idempotence.segments.length;

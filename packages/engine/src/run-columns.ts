@@ -5,6 +5,9 @@
 import { copyBytes, type ByteWriter } from "@headrace/bytes";
 import type { StreamId } from "./stream-id.ts";
 
+/** What a capture writes for an entry beside its bytes. */
+export const ENTRY_COLUMN_BYTES = 21;
+
 export class RunColumns {
   /** Four per entry: ms high, ms low, seq high, seq low. */
   ids: Uint32Array;

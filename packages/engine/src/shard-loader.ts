@@ -37,9 +37,17 @@ export class ShardLoader implements ShardLoaderApi {
     keyspace.nextAge = nextAge;
     if (keyCount !== this.#keys.size) throw new DamagedRowError("keys are missing or left over");
     for (const { session, sequence, lastWriteMs } of sessions) origins.record(session, sequence, lastWriteMs);
-    // By age, as they were made: slots want them in that order.
     const meter = keyspace.meter;
-    for (const parts of [...this.#keys.values()].sort((a, b) => a.age - b.age)) keyspace.adopt(buildKey(parts, meter));
+    const keys = [...this.#keys.values()].map((parts) => ({
+      key: buildKey(parts, meter),
+      expiresAtMs: parts.header!.expiresAtMs,
+    }));
+    // Slots want them in that order.
+    keys.sort((a, b) => a.key.place - b.key.place);
+    for (const { key, expiresAtMs } of keys) {
+      keyspace.adopt(key);
+      keyspace.setExpiry(key, expiresAtMs);
+    }
     meter.bytes = 0;
     return state;
   }

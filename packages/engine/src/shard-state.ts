@@ -9,6 +9,8 @@ import { EffectApplier } from "./effect-applier.ts";
 import type { KeyEvents } from "./key-events.ts";
 import { KeyspaceState } from "./keyspace-state.ts";
 import type { KeyWatches } from "./key-watches.ts";
+import { LiveKeyspace } from "./live-keyspace.ts";
+import { secondsOf } from "./log-seconds.ts";
 import { Origins } from "./origins.ts";
 import { hashState } from "./state-hash.ts";
 import { restoreCaptured, StateCapture, takeCapture } from "./state-capture.ts";
@@ -16,6 +18,7 @@ import { StateRollback } from "./state-rollback.ts";
 
 export class ShardState implements ShardStateApi {
   readonly keyspace: KeyspaceState;
+  readonly live: LiveKeyspace;
   readonly origins: Origins;
   #index: number;
   #logTimeMs: number;
@@ -31,6 +34,7 @@ export class ShardState implements ShardStateApi {
     this.#logTimeMs = 0;
     this.#applier = new EffectApplier(this.keyspace, this.origins);
     this.#batch = new BatchEffects(this.keyspace, this.#applier);
+    this.live = new LiveKeyspace(this.keyspace, this.#batch);
     this.#isOpen = false;
   }
 
@@ -39,6 +43,7 @@ export class ShardState implements ShardStateApi {
     const state = new ShardState();
     state.#index = index;
     state.#logTimeMs = logTimeMs;
+    state.keyspace.nowSeconds = secondsOf(logTimeMs);
     return state;
   }
 
@@ -66,8 +71,7 @@ export class ShardState implements ShardStateApi {
     assert(index === this.#index + 1, "log entry out of order");
     const logTimeMs = Math.max(this.#logTimeMs, wallMs);
     this.#isOpen = true;
-    this.keyspace.writerIndex = index;
-    this.#applier.logTimeMs = logTimeMs;
+    this.#applier.beginEntry(index, logTimeMs);
     this.#batch.open(index, logTimeMs);
     return this.#batch;
   }

@@ -149,6 +149,10 @@ function captureKey(key: StreamKey, rows: StateRow[], writer: ByteWriter): Captu
   writer.u32(stream.nextGroupNumber);
   writer.u8(stream.ackLevel);
   writer.u8(stream.idempotence === null ? 0 : 1);
+  if (key.expiry !== null || key.place !== key.age) {
+    writer.f64(key.expiresAtMs);
+    writer.f64(key.place);
+  }
   rows.push(sealRow(key.slot, subkeyOf(key.age, RowKind.stream, 0, 0), writer));
   key.dirty = false;
   key.persisted = true;

@@ -91,6 +91,8 @@ function hashKey(mixer: Mixer, key: StreamKey): void {
   mixer.text(key.key);
   mixer.word(slotOfKey(key.key));
   mixer.number(key.age);
+  mixer.number(key.place);
+  mixer.number(key.expiresAtMs);
   mixer.number(key.lastWriterIndex);
   mixer.id(stream.lastId);
   mixer.id(stream.maxDeletedId);

@@ -10,7 +10,16 @@
 import { DamagedRowError, type Capture, type RowRange, type ShardHeader, type ShardRollbackApi } from "./api.ts";
 import type { DirtyMeter } from "./dirty-meter.ts";
 import type { Group } from "./group.ts";
-import { buildBlocks, buildGroup, buildKey, checked, type GroupParts, KeyParts, restoreSettings } from "./key-parts.ts";
+import {
+  buildBlocks,
+  buildGroup,
+  buildKey,
+  checked,
+  type GroupParts,
+  KeyParts,
+  placeOf,
+  restoreSettings,
+} from "./key-parts.ts";
 import type { StreamKey } from "./keyspace-state.ts";
 import { rangesOf } from "./rollback-ranges.ts";
 import { readShardHeader, type ShardHeaderFields } from "./shard-header.ts";
@@ -74,16 +83,22 @@ export class StateRollback implements ShardRollbackApi {
     const { keyspace, origins } = state;
     const { meter } = keyspace;
     // First what goes, then what comes back: a name may have changed hands.
+    const renamed = new Map<number, StreamKey>();
     for (const { slot, age } of this.#touched.values()) {
       const living = keyspace.findByAge(slot, age);
-      if (living !== null && !this.#found.has(age)) keyspace.drop(living);
+      const parts = this.#found.get(age);
+      if (living === null || (parts !== undefined && bearsItsName(living, parts))) continue;
+      keyspace.drop(living);
+      if (parts !== undefined) renamed.set(age, living);
     }
     for (const [age, parts] of this.#found) {
       const touched = this.#touched.get(age)!;
-      const living = keyspace.findByAge(touched.slot, age);
-      if (living === null) keyspace.restore(buildKey(parts, meter));
-      else restoreKey(living, touched, parts, meter);
-      if (living !== null) keyspace.noticeSettings(living);
+      const living = renamed.get(age) ?? keyspace.findByAge(touched.slot, age);
+      const key = living ?? buildKey(parts, meter);
+      if (living !== null) restoreKey(living, touched, parts, meter);
+      if (living === null || renamed.has(age)) keyspace.restore(key);
+      else keyspace.noticeSettings(key);
+      keyspace.setExpiry(key, parts.header!.expiresAtMs);
     }
     const { nextAge, keyCount, sessions, logTimeMs } = this.#header;
     keyspace.forgetWrites(nextAge);
@@ -94,9 +109,18 @@ export class StateRollback implements ShardRollbackApi {
   }
 }
 
+/** Under the name and in the place that the store knows. A key without a header row bears none. */
+function bearsItsName(key: StreamKey, parts: KeyParts): boolean {
+  const { header } = parts;
+  return header !== null && header.key === key.key && placeOf(parts, header) === key.place;
+}
+
+/** Parts of the key as they were; the caller puts it where it belongs. */
 function restoreKey(key: StreamKey, touched: TouchedKey, parts: KeyParts, meter: DirtyMeter): void {
   const { header } = parts;
-  if (header === null || header.key !== key.key) throw new DamagedRowError("key without its header row");
+  if (header === null) throw new DamagedRowError("key without its header row");
+  key.key = header.key;
+  key.place = placeOf(parts, header);
   const { stream } = key;
   const { entries } = stream;
   key.lastWriterIndex = header.lastWriterIndex;

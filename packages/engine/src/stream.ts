@@ -10,6 +10,8 @@ import { isReferenced, planTrimByPolicy } from "./references.ts";
 import type { RunColumns } from "./run-columns.ts";
 import { sortedByName } from "./sorted-by-name.ts";
 import { MIN_ID, type StreamId } from "./stream-id.ts";
+import { imageOf } from "./stream-image.ts";
+import { memoryOf } from "./stream-memory.ts";
 import { planTrimById, planTrimByLength } from "./trim-plan.ts";
 
 /** Shared by all streams without a group, never written: an empty Map takes 200 bytes. */
@@ -111,6 +113,18 @@ export class Stream implements StreamView {
 
   get ack(): 0 | 1 | 2 | null {
     return this.ackLevel === NO_STREAM_ACK ? null : (this.ackLevel as 0 | 1 | 2);
+  }
+
+  image(bytesMax: number): Uint8Array | null {
+    return imageOf(this, bytesMax);
+  }
+
+  get blockCount(): number {
+    return this.entries.blocks.length;
+  }
+
+  get memoryBytes(): number {
+    return memoryOf(this);
   }
 
   existingGroup(name: string): Group {

@@ -31,8 +31,27 @@ export class ModelStream {
   lastId = 0;
   maxDeleted = 0;
   added = 0;
+  /** −1: never. */
+  expiresAtMs = -1;
   readonly groups: Map<string, ModelGroup> = new Map();
-  readonly idempotence: ModelIdempotence = new ModelIdempotence();
+  idempotence: ModelIdempotence = new ModelIdempotence();
+
+  /** What COPY makes of it: the same, but deleted entries are gone from their nodes. */
+  copy(): ModelStream {
+    const copy = new ModelStream();
+    copy.nodes = this.nodes.map((node) => node.filter((entry) => !entry.dead).map((entry) => ({ ...entry })));
+    copy.lastId = this.lastId;
+    copy.maxDeleted = this.maxDeleted;
+    copy.added = this.added;
+    copy.expiresAtMs = this.expiresAtMs;
+    copy.idempotence = Object.assign(new ModelIdempotence(), this.idempotence);
+    for (const [name, group] of this.groups) {
+      const pending = new Map([...group.pending].map(([id, entry]) => [id, { ...entry }]));
+      const consumers = new Map([...group.consumers].map(([consumer, times]) => [consumer, { ...times }]));
+      copy.groups.set(name, { ...group, pending, consumers });
+    }
+    return copy;
+  }
 
   live(): ModelEntry[] {
     return this.nodes.flat().filter((entry) => !entry.dead);

@@ -7,7 +7,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type Capture, DamagedRowError, MIN_ID, ShardState, type ShardRollbackApi } from "../src/index.ts";
 import { add, batch, id, streamOf } from "./entries.ts";
-import { Driver, RowStore, type Step } from "./state-driver.ts";
+import { Driver, RowStore, STEP_KIND_MAX, type Step } from "./state-driver.ts";
 import { dumpOf } from "./state-dump.ts";
 
 const SEED = Number(process.env["HEADRACE_SEED"] ?? 20261121);
@@ -146,7 +146,7 @@ function live(make: () => Driver, { before, cut, after }: Life, seen: { partial:
 
 function turnsOf(maxLength: number): fc.Arbitrary<Turn[]> {
   const pick = fc.nat({ max: 10_000 });
-  const step = fc.record({ kind: fc.nat({ max: 29 }), a: pick, b: pick, c: pick });
+  const step = fc.record({ kind: fc.nat({ max: STEP_KIND_MAX }), a: pick, b: pick, c: pick });
   const turn = fc.record({
     steps: fc.array(step, { minLength: 1, maxLength: 8 }),
     checkpoint: fc.constantFrom(0, 0, 0, 1, 1, 2, 3),

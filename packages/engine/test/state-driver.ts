@@ -9,6 +9,7 @@ import {
   type Effects,
   MAX_ID,
   MIN_ID,
+  NEVER,
   ReferencePolicy,
   ShardLoader,
   ShardState,
@@ -24,7 +25,10 @@ export interface Step {
   readonly c: number;
 }
 
-const KEYS = ["a", "b{t}", "c"];
+const KEYS = ["a", "b{t}", "c", "d{t}"];
+/** In the same slot. */
+const PARTNERS: Readonly<Record<string, string>> = { "b{t}": "d{t}", "d{t}": "b{t}" };
+export const STEP_KIND_MAX = 33;
 const GROUPS = ["g1", "g2"];
 const CONSUMERS = ["alice", "bob", "carol"];
 
@@ -134,6 +138,11 @@ export class Driver {
   #step(effects: Effects, { kind, a, b, c }: Step): void {
     const key = KEYS[a % KEYS.length]!;
     let stream = this.model.get(key);
+    if (stream !== undefined && stream.expiresAtMs >= 0 && stream.expiresAtMs < effects.logTimeMs) {
+      expect(this.leader.live.find(key), "an expired key is not there").toBe(null);
+      this.model.delete(key);
+      stream = undefined;
+    }
     if (stream === undefined || kind < 12) {
       if (stream === undefined) {
         stream = new ModelStream();
@@ -206,6 +215,12 @@ export class Driver {
       case 27:
         this.#trimByPolicy(effects, key, stream, { kind, a, b, c });
         return;
+      case 30:
+      case 31:
+      case 32:
+      case 33:
+        this.#keyStep(effects, key, stream, { kind, a, b, c });
+        return;
       default:
         this.#groupStep(effects, key, stream, { kind, a, b, c });
     }
@@ -224,6 +239,24 @@ export class Driver {
     const cut = view.trimByPolicy(policy, bound, limit);
     expect(cut.count).toBe(stream.trimByPolicy(a % 2 === 0 ? "drop" : "acked", by, threshold, limit));
     effects.trimByPolicy(key, policy, cut);
+  }
+
+  #keyStep(effects: Effects, key: string, stream: ModelStream, { kind, b, c }: Step): void {
+    const partner = PARTNERS[key];
+    if (kind >= 32) {
+      stream.expiresAtMs = c % 4 === 0 ? NEVER : effects.logTimeMs + 1 + (b % 6000);
+      effects.setExpiry(key, stream.expiresAtMs);
+    } else if (partner === undefined) {
+      return;
+    } else if (kind === 30) {
+      effects.renameKey(key, partner);
+      this.model.delete(key);
+      this.model.set(partner, stream);
+    } else {
+      const image = this.leader.live.find(key)!.stream.image(Number.POSITIVE_INFINITY)!;
+      effects.putStream(partner, image, stream.expiresAtMs, "copy_to");
+      this.model.set(partner, stream.copy());
+    }
   }
 
   #append(effects: Effects, key: string, stream: ModelStream, pick: number): void {
@@ -351,6 +384,7 @@ export class Driver {
     const { keyspace } = this.leader;
     expect(keyspace.size).toBe(this.model.size);
     for (const [key, stream] of this.model) {
+      expect(keyspace.find(key)!.expiresAtMs).toBe(stream.expiresAtMs);
       const view = keyspace.find(key)!.stream;
       const live = stream.live();
       expect(view.length).toBe(live.length);

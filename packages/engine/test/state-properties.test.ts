@@ -1,7 +1,7 @@
 /** Random lives of a shard against the naive model; the seed stands in the test's name. */
 import * as fc from "fast-check";
 import { describe, test } from "vitest";
-import { Driver, type Step } from "./state-driver.ts";
+import { Driver, STEP_KIND_MAX, type Step } from "./state-driver.ts";
 
 const SEED = Number(process.env["HEADRACE_SEED"] ?? 20261121);
 
@@ -10,10 +10,13 @@ function stepOf(kindMax: number): fc.Arbitrary<Step> {
   return fc.record({ kind: fc.nat({ max: kindMax }), a: pick, b: pick, c: pick });
 }
 
-const life = fc.array(fc.record({ steps: fc.array(stepOf(29), { minLength: 1, maxLength: 12 }), check: stepOf(3) }), {
-  minLength: 1,
-  maxLength: 25,
-});
+const life = fc.array(
+  fc.record({ steps: fc.array(stepOf(STEP_KIND_MAX), { minLength: 1, maxLength: 12 }), check: stepOf(3) }),
+  {
+    minLength: 1,
+    maxLength: 25,
+  },
+);
 
 function live(driver: Driver, batches: readonly { steps: readonly Step[]; check: Step }[]): void {
   for (const { steps, check } of batches) {

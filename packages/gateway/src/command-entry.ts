@@ -15,6 +15,7 @@ export const Path = {
   /** As `keys`; but where keys are of several shards, each reads its own. */
   streams: 9,
   channel: 10,
+  anyShard: 11,
 } as const;
 export type Path = (typeof Path)[keyof typeof Path];
 
@@ -24,7 +25,7 @@ export type Path = (typeof Path)[keyof typeof Path];
  */
 const ANSWERED_FIRST: ReadonlySet<string> = new Set(["hello", "reset", "client|ack", "monitor", "info", "role"]);
 /** They tell numbers of the shards. */
-const SHARD_READERS: ReadonlySet<string> = new Set(["info", "role"]);
+const SHARD_READERS: ReadonlySet<string> = new Set(["info", "memory|stats", "role"]);
 
 const SUBSCRIBERS: ReadonlySet<string> = new Set(["subscribe", "psubscribe", "ssubscribe"]);
 
@@ -100,6 +101,7 @@ function pathOf(record: CommandRecord): Path {
     if (record.fanOut.by === "keys") return Path.fanOutKeys;
     if (record.fanOut.by === "streams") return Path.streams;
     if (record.fanOut.by === "channel") return Path.channel;
+    if (record.fanOut.by === "anyShard") return Path.anyShard;
     return record.fanOut.by === "cursor" ? Path.scan : Path.allShards;
   }
   if ((record.flags & Flag.pubsub) !== 0 && record.keys === null) return Path.channel;

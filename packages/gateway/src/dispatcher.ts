@@ -16,6 +16,7 @@ import {
 import { ShardExec, isShardExec, notWhileSubscribed, readCursor, refusal } from "@headrace/commands";
 import type { CommandRecord, QueuedCommand, SessionContext, SessionServices } from "@headrace/commands";
 import { RequestMode, WaitKind } from "@headrace/link";
+import type { Random } from "@headrace/ports";
 import { ReplyWriter } from "@headrace/resp";
 import type { ReplyWriterApi, Request } from "@headrace/resp";
 import { BlockArgument } from "./block-argument.ts";
@@ -23,6 +24,7 @@ import type { ClientConnection } from "./client-connection.ts";
 import { CommandEntries, Path } from "./command-entry.ts";
 import type { CommandEntry } from "./command-entry.ts";
 import { GatewayErrors } from "./errors.ts";
+import { DrawnShard } from "./drawn-shard.ts";
 import { Gather } from "./fan-out.ts";
 import type { Merge } from "./fan-out.ts";
 import type { LaneCore } from "./lane-core.ts";
@@ -45,6 +47,7 @@ export interface DispatcherRooms {
   readonly shardNumbers: ShardNumbersQuery;
   readonly monitors: Monitors;
   readonly pause: Pause;
+  readonly random: Random;
   /** Protocol version or ack level changed. */
   sessionChanged(client: ClientConnection): void;
   /** A request was answered here after this time. */
@@ -212,6 +215,7 @@ export class Dispatcher implements TransactionHost {
     else if (entry.path === Path.allShards) this.#toAllShards(client, entry, request);
     else if (entry.path === Path.scan) this.#scan(client, entry, request);
     else if (entry.path === Path.channel) this.#byChannel(client, entry, request);
+    else if (entry.path === Path.anyShard) this.#toAnyShard(client, request);
     else this.#byKeys(client, entry, request);
   }
 
@@ -350,6 +354,11 @@ export class Dispatcher implements TransactionHost {
     part: number,
   ): void {
     client.partToShard(shardId, bytes, sink, part, RequestMode.whole, false, entry.index);
+  }
+
+  #toAnyShard(client: ClientConnection, request: Request): void {
+    const bytes = copyOf(request.bytes, request.rawStart, request.rawEnd);
+    new DrawnShard(client, client.reserve(), bytes, this.localShardIds(), this.#rooms.random).ask();
   }
 
   /** Shards that commands over the whole keyspace go to: all, or on a node's own port those that it leads. */

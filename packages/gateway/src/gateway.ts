@@ -128,6 +128,7 @@ export class Gateway implements ClientHost, NodeLinkEvents {
         this.statistics.observe(entry.index, durationMs, 1);
         this.#timings.noteOne(entry.record, request, durationMs, client.session, this.wallMs);
       },
+      random: world.random,
       sessionChanged: (client) => {
         for (const link of this.router.links.values()) link.updateLane(client.laneId, client.laneOpen());
       },

@@ -77,11 +77,12 @@ function numbersOf(numbers: readonly number[]): ShardNumbers {
   return {
     keys: numbers[0]!,
     expiringKeys: numbers[1]!,
-    changes: numbers[2]!,
-    blockingKeys: numbers[3]!,
-    blockingKeysOnNoKey: numbers[4]!,
-    keyspaceHits: numbers[5]!,
-    keyspaceMisses: numbers[6]!,
-    logIndex: numbers[7]!,
+    expiredKeys: numbers[2]!,
+    changes: numbers[3]!,
+    blockingKeys: numbers[4]!,
+    blockingKeysOnNoKey: numbers[5]!,
+    keyspaceHits: numbers[6]!,
+    keyspaceMisses: numbers[7]!,
+    logIndex: numbers[8]!,
   };
 }

@@ -35,6 +35,8 @@ export class BlockedCalls {
   readonly #replies: TurnReplies;
   readonly #decoder: RequestDecoderApi;
   #state: ShardStateApi;
+  /** The state's count of expired keys when touched keys were last looked at. */
+  #expiredKeys: number;
 
   constructor(rooms: BlockedCallsRooms, state: ShardStateApi) {
     this.#rooms = rooms;
@@ -42,10 +44,12 @@ export class BlockedCalls {
     this.#replies = rooms.replies;
     this.#decoder = new RequestDecoder(rooms.decoderLimits);
     this.#state = state;
+    this.#expiredKeys = state.keyspace.expiredKeys;
   }
 
   replaceState(state: ShardStateApi): void {
     this.#state = state;
+    this.#expiredKeys = state.keyspace.expiredKeys;
   }
 
   /** Calls that have come to their end since the last turn. */
@@ -79,7 +83,8 @@ export class BlockedCalls {
     if (call.kind === "group" || call.readsFromState || mode === RequestMode.part)
       this.#sayParked(waiting, request, start);
     this.#wakeLater(waiting, call);
-    // Whatever touched its keys before it blocked is not for it.
+    // Whatever touched its keys before it blocked is not for it; but keys that it found expired are news for others.
+    if (this.#expiredKeys !== this.#state.keyspace.expiredKeys) this.#serveMore();
     this.#state.takeTouchedKeys();
     const { ended } = progress;
     if (ended !== null && ended.number === number) blocked.cancel(progress, number, ended.how);
@@ -106,7 +111,7 @@ export class BlockedCalls {
     for (const key of this.#state.takeTouchedKeys()) {
       for (const queue of blocked.queues(key)) this.#serveQueue(queue);
     }
-    this.#serveClaiming();
+    this.#serveMore();
   }
 
   /** Runs the calls again for which a pending entry may have become old enough. */
@@ -115,14 +120,19 @@ export class BlockedCalls {
     for (const key of blocked.claimWakes.takeDue()) {
       for (const queue of blocked.queues(key)) this.#serveQueue(queue);
     }
-    this.#serveClaiming();
+    this.#serveMore();
   }
 
-  /** Serving only takes: what it touched wakes nobody, but what was handed out will be old some day, and calls with CLAIM wait for that. */
-  #serveClaiming(): void {
+  /**
+   * Serving only takes: what it touched wakes nobody. But what was handed out will be old some day, and calls with CLAIM wait for that; and keys that it
+   * found expired are news for all.
+   */
+  #serveMore(): void {
     const { blocked } = this.#rooms;
     for (let keys = this.#state.takeTouchedKeys(); keys.length > 0; keys = this.#state.takeTouchedKeys()) {
-      if (blocked.claimingCount === 0) return;
+      const { expiredKeys } = this.#state.keyspace;
+      if (blocked.claimingCount === 0 && expiredKeys === this.#expiredKeys) return;
+      this.#expiredKeys = expiredKeys;
       for (const key of keys) for (const queue of blocked.queues(key)) this.#serveQueue(queue);
     }
   }
@@ -161,7 +171,7 @@ export class BlockedCalls {
       const queue = blocked.queue(key, waiting.group);
       if (queue !== null) this.#serveQueue(queue);
     }
-    this.#serveClaiming();
+    this.#serveMore();
   }
 
   #serveQueue(queue: ReadonlySet<BlockedRead>): void {
@@ -215,7 +225,7 @@ export class BlockedCalls {
     this.#replies.close();
     const request = this.#decodeAgain(waiting);
     const context = this.#batch.open(request);
-    const effectsBefore = context.effects.count;
+    const writesBefore = this.#batch.writeCount;
     this.#state.setOrigin(progress.lane.session, number + SERVED_LATER);
     const start = this.#replies.begin(progress);
     this.#batch.execute(record, request, waiting.call, waiting.mode);
@@ -225,7 +235,7 @@ export class BlockedCalls {
       return false;
     }
     blocked.remove(waiting, this.#state);
-    this.#replies.require(progress, laneEpoch, number, record, request, start, context.effects.count > effectsBefore);
+    this.#replies.require(progress, laneEpoch, number, record, request, start, this.#batch.writeCount > writesBefore);
     this.#replies.close();
     this.#batch.sealIfFull();
     queue.unpark(progress);

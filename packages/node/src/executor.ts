@@ -21,6 +21,8 @@ import { BlockedCalls } from "./blocked-calls.ts";
 import type { HeldReplies } from "./held-replies.ts";
 import type { LaneProgress, QueuedRequests } from "./lane-progress.ts";
 import { LeaderCounters } from "./leader-counters.ts";
+import { DueKeys } from "./due-keys.ts";
+import type { DueKeysOptions } from "./due-keys.ts";
 import { OpenBatch } from "./open-batch.ts";
 import type { OpenBatchOptions } from "./open-batch.ts";
 import type { RaftLog } from "./raft-log.ts";
@@ -39,7 +41,7 @@ const DECODER_LIMITS: DecoderLimits = {
 
 const NOT_HERE_TEXT = "ERR this command does not run on a shard";
 
-export interface ExecutorOptions extends OpenBatchOptions {
+export interface ExecutorOptions extends OpenBatchOptions, DueKeysOptions {
   readonly shardId: number;
   readonly slots: readonly SlotRange[];
   readonly raftLog: Pick<RaftLog, "memoryBytes">;
@@ -54,6 +56,7 @@ export class Executor {
   readonly #replies: TurnReplies;
   readonly #calls: BlockedCalls;
   readonly #transactions: Transactions;
+  readonly #due: DueKeys;
   readonly #positions: number[];
   readonly #ownsAllSlots: boolean;
   #decoder: RequestDecoderApi;
@@ -79,6 +82,7 @@ export class Executor {
       this.#ownsAllSlots || this.#ownsKeys(record, request);
     const transactionRooms = { batch, replies, settings, decoderLimits: DECODER_LIMITS, ownsKeys };
     this.#transactions = new Transactions(transactionRooms, state);
+    this.#due = new DueKeys(options, batch, this.#calls, state);
     this.#positions = [];
     const [only] = options.slots;
     this.#ownsAllSlots = options.slots.length === 1 && only!.from === 0 && only!.to === 16383;
@@ -143,6 +147,12 @@ export class Executor {
     this.#batch.replaceState(state);
     this.#calls.replaceState(state);
     this.#transactions.replaceState(state);
+    this.#due.replaceState(state);
+  }
+
+  /** Nothing will be executed any more. */
+  stop(): void {
+    this.#due.stop();
   }
 
   /** One turn's work. Answers whether something that could run now is left for the next turn. */
@@ -162,6 +172,7 @@ export class Executor {
       if (isMore || this.isOverBounds()) break;
       if (this.#runFrame(item)) queue.done(item);
     }
+    if (!this.isOverBounds() && this.#due.run(this.#decoder.request)) isMore = true;
     this.#replies.close();
     this.#batch.seal();
     this.#replies.endTurn();
@@ -218,8 +229,9 @@ export class Executor {
         replies.error(progress, laneEpoch, number, refused ?? NOT_HERE_TEXT);
       return;
     }
-    // Judged before executing (I2): afterwards the entry would have to be taken, and stop every leader that tries.
-    if ((record.flags & Flag.write) !== 0 && this.#batch.costBytes(request) > this.#batch.roomBytes) {
+    // Judged before executing (I2): afterwards the entry would have to be taken, and stop every leader that tries. Reads too: they log what they
+    // find expired.
+    if (this.#batch.costBytes(request) > this.#batch.roomBytes) {
       replies.error(progress, laneEpoch, number, Errors.tooLargeForEntry);
       return;
     }
@@ -236,17 +248,19 @@ export class Executor {
     const batch = this.#batch;
     const context = batch.open(request);
     const effectsBefore = context.effects.count;
+    const writesBefore = batch.writeCount;
     this.#state.setOrigin(progress.lane.session, number);
     const start = replies.begin(progress);
     batch.execute(record, request, null, mode, false, used);
-    const wrote = context.effects.count > effectsBefore;
+    const changed = context.effects.count > effectsBefore;
+    const wrote = batch.writeCount > writesBefore;
     if (context.blockedCall !== null)
       this.#calls.park(progress, laneEpoch, number, mode, record, request, context.blockedCall, start);
     else replies.require(progress, laneEpoch, number, record, request, start, wrote);
-    if (wrote) this.#afterWrite();
+    if (changed) this.#afterChange();
   }
 
-  #afterWrite(): void {
+  #afterChange(): void {
     this.#batch.sealIfFull();
     if (this.#options.blocked.count > 0) this.#calls.serveTouched();
   }
@@ -271,8 +285,8 @@ export class Executor {
     } else {
       return false;
     }
-    if (end === TransactionEnd.wrote) {
-      this.#afterWrite();
+    if (end === TransactionEnd.changed) {
+      this.#afterChange();
     } else if (end === TransactionEnd.noSpace) {
       this.#refusedForSpace++;
     } else if (end === TransactionEnd.notOwner || end === TransactionEnd.nonsense) {

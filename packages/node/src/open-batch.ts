@@ -36,6 +36,7 @@ export interface OpenBatchOptions {
   readonly raft: RaftNodeApi;
   /** What the leader may stamp now (I4). */
   readonly stampMs: () => number;
+  readonly randomBelow: (n: number) => number;
   readonly uncommitted: UncommittedEntries;
   readonly blocked: BlockedReads;
   readonly shardId: number;
@@ -83,12 +84,18 @@ export class OpenBatch {
     announcements.turnBytes = 0;
     this.#state.keyEvents = announcements.wants(EFFECT_EVENTS) ? announcements : null;
     const watches = announcements.wants(KeyEventClass.keyMiss);
-    this.#watchful = watches ? new WatchfulKeyspace(this.#state.keyspace, announcements) : null;
+    this.#watchful = watches ? new WatchfulKeyspace(this.#state.live, announcements) : null;
   }
 
   /** Of the batch that is open, or was last. */
   get context(): ReusedContext {
     return this.#context!;
+  }
+
+  /** Effects of commands in it: without keys that were found expired, which a read may log without being a write. */
+  get writeCount(): number {
+    const { effects } = this.context;
+    return effects.count - effects.expiredCount;
   }
 
   /** Where the state stands with what is executed by now. */
@@ -117,14 +124,15 @@ export class OpenBatch {
     this.index = index;
     let context = this.#context;
     if (context === null) {
-      const { keyspace } = this.#state;
-      context = new ReusedContext(request, this.#reply, keyspace, effects, {
+      const { live } = this.#state;
+      context = new ReusedContext(request, this.#reply, live, effects, {
         nodeBounds: this.#options.settings.nodeBounds,
         idempotenceWindow: this.#options.settings.idempotenceWindow,
         effectRoomBytes: this.roomBytes,
         isOffered: (key, group) => this.#options.blocked.isOffered(key, group),
         counters: this.counters,
         channels: this.announcements,
+        randomBelow: this.#options.randomBelow,
       });
       this.#context = context;
     }
@@ -156,18 +164,18 @@ export class OpenBatch {
     context.isOffer = false;
     context.blockedCall = null;
     context.isUncounted = false;
-    const effectsBefore = context.effects.count;
+    const writesBefore = this.writeCount;
     if (this.#watchful !== null && missesAreEvents(record)) this.#executeWatched(record, this.#watchful);
     else record.execute!(context);
-    if (!context.isUncounted && context.effects.count > effectsBefore) this.counters.changes++;
+    if (!context.isUncounted && this.writeCount > writesBefore) this.counters.changes++;
   }
 
   #executeWatched(record: CommandRecord, watchful: WatchfulKeyspace): void {
     const context = this.#context!;
-    const { keyspace } = this.#state;
-    context.keyspace = watchful.begin(keyspace);
+    const { live } = this.#state;
+    context.keyspace = watchful.begin(live);
     record.execute!(context);
-    context.keyspace = keyspace;
+    context.keyspace = live;
   }
 
   /** The level that the write waits for that was just executed for this lane. */

@@ -12,7 +12,7 @@ import type { ReplyWriterApi, Request } from "@headrace/resp";
 /** What does not depend on the command. */
 export type FixedContext = Pick<
   ShardContext,
-  "nodeBounds" | "idempotenceWindow" | "effectRoomBytes" | "isOffered" | "counters" | "channels"
+  "nodeBounds" | "idempotenceWindow" | "effectRoomBytes" | "isOffered" | "counters" | "channels" | "randomBelow"
 >;
 
 export class ReusedContext implements ShardContext {
@@ -28,6 +28,7 @@ export class ReusedContext implements ShardContext {
   readonly counters: ShardCounters;
   isUncounted: boolean;
   readonly channels: Channels;
+  readonly randomBelow: (n: number) => number;
   ack: Ack | null;
   resumed: BlockedCall | null;
   denyBlocking: boolean;
@@ -51,6 +52,7 @@ export class ReusedContext implements ShardContext {
     this.counters = fixed.counters;
     this.isUncounted = false;
     this.channels = fixed.channels;
+    this.randomBelow = fixed.randomBelow;
     this.ack = null;
     this.resumed = null;
     this.denyBlocking = false;

@@ -130,6 +130,9 @@ export class ShardReplica {
         raft,
         raftLog,
         stampMs: () => Math.min(world.clock.wallMs(), host.stampLimitMs(groupId)),
+        randomBelow: (n) => world.random.below(n),
+        scheduler: world.scheduler,
+        wake,
         logger: world.logger,
         queue: this.#queue,
         held: this.#held,
@@ -356,6 +359,7 @@ export class ShardReplica {
     if (this.#leadTerm !== 0) this.#lostLeadership(RefuseReason.notReady);
     this.#queue.refuseAll(RefuseReason.notReady);
     this.#waits.abandon();
+    this.#executor.stop();
     this.#handOver?.abandon();
     this.#handOver = null;
     this.#snapshots.stop();

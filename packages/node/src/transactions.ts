@@ -37,7 +37,7 @@ export interface TransactionRooms {
 }
 
 /** How a request ended. */
-export const TransactionEnd = { answered: 0, wrote: 1, notOwner: 2, nonsense: 3, noSpace: 4 } as const;
+export const TransactionEnd = { answered: 0, changed: 1, notOwner: 2, nonsense: 3, noSpace: 4 } as const;
 export type TransactionEnd = (typeof TransactionEnd)[keyof typeof TransactionEnd];
 
 /** What its commands' replies have to wait for, all together. */
@@ -46,6 +46,8 @@ interface Needs {
   /** Something was read or handed out, or an error or a nil says what the state was. */
   hasRead: boolean;
   wrote: boolean;
+  /** There are effects: writes, or keys that were found expired. */
+  changed: boolean;
 }
 
 export class Transactions {
@@ -86,20 +88,24 @@ export class Transactions {
     request: Request,
   ): TransactionEnd {
     if (!this.#rooms.ownsKeys(record, request)) return TransactionEnd.notOwner;
-    const { keyspace } = this.#batch.open(request);
+    const { keyspace, effects } = this.#batch.open(request);
+    const effectsBefore = effects.count;
     if (!progress.lane.closed) {
       progress.watch ??= new LaneWatch();
       progress.watch.calls++;
       const found = findKeys(record, request, this.#positions);
       for (let i = 0; i < found; i++) {
-        this.#state.watches.add(request.latin1(this.#positions[i]!), progress.watch.flag);
+        const key = request.latin1(this.#positions[i]!);
+        // One that has expired already is watched as one that is not there.
+        keyspace.peek(key);
+        this.#state.watches.add(key, progress.watch.flag);
       }
     }
     const start = this.#replies.begin(progress);
     this.#replies.reply.ok();
     const gate = gateIndex(record, request, keyspace, this.#batch.stateIndex);
     this.#replies.answered(progress, laneEpoch, number, start, 0, gate, this.#replies.readNumber(), 0);
-    return TransactionEnd.answered;
+    return effects.count > effectsBefore ? TransactionEnd.changed : TransactionEnd.answered;
   }
 
   runUnwatch(progress: LaneProgress, laneEpoch: number, number: number): TransactionEnd {
@@ -122,7 +128,8 @@ export class Transactions {
       if (record === null) continue;
       if (!this.#rooms.ownsKeys(record, part)) return TransactionEnd.notOwner;
       if ((record.flags & Flag.denyoom) !== 0) grows = true;
-      if ((record.flags & Flag.write) !== 0) costBytes += this.#batch.costBytes(part);
+      // Reads too: they log what they find expired.
+      costBytes += this.#batch.costBytes(part);
     }
     if (costBytes > this.#batch.roomBytes) {
       return this.#abort(progress, laneEpoch, number, Errors.tooLargeForEntry, TransactionEnd.answered);
@@ -131,7 +138,10 @@ export class Transactions {
       return this.#abort(progress, laneEpoch, number, Errors.noSpace, TransactionEnd.noSpace);
     }
     const context = this.#batch.open(request);
-    const needs: Needs = { gate: this.#watchGate(progress), hasRead: false, wrote: false };
+    const effectsBefore = context.effects.count;
+    this.#expireWatched(progress);
+    const changed = context.effects.count > effectsBefore;
+    const needs: Needs = { gate: this.#watchGate(progress), hasRead: false, wrote: false, changed };
     const isStale = this.#isStale(progress, ShardExec.watchCalls(request));
     this.unwatch(progress);
     const start = this.#replies.begin(progress);
@@ -147,7 +157,12 @@ export class Transactions {
       context.effectRoomBytes = this.#batch.roomBytes;
     }
     this.#require(progress, laneEpoch, number, start, needs);
-    return needs.wrote ? TransactionEnd.wrote : TransactionEnd.answered;
+    return needs.changed ? TransactionEnd.changed : TransactionEnd.answered;
+  }
+
+  /** A watched key whose time is over has changed. */
+  #expireWatched({ watch }: LaneProgress): void {
+    if (watch !== null) for (const key of watch.flag.keys) this.#batch.context.keyspace.peek(key);
   }
 
   /** `roomBytes`: of the log entry, beside what the parts from this one on need at least. Answers what is left of it. */
@@ -161,18 +176,20 @@ export class Transactions {
     }
     const { context } = this.#batch;
     const effectsBefore = context.effects.count;
+    const writesBefore = this.#batch.writeCount;
     const bytesBefore = context.effects.byteLength;
-    const ownBytes = (record.flags & Flag.write) === 0 ? 0 : this.#batch.costBytes(part);
+    const ownBytes = this.#batch.costBytes(part);
     context.effectRoomBytes = ownBytes + roomBytes;
     this.#batch.execute(record, part, null);
     assert(context.blockedCall === null, "nothing waits inside a transaction");
-    if (context.effects.count === effectsBefore) {
+    if (context.effects.count > effectsBefore) needs.changed = true;
+    if (this.#batch.writeCount === writesBefore) {
       needs.hasRead = true;
       needs.gate = Math.max(needs.gate, gateIndex(record, part, context.keyspace, this.#batch.stateIndex));
-      return roomBytes;
+    } else {
+      needs.wrote = true;
+      if ((record.flags & Flag.readonly) !== 0 || record.handsOutData) needs.hasRead = true;
     }
-    needs.wrote = true;
-    if ((record.flags & Flag.readonly) !== 0 || record.handsOutData) needs.hasRead = true;
     const usedBytes = context.effects.byteLength - bytesBefore;
     return roomBytes - Math.max(0, usedBytes - ownBytes);
   }

@@ -31,11 +31,32 @@ export class WatchfulKeyspace implements Keyspace {
 
   find(key: string): KeyView | null {
     const found = this.#inner.find(key);
-    if (found === null && !this.#missed.has(key)) {
-      this.#missed.add(key);
-      this.#events.keyEvent(KeyEventClass.keyMiss, "keymiss", key);
-    }
+    if (found === null) this.#miss(key);
     return found;
+  }
+
+  #miss(key: string): void {
+    if (this.#missed.has(key)) return;
+    this.#missed.add(key);
+    this.#events.keyEvent(KeyEventClass.keyMiss, "keymiss", key);
+  }
+
+  get expiringCount(): number {
+    return this.#inner.expiringCount;
+  }
+
+  get expiredKeys(): number {
+    return this.#inner.expiredKeys;
+  }
+
+  peek(key: string): KeyView | null {
+    const found = this.#inner.peek(key);
+    if (found === null) this.#miss(key);
+    return found;
+  }
+
+  pick(ordinal: number): KeyView | null {
+    return this.#inner.pick(ordinal);
   }
 
   lastWriterIndex(key: string): number {

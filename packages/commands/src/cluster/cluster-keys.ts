@@ -70,7 +70,8 @@ export const numbers = defineCommand({
     reply.array(1);
     reply.array(SHARD_NUMBER_COUNT);
     reply.integer(keyspace.size);
-    reply.integer(0);
+    reply.integer(keyspace.expiringCount);
+    reply.integer(keyspace.expiredKeys);
     reply.integer(counters.changes);
     reply.integer(counters.blockingKeys);
     reply.integer(counters.blockingKeysOnNoKey);
@@ -81,4 +82,4 @@ export const numbers = defineCommand({
 });
 
 /** Numbers that a shard tells, in the order of `ShardNumbers`. */
-export const SHARD_NUMBER_COUNT = 8;
+export const SHARD_NUMBER_COUNT = 9;

@@ -17,7 +17,7 @@ export const exists = defineCommand({
   fanOut: { by: "keys", merge: "sum" },
   execute({ request, reply, keyspace }) {
     let found = 0;
-    for (let i = 1; i < request.count; i++) if (keyspace.find(request.latin1(i)) !== null) found++;
+    for (let i = 1; i < request.count; i++) if (keyspace.peek(request.latin1(i)) !== null) found++;
     reply.integer(found);
   },
 });

@@ -14,7 +14,7 @@ export const type = defineCommand({
   categories: ["keyspace"],
   keys: keyAt(1, "RO"),
   execute({ request, reply, keyspace }) {
-    const key = keyspace.find(request.latin1(1));
+    const key = keyspace.peek(request.latin1(1));
     reply.simple(key === null ? "none" : key.type);
   },
 });

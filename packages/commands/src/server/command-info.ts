@@ -49,8 +49,11 @@ export function writeCommandInfo(reply: ReplyWriterApi, record: CommandRecord): 
   if (record.keys === null) {
     reply.set(0);
   } else {
-    reply.set(1);
-    writeKeySpec(reply, record.keys);
+    const { keys } = record;
+    const hasTarget = keys.targetAccess.length > 0;
+    reply.set(hasTarget ? 2 : 1);
+    writeKeySpec(reply, hasTarget ? { ...keys, last: keys.first } : keys);
+    if (hasTarget) writeKeySpec(reply, { ...keys, first: keys.last, access: keys.targetAccess });
   }
   const subcommands = record.subcommands ?? [];
   if (subcommands.length === 0) reply.set(0);

@@ -67,6 +67,8 @@ export interface ShardNumbers {
   readonly keys: number;
   /** Keys that expire. */
   readonly expiringKeys: number;
+  /** Keys that have expired, since each leader's process began. */
+  readonly expiredKeys: number;
   /** Redis' `dirty`: changes by commands. */
   readonly changes: number;
   readonly blockingKeys: number;

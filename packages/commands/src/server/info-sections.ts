@@ -150,7 +150,7 @@ const statsLines: SectionWriter = (numbers) => [
   "sync_full:0",
   "sync_partial_ok:0",
   "sync_partial_err:0",
-  "expired_keys:0",
+  `expired_keys:${numbers.shards.expiredKeys}`,
   "expired_stale_perc:0.00",
   "expired_time_cap_reached_count:0",
   "expire_cycle_cpu_milliseconds:0",

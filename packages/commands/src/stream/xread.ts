@@ -45,6 +45,7 @@ export const xread = defineCommand({
     last: -1,
     step: 1,
     access: ["RO", "access"],
+    targetAccess: [],
     notes: "",
     keyword: { word: "STREAMS", startFrom: 1 },
     find: (request, into) => findStreamsKeys(request, OPTION_VALUES, into),

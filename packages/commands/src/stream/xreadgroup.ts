@@ -66,6 +66,7 @@ export const xreadgroup = defineCommand({
     last: -1,
     step: 1,
     access: ["RO", "access"],
+    targetAccess: [],
     notes: "",
     keyword: { word: "STREAMS", startFrom: 4 },
     find: (request, into) => findStreamsKeys(request, OPTION_VALUES, into),

@@ -1,0 +1,69 @@
+/**
+ * What DUMP hands out and RESTORE takes.
+ *
+ *   ours    u8 'H' · stream image (engine/stream-image.ts, its version first) · u16 FORMAT · CRC-64
+ *   Redis'  u8 type · object · u16 RDB version · CRC-64                                     (cluster.c: createDumpPayload, verifyDumpPayload)
+ *
+ * The footer is Redis' in both, little-endian; the sum is over everything in front of it, 0 says that there is none (Redis ≥ 8). Our format number is
+ * above every RDB version, so that a Redis says what is wrong. Payloads come from anybody: nothing in them is believed.
+ */
+import { crc64 } from "@headrace/bytes";
+import { readForeignImage, StreamImageWriter } from "@headrace/engine";
+import { Errors } from "../errors.ts";
+import { BadDumpError } from "./bad-dump.ts";
+import { RdbReader } from "./rdb-reader.ts";
+import { isStreamType, readRdbStream } from "./rdb-stream.ts";
+
+const OWN_TYPE = 0x48;
+const OWN_FORMAT = 0x4801;
+/** Of Redis 8.4, the last that wrote these types. Later ones are taken too as long as their streams have a form that we know. */
+const RDB_VERSION_MAX = 99;
+const SUM_BYTES = 8;
+const FOOTER_BYTES = 2 + SUM_BYTES;
+
+/** The payload of an image. */
+export function dumpOf(image: Uint8Array): Uint8Array {
+  const payload = new Uint8Array(1 + image.length + FOOTER_BYTES);
+  payload[0] = OWN_TYPE;
+  payload.set(image, 1);
+  const footer = 1 + image.length;
+  payload[footer] = OWN_FORMAT & 0xff;
+  payload[footer + 1] = OWN_FORMAT >>> 8;
+  payload.set(crc64(payload, 0, footer + 2), footer + 2);
+  return payload;
+}
+
+/** The image in a payload, of at most `imageBytesMax`; or the error text. */
+export function imageOfDump(bytes: Uint8Array, start: number, end: number, imageBytesMax: number): Uint8Array | string {
+  const footer = end - FOOTER_BYTES;
+  if (footer < start) return Errors.badDumpFooter;
+  const version = bytes[footer]! | (bytes[footer + 1]! << 8);
+  if (version > RDB_VERSION_MAX && version !== OWN_FORMAT) return Errors.badDumpFooter;
+  if (!isSumRight(bytes, start, footer + 2)) return Errors.badDumpFooter;
+  const image = new StreamImageWriter(imageBytesMax);
+  const type = footer > start ? bytes[start]! : -1;
+  let isGood: boolean;
+  if (version === OWN_FORMAT) isGood = type === OWN_TYPE && readForeignImage(bytes, start + 1, footer, image);
+  else isGood = isStreamType(type) && readsAsRdb(type, new RdbReader(bytes, start + 1, footer, imageBytesMax), image);
+  if (image.isTooLarge) return Errors.tooLargeForEntry;
+  return isGood ? image.finish() : Errors.badDump;
+}
+
+function isSumRight(bytes: Uint8Array, start: number, end: number): boolean {
+  let isStated = false;
+  for (let i = 0; i < SUM_BYTES; i++) if (bytes[end + i] !== 0) isStated = true;
+  if (!isStated) return true;
+  const sum = crc64(bytes, start, end);
+  for (let i = 0; i < SUM_BYTES; i++) if (bytes[end + i] !== sum[i]) return false;
+  return true;
+}
+
+function readsAsRdb(type: number, reader: RdbReader, image: StreamImageWriter): boolean {
+  try {
+    readRdbStream(type, reader, image);
+    return true;
+  } catch (error) {
+    if (error instanceof BadDumpError) return false;
+    throw error;
+  }
+}

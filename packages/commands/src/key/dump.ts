@@ -1,0 +1,31 @@
+/**
+ * DUMP key: everything of the key as one piece of bytes, in a form of our own (dump/payload.ts), for RESTORE. What RESTORE could not put into one
+ * log entry is refused here already.
+ */
+import { Flag } from "../command.ts";
+import { dumpOf } from "../dump/payload.ts";
+import { Errors } from "../errors.ts";
+import { defineCommand, keyAt } from "../record.ts";
+
+export const dump = defineCommand({
+  name: "dump",
+  arity: 2,
+  flags: Flag.readonly,
+  since: "2.6.0",
+  group: "generic",
+  summary: "Return a serialized version of the value stored at the specified key.",
+  complexity:
+    "O(1) to access the key and additional O(N*M) to serialize it, where N is the number of Redis objects composing the value and M their average size. For small string values the time complexity is thus O(1)+O(1*M) where M is small, so simply O(1).",
+  syntax: "key",
+  categories: ["keyspace"],
+  tips: ["nondeterministic_output"],
+  keys: keyAt(1, "RO access"),
+  execute({ request, reply, keyspace, effectRoomBytes }) {
+    const found = keyspace.find(request.latin1(1));
+    if (found === null) return reply.nullBulk();
+    const image = found.stream.image(effectRoomBytes);
+    if (image === null) return reply.error(Errors.tooLargeForEntry);
+    const payload = dumpOf(image);
+    reply.bulk(payload, 0, payload.length);
+  },
+});
