@@ -12,6 +12,11 @@ const someGroup = (random: SeededRandom): string => random.pick(["xg", "xh"]);
 const someone = (random: SeededRandom): string => random.pick(["ann", "bob", "cy"]);
 const someId = (random: SeededRandom): string => random.pick(["0", "0-1", "$", "5-5"]);
 
+function boundedRead(group: string, consumer: string, id: string): readonly string[] {
+  const options = ["MAXCOUNT", "3", "MAXSIZE", "200", "CLAIM", "0"];
+  return ["XREADGROUP", "GROUP", group, consumer, ...options, "STREAMS", "x:{a}", "x:{a}2", ">", id];
+}
+
 type Make = (random: SeededRandom, name: string) => readonly string[];
 
 const onStreams: readonly Make[] = [
@@ -66,17 +71,12 @@ const onGroups: readonly Make[] = [
   (random) => ["XREADGROUP", "GROUP", someGroup(random), someone(random), "COUNT", "9", "STREAMS", free(random), "0"],
   (random) => ["XREADGROUP", "GROUP", someGroup(random), someone(random), "STREAMS", "x:{a}", "x:{a}2", ">", ">"],
   (random) => ["XREADGROUP", "GROUP", someGroup(random), someone(random), "CLAIM", "5", "STREAMS", free(random), ">"],
-  (random) => [
-    ...["XREADGROUP", "GROUP", someGroup(random), someone(random), "MAXCOUNT", "3", "MAXSIZE", "200", "CLAIM", "0"],
-    ...["STREAMS", "x:{a}", "x:{a}2", ">", random.pick([">", "0"])],
-  ],
+  (random) => boundedRead(someGroup(random), someone(random), random.pick([">", "0"])),
   (random) => ["XACK", free(random), someGroup(random), "1-1", "2-2", "5-5"],
   (random) => ["XACKDEL", free(random), someGroup(random), random.pick(["DELREF", "ACKED"]), "IDS", "2", "1-1", "5-5"],
   (random) => ["XNACK", free(random), someGroup(random), random.pick(["SILENT", "FAIL"]), "IDS", "2", "1-1", "5-5"],
-  (random) => [
-    ...["XNACK", free(random), someGroup(random), "FATAL", "IDS", "2", "2-2", "5-5", "FORCE"],
-    ...(random.chance(1, 2) ? ["RETRYCOUNT", "4"] : []),
-  ],
+  (random) => ["XNACK", free(random), someGroup(random), "FATAL", "IDS", "2", "2-2", "5-5", "FORCE"],
+  (random) => ["XNACK", free(random), someGroup(random), "FAIL", "IDS", "1", "5-5", "RETRYCOUNT", "4"],
   (random) => ["XPENDING", free(random), someGroup(random)],
   (random) => ["XPENDING", free(random), someGroup(random), "IDLE", "5", "-", "+", "10", someone(random)],
   (random) => ["XCLAIM", free(random), someGroup(random), someone(random), "0", "1-1", "5-5", "FORCE", "JUSTID"],
