@@ -12,8 +12,18 @@ import { parseTranscript, respVersions } from "./transcript.ts";
 const folder = join(import.meta.dirname, "../test/testdata");
 const LIMITS = { maxBulkBytes: 1 << 26, maxArguments: 1 << 16, maxInlineBytes: 1 << 20, maxRequestBytes: 1 << 26 };
 
-/** Commands whose replies are not a fixture's business, and who shows them. */
+const aboutItself = "packages/gateway/test/about-itself.test.ts";
+
+/** Commands, and words of them, whose replies no fixture can hold, and who shows them. */
 const shownElsewhere: Readonly<Record<string, string>> = {
+  "client|info": aboutItself,
+  "client|list NORMAL": aboutItself,
+  "client|reply OFF": aboutItself,
+  "client|reply SKIP": aboutItself,
+  "cluster|info": aboutItself,
+  "cluster|nodes": aboutItself,
+  "cluster|shards": aboutItself,
+  command: "packages/commands/test/commands.test.ts",
   info: "packages/commands/test/commands.test.ts",
   wait: "packages/gateway/test/waits.test.ts",
   waitaof: "packages/gateway/test/waits.test.ts",
@@ -35,12 +45,16 @@ export function pageCells(): readonly PageCell[] {
     for (const option of ["", ...optionsOf(record)]) {
       for (const version of [2, 3] as const) {
         const names = shown.get(cellKey(record.name, option, version)) ?? new Set();
-        const fixture = names.has(own) ? own : ([...names].toSorted()[0] ?? shownElsewhere[own] ?? null);
+        const fixture = names.has(own) ? own : ([...names].toSorted()[0] ?? elsewhere(record.name, option));
         cells.push({ command: record.name, option, version, fixture });
       }
     }
   }
   return cells;
+}
+
+function elsewhere(command: string, option: string): string | null {
+  return shownElsewhere[option === "" ? command : `${command} ${option}`] ?? shownElsewhere[command] ?? null;
 }
 
 export function commandPage(): string {
