@@ -302,7 +302,7 @@ export const divergenceRules: readonly DivergenceRule[] = [
   },
   {
     name: "order of keys",
-    line: "- SCAN orders keys by slot and age",
+    line: "- SCAN orders keys by slot",
     reconcile: ({ command, words, ours, theirs }) => {
       if (command !== "scan" && command !== "keys") return false;
       // What another cursor than the first finds depends on the judge's hash function; ours ends the scan.
