@@ -78,6 +78,18 @@ describe("requests and replies", () => {
     );
   });
 
+  test("a large reply of the gateway's own is not written over by the next one", () => {
+    const cluster = new TestCluster();
+    const client = cluster.client();
+    client.send("COMMAND");
+    cluster.world.run();
+    const alone = client.take();
+    expect(alone.length).toBeGreaterThan(16 * 1024);
+    client.sendRaw(respOf(["COMMAND"]) + respOf(["ECHO", "x".repeat(100)]));
+    cluster.world.run();
+    expect(client.take()).toBe(`${alone}$100|${"x".repeat(100)}|`);
+  });
+
   test("QUIT answers and closes when earlier replies have left", () => {
     const cluster = new TestCluster();
     const key = cluster.keyOf(1);
