@@ -70,6 +70,8 @@ const CHECK_STATES_EVERY_STEPS = 400;
 /** After healing everything must be served within this simulated time. */
 const LIVENESS_MS = 30_000;
 const CLIENT_PAUSE_MAX_MS = 120;
+/** So long after everything is healed a call has come to where it waits, and one that is woken has its answer. */
+const WAITERS_PARK_MS = 3_000;
 
 const TIMERS = ["setTimeout", "setInterval", "setImmediate", "queueMicrotask"];
 
@@ -135,6 +137,7 @@ class Run {
     this.faults.heal();
     this.#loop.note("healed");
     const final = this.#look(quiet);
+    this.#checkWaiters(quiet);
     this.#replicas.checkStates();
     this.#history.check(final, this.#replicas.placements, this.faults.happened.length === 0);
     return {
@@ -294,6 +297,54 @@ class Run {
     const transactions: TransactionView = { pair: [whole(PAIR[0]), whole(PAIR[1])], chain: whole(CHAIN) };
     this.#awaitEqualReplicas();
     return { entries, pending, drained, transactions };
+  }
+
+  /** Calls that wait on several shards are served by what comes to any of them; the group's entry is pending for who got it, and for nobody else. */
+  #checkWaiters(client: SimClient): void {
+    const streams = STREAMS.grouped.map((stream) => `wait${stream}`);
+    for (const stream of streams)
+      this.#insist(client, ["XGROUP", "CREATE", stream, GROUP, "$", "MKSTREAM"], (reply) => reply === "OK");
+    const terms = this.#terms();
+    const calls = ["first", "second"].flatMap((name, i) => {
+      const group = ["XREADGROUP", "GROUP", GROUP, name, "BLOCK", "0", "STREAMS", ...streams];
+      const plain = ["XREAD", "BLOCK", "0", "STREAMS", ...streams];
+      const sent = [
+        this.#client(name, i).send([...group, ...streams.map(() => ">")]),
+        this.#client(`${name} plain`, i).send([...plain, ...streams.map(() => "$")]),
+      ];
+      this.#pass(WAITERS_PARK_MS);
+      return sent;
+    });
+    const ids = streams.slice(0, 2).map((stream) => {
+      const id = this.#insist(client, ["XADD", stream, "*", "p", stream], (reply) => typeof reply === "string");
+      this.#pass(WAITERS_PARK_MS);
+      return id;
+    });
+    for (const { args, reply, open } of calls) {
+      if (open || !Array.isArray(reply))
+        throw new Error(`${args.join(" ")} waits although there is something: ${JSON.stringify(reply)}`);
+    }
+    const readers = calls.filter(({ args }) => args[0] === "XREADGROUP").map(({ args }) => args[3]!);
+    const owners = streams.slice(0, 2).map((stream) => {
+      const rows = this.#insist(client, ["XPENDING", stream, GROUP, "-", "+", "9"], Array.isArray);
+      return (rows as unknown as [string, string][]).map(([id, consumer]) => `${id} ${consumer}`);
+    });
+    const expected = ids.map((id, i) => [`${id as string} ${readers[i]!}`]);
+    const crosswise = ids.map((id, i) => [`${id as string} ${readers[1 - i]!}`]);
+    if (JSON.stringify(owners) === JSON.stringify(expected)) return;
+    // At a new leader they stand as they come.
+    if (terms !== this.#terms() && JSON.stringify(owners) === JSON.stringify(crosswise)) return;
+    throw new Error(`served out of order: ${JSON.stringify(owners)} instead of ${JSON.stringify(expected)}`);
+  }
+
+  #terms(): string {
+    return [...this.#cluster.replicas()].map(({ shard }) => `${shard.groupId}:${shard.status().term}`).join(" ");
+  }
+
+  #pass(ms: number): void {
+    const until = this.#loop.nowMs + ms;
+    this.#loop.at(until, "client", this.#clientLife, "pause", () => undefined);
+    while (this.#loop.nowMs < until) if (!this.#step()) break;
   }
 
   /** What the group had not handed out. Nothing is asked twice: with everything healed no answer may be lost. */

@@ -5,6 +5,7 @@
 import { Flag } from "../command.ts";
 import type { SessionContext } from "../command.ts";
 import { Errors, subcommandSyntax } from "../errors.ts";
+import { NowOrLater } from "../now-or-later.ts";
 import { defineCommand } from "../record.ts";
 
 export const unblock = defineCommand({
@@ -17,18 +18,19 @@ export const unblock = defineCommand({
   complexity: "O(log N) where N is the number of client connections",
   syntax: "client-id [TIMEOUT | ERROR]",
   categories: ["connection"],
-  answer,
+  answer: answerUnblock,
 });
 
-function answer(context: SessionContext): void {
+function answerUnblock(context: SessionContext): void {
   const { request, reply, services } = context;
   if (request.count > 4) return reply.error(subcommandSyntax(request.latin1(1), "client"));
   const withError = request.count === 4 && request.is(3, "ERROR");
   if (request.count === 4 && !withError && !request.is(3, "TIMEOUT")) return reply.error(Errors.unblockReason);
   const id = request.int64(2);
   if (id === null) return reply.error(Errors.notInteger);
-  const later = context.defer();
+  const answer = new NowOrLater(context);
   services.unblock(Number(id), withError, (wasBlocked) => {
-    later.resume((answered) => answered.integer(wasBlocked ? 1 : 0));
+    answer.give((given) => given.integer(wasBlocked ? 1 : 0));
   });
+  answer.deferUnlessGiven();
 }

@@ -2,12 +2,12 @@
  * CONFIG GET / SET / RESETSTAT / REWRITE over the settings of the process. Which settings exist and what they accept is theirs to know; a setting of the
  * cluster is replicated before its reply leaves, so SET may be answered later.
  */
-import type { ReplyWriterApi } from "@headrace/resp";
 import { Flag } from "../command.ts";
-import type { CommandRecord, SessionContext } from "../command.ts";
+import type { CommandRecord } from "../command.ts";
 import { Errors } from "../errors.ts";
 import { globMatches } from "../glob.ts";
 import { helpCommand } from "../help.ts";
+import { NowOrLater } from "../now-or-later.ts";
 import { defineCommand } from "../record.ts";
 
 const FLAGS = Flag.admin | Flag.noscript | Flag.loading | Flag.stale;
@@ -55,38 +55,13 @@ const set = defineCommand({
     if (request.count % 2 !== 0) return reply.error(Errors.syntax);
     const pairs: (readonly [string, string])[] = [];
     for (let i = 2; i < request.count; i += 2) pairs.push([request.latin1(i), request.latin1(i + 1)]);
-    const answer = new AnswerNowOrLater(context);
-    services.setSettings(pairs, (error) => answer.give(error));
+    const answer = new NowOrLater(context);
+    services.setSettings(pairs, (error) => {
+      answer.give((given) => (error === null ? given.ok() : given.error(error)));
+    });
     answer.deferUnlessGiven();
   },
 });
-
-/** +OK or an error, at once when it is known before the handler returns, else later. */
-class AnswerNowOrLater {
-  readonly #context: SessionContext;
-  #isGiven: boolean;
-  #later: ReturnType<SessionContext["defer"]> | null;
-
-  constructor(context: SessionContext) {
-    this.#context = context;
-    this.#isGiven = false;
-    this.#later = null;
-  }
-
-  give(error: string | null): void {
-    this.#isGiven = true;
-    const write = (reply: ReplyWriterApi): void => {
-      if (error === null) reply.ok();
-      else reply.error(error);
-    };
-    if (this.#later === null) write(this.#context.reply);
-    else this.#later.resume(write);
-  }
-
-  deferUnlessGiven(): void {
-    if (!this.#isGiven) this.#later = this.#context.defer();
-  }
-}
 
 const rewrite = defineCommand({
   name: "config|rewrite",

@@ -1,0 +1,106 @@
+/** CLIENT UNBLOCK: the answer says whether it was this that ended the call, so it comes when the call has its reply. */
+import { CancelHow } from "@headrace/link";
+import { describe, expect, test } from "vitest";
+import type { Asked } from "../testing/fake-node.ts";
+import { TestCluster } from "../testing/test-cluster.ts";
+import type { TestClient } from "../testing/test-cluster.ts";
+
+const UNBLOCKED = "-UNBLOCKED client unblocked via CLIENT UNBLOCK";
+
+class Bench {
+  readonly cluster: TestCluster;
+  readonly key: string;
+  readonly waiting: TestClient;
+  readonly other: TestClient;
+  readonly asked: Asked[] = [];
+
+  constructor() {
+    this.cluster = new TestCluster();
+    this.key = this.cluster.keyOf(1);
+    for (const node of this.cluster.nodes) node.onAsked = (asked) => void this.asked.push(asked);
+    this.waiting = this.cluster.client();
+    this.other = this.cluster.client();
+  }
+
+  ask(client: TestClient, ...words: readonly string[]): string {
+    client.send(...words);
+    this.cluster.world.run(5);
+    return client.take();
+  }
+
+  unblock(...reason: readonly string[]): string {
+    return this.ask(this.other, "CLIENT", "UNBLOCK", "1", ...reason);
+  }
+
+  reply(resp: string): void {
+    const asked = this.asked.at(-1)!;
+    this.cluster.nodes[0]!.reply(asked, asked.first, 1, resp);
+    this.cluster.world.run(5);
+  }
+}
+
+describe("CLIENT UNBLOCK", () => {
+  test("of nobody, or of one that does not wait, answers 0", () => {
+    const bench = new Bench();
+    expect(bench.unblock()).toBe(":0|");
+    expect(bench.ask(bench.other, "CLIENT", "UNBLOCK", "99")).toBe(":0|");
+  });
+
+  test("ends a call at its shard, and answers 1 when that is why it ended", () => {
+    for (const [reason, how, reply] of [
+      [[], CancelHow.timeOut, "*-1"],
+      [["TIMEOUT"], CancelHow.timeOut, "*-1"],
+      [["ERROR"], CancelHow.unblock, UNBLOCKED],
+    ] as const) {
+      const bench = new Bench();
+      bench.ask(bench.waiting, "XREAD", "BLOCK", "0", "STREAMS", bench.key, "$");
+      expect(bench.unblock(...reason)).toBe("");
+      expect(bench.cluster.nodes[0]!.cancels).toEqual([{ shard: 1, number: 1, how }]);
+      bench.reply(`${reply}\r\n`);
+      expect([bench.waiting.take(), bench.other.take()]).toEqual([`${reply}|`, ":1|"]);
+    }
+  });
+
+  test("answers 0 when the call was served meanwhile, or its client went", () => {
+    const bench = new Bench();
+    bench.ask(bench.waiting, "XREAD", "BLOCK", "0", "STREAMS", bench.key, "$");
+    bench.unblock("ERROR");
+    bench.reply("*1\r\n*2\r\n$1\r\ns\r\n*0\r\n");
+    expect(bench.other.take()).toBe(":0|");
+    bench.ask(bench.waiting, "XREAD", "BLOCK", "0", "STREAMS", bench.key, "$");
+    bench.unblock("ERROR");
+    bench.waiting.connection.destroy();
+    bench.cluster.world.run(5);
+    expect(bench.other.take()).toBe(":0|");
+  });
+
+  test("ends a call whose shard nobody leads, in the client's protocol version", () => {
+    const bench = new Bench();
+    bench.ask(bench.waiting, "HELLO", "3");
+    bench.cluster.nodes[0]!.kill();
+    bench.ask(bench.waiting, "XREAD", "BLOCK", "0", "STREAMS", bench.key, "$");
+    expect(bench.unblock()).toBe(":1|");
+    expect(bench.waiting.take()).toBe("_|");
+    // The client goes on.
+    expect(bench.ask(bench.waiting, "PING")).toBe("+PONG|");
+  });
+
+  test("ends a call over several shards at once; they are cancelled", () => {
+    const bench = new Bench();
+    bench.ask(bench.waiting, "XREAD", "BLOCK", "0", "STREAMS", bench.key, bench.cluster.keyOf(2), "$", "$");
+    expect(bench.unblock("ERROR")).toBe(":1|");
+    expect(bench.waiting.take()).toBe(`${UNBLOCKED}|`);
+    expect(bench.cluster.nodes.map((node) => node.cancels.length)).toEqual([1, 1]);
+    expect(bench.ask(bench.waiting, "PING")).toBe("+PONG|");
+  });
+
+  test("ends WAIT with what it knows, or with the error", () => {
+    const bench = new Bench();
+    bench.ask(bench.waiting, "WAIT", "1", "0");
+    expect(bench.unblock()).toBe(":1|");
+    expect(bench.waiting.take()).toBe(":0|");
+    bench.ask(bench.waiting, "WAIT", "1", "0");
+    expect(bench.unblock("ERROR")).toBe(":1|");
+    expect(bench.waiting.take()).toBe(`${UNBLOCKED}|`);
+  });
+});
