@@ -62,6 +62,47 @@ describe("ioredis", () => {
   });
 });
 
+describe("transactions", () => {
+  test("of ioredis: queued, answered together, and given up when a watched key was changed", async () => {
+    const redis = new Redis(cluster.url);
+    const other = new Redis(cluster.url);
+    const [one, two] = ["{io}:one", "{io}:two"];
+    const replies = await redis.multi().xadd(one, "1-0", "f", "v").xadd(one, "1-0", "f", "v").xlen(two).ping().exec();
+    expect(replies!.map(([error, reply]) => error?.message ?? reply)).toEqual([
+      "1-0",
+      "ERR The ID specified in XADD is equal or smaller than the target stream top item",
+      0,
+      "PONG",
+    ]);
+    await redis.watch(one, two);
+    await other.xadd(two, "1-0", "f", "v");
+    expect(await redis.multi().xadd(one, "2-0", "f", "v").exec()).toBe(null);
+    await redis.watch(one);
+    await redis.unwatch();
+    await other.xadd(one, "3-0", "f", "v");
+    expect(await redis.multi().xlen(one).exec()).toEqual([[null, 2]]);
+    await expect(redis.multi().xlen(one).xlen("elsewhere").exec()).rejects.toThrow(/EXECABORT|CROSSSLOT/);
+    await redis.del(one, two);
+    redis.disconnect();
+    other.disconnect();
+  });
+
+  test("of node-redis", async () => {
+    const client = createClient({ url: cluster.url });
+    await client.connect();
+    const key = "{node}:one";
+    expect(await client.multi().xAdd(key, "1-0", { f: "v" }).xLen(key).exec()).toEqual(["1-0", 1]);
+    await client.watch(key);
+    const other = client.duplicate();
+    await other.connect();
+    await other.xAdd(key, "2-0", { f: "v" });
+    await expect(client.multi().xLen(key).exec()).rejects.toThrow(/watched keys has been changed/);
+    expect(await client.del(key)).toBe(1);
+    await other.quit();
+    await client.quit();
+  });
+});
+
 describe("node-redis", () => {
   test.each([2, 3] as const)("does a consumer group's round over RESP%i", async (RESP) => {
     const client = createClient({ url: cluster.url, RESP });

@@ -35,6 +35,20 @@ with r.pipeline(transaction=False) as pipe:
     for i in range(100):
         pipe.xadd("{py}:many", {"n": i}, id="0-%d" % (i + 1))
     print(pipe.execute()[-1], r.xlen("{py}:many"))
+with r.pipeline() as pipe:
+    pipe.xadd("{py}:one", {"n": 1}, id="1-0")
+    pipe.xadd("{py}:one", {"n": 1}, id="1-0")
+    pipe.xlen("{py}:one")
+    print([str(reply) for reply in pipe.execute(raise_on_error=False)])
+    pipe.watch("{py}:one", "{py}:two")
+    r.xadd("{py}:two", {"n": 1}, id="1-0")
+    pipe.multi()
+    pipe.xadd("{py}:one", {"n": 2}, id="2-0")
+    try:
+        pipe.execute()
+    except redis.WatchError:
+        print("somebody was faster", r.xlen("{py}:one"))
+print(r.transaction(lambda pipe: pipe.xlen("{py}:one"), "{py}:one"), r.delete("{py}:one", "{py}:two"))
 later = threading.Timer(0.3, lambda: r.xadd(key, {"item": "late"}, id="7-0"))
 later.start()
 print(r.xreadgroup(group, "bob", {key: ">"}, count=5, block=10000))

@@ -383,7 +383,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a transaction is sliced over two entries",
     file: "packages/node/src/transactions.ts",
-    find: "      for (let i = 0; i < count; i++) roomBytes = this.#runPart(this.#part(request, i)!, roomBytes, needs);",
+    find: "      for (let i = 0; i < count; i++) roomBytes = this.#runPart(lane, this.#part(request, i)!, roomBytes, needs);",
     replace: [
       "      for (let i = 0; i < count; i++) {",
       "        if (i > 0) {",
@@ -391,7 +391,7 @@ export const mutants: readonly Mutant[] = [
       "          this.#batch.open(request);",
       "          this.#state.setOrigin(progress.lane.session, number);",
       "        }",
-      "        roomBytes = this.#runPart(this.#part(request, i)!, roomBytes, needs);",
+      "        roomBytes = this.#runPart(lane, this.#part(request, i)!, roomBytes, needs);",
       "      }",
     ].join("\n"),
     invariant: "I14",
@@ -411,8 +411,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a transaction with a read leaves at its connection's ack level",
     file: "packages/node/src/transactions.ts",
-    find: "const ack = needs.hasRead ? Ack.committed : (progress.lane.ack ?? this.#rooms.settings.ack);",
-    replace: "const ack = progress.lane.ack ?? this.#rooms.settings.ack;",
+    find: "const ack = needs.hasRead ? Ack.committed : needs.ack;",
+    replace: "const { ack } = needs;",
     invariant: "I6",
     tier: "long",
   },

@@ -181,8 +181,12 @@ export class OpenBatch {
   /** The level that the write waits for that was just executed for this lane. */
   ackOf(record: CommandRecord, request: Request, lane: Lane): Ack {
     if (record.handsOutData) return Ack.committed;
-    const { ack, keyspace } = this.context;
-    return ack ?? lane.ack ?? streamAck(record, request, keyspace, this.#options.settings.ack);
+    return this.context.ack ?? this.ackInMulti(record, request, lane);
+  }
+
+  /** The same where the command's own word does not count. */
+  ackInMulti(record: CommandRecord, request: Request, lane: Lane): Ack {
+    return lane.ack ?? streamAck(record, request, this.context.keyspace, this.#options.settings.ack);
   }
 
   /** Closes the open batch and proposes it, in the turn in which it was executed (I2). */

@@ -25,7 +25,7 @@ import type { DecoderLimits, Request, RequestDecoderApi } from "@headrace/resp";
 import type { LaneProgress } from "./lane-progress.ts";
 import { LaneWatch } from "./lane-watch.ts";
 import type { OpenBatch } from "./open-batch.ts";
-import type { ShardSettings } from "./shard-api.ts";
+import type { Lane, ShardSettings } from "./shard-api.ts";
 import type { TurnReplies } from "./turn-replies.ts";
 
 export interface TransactionRooms {
@@ -48,6 +48,8 @@ interface Needs {
   wrote: boolean;
   /** There are effects: writes, or keys that were found expired. */
   changed: boolean;
+  /** The highest level of its writes: the connection's, else their streams', else the cluster's. */
+  ack: Ack;
 }
 
 export class Transactions {
@@ -88,6 +90,11 @@ export class Transactions {
     request: Request,
   ): TransactionEnd {
     if (!this.#rooms.ownsKeys(record, request)) return TransactionEnd.notOwner;
+    // It logs what it finds expired.
+    if (this.#batch.costBytes(request) > this.#batch.roomBytes) {
+      this.#replies.error(progress, laneEpoch, number, Errors.tooLargeForEntry);
+      return TransactionEnd.answered;
+    }
     const { keyspace, effects } = this.#batch.open(request);
     const effectsBefore = effects.count;
     if (!progress.lane.closed) {
@@ -117,6 +124,7 @@ export class Transactions {
   }
 
   runExec(progress: LaneProgress, laneEpoch: number, number: number, request: Request): TransactionEnd {
+    const { lane } = progress;
     const count = ShardExec.count(request);
     // Judged before anything happens (I2): the room that each part needs at least, and who may not run at all.
     let costBytes = 0;
@@ -137,11 +145,9 @@ export class Transactions {
     if (grows && this.#rooms.settings.refuseGrowth) {
       return this.#abort(progress, laneEpoch, number, Errors.noSpace, TransactionEnd.noSpace);
     }
+    const changed = this.#expireWatched(progress, request);
     const context = this.#batch.open(request);
-    const effectsBefore = context.effects.count;
-    this.#expireWatched(progress);
-    const changed = context.effects.count > effectsBefore;
-    const needs: Needs = { gate: this.#watchGate(progress), hasRead: false, wrote: false, changed };
+    const needs: Needs = { gate: this.#watchGate(progress), hasRead: false, wrote: false, ack: 0, changed };
     const isStale = this.#isStale(progress, ShardExec.watchCalls(request));
     this.unwatch(progress);
     const start = this.#replies.begin(progress);
@@ -152,7 +158,7 @@ export class Transactions {
       this.#state.setOrigin(progress.lane.session, number);
       context.denyBlocking = true;
       let roomBytes = this.#batch.roomBytes - costBytes;
-      for (let i = 0; i < count; i++) roomBytes = this.#runPart(this.#part(request, i)!, roomBytes, needs);
+      for (let i = 0; i < count; i++) roomBytes = this.#runPart(lane, this.#part(request, i)!, roomBytes, needs);
       context.denyBlocking = false;
       context.effectRoomBytes = this.#batch.roomBytes;
     }
@@ -160,13 +166,23 @@ export class Transactions {
     return needs.changed ? TransactionEnd.changed : TransactionEnd.answered;
   }
 
-  /** A watched key whose time is over has changed. */
-  #expireWatched({ watch }: LaneProgress): void {
-    if (watch !== null) for (const key of watch.flag.keys) this.#batch.context.keyspace.peek(key);
+  /** A watched key whose time is over has changed: true, then, and nothing else of the transaction happens. No part of it, so of entries of their own. */
+  #expireWatched({ watch }: LaneProgress, request: Request): boolean {
+    if (watch === null) return false;
+    let changed = false;
+    for (const key of watch.flag.keys) {
+      const { keyspace, effects } = this.#batch.open(request);
+      const effectsBefore = effects.count;
+      keyspace.peek(key);
+      if (effects.count === effectsBefore) continue;
+      changed = true;
+      this.#batch.sealIfFull();
+    }
+    return changed;
   }
 
   /** `roomBytes`: of the log entry, beside what the parts from this one on need at least. Answers what is left of it. */
-  #runPart(part: Request, roomBytes: number, needs: Needs): number {
+  #runPart(lane: Lane, part: Request, roomBytes: number, needs: Needs): number {
     const { reply } = this.#replies;
     const record = findCommand(part);
     const refused = refusal(part, record);
@@ -188,6 +204,7 @@ export class Transactions {
       needs.gate = Math.max(needs.gate, gateIndex(record, part, context.keyspace, this.#batch.stateIndex));
     } else {
       needs.wrote = true;
+      needs.ack = Math.max(needs.ack, this.#batch.ackInMulti(record, part, lane)) as Ack;
       if ((record.flags & Flag.readonly) !== 0 || record.handsOutData) needs.hasRead = true;
     }
     const usedBytes = context.effects.byteLength - bytesBefore;
@@ -202,7 +219,7 @@ export class Transactions {
       replies.answered(progress, laneEpoch, number, start, 0, needs.gate, replies.readNumber(), 0);
       return;
     }
-    const ack = needs.hasRead ? Ack.committed : (progress.lane.ack ?? this.#rooms.settings.ack);
+    const ack = needs.hasRead ? Ack.committed : needs.ack;
     if (ack === Ack.committed) replies.answered(progress, laneEpoch, number, start, 0, index, 0, index);
     else if (ack === Ack.persisted) replies.answered(progress, laneEpoch, number, start, index, 0, 0, index);
     else replies.answered(progress, laneEpoch, number, start, 0, 0, 0, index);

@@ -57,6 +57,7 @@ test("writes alone leave at their connection's level; with a read, an error or a
   const cluster = new ShardCluster({ replicas: 3 });
   const leader = cluster.elect();
   leader.lane().send("XGROUP CREATE g{s} g 0 MKSTREAM", "XADD g{s} 1-0 f v");
+  leader.lane().send("XADD strict{s} 0-1 f v", "XCFGSET strict{s} ACK ALL");
   cluster.isolate(1);
   const early = (...commands: readonly string[]): readonly string[] => {
     const lane = leader.lane();
@@ -73,9 +74,15 @@ test("writes alone leave at their connection's level; with a read, an error or a
   expect(early("XADD s ACK ALL 8-0 f v")).toEqual(["1 [8-0]"]);
   const all = leader.lane();
   expect(all.send(exec(0, "XADD s ACK 0 9-0 f v"))).toEqual([]);
+  // Without a word of the connection the highest of the streams' levels does.
+  cluster.settings.ack = Ack.executed;
+  expect(leader.lane().send(exec(0, "XADD s 10-0 f v", "XADD s 11-0 f v"))).toEqual(["1 [10-0 11-0]"]);
+  const strict = leader.lane();
+  expect(strict.send(exec(0, "XADD s 12-0 f v", "XADD strict{s} 1-0 f v"))).toEqual([]);
   cluster.heal();
   cluster.pass(20);
   expect(all.take()).toEqual(["1 [9-0]"]);
+  expect(strict.take()).toEqual(["1 [12-0 1-0]"]);
 });
 
 test("WATCH: any change of the key counts, also one that was undone, and nobody else's watch", () => {
@@ -206,5 +213,22 @@ test("half of a transaction is never seen: the entry is on a majority or it is n
   expect(next.lane().send(exec(0, "XLEN s", "XLEN u"))).toEqual(["1 [:1 :0]"]);
   cluster.heal();
   cluster.pass(200);
+  cluster.assertSame();
+});
+
+test("a watched key whose time is over has changed; one that had expired before is watched as one that is not there", () => {
+  const cluster = new ShardCluster({ replicas: 3, limits: { batchBytes: 1 } });
+  const leader = cluster.elect();
+  const lane = leader.lane();
+  const other = leader.lane();
+  other.send("XADD s 1-0 f v", "XADD u{s} 1-0 f v", "PEXPIRE s 30", "PEXPIRE u{s} 30");
+  lane.send("WATCH s u{s}");
+  cluster.pass(50);
+  expect(lane.send(exec(1, "XADD v{s} 1-0 f v")).at(-1)).toBe("2 nil");
+  expect(other.send("EXISTS s u{s} v{s}").at(-1)).toMatch(/ :0$/);
+  other.send("XADD s 1-0 f v", "PEXPIRE s 30");
+  cluster.pass(50);
+  expect(lane.send("WATCH s", exec(1, "EXISTS s")).slice(-1)).toEqual(["4 [:0]"]);
+  cluster.pass(50);
   cluster.assertSame();
 });

@@ -149,7 +149,7 @@ function hasNew(context: ShardContext, { found, group, after }: GroupRead): bool
 
 /** A call that may wait does not pass by one that waits longer and is being asked whether it takes what there is. */
 function standsBehind(context: ShardContext, { found, group }: GroupRead): boolean {
-  const mayWait = options.blocks || context.readMode === ReadMode.partBehind;
+  const mayWait = (options.blocks && !context.denyBlocking) || context.readMode === ReadMode.partBehind;
   return mayWait && context.isOffered(found.key, group.name);
 }
 
