@@ -311,6 +311,14 @@ export const mutants: readonly Mutant[] = [
     tier: "long",
   },
   {
+    name: "a rollback forgets how often entries were given back",
+    file: "packages/engine/src/state-rollback.ts",
+    find: ["  group.givenBack = header.givenBack;", ""].join("\n"),
+    replace: "",
+    invariant: "I9",
+    tier: "long",
+  },
+  {
     name: "the checkpoint row is ahead of its rows",
     file: "packages/node/src/checkpoint.ts",
     find: ["      index: capture.index,", "      term,"].join("\n"),

@@ -210,6 +210,24 @@ test("a call that goes with its offer leaves what there is to the next", () => {
   }
 });
 
+test("a waiting part that claims is offered what is given back, and what has become old enough", () => {
+  const { cluster, leader } = group();
+  leader.lane().send("XADD s 1-0 f v", "XADD s 2-0 f v", "XREADGROUP GROUP g other STREAMS s >");
+  const lane = waiting(leader, "XREADGROUP GROUP g c BLOCK 0 CLAIM 200 COUNT 1 STREAMS s >");
+  const next = waiting(leader, "XREADGROUP GROUP g d BLOCK 0 CLAIM 200 COUNT 1 STREAMS s >");
+  expect(lane.offers).toEqual([]);
+  leader.lane().send("XNACK s g FAIL IDS 1 2-0");
+  expect([lane.offers.length, next.offers.length]).toEqual([1, 0]);
+  answer(leader, lane, OfferHow.accept);
+  expect(streamsOf(lane.take())).toEqual(["1 [*2 $1 s *1 *4 $3 2-0 *2 $1 f $1 v :1000000 :1]"]);
+  cluster.pass(150);
+  expect(next.offers).toEqual([]);
+  cluster.pass(100);
+  expect(next.offers.length).toBe(1);
+  answer(leader, next, OfferHow.accept);
+  expect(streamsOf(next.take())).toEqual(["1 [*2 $1 s *1 *4 $3 1-0 *2 $1 f $1 v :250 :1]"]);
+});
+
 test("a part is told when its group goes away", () => {
   const { leader } = group();
   const lane = waiting(leader);
