@@ -43,6 +43,7 @@ const OTHER_INFO: Readonly<Record<string, string>> = {
   evalsha_ro: "as EVAL",
   fcall: "as EVAL",
   fcall_ro: "as EVAL",
+  move: "since 7.2 it says that the key goes away",
   "cluster|bumpepoch": "refused: nothing nondeterministic",
 };
 

@@ -74,6 +74,7 @@ export const Errors = {
   scriptFlush: "ERR SCRIPT FLUSH only support SYNC|ASYNC option",
   scriptDebug: "ERR Use SCRIPT DEBUG YES/SYNC/NO",
   functionFlush: "ERR FUNCTION FLUSH only supports SYNC|ASYNC option",
+  functionPolicy: "ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.",
   functionLibraryName: "ERR library name argument was not given",
   functionNotFound: "ERR Function not found",
   libraryNotFound: "ERR Library not found",

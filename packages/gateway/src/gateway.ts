@@ -110,6 +110,7 @@ export class Gateway implements ClientHost, NodeLinkEvents {
       shardNumbers,
       timings: this.#timings,
       pause: this.#pause,
+      subscriptions: this.subscriptions,
       startedAtMs: world.clock.monotonicMs(),
       sessions: () => this.#sessions(),
       client: (id) => this.#clients.get(id) ?? null,

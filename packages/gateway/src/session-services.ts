@@ -1,6 +1,6 @@
 /** What session commands may ask of a gateway: CLIENT LIST, CONFIG, INFO, CLUSTER. Cold path. */
 import { SLOT_COUNT } from "@headrace/bytes";
-import { settingFailed, unknownSetting } from "@headrace/commands";
+import { ChannelKind, isSubscriber, settingFailed, unknownSetting } from "@headrace/commands";
 import type {
   InfoNumbers,
   LatencyView,
@@ -23,6 +23,7 @@ import { FIXED_SETTINGS } from "./redis-settings.ts";
 import type { Router } from "./router.ts";
 import type { ShardNumbersQuery } from "./shard-numbers.ts";
 import type { Statistics } from "./statistics.ts";
+import type { Subscriptions } from "./subscriptions.ts";
 import type { Timings } from "./timings.ts";
 
 const ASK_TIMEOUT_MS = 2_000;
@@ -45,6 +46,7 @@ export interface ServicesRooms {
   readonly shardNumbers: ShardNumbersQuery;
   readonly timings: Timings;
   readonly pause: Pause;
+  readonly subscriptions: Subscriptions;
   readonly startedAtMs: number;
   sessions(): Iterable<Session>;
   client(id: number): ClientConnection | null;
@@ -224,11 +226,17 @@ export class GatewayServices implements SessionServices {
       uptimeMs: this.monotonicMs - startedAtMs,
       connectedClients: sessions.length,
       blockedClients: sessions.filter((session) => session.blocked).length,
+      pubsubClients: sessions.filter((session) => isSubscriber(session.subscriptions)).length,
+      watchingClients: sessions.filter((session) => session.transaction.watchedCount > 0).length,
+      watchedKeys: sessions.reduce((sum, session) => sum + session.transaction.watchedCount, 0),
       maxClients: limits.maxClients,
       maxInputBufferBytes: Math.max(0, ...sessions.map((session) => session.queryBufferBytes)),
       maxOutputBufferBytes: Math.max(0, ...sessions.map((session) => session.outputBufferBytes)),
       peakMemoryBytes: this.#peakMemoryBytes,
       maxMemoryBytes: Number(config.extraSettings.find(([name]) => name === "maxmemory")?.[1] ?? 0),
+      channels: this.#rooms.subscriptions.count(ChannelKind.channel),
+      patterns: this.#rooms.subscriptions.count(ChannelKind.pattern),
+      shardChannels: this.#rooms.subscriptions.count(ChannelKind.shardChannel),
       totalConnections: statistics.totalConnections,
       rejectedConnections: statistics.rejectedConnections,
       totalCommands: statistics.totalCommands,

@@ -35,11 +35,9 @@ export function dumpOf(image: Uint8Array): Uint8Array {
 
 /** The image in a payload, of at most `imageBytesMax`; or the error text. */
 export function imageOfDump(bytes: Uint8Array, start: number, end: number, imageBytesMax: number): Uint8Array | string {
+  if (!hasGoodFooter(bytes, start, end)) return Errors.badDumpFooter;
   const footer = end - FOOTER_BYTES;
-  if (footer < start) return Errors.badDumpFooter;
   const version = bytes[footer]! | (bytes[footer + 1]! << 8);
-  if (version > RDB_VERSION_MAX && version !== OWN_FORMAT) return Errors.badDumpFooter;
-  if (!isSumRight(bytes, start, footer + 2)) return Errors.badDumpFooter;
   const image = new StreamImageWriter(imageBytesMax);
   const type = footer > start ? bytes[start]! : -1;
   let isGood: boolean;
@@ -47,6 +45,18 @@ export function imageOfDump(bytes: Uint8Array, start: number, end: number, image
   else isGood = isStreamType(type) && readsAsRdb(type, new RdbReader(bytes, start + 1, footer, imageBytesMax), image);
   if (image.isTooLarge) return Errors.tooLargeForEntry;
   return isGood ? image.finish() : Errors.badDump;
+}
+
+/** Bytes of a payload behind what it holds. */
+export const DUMP_FOOTER_BYTES = FOOTER_BYTES;
+
+/** Whether version and sum at the end of a payload are some that we take. */
+export function hasGoodFooter(bytes: Uint8Array, start: number, end: number): boolean {
+  const footer = end - FOOTER_BYTES;
+  if (footer < start) return false;
+  const version = bytes[footer]! | (bytes[footer + 1]! << 8);
+  if (version > RDB_VERSION_MAX && version !== OWN_FORMAT) return false;
+  return isSumRight(bytes, start, footer + 2);
 }
 
 function isSumRight(bytes: Uint8Array, start: number, end: number): boolean {

@@ -43,6 +43,7 @@ function processSub(
   summary: string,
   complexity: string,
   answer: (context: SessionContext) => void,
+  tips: readonly string[] = ["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
 ): CommandRecord {
   return defineCommand({
     name: `memory|${word}`,
@@ -51,7 +52,7 @@ function processSub(
     group: "server",
     summary,
     complexity,
-    tips: ["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
+    tips,
     answer,
   });
 }
@@ -70,6 +71,7 @@ const purge = processSub(
   "Ask the allocator to release memory",
   "Depends on how much memory is allocated, could be slow",
   ({ reply }) => reply.ok(),
+  ["request_policy:all_shards", "response_policy:all_succeeded"],
 );
 
 const stats = processSub("stats", "Show memory usage details", "O(1)", ({ reply, services }) => {

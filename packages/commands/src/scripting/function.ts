@@ -4,6 +4,7 @@ import type { SessionContext } from "../command.ts";
 import { Errors, subcommandSyntax, unknownFunctionOption } from "../errors.ts";
 import { helpCommand } from "../help.ts";
 import { defineCommand } from "../record.ts";
+import { dump, restore } from "./function-dump.ts";
 
 const shared = {
   flags: Flag.noscript,
@@ -124,12 +125,16 @@ const help = helpCommand(
   [
     "DELETE <LIBRARY NAME>",
     "    Delete the given library. Functions are not supported: there is none.",
+    "DUMP",
+    "    Return a serialized payload representing the current libraries, can be restored using FUNCTION RESTORE command",
     "FLUSH [ASYNC|SYNC]",
     "    Delete all the libraries.",
     "KILL",
     "    Kill the current running function.",
     "LIST [LIBRARYNAME PATTERN] [WITHCODE]",
     "    Return general information on all the libraries.",
+    "RESTORE <PAYLOAD> [FLUSH|APPEND|REPLACE]",
+    "    Restore the libraries represented by the given payload. Only an empty one can be.",
     "STATS",
     "    Return information about the current function running.",
   ],
@@ -142,5 +147,5 @@ export const functionCommand = defineCommand({
   group: "scripting",
   summary: "A container for function commands",
   complexity: "Depends on subcommand.",
-  subcommands: [deleteLibrary, flush, help, kill, list, load, stats],
+  subcommands: [deleteLibrary, dump, flush, help, kill, list, load, restore, stats],
 });

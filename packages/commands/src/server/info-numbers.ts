@@ -9,6 +9,9 @@ export interface InfoNumbers {
   readonly uptimeMs: number;
   readonly connectedClients: number;
   readonly blockedClients: number;
+  readonly pubsubClients: number;
+  readonly watchingClients: number;
+  readonly watchedKeys: number;
   readonly maxClients: number;
   readonly maxInputBufferBytes: number;
   readonly maxOutputBufferBytes: number;
@@ -19,6 +22,10 @@ export interface InfoNumbers {
   readonly maxMemoryBytes: number;
   readonly cpuUserSeconds: number;
   readonly cpuSystemSeconds: number;
+  /** Names that clients of this process have subscribed to. */
+  readonly channels: number;
+  readonly patterns: number;
+  readonly shardChannels: number;
   readonly totalConnections: number;
   readonly rejectedConnections: number;
   readonly totalCommands: number;

@@ -231,6 +231,7 @@ const TYPES: Readonly<Record<string, ArgumentType>> = {
   "client-id": "integer",
   count: "integer",
   cursor: "integer",
+  db: "integer",
   "destination-db": "integer",
   "entries-added": "integer",
   "entries-read": "integer",
