@@ -1,0 +1,350 @@
+/**
+ * Subscribers, publishers and events of keys beside a real redis-server 7.0.15: the same steps over several connections, and every connection gets the same
+ * bytes, step by step. On our side they talk to a gateway and to the ports of two nodes.
+ */
+import { connect } from "node:net";
+import type { Socket } from "node:net";
+import { LocalCluster } from "@headrace/testkit";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startRedis } from "./redis-judge.ts";
+import type { RedisServer } from "./redis-judge.ts";
+
+/** How long redis-server is listened to after each step: everything that it will say is there. */
+const REDIS_SETTLE_MS = 15;
+const PATIENCE_MS = 5000;
+
+class RawConnection {
+  received: string = "";
+  isClosed: boolean = false;
+  readonly #socket: Socket;
+  #onMore: () => void = () => undefined;
+
+  constructor(port: number) {
+    this.#socket = connect(port, "127.0.0.1");
+    this.#socket.on("data", (chunk: Buffer) => {
+      this.received += chunk.toString("latin1");
+      this.#onMore();
+    });
+    this.#socket.on("error", () => undefined);
+    this.#socket.on("close", () => {
+      this.isClosed = true;
+      this.#onMore();
+    });
+  }
+
+  send(command: string): void {
+    const words = command.split(" ").map((word) => (word === '""' ? "" : word));
+    this.#socket.write(
+      `*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join("")}`,
+      "latin1",
+    );
+  }
+
+  /** Until so much is there, or patience ends. */
+  async awaitBytes(count: number, closed: boolean): Promise<void> {
+    const untilMs = performance.now() + PATIENCE_MS;
+    while ((this.received.length < count || (closed && !this.isClosed)) && performance.now() < untilMs) {
+      await new Promise<void>((more) => {
+        const timer = setTimeout(more, 50);
+        this.#onMore = () => {
+          clearTimeout(timer);
+          more();
+        };
+      });
+    }
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+}
+
+/** `name> command`; the names are connections. */
+interface Step {
+  readonly name: string;
+  readonly command: string;
+}
+
+function stepsOf(text: string): Step[] {
+  return text
+    .trim()
+    .split("\n")
+    .map((line) => {
+      const [name, command] = line.trim().split("> ");
+      return { name: name!, command: command! };
+    });
+}
+
+type Seen = readonly Readonly<Record<string, string>>[];
+
+/** What each connection got, by step. `expected` null: whatever comes while it settles. */
+async function run(steps: readonly Step[], portOf: (name: string) => number, expected: Seen | null): Promise<Seen> {
+  const connections = new Map<string, RawConnection>();
+  for (const { name } of steps) if (!connections.has(name)) connections.set(name, new RawConnection(portOf(name)));
+  const seen: Record<string, string>[] = [];
+  for (const [i, { name, command }] of steps.entries()) {
+    connections.get(name)!.send(command);
+    if (expected === null) await new Promise((settled) => setTimeout(settled, REDIS_SETTLE_MS));
+    const step: Record<string, string> = {};
+    for (const [who, connection] of connections) {
+      const wanted = expected?.[i]![who] ?? "";
+      await connection.awaitBytes(wanted.replace(/ \(closed\)$/, "").length, wanted.endsWith("(closed)"));
+      step[who] = connection.received + (connection.isClosed ? " (closed)" : "");
+    }
+    seen.push(step);
+  }
+  for (const connection of connections.values()) connection.close();
+  return seen;
+}
+
+let redis: RedisServer;
+let cluster: LocalCluster;
+
+beforeAll(async () => {
+  redis = await startRedis();
+  cluster = await LocalCluster.start();
+});
+
+afterAll(async () => {
+  await cluster.destroy();
+  await redis.stop();
+});
+
+async function same(text: string): Promise<void> {
+  const steps = stepsOf(text);
+  const theirs = await run(steps, () => redis.port, null);
+  const { nodes } = cluster.places();
+  // Names that begin with b or n talk to a node's own port: gateways of their own.
+  const portOf = (name: string): number => {
+    if (name.startsWith("n")) return nodes[1]!.dataPort;
+    return name.startsWith("b") ? nodes[0]!.dataPort : cluster.port;
+  };
+  const ours = await run(steps, portOf, theirs);
+  for (const [i, step] of steps.entries()) {
+    expect(ours[i], `after ${step.name}> ${step.command}`).toEqual(theirs[i]);
+  }
+}
+
+describe("subscribers", () => {
+  test("of channels, patterns and shard channels over RESP2", async () => {
+    await same(`
+      a> SUBSCRIBE news
+      b> PSUBSCRIBE n* ne?s
+      p> PUBLISH news one
+      p> PUBLISH nothing two
+      a> SUBSCRIBE other news
+      a> PSUBSCRIBE n[e]ws
+      b> SUBSCRIBE news
+      bp> PUBLISH news three
+      a> PING
+      a> PING hello
+      a> XLEN s
+      a> UNSUBSCRIBE news
+      bp> PUBLISH news four
+      a> UNSUBSCRIBE
+      a> PUNSUBSCRIBE
+      bp> PUBLISH news five
+      a> PING
+      a> SSUBSCRIBE shard
+      p> SPUBLISH shard six
+      p> PUBLISH shard seven
+      a> GET x
+      a> SUNSUBSCRIBE
+      a> UNSUBSCRIBE
+      b> PUNSUBSCRIBE n*
+      p> PUBLISH news eight
+      b> RESET
+      p> PUBLISH news nine
+      b> PING
+      b> QUIT
+    `);
+  });
+
+  test("over RESP3 call what they like, and hear themselves", async () => {
+    await same(
+      `
+      a> HELLO 3 SETNAME x
+      b> PSUBSCRIBE *
+      a> CLIENT SETNAME y
+      a> SUBSCRIBE news
+      a> ECHO between
+      p> PUBLISH news one
+      p> PUBLISH news ""
+      a> UNSUBSCRIBE nothing
+      a> UNSUBSCRIBE
+      a> UNSUBSCRIBE
+      a> PSUBSCRIBE n* x*
+      p> PUBLISH news two
+      a> PUNSUBSCRIBE
+      a> SSUBSCRIBE news
+      p> SPUBLISH news three
+      a> SUNSUBSCRIBE news
+      a> SUBSCRIBE back
+      a> RESET
+      p> PUBLISH back four
+      a> PING
+    `
+        .replace("a> HELLO 3 SETNAME x", "a> CLIENT GETNAME")
+        .replace("a> CLIENT SETNAME y", "a> CLIENT GETNAME"),
+    );
+  });
+
+  test("may be anywhere: at either gateway and at a node's own port", async () => {
+    await same(`
+      a> SUBSCRIBE news
+      b> SUBSCRIBE news
+      n> SUBSCRIBE news
+      n2> PSUBSCRIBE n*
+      n3> PUBLISH news one
+      a2> PUBLISH news two
+      b2> PUBLISH news three
+      n> UNSUBSCRIBE news
+      n3> PUBLISH news four
+      a2> PUBSUB NUMSUB news other
+      b2> PUBSUB NUMPAT
+      n3> PUBSUB NUMSUB news
+      a2> PUBSUB CHANNELS
+    `);
+  });
+
+  test("get what is published in a transaction when it is executed", async () => {
+    await same(`
+      a> SUBSCRIBE news
+      p> MULTI
+      p> XADD s{news} 1-0 f v
+      p> PUBLISH news one
+      p> PUBLISH other two
+      p> PUBLISH news three
+      p> EXEC
+      p> DEL s{news}
+      p> MULTI
+      p> PUBLISH news four
+      p> DISCARD
+      p> PUBLISH news five
+    `);
+  });
+});
+
+describe("events of keys", () => {
+  test("come in Redis' order, with Redis' names", async () => {
+    await same(`
+      p> CONFIG SET notify-keyspace-events KEA
+      p> CONFIG GET notify-keyspace-events
+      a> PSUBSCRIBE __key*@0__:*
+      p> XADD s 1-0 f v
+      p> XADD s MAXLEN 1 2-0 f v
+      p> XADD s MAXLEN 1 2-0 f v
+      p> XTRIM s MAXLEN 0
+      p> XTRIM s MAXLEN 0
+      p> XGROUP CREATE s g 0
+      p> XGROUP CREATE s g 0
+      p> XGROUP CREATE m g 0 MKSTREAM
+      p> XGROUP SETID s g 0
+      p> XGROUP CREATECONSUMER s g c
+      p> XGROUP CREATECONSUMER s g c
+      p> XADD s 3-0 f v
+      p> XREADGROUP GROUP g new STREAMS s >
+      p> XREADGROUP GROUP g new STREAMS s 0
+      p> XACK s g 3-0
+      p> XDEL s 3-0 4-0
+      p> XDEL s 3-0
+      p> XSETID s 9-0
+      p> XGROUP DELCONSUMER s g c
+      p> XGROUP DELCONSUMER s g nobody
+      p> XGROUP DESTROY s g
+      p> XGROUP DESTROY s g
+      p> DEL s none
+      p> UNLINK m
+      p> MULTI
+      p> XADD t 1-0 f v
+      p> XADD t 2-0 f v
+      p> DEL t
+      p> EXEC
+      p> FLUSHALL
+      p> CONFIG SET notify-keyspace-events Et
+      p> XADD s 1-0 f v
+      p> DEL s
+      p> CONFIG SET notify-keyspace-events Kg
+      p> XADD s 1-0 f v
+      p> DEL s
+      p> CONFIG SET notify-keyspace-events ""
+      p> XADD s 1-0 f v
+      p> DEL s
+    `);
+  });
+
+  test("of keys, their time to live and their names", async () => {
+    await same(`
+      p> CONFIG SET notify-keyspace-events KEgxn
+      a> PSUBSCRIBE __key*@0__:*
+      p> XADD {k}1 1-0 f v
+      p> EXPIRE {k}1 100
+      p> PEXPIREAT {k}1 99999999999999
+      p> EXPIRE {k}1 100 GT
+      p> PERSIST {k}1
+      p> PERSIST {k}1
+      p> RENAME {k}1 {k}2
+      p> XADD {k}1 1-0 f v
+      p> RENAME {k}1 {k}2
+      p> RENAMENX {k}2 {k}3
+      p> COPY {k}3 {k}4
+      p> COPY {k}3 {k}4
+      p> COPY {k}3 {k}4 REPLACE
+      p> EXPIRE {k}4 -1
+      p> EXPIRE {k}3 0
+      p> TOUCH {k}3
+      p> CONFIG SET notify-keyspace-events ""
+      p> DEL {k}1 {k}2 {k}3 {k}4
+    `);
+  });
+
+  test("of keys that are looked up in vain", async () => {
+    await same(`
+      p> CONFIG SET notify-keyspace-events Em
+      a> PSUBSCRIBE __key*@0__:*
+      p> XLEN none
+      p> XRANGE none - +
+      p> EXISTS none
+      p> TYPE none
+      p> XACK none g 1-0
+      p> XDEL none 1-0
+      p> XPENDING none g
+      p> XINFO STREAM none
+      p> XREAD STREAMS none 0
+      p> XCLAIM none g c 0 1-0
+      p> XAUTOCLAIM none g c 0 0
+      p> XREADGROUP GROUP g c STREAMS none >
+      p> XGROUP CREATE none g 0
+      p> XTRIM none MAXLEN 1
+      p> XADD none NOMKSTREAM * f v
+      p> DEL none
+      p> TTL none
+      p> EXPIRE none 10
+      p> PERSIST none
+      p> TOUCH none
+      p> OBJECT ENCODING none
+      p> MEMORY USAGE none
+      p> DUMP none
+      p> COPY none other
+      p> RENAME none other
+      p> CONFIG SET notify-keyspace-events ""
+    `);
+  });
+
+  test("the setting is checked and shown as Redis shows it", async () => {
+    await same(`
+      p> CONFIG GET notify-keyspace-events
+      p> CONFIG SET notify-keyspace-events EKxtg
+      p> CONFIG GET notify-keyspace-events
+      p> CONFIG SET notify-keyspace-events Kq
+      p> CONFIG SET notify-keyspace-events mKA
+      p> CONFIG GET notify-keyspace-events
+      p> CONFIG SET notify-keyspace-events g$lshzxetdK
+      p> CONFIG GET notify-keyspace-events
+      p> CONFIG SET notify-keyspace-events nE
+      p> CONFIG GET notify-keyspace-events
+      p> CONFIG SET notify-keyspace-events ""
+      p> CONFIG GET notify-keyspace-events
+    `);
+  });
+});
