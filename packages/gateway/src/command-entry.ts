@@ -47,6 +47,8 @@ export class CommandEntry {
   readonly whileSubscribed: boolean;
   /** Adds subscriptions. */
   readonly subscribes: boolean;
+  /** Adds or takes away subscriptions: answered by pushes. */
+  readonly pushes: boolean;
 
   constructor(record: CommandRecord, index: number) {
     this.record = record;
@@ -61,6 +63,7 @@ export class CommandEntry {
     this.isQueued = isQueuedInMulti(record);
     this.whileSubscribed = runsWhileSubscribed(record);
     this.subscribes = SUBSCRIBERS.has(record.name);
+    this.pushes = record.scope === "session" && (record.flags & Flag.pubsub) !== 0;
   }
 }
 

@@ -533,6 +533,9 @@ export class Dispatcher implements TransactionHost {
       },
     };
     entry.record.answer!(context);
+    const { isSilent } = client.replies;
+    // What answers SUBSCRIBE and its kin is no reply but a push, which CLIENT REPLY does not hold back.
+    if (entry.pushes) client.replies.isSilent = false;
     if (entry.setsReplyMode) {
       client.replies.isSilent = session.replyMode === ReplyMode.off;
       if (place !== null && typeof place !== "function") place.isSilent = client.replies.isSilent;
@@ -551,6 +554,7 @@ export class Dispatcher implements TransactionHost {
         else client.replies.deliver(place, 1, copyOf(writer.bytes, 0, writer.length), 0, writer.length);
       }
     }
+    if (entry.pushes) client.replies.isSilent = isSilent;
     if (session.respVersion !== respVersion || session.ack !== ack) {
       client.closeRun();
       this.#rooms.sessionChanged(client);
