@@ -28,6 +28,8 @@ const NO_REPLY = "(no reply yet)";
 interface Pair {
   readonly ours: JudgedClient;
   readonly theirs: RawConnection;
+  /** Both sides' number of the connection. */
+  readonly id: number;
   version: 2 | 3;
   /** The call that both sides have not answered. */
   blocked: readonly string[] | null;
@@ -62,6 +64,7 @@ export class Differential {
   readonly #payload: string;
   #pairs: (Pair | null)[] = [];
   #version: 2 | 3 = 2;
+  #nextId: number = 0;
   #typed: string[] = [];
   /** Null while a failing sequence is made smaller. */
   #tally: Tally | null = null;
@@ -89,6 +92,7 @@ export class Differential {
     for (;;) {
       const ours = Number(replyTree(this.#ours.exchange(this.#ourControl, request, 1)[0]!).text);
       if (ours > theirs) throw new Error("the judge has numbered fewer connections than we have");
+      this.#nextId = ours + 1;
       if (ours === theirs) break;
       this.#ourControl.close();
       this.#ourControl = this.#ours.open();
@@ -153,7 +157,8 @@ export class Differential {
     while (end < steps.length) {
       const step = steps[end]!;
       if (!("words" in step) || step.client !== first.client) break;
-      const words = step.words.map((word) => resolveWord(word, end, this.#ours.nowMs, this.#payload));
+      const circumstances = { place: end, nowMs: this.#ours.nowMs, payload: this.#payload, ids: this.#ids() };
+      const words = step.words.map((word) => resolveWord(word, circumstances));
       const mayBlock = isBlocking(words);
       if (mayBlock && commands.length > 0) break;
       commands.push(words);
@@ -168,12 +173,17 @@ export class Differential {
     return end;
   }
 
+  #ids(): (number | undefined)[] {
+    return Array.from(this.#pairs, (pair) => pair?.id);
+  }
+
   async #pair(client: number): Promise<Pair> {
     const known = this.#pairs[client];
     if (known) return known;
     const pair: Pair = {
       ours: this.#ours.open(),
       theirs: await this.#theirs.open(),
+      id: this.#nextId++,
       version: this.#version,
       blocked: null,
       queued: null,
@@ -247,8 +257,10 @@ export class Differential {
     pair.theirs.send(request);
     await this.#theirsSettled();
     const [ours, theirs] = [pair.ours.replies.shift(), pair.theirs.replies.shift()];
-    if (ours === undefined && theirs === undefined) pair.blocked = words;
-    else this.#compare(pair, words, ours, theirs);
+    if (ours === undefined && theirs === undefined) {
+      pair.blocked = words;
+      this.#tally?.addBlocked(nameOf(words), words, pair.version);
+    } else this.#compare(pair, words, ours, theirs);
     const asked = askedOf(words, ours);
     for (const repair of this.#repairsOf(asked, null)) await this.#control.ask(encodeRequest(repair));
   }

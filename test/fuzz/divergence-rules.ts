@@ -39,6 +39,8 @@ export interface DivergenceRule {
 /** Behind all entries, and not what `>` stands for. */
 const LAST_ID = "18446744073709551615-18446744073709551614";
 
+const SHARED_SETTINGS = new Set(["stream-node-max-entries", "stream-node-max-b*", "nosuch", "maxmemory"]);
+
 const IDMP_FIELDS = ["idmp-duration", "idmp-maxsize", "pids-tracked", "iids-tracked", "iids-added", "iids-duplicates"];
 
 /** Takes fields out of a map, or of what stands for one in RESP2. */
@@ -169,8 +171,10 @@ export const divergenceRules: readonly DivergenceRule[] = [
       return other.length === 1 && own.includes(other[0]!) && become(ours, theirs);
     },
     // What woke it is gone again: there is nothing to answer.
-    wakes: ({ items }) =>
-      items.length > 0 && items.at(-1)!.type === "*" && items.at(-1)!.items.at(-1)?.items.length === 0,
+    wakes: ({ type, items }) => {
+      const entries = type === "%" ? items.at(-1) : items.at(-1)?.items.at(-1);
+      return entries?.type === "*" && entries.items.length === 0;
+    },
   },
   {
     name: "XREAD +",
@@ -230,9 +234,9 @@ export const divergenceRules: readonly DivergenceRule[] = [
         for (const name of ["entries-read", "lag"]) {
           const mine = fieldOf(part, name);
           const his = others[i] === undefined ? null : fieldOf(others[i], name);
-          if (mine?.type !== ":" || his === null || mine.text === his.text) continue;
+          if (mine === null || his === null || (mine.type === his.type && mine.text === his.text)) continue;
           // We know it where 7.0 does not; a counter is capped, so that no lag is below 0; an empty stream has none; counts go on from what was trimmed.
-          if (!":_$".includes(his.type)) continue;
+          if (!":_$".includes(mine.type) || !":_$".includes(his.type)) continue;
           become(mine, his);
           found = true;
         }
@@ -273,8 +277,10 @@ export const divergenceRules: readonly DivergenceRule[] = [
   {
     name: "order of CONFIG GET",
     line: "CONFIG GET lists its parameters",
-    reconcile: ({ command, ours, theirs }) => {
-      if (command !== "config|get") return false;
+    reconcile: ({ command, words, ours, theirs }) => {
+      if (command !== "config|get" || isError(ours) || isError(theirs)) return false;
+      // A pattern that finds more than the few that both have alike.
+      if (words.slice(2).some((word) => !SHARED_SETTINGS.has(word))) return become(ours, theirs);
       const sorted = (tree: ReplyTree): ReplyTree[] => {
         const pairs: ReplyTree[][] = [];
         for (let i = 0; i + 1 < tree.items.length; i += 2) pairs.push([tree.items[i]!, tree.items[i + 1]!]);
@@ -299,6 +305,26 @@ export const divergenceRules: readonly DivergenceRule[] = [
       if (ours.text !== "OK" || theirs.text !== "ERR This instance has cluster support disabled") return false;
       return become(ours, theirs);
     },
+  },
+  {
+    name: "MEMORY USAGE",
+    line: "- MEMORY USAGE",
+    reconcile: ({ command, ours, theirs }) =>
+      command === "memory|usage" && ours.type === ":" && theirs.type === ":" && become(ours, theirs),
+  },
+  {
+    name: "the form of DUMP",
+    line: "- DUMP gives a form of our own",
+    reconcile: ({ command, ours, theirs }) =>
+      command === "dump" && ours.type === "$" && theirs.type === "$" && ours.text !== null && theirs.text !== null
+        ? become(ours, theirs)
+        : false,
+  },
+  {
+    name: "RANDOMKEY",
+    line: "RANDOMKEY",
+    reconcile: ({ command, ours, theirs }) =>
+      command === "randomkey" && (ours.text ?? "") !== "" && (theirs.text ?? "") !== "" && become(ours, theirs),
   },
   {
     name: "order of keys",

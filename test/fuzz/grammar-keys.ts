@@ -1,14 +1,14 @@
 /** Commands over keys, time to live, and transactions, as Redis 7.0 knows them. */
 import type { Entry } from "./grammar.ts";
-import { anyKey, late, many, maybe, mostly, nothing, option, options, pick, rarely, seq, words } from "./parts.ts";
+import { anyKey, late, many, maybe, mostly, nothing, option, options, pick, seq, words } from "./parts.ts";
 import type { Part } from "./parts.ts";
 
 const expireMode = mostly(
-  [3, nothing],
-  [1, option("NX")],
-  [1, option("XX")],
-  [1, option("GT")],
-  [1, option("LT")],
+  [2, nothing],
+  [2, option("NX")],
+  [2, option("XX")],
+  [2, option("GT")],
+  [2, option("LT")],
   [0.3, words("NX", "XX")],
   [0.3, words("GT", "LT")],
   [0.2, words("FOO")],
@@ -35,12 +35,12 @@ export const keyEntries: readonly Entry[] = [
   { command: "dbsize", weight: 3, make: words("DBSIZE") },
   {
     command: "flushall",
-    weight: 4.4,
+    weight: 5.5,
     make: seq(words("FLUSHALL"), mostly([1, nothing], [2, option("SYNC")], [2, option("ASYNC")], [0.1, words("FOO")])),
   },
   {
     command: "flushdb",
-    weight: 4.4,
+    weight: 5.5,
     make: seq(words("FLUSHDB"), mostly([1, nothing], [2, option("SYNC")], [2, option("ASYNC")], [0.1, words("FOO")])),
   },
   { command: "keys", weight: 3, make: seq(words("KEYS"), pattern) },
@@ -59,11 +59,11 @@ export const keyEntries: readonly Entry[] = [
   },
   { command: "randomkey", weight: 3, make: words("RANDOMKEY") },
   { command: "touch", weight: 4, make: seq(words("TOUCH"), many(anyKey, 1, 3)) },
-  { command: "expire", weight: 8, make: seq(words("EXPIRE"), anyKey, later, expireMode) },
-  { command: "pexpire", weight: 8, make: seq(words("PEXPIRE"), anyKey, soon, expireMode) },
+  { command: "expire", weight: 14, make: seq(words("EXPIRE"), anyKey, later, expireMode) },
+  { command: "pexpire", weight: 14, make: seq(words("PEXPIRE"), anyKey, soon, expireMode) },
   {
     command: "expireat",
-    weight: 8,
+    weight: 14,
     make: seq(
       words("EXPIREAT"),
       anyKey,
@@ -73,7 +73,7 @@ export const keyEntries: readonly Entry[] = [
   },
   {
     command: "pexpireat",
-    weight: 8,
+    weight: 14,
     make: seq(
       words("PEXPIREAT"),
       anyKey,
@@ -106,7 +106,6 @@ export const keyEntries: readonly Entry[] = [
   { command: "move", weight: 3, make: seq(words("MOVE"), anyKey, pick("0", "x", "99")) },
   { command: "swapdb", weight: 3, make: seq(words("SWAPDB"), pick("0", "x", "99"), pick("0", "x", "99")) },
   { command: "object|encoding", weight: 3, make: seq(words("OBJECT", "ENCODING"), anyKey) },
-  { command: "object|idletime", weight: 3, make: seq(words("OBJECT", "IDLETIME"), anyKey) },
   { command: "object|refcount", weight: 3, make: seq(words("OBJECT", "REFCOUNT"), anyKey) },
   { command: "object|freq", weight: 3, make: seq(words("OBJECT", "FREQ"), anyKey) },
   { command: "object|help", weight: 3, make: words("OBJECT", "HELP") },
@@ -123,7 +122,7 @@ export const keyEntries: readonly Entry[] = [
   { command: "dump", weight: 3, make: seq(words("DUMP"), anyKey) },
   {
     command: "restore",
-    weight: 12,
+    weight: 20,
     make: seq(
       words("RESTORE"),
       otherKey,
@@ -132,9 +131,9 @@ export const keyEntries: readonly Entry[] = [
       mostly([8, words(late("payload", 0))], [1, pick("", "garbage")]),
       options(
         option("REPLACE"),
-        rarely(option("ABSTTL")),
-        rarely(option("IDLETIME", pick("5", "-1"))),
-        rarely(option("FREQ", pick("5", "300"))),
+        option("ABSTTL"),
+        option("IDLETIME", mostly([6, words("5")], [1, words("-1")])),
+        option("FREQ", mostly([6, words("5")], [1, words("300")])),
       ),
     ),
   },

@@ -1,6 +1,6 @@
 /** Commands about connections and the server that answer the same in Redis 7.0 and here, or nearly. */
 import type { Entry } from "./grammar.ts";
-import { anyKey, many, maybe, mostly, nothing, one, option, pick, seq, words } from "./parts.ts";
+import { anyKey, late, many, maybe, mostly, nothing, one, option, pick, seq, words } from "./parts.ts";
 
 const clientName = mostly([6, pick("joe", "ann")], [1, pick("", "a b", "\u00ff")]);
 const commandName = pick("xadd", "XREAD", "xgroup|create", "nosuch", "ping");
@@ -56,7 +56,7 @@ export const sessionEntries: readonly Entry[] = [
   { command: "client|info", weight: 3, make: words("CLIENT", "INFO") },
   {
     command: "client|list",
-    weight: 18,
+    weight: 24,
     make: seq(
       words("CLIENT", "LIST"),
       mostly(
@@ -76,14 +76,21 @@ export const sessionEntries: readonly Entry[] = [
   {
     command: "client|tracking",
     weight: 5,
-    make: seq(words("CLIENT", "TRACKING"), mostly([8, option("OFF")], [1, words("FOO")])),
+    make: seq(
+      words("CLIENT", "TRACKING"),
+      mostly([16, option("OFF")], [1, words("FOO")], [1, words("ON", "REDIRECT", "999999")]),
+    ),
   },
   {
     command: "client|unblock",
-    weight: 5,
+    weight: 26,
     make: seq(
       words("CLIENT", "UNBLOCK"),
-      mostly([8, words("999999")], [1, words("x")]),
+      mostly(
+        [4, words("999999")],
+        [4, pick(late("connection", 0), late("connection", 1), late("connection", 2))],
+        [1, words("x")],
+      ),
       maybe(one(option("TIMEOUT"), option("ERROR"), words("FOO"))),
     ),
   },
@@ -95,7 +102,7 @@ export const sessionEntries: readonly Entry[] = [
   { command: "client|getredir", weight: 3, make: words("CLIENT", "GETREDIR") },
   {
     command: "client|kill",
-    weight: 55,
+    weight: 75,
     make: seq(
       words("CLIENT", "KILL"),
       mostly(
@@ -199,7 +206,7 @@ export const sessionEntries: readonly Entry[] = [
   { command: "latency|latest", weight: 3, make: words("LATENCY", "LATEST") },
   {
     command: "script|flush",
-    weight: 6,
+    weight: 9,
     make: seq(
       words("SCRIPT", "FLUSH"),
       mostly([1, nothing], [2, option("SYNC")], [2, option("ASYNC")], [0.1, words("FOO")]),
@@ -207,7 +214,7 @@ export const sessionEntries: readonly Entry[] = [
   },
   {
     command: "function|flush",
-    weight: 6,
+    weight: 9,
     make: seq(
       words("FUNCTION", "FLUSH"),
       mostly([1, nothing], [2, option("SYNC")], [2, option("ASYNC")], [0.1, words("FOO")]),
@@ -237,7 +244,7 @@ export const sessionEntries: readonly Entry[] = [
   { command: "latency|history", weight: 3, make: seq(words("LATENCY", "HISTORY"), words("nosuch")) },
   { command: "latency|help", weight: 3, make: words("LATENCY", "HELP") },
   { command: "config|rewrite", weight: 3, make: words("CONFIG", "REWRITE") },
-  { command: "acl|deluser", weight: 3, make: seq(words("ACL", "DELUSER"), words("nobody")) },
+  { command: "acl|deluser", weight: 3, make: seq(words("ACL", "DELUSER"), pick("nobody", "nobody", "default")) },
   { command: "acl|users", weight: 3, make: words("ACL", "USERS") },
   { command: "acl|save", weight: 3, make: words("ACL", "SAVE") },
   { command: "acl|load", weight: 3, make: words("ACL", "LOAD") },

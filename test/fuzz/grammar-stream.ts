@@ -41,6 +41,7 @@ function trim({ oldId }: Streams): Part {
       ),
     ],
     [1, option("MAXLEN", length, words("LIMIT", "5"))],
+    [0.4, words("LIMIT", "0")],
   );
 }
 
@@ -83,7 +84,7 @@ export const streamEntries: readonly Entry[] = [
         streams.key,
         mostly([5, nothing], [2, option("NOMKSTREAM")]),
         mostly([5, nothing], [3, trim(streams)]),
-        streams.newId,
+        mostly([40, streams.newId], [1, words("0-0")]),
         fields,
       ),
     ),
@@ -136,7 +137,7 @@ export const streamEntries: readonly Entry[] = [
     make: onStreams((streams) =>
       seq(
         words("XREADGROUP"),
-        mostly([60, seq(words("GROUP"), group, consumer)], [1, words("COUNT", "1", "COUNT")]),
+        mostly([60, seq(words("GROUP"), group, consumer)], [1, words("COUNT", "1", "COUNT", "1")]),
         options(option("COUNT", count), block, option("NOACK")),
         words("STREAMS"),
         readList(streams, mostly([8, words(">")], [2, streams.oldId], [1, words("0")], [0.3, words("$")])),

@@ -73,6 +73,7 @@ export const notCompared: Readonly<Record<string, string>> = {
   "module|load": "there are no modules here",
   "module|loadex": "there are no modules here",
   "module|unload": "there are no modules here",
+  "object|idletime": "Redis looks at the clock for it ten times a second, however often that stands still",
   "memory|doctor": "about the process",
   "memory|malloc-stats": "about the process",
   "memory|purge": "about the process",

@@ -159,7 +159,7 @@ export function rangeBound(streams: Streams, open: "-" | "+"): Part {
     [6, words(open)],
     [5, streams.oldId],
     [2, streams.oldId.map(([first]) => [exclusive(first!)])],
-    [1, pick("-", "+", "(", "(-", "0", TOP)],
+    [1, pick("-", "+", "(", "(-", "0", TOP, `(${TOP}-${TOP}`, "(0-0")],
   );
 }
 

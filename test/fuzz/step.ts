@@ -7,8 +7,8 @@ import { bytesOf } from "@headrace/bytes";
 /** A word that is resolved late: `head`, the number that `from` stands for plus `add`, `tail`. */
 export interface LateWord {
   readonly head: string;
-  /** payload: a stream of Redis 7.0 as DUMP gives it. clock: milliseconds. seconds: of the same clock. place: the step's number divided by four, so that ids come in small runs. */
-  readonly from: "clock" | "seconds" | "place" | "payload";
+  /** connection: the id of the connection with the number `add`. payload: a stream of Redis 7.0 as DUMP gives it. clock: milliseconds. seconds: of the same clock. place: the step's number divided by four, so that ids come in small runs. */
+  readonly from: "clock" | "seconds" | "place" | "payload" | "connection";
   readonly add: number;
   readonly tail: string;
 }
@@ -23,9 +23,22 @@ export type Step =
 /** Letters that stand for keys; a tag keeps them in one slot, so that they may meet in a transaction. */
 const KEY_LETTERS = new Set(["s", "t", "u", "w", "x", "y"]);
 
-export function resolveWord(word: Word, place: number, nowMs: number, payload: string): string {
+/** What late words stand for. */
+export interface Circumstances {
+  readonly place: number;
+  readonly nowMs: number;
+  readonly payload: string;
+  /** Ids of the connections that are open, by their numbers. */
+  readonly ids: readonly (number | undefined)[];
+}
+
+/** Of no connection. */
+const NOBODY = "999999999";
+
+export function resolveWord(word: Word, { place, nowMs, payload, ids }: Circumstances): string {
   if (typeof word === "string") return KEY_LETTERS.has(word) ? `${word}{k}` : word;
   if (word.from === "payload") return payload;
+  if (word.from === "connection") return String(ids[word.add] ?? NOBODY);
   const base = { clock: nowMs, seconds: Math.floor(nowMs / 1000), place: Math.floor(place / 4) }[word.from];
   return `${word.head}${Math.max(0, base + word.add)}${word.tail}`;
 }

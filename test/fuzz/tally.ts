@@ -53,6 +53,17 @@ export class Tally {
     if (reply[0] === 45)
       this.#addError(Buffer.from(reply.buffer, reply.byteOffset + 1, reply.length - 3).toString("latin1"));
     else this.#good++;
+    this.#addWords(command, words, version);
+  }
+
+  /** A call that both sides let sleep; its reply, if it gets one, is compared later. */
+  addBlocked(command: string | null, words: readonly string[], version: 2 | 3): void {
+    this.commands++;
+    this.#good++;
+    this.#addWords(command, words, version);
+  }
+
+  #addWords(command: string | null, words: readonly string[], version: 2 | 3): void {
     const options = command === null ? undefined : this.#options.get(command);
     if (options === undefined) return;
     this.#hit(this.#words, wordName(command!, "", version));

@@ -211,7 +211,7 @@ export function invalidExpireTime(command: string): string {
 }
 
 export function unsupportedOption(word: string): string {
-  return `ERR Unsupported option ${word}`;
+  return `ERR Unsupported option ${shown(word)}`;
 }
 
 export function noKeyOrGroup(key: string, group: string): string {
@@ -247,27 +247,27 @@ export function clientAttributeForm(name: string): string {
 }
 
 export function unknownClientType(word: string): string {
-  return `ERR Unknown client type '${word}'`;
+  return `ERR Unknown client type '${shown(word)}'`;
 }
 
 export function noSuchUser(name: string): string {
-  return `ERR No such user '${name}'`;
+  return `ERR No such user '${shown(name)}'`;
 }
 
 export function aclUserNotFound(name: string): string {
-  return `ERR User '${name}' not found`;
+  return `ERR User '${shown(name)}' not found`;
 }
 
 export function unknownAclCategory(name: string): string {
-  return `ERR Unknown category '${name}'`;
+  return `ERR Unknown category '${shown(name)}'`;
 }
 
 export function unknownAclCommand(name: string): string {
-  return `ERR Command '${name}' not found`;
+  return `ERR Command '${shown(name)}' not found`;
 }
 
 export function unknownFunctionOption(word: string): string {
-  return `ERR Unknown argument ${word}`;
+  return `ERR Unknown argument ${shown(word)}`;
 }
 
 /** Headrace's own: there is no other placement than its own. */
@@ -276,7 +276,7 @@ export function clusterRefused(word: string): string {
 }
 
 export function unknownNode(name: string): string {
-  return `ERR Unknown node ${name}`;
+  return `ERR Unknown node ${shown(name)}`;
 }
 
 /** A RESP2 connection with subscriptions. */
@@ -285,7 +285,7 @@ export function notWhileSubscribed(fullName: string): string {
 }
 
 export function noLatencySamples(event: string): string {
-  return `ERR No samples available for event '${event}'`;
+  return `ERR No samples available for event '${shown(event)}'`;
 }
 
 export function helloSyntax(option: string): string {

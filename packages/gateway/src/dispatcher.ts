@@ -410,9 +410,9 @@ export class Dispatcher implements TransactionHost {
     inside: ((reply: Uint8Array) => void) | null,
   ): void {
     const isAof = entry.record.name === "waitaof";
-    const local = isAof ? request.integer(1) : 0;
-    const replicas = request.integer(isAof ? 2 : 1);
-    const timeoutMs = request.integer(isAof ? 3 : 2);
+    const local = isAof ? longAt(request, 1) : 0;
+    const replicas = longAt(request, isAof ? 2 : 1);
+    const timeoutMs = longAt(request, isAof ? 3 : 2);
     const fail = (text: string): void => {
       if (inside === null) this.error(client, text);
       else inside(this.replyBytes((reply) => reply.error(text), 2));
@@ -585,6 +585,12 @@ function mergeOf(entry: CommandEntry): Merge {
   const { fanOut } = entry.record;
   assert(fanOut !== null && "merge" in fanOut, "a command that is spread says how its replies become one");
   return fanOut.merge;
+}
+
+/** A signed 64-bit integer, beyond 2^53 rounded; NaN when it is none. */
+function longAt(request: Request, position: number): number {
+  const value = request.int64(position);
+  return value === null ? Number.NaN : Number(value);
 }
 
 /** The command's name and these arguments, as a request. */

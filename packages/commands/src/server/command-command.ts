@@ -199,9 +199,23 @@ function readKeys(
   const fits = record.arity >= 0 ? tail.count === record.arity : tail.count >= -record.arity;
   if (!fits) return Errors.invalidArguments;
   const positions: number[] = [];
-  const found = findKeys(record, tail, positions);
+  const { keyword } = record.keys;
+  const found = keyword === null ? findKeys(record, tail, positions) : findBehind(keyword, tail, positions);
   if (found <= 0) return Errors.invalidArgumentsForKeys;
   return { names: positions.slice(0, found).map((i) => tail.latin1(i)), access: record.keys.access };
+}
+
+/** As the key specification says it to clients: half of what follows the word, rounded down. */
+function findBehind(
+  keyword: { readonly word: string; readonly startFrom: number },
+  tail: Request,
+  into: number[],
+): number {
+  let at = keyword.startFrom;
+  while (at < tail.count && !tail.is(at, keyword.word)) at++;
+  const found = Math.floor((tail.count - at - 1) / 2);
+  for (let i = 0; i < found; i++) into[i] = at + 1 + i;
+  return found;
 }
 
 const helpLines = helpCommand(
