@@ -35,12 +35,12 @@ export const keyEntries: readonly Entry[] = [
   { command: "dbsize", weight: 3, make: words("DBSIZE") },
   {
     command: "flushall",
-    weight: 5.5,
+    weight: 6.5,
     make: seq(words("FLUSHALL"), mostly([1, nothing], [2, option("SYNC")], [2, option("ASYNC")], [0.1, words("FOO")])),
   },
   {
     command: "flushdb",
-    weight: 5.5,
+    weight: 6.5,
     make: seq(words("FLUSHDB"), mostly([1, nothing], [2, option("SYNC")], [2, option("ASYNC")], [0.1, words("FOO")])),
   },
   { command: "keys", weight: 3, make: seq(words("KEYS"), pattern) },

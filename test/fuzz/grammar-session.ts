@@ -70,7 +70,7 @@ export const sessionEntries: readonly Entry[] = [
   },
   {
     command: "client|no-evict",
-    weight: 5,
+    weight: 6.5,
     make: seq(words("CLIENT", "NO-EVICT"), mostly([6, option("ON")], [6, option("OFF")], [1, words("FOO")])),
   },
   {
@@ -96,13 +96,13 @@ export const sessionEntries: readonly Entry[] = [
   },
   {
     command: "client|caching",
-    weight: 5,
+    weight: 6.5,
     make: seq(words("CLIENT", "CACHING"), mostly([8, option("YES")], [8, option("NO")], [1, words("FOO")])),
   },
   { command: "client|getredir", weight: 3, make: words("CLIENT", "GETREDIR") },
   {
     command: "client|kill",
-    weight: 75,
+    weight: 85,
     make: seq(
       words("CLIENT", "KILL"),
       mostly(
@@ -166,28 +166,30 @@ export const sessionEntries: readonly Entry[] = [
   { command: "command|info", weight: 3, make: seq(words("COMMAND", "INFO"), many(commandName, 1, 2)) },
   {
     command: "command|getkeys",
-    weight: 3,
+    weight: 6,
     make: seq(
       words("COMMAND", "GETKEYS"),
       one(
         seq(words("XADD"), anyKey, words("*", "f", "v")),
         words("XREAD", "STREAMS", "s", "0"),
-        words("PING"),
-        words("nosuch"),
-        words("XADD"),
+        words("PING", "hello"),
+        words("nosuch", "a"),
+        words("XADD", "s"),
+        words("XREAD", "COUNT", "1", "s", "0"),
       ),
     ),
   },
   {
     command: "command|getkeysandflags",
-    weight: 3,
+    weight: 6,
     make: seq(
       words("COMMAND", "GETKEYSANDFLAGS"),
       one(
         seq(words("XADD"), anyKey, words("*", "f", "v")),
         words("XREAD", "STREAMS", "s", "0"),
-        words("PING"),
-        words("nosuch"),
+        words("PING", "hello"),
+        words("nosuch", "a"),
+        words("XREAD", "COUNT", "1", "s", "0"),
       ),
     ),
   },

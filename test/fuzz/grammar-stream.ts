@@ -72,7 +72,7 @@ function claimOptions({ oldId }: Streams): Part {
 
 const groupSource = (streams: Streams): Part =>
   mostly([4, pick("0", "$")], [3, streams.oldId], [0.3, pick("-", "+", "x")]);
-const entriesRead = mostly([2.5, nothing], [1, option("ENTRIESREAD", pick("0", "1", "3", "-1", "-2", "x"))]);
+const entriesRead = mostly([1.5, nothing], [1, option("ENTRIESREAD", pick("0", "1", "3", "-1", "-2", "x"))]);
 
 export const streamEntries: readonly Entry[] = [
   {
@@ -120,7 +120,7 @@ export const streamEntries: readonly Entry[] = [
   },
   {
     command: "xread",
-    weight: 18,
+    weight: 26,
     make: onStreams((streams) =>
       seq(
         words("XREAD"),

@@ -112,6 +112,8 @@ export class Dispatcher implements TransactionHost {
     const { session } = client;
     const { transaction } = session;
     core.statistics.totalCommands++;
+    // Of what is refused or queued too: CLIENT LIST shows what was asked last.
+    session.lastCommand = record === null ? "NULL" : record.name;
     if (record === null || !arityFits(record, request.count)) {
       this.#refuse(client, request, record);
       return;
@@ -124,7 +126,6 @@ export class Dispatcher implements TransactionHost {
     }
     if (transaction.isOpen && this.#transactions.takes(client, entry, request)) return;
     core.statistics.calls[entry.index]!++;
-    session.lastCommand = record.name;
     session.commandCount++;
     if (this.#rooms.monitors.isAny) this.#rooms.monitors.show(record, request, client);
     const placement = core.router.placement;

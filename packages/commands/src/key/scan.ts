@@ -54,8 +54,12 @@ export const scan = defineCommand({
 
 /** A client's cursor, which may be any 64-bit number; null: it is none. */
 export function readCursor(text: string): bigint | null {
-  if (!/^-?\d{1,20}$/.test(text)) return null;
-  const cursor = BigInt(text);
+  // As C's strtoul takes it: nothing at all is 0, and a word ends at its first NUL.
+  const nul = text.indexOf("\0");
+  const word = nul < 0 ? text : text.slice(0, nul);
+  if (word === "") return 0n;
+  if (!/^[+-]?\d+$/.test(word)) return null;
+  const cursor = word.startsWith("+") ? BigInt(word.slice(1)) : BigInt(word);
   if (cursor > CURSOR_MAX || cursor < -CURSOR_MAX) return null;
   return BigInt.asUintN(64, cursor);
 }
