@@ -163,6 +163,7 @@ export const Errors = {
   execWithoutMulti: "ERR EXEC without MULTI",
   discardWithoutMulti: "ERR DISCARD without MULTI",
   watchInsideMulti: "ERR WATCH inside MULTI is not allowed",
+  monitorInsideMulti: "ERR MONITOR isn't allowed for DENY BLOCKING client",
   notInsideMulti: "ERR Command not allowed inside a transaction",
   execAbort: "EXECABORT Transaction discarded because of previous errors.",
   /** Headrace's own: Redis' transactions are bounded by memory. */

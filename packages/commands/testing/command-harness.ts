@@ -7,7 +7,7 @@ import { KeyWatch, ShardState } from "@headrace/engine";
 import { DecodeResult, ReplyWriter, RequestDecoder } from "@headrace/resp";
 import type { Effects } from "@headrace/engine";
 import type { Request } from "@headrace/resp";
-import { Errors, exec, execAbortedBy, executeShardCommand, findCommand, isQueuedInMulti } from "../src/index.ts";
+import { Errors, exec, execAbortedBy, executeShardCommand, findCommand, Flag, isQueuedInMulti } from "../src/index.ts";
 import { ReadMode, refusal, refusedToSubscriber, ReplyMode, slotOfKeys, Transaction, watch } from "../src/index.ts";
 import type { BlockedCall, CommandRecord, Session, SessionServices, ShardContext } from "../src/index.ts";
 import { FakeChannels, FakeSubscriptions } from "./fake-channels.ts";
@@ -255,6 +255,7 @@ export class CommandHarness {
       for (const { record, bytes } of queued) {
         const request = decoded(bytes);
         if (record.execute !== null) this.#call(record, request, { reply, effects, resumed: null, isInMulti: true });
+        else if (record.name === "monitor") reply.error(Errors.monitorInsideMulti);
         else if (record.answer === null) reply.integer(0);
         else record.answer({ request, reply, session: client.session, services: this.services, defer: neverDeferred });
       }
@@ -322,9 +323,10 @@ function decoded(bytes: Uint8Array): Request {
 function queue(transaction: Transaction, record: CommandRecord, request: Request, reply: ReplyWriter): void {
   if (record === watch) return reply.error(Errors.watchInsideMulti);
   const slot = slotOfKeys(record, request);
-  if (!transaction.fitsSlot(slot)) {
+  const isRefused = (record.flags & Flag.noMulti) !== 0;
+  if (isRefused || !transaction.fitsSlot(slot)) {
     transaction.spoil();
-    return reply.error(Errors.crossSlot);
+    return reply.error(isRefused ? Errors.notInsideMulti : Errors.crossSlot);
   }
   transaction.queue(record, request.bytes.slice(request.rawStart, request.rawEnd), slot);
   reply.simple("QUEUED");

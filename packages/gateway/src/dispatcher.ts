@@ -437,9 +437,19 @@ export class Dispatcher implements TransactionHost {
       this.withRequest(bytes, (request) => this.#wait(client, entry, request, done));
       return;
     }
-    const run = (): void => this.withRequest(bytes, (request) => this.#runHandler(client, entry, request, done));
+    const run = (): void =>
+      this.withRequest(bytes, (request) => {
+        const refused = this.#refusalInside(entry, request);
+        if (refused === null) this.#runHandler(client, entry, request, done);
+        else done(this.replyBytes((reply) => reply.error(refused), 2));
+      });
     if (entry.readsShardNumbers) this.#rooms.shardNumbers.refresh(client, this.localShardIds(), run);
     else run();
+  }
+
+  #refusalInside(entry: CommandEntry, request: Request): string | null {
+    if (entry.record.name === "monitor") return Errors.monitorInsideMulti;
+    return entry.subscribes ? this.#beforeSubscribing(entry, request) : null;
   }
 
   noteCall(client: ClientConnection, { record, bytes }: QueuedCommand): void {
@@ -458,16 +468,18 @@ export class Dispatcher implements TransactionHost {
 
   #answerHere(client: ClientConnection, entry: CommandEntry, request: Request): void {
     client.closeRun();
-    if (entry.subscribes) {
-      const { subscriptions } = this.#rooms.core;
-      const refused = subscriptions.isFull
-        ? GatewayErrors.tooManySubscriptions
-        : this.#shardChannelsElsewhere(entry, request);
-      if (refused !== null) return this.error(client, refused);
-      this.#rooms.reachAllNodes();
-    }
+    const refused = entry.subscribes ? this.#beforeSubscribing(entry, request) : null;
+    if (refused !== null) return this.error(client, refused);
     if (entry.waitsForEarlier && !client.replies.isEmpty) this.#answerWhenFirst(client, entry, request);
     else this.#answerNow(client, entry, request, null);
+  }
+
+  /** The error, or null: channels can be heard of. */
+  #beforeSubscribing(entry: CommandEntry, request: Request): string | null {
+    if (this.#rooms.core.subscriptions.isFull) return GatewayErrors.tooManySubscriptions;
+    const elsewhere = this.#shardChannelsElsewhere(entry, request);
+    if (elsewhere === null) this.#rooms.reachAllNodes();
+    return elsewhere;
   }
 
   /** Behind the replies of all earlier requests; later ones wait. */
@@ -541,20 +553,7 @@ export class Dispatcher implements TransactionHost {
       client.replies.isSilent = session.replyMode === ReplyMode.off;
       if (place !== null && typeof place !== "function") place.isSilent = client.replies.isSilent;
     }
-    if (!deferred && reply.writer.length > 0) {
-      const { writer } = reply;
-      if (typeof place === "function") {
-        session.subscriptions.takeFresh();
-        place(copyOf(writer.bytes, 0, writer.length));
-      } else {
-        this.noteReply(entry.record, writer.bytes, 0, writer.length);
-        if (session.subscriptions.hasFresh) {
-          const bytes = copyOf(writer.bytes, 0, writer.length);
-          this.#rooms.core.subscriptions.confirm(client, session.subscriptions, bytes);
-        } else if (place === null) client.answer(writer.bytes, 0, writer.length);
-        else client.replies.deliver(place, 1, copyOf(writer.bytes, 0, writer.length), 0, writer.length);
-      }
-    }
+    if (!deferred) this.#handOut(client, entry, place);
     if (entry.pushes) client.replies.isSilent = isSilent;
     if (session.respVersion !== respVersion || session.ack !== ack) {
       client.closeRun();
@@ -563,6 +562,26 @@ export class Dispatcher implements TransactionHost {
     if (watchSlot >= 0 && session.transaction.watchSlot < 0) this.#transactions.unwatchAt(client, watchSlot);
     this.#rooms.monitors.follow(client);
     this.#rooms.noteAnsweredHere(client, entry, request, services.monotonicMs - startedMs);
+  }
+
+  /** What the handler has written, to where it belongs. */
+  #handOut(client: ClientConnection, entry: CommandEntry, place: ReplyPlace): void {
+    const { writer } = this.#scratch;
+    const { subscriptions } = client.session;
+    if (typeof place === "function") {
+      subscriptions.takeFresh();
+      place(copyOf(writer.bytes, 0, writer.length));
+      return;
+    }
+    if (writer.length === 0) return;
+    this.noteReply(entry.record, writer.bytes, 0, writer.length);
+    if (subscriptions.hasFresh) {
+      this.#rooms.core.subscriptions.confirm(client, subscriptions, copyOf(writer.bytes, 0, writer.length));
+    } else if (place === null) {
+      client.answer(writer.bytes, 0, writer.length);
+    } else {
+      client.replies.deliver(place, 1, copyOf(writer.bytes, 0, writer.length), 0, writer.length);
+    }
   }
 
   /** Reply bytes of their own. */

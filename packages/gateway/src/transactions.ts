@@ -67,7 +67,8 @@ export class Transactions {
 
   #refusal(client: ClientConnection, entry: CommandEntry, request: Request, slot: number): string | null {
     const { transaction } = client.session;
-    if ((entry.record.flags & Flag.noMulti) !== 0) return Errors.notInsideMulti;
+    // A reply that is left out inside EXEC's would leave an array that never ends.
+    if ((entry.record.flags & Flag.noMulti) !== 0 || entry.setsReplyMode) return Errors.notInsideMulti;
     if (!transaction.fitsBytes(request.rawEnd - request.rawStart, this.#core.limits.transactionBytes)) {
       return Errors.transactionTooLarge;
     }

@@ -186,6 +186,45 @@ test("a transaction that wrote and was lost is uncertain; one that only read is 
   expect(client.take()).toBe("+OK|+QUEUED|*1|+did XADD s 1-0 f v|");
 });
 
+test("who wants no replies gets none of a transaction's, and it is carried out", () => {
+  const cluster = new TestCluster();
+  answering(cluster);
+  const node = cluster.nodeOf("s");
+  const client = cluster.client();
+  const lines = ["MULTI", "XADD s 1-0 f v", "PING", "EXEC"];
+  expect(type(cluster, client, "CLIENT REPLY OFF", ...lines, "CLIENT REPLY ON")).toBe("+OK|");
+  expect(execs(node)).toHaveLength(1);
+  // Redis takes it, and answers EXEC with an array that lacks an element.
+  expect(type(cluster, client, "MULTI", "XLEN s", "CLIENT REPLY SKIP", "EXEC", "PING")).toBe(
+    "+OK|+QUEUED|-ERR Command not allowed inside a transaction|-EXECABORT Transaction discarded because of previous errors.|+PONG|",
+  );
+  expect(type(cluster, client, "CLIENT REPLY SKIP", ...lines, "CLIENT REPLY SKIP", "PING", "ECHO x")).toBe(
+    "+QUEUED|+QUEUED|*2|+did XADD s 1-0 f v|+PONG|$1|x|",
+  );
+});
+
+test("MONITOR inside MULTI is the error that Redis has for it; SUBSCRIBE answers in its place", () => {
+  const cluster = new TestCluster();
+  answering(cluster);
+  expect(type(cluster, cluster.client(), "MULTI", "MONITOR", "PING", "EXEC")).toBe(
+    "+OK|+QUEUED|+QUEUED|*2|-ERR MONITOR isn't allowed for DENY BLOCKING client|+PONG|",
+  );
+  expect(type(cluster, cluster.client(), "MULTI", "SUBSCRIBE a b", "EXEC")).toBe(
+    "+OK|+QUEUED|*1|*3|$9|subscribe|$1|a|:1|*3|$9|subscribe|$1|b|:2|",
+  );
+});
+
+test("CONFIG SET max-transaction-bytes counts at once", () => {
+  const cluster = new TestCluster();
+  answering(cluster);
+  const client = cluster.client();
+  const value = "v".repeat(3000);
+  expect(type(cluster, client, "MULTI", `XADD s * f ${value}`, "DISCARD")).toBe("+OK|+QUEUED|+OK|");
+  expect(type(cluster, client, "CONFIG SET max-transaction-bytes 2000", "MULTI", `XADD s * f ${value}`)).toBe(
+    "+OK|+OK|-ERR the transaction is larger than max-transaction-bytes|",
+  );
+});
+
 test("CLIENT LIST shows what is queued and watched", () => {
   const cluster = new TestCluster();
   answering(cluster);
