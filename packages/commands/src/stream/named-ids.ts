@@ -23,12 +23,13 @@ export interface NamedIds {
 
 /** The options from argument `from` on; or the error text. The ids themselves are read later: key and group come first. */
 export function readNamedIds(request: Request, from: number): NamedIds | string {
-  let policy: ReferencePolicy | null = null;
+  let policy: ReferencePolicy = ReferencePolicy.keep;
   let firstId = 0;
   let idCount = 0;
   for (let i = from; i < request.count; i++) {
     const named = readReferencePolicy(request, i);
-    if (named !== null && policy === null) {
+    // The last one counts.
+    if (named !== null) {
       policy = named;
     } else if (firstId === 0 && request.is(i, "IDS") && i + 1 < request.count) {
       idCount = readLong(request, i + 1);
@@ -41,7 +42,7 @@ export function readNamedIds(request: Request, from: number): NamedIds | string 
     }
   }
   if (firstId === 0) return Errors.idsMissing;
-  return { policy: policy ?? ReferencePolicy.keep, firstId, idCount };
+  return { policy, firstId, idCount };
 }
 
 /** `idCount` times that there is nothing: no key, no group. */
