@@ -391,6 +391,49 @@ describe("commands over several shards", () => {
     expect(client.take()).toBe(":42|*3|$1|a|$1|b|$1|c|+OK|-MISCONF full|");
   });
 
+  test("RANDOMKEY draws a shard by how many keys each has, and draws again when that one has nothing left", () => {
+    const cluster = new TestCluster();
+    const sizes = [300, 100];
+    let isGone = false;
+    cluster.nodes.forEach((node, i) => {
+      node.onAsked = (asked) => {
+        if (asked.commands[0]![0] === "DBSIZE") {
+          node.reply(asked, asked.first, 1, `:${sizes[i]!}\r\n`);
+          return;
+        }
+        node.reply(asked, asked.first, 1, isGone ? "$-1\r\n" : `$2\r\nk${i}\r\n`);
+        isGone = false;
+      };
+    });
+    const client = cluster.client();
+    let first = 0;
+    for (let draw = 0; draw < 400; draw++) {
+      client.send("RANDOMKEY");
+      cluster.world.run();
+      if (client.take() === "$2|k0|") first++;
+    }
+    expect(first).toBeGreaterThan(250);
+    expect(first).toBeLessThan(350);
+    isGone = true;
+    client.send("RANDOMKEY");
+    cluster.world.run();
+    expect(client.take()).toMatch(/^\$2\|k[01]\|$/);
+    sizes[0] = sizes[1] = 0;
+    client.send("RANDOMKEY");
+    cluster.world.run();
+    expect(client.take()).toBe("$-1|");
+  });
+
+  test("RENAME and COPY of keys in two shards are refused as Redis Cluster refuses them", () => {
+    const cluster = new TestCluster();
+    const [a, b] = [cluster.keyOf(1), cluster.keyOf(2)];
+    const client = cluster.client();
+    for (const command of ["RENAME", "RENAMENX", "COPY"]) client.send(command, a, b);
+    cluster.world.run();
+    expect(client.take()).toBe("-CROSSSLOT Keys in request don't hash to the same slot|".repeat(3));
+    expect(names(cluster.nodes.flatMap((node) => node.asked))).toEqual([]);
+  });
+
   test("SCAN goes through the shards in the order of their slots", () => {
     const cluster = new TestCluster();
     for (const node of cluster.nodes) {

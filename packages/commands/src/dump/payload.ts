@@ -16,7 +16,7 @@ import { isStreamType, readRdbStream } from "./rdb-stream.ts";
 
 const OWN_TYPE = 0x48;
 const OWN_FORMAT = 0x4801;
-/** Of Redis 8.4, the last that wrote these types. Later ones are taken too as long as their streams have a form that we know. */
+/** Above all of Redis 8. A payload of a later version is taken as long as its stream has a form that we know. */
 const RDB_VERSION_MAX = 99;
 const SUM_BYTES = 8;
 const FOOTER_BYTES = 2 + SUM_BYTES;
