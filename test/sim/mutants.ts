@@ -28,6 +28,15 @@ export const mutants: readonly Mutant[] = [
     tier: "test",
   },
   {
+    name: "who found a key expired has written",
+    file: "packages/node/src/open-batch.ts",
+    find: "return effects.count - effects.expiredCount;",
+    replace: "return effects.count;",
+    invariant: "I6",
+    test: "packages/node/test/shard-expiry.test.ts",
+    tier: "long",
+  },
+  {
     name: "no read gate",
     file: "packages/node/src/turn-replies.ts",
     find: "const gate = gateIndex(record, request, context.keyspace, stateIndex, lookups);",

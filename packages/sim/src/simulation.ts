@@ -276,7 +276,7 @@ class Run {
     for (const stream of STREAMS.idempotent) {
       entries.set(stream, this.#insist(client, ["XRANGE", stream, "-", "+"], Array.isArray) as never);
     }
-    for (const stream of [...STREAMS.grouped, ...STREAMS.trimmed, ...STREAMS.deleted]) {
+    for (const stream of [...STREAMS.grouped, ...STREAMS.trimmed, ...STREAMS.deleted, ...STREAMS.expiring]) {
       this.#insist(client, ["XADD", `${stream}end`, "*", "p", `end ${stream}`], (reply) => typeof reply === "string");
       entries.set(stream, this.#insist(client, ["XRANGE", stream, "-", "+"], Array.isArray) as never);
     }

@@ -8,6 +8,9 @@ import type { SeededRandom } from "./seeded-random.ts";
 export const NAMED_GROUPS = "g:{a}";
 
 const free = (random: SeededRandom): string => random.pick(["x:{a}", "x:{a}2", "x:{b}", "x:{c}", "x:{d}"]);
+/** In one slot. */
+const AB = ["x:{a}", "x:{a}2"];
+const BA = ["x:{a}2", "x:{a}"];
 const someGroup = (random: SeededRandom): string => random.pick(["xg", "xh"]);
 const someone = (random: SeededRandom): string => random.pick(["ann", "bob", "cy"]);
 const someId = (random: SeededRandom): string => random.pick(["0", "0-1", "$", "5-5"]);
@@ -97,6 +100,37 @@ const onKeyspace: readonly Make[] = [
   () => ["XINFO", "HELP"],
 ];
 
+/** A stream as DUMP gives it: 1-1 f v. */
+const DUMPED =
+  "H\x01\x01(\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xf0?\x02;\0\0\0\x1f\0\0\0" +
+  "*2\r\n$3\r\n1-1\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n" +
+  "\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\x1f\0\0\xc0\0" +
+  "\x01H\0\0\0\0\0\0\0\0";
+const someTime = (random: SeededRandom): string => random.pick(["-1", "1", "50", "400", "3000"]);
+
+const onKeys: readonly Make[] = [
+  (random) => ["PEXPIRE", free(random), someTime(random)],
+  (random) => ["PEXPIRE", free(random), someTime(random), random.pick(["NX", "XX", "GT", "LT"])],
+  (random) => ["EXPIRE", free(random), random.pick(["0", "1", "5"])],
+  (random) => [random.pick(["EXPIREAT", "PEXPIREAT"]), free(random), random.pick(["1", "9000000000000"])],
+  (random) => ["PERSIST", free(random)],
+  (random) => [random.pick(["TTL", "PTTL", "EXPIRETIME", "PEXPIRETIME"]), free(random)],
+  (random) => ["RENAME", ...random.pick([AB, BA])],
+  (random) => ["RENAMENX", ...random.pick([AB, BA])],
+  (random) => ["COPY", ...random.pick([AB, BA]), ...(random.chance(1, 2) ? ["REPLACE"] : [])],
+  (random) => ["RENAME", free(random), free(random)],
+  (random) => ["DUMP", free(random)],
+  (random) => ["RESTORE", free(random), "0", DUMPED],
+  (random) => ["RESTORE", free(random), someTime(random), DUMPED, "REPLACE"],
+  (random) => ["RESTORE", free(random), "0", `${DUMPED}x`],
+  (random) => ["OBJECT", random.pick(["ENCODING", "IDLETIME", "FREQ", "REFCOUNT"]), free(random)],
+  (random) => ["MEMORY", "USAGE", free(random)],
+  () => ["TOUCH", "x:{a}", "x:{b}", "x:{c}"],
+  () => ["RANDOMKEY"],
+  (random) => ["MOVE", free(random), "1"],
+  () => ["SWAPDB", "0", "0"],
+];
+
 const onServer: readonly Make[] = [
   () => ["INFO"],
   (random) => ["INFO", random.pick(["keyspace", "replication", "everything"])],
@@ -168,6 +202,7 @@ const themes: readonly (readonly Make[])[] = [
   onGroups,
   onGroups,
   onKeyspace,
+  onKeys,
   onServer,
   onConnection,
   mistakes,

@@ -18,6 +18,8 @@ export interface WorkStreams {
   readonly trimmed: readonly string[];
   /** Deleted as a whole now and then. */
   readonly deleted: readonly string[];
+  /** Given a time to go now and then. */
+  readonly expiring: readonly string[];
   /** Messages are sent again and again under their own ids (XADD IDMP); nothing is ever removed. */
   readonly idempotent: readonly string[];
   /** Nobody ever makes it. */
@@ -30,6 +32,7 @@ export function workStreams(round: string = ""): WorkStreams {
     grouped: ["a", "b", "c", "d"].map((tag) => `s${round}:{${tag}}`),
     trimmed: ["a", "b"].map((tag) => `t${round}:{${tag}}`),
     deleted: ["a", "b"].map((tag) => `d${round}:{${tag}}`),
+    expiring: ["a", "c"].map((tag) => `e${round}:{${tag}}`),
     idempotent: ["a", "c"].map((tag) => `i${round}:{${tag}}`),
     missing: `n${round}:{a}`,
   };
@@ -51,6 +54,8 @@ export function preparations(streams: WorkStreams): readonly (readonly string[])
 /** Messages that a client may send again. */
 const MESSAGES_KEPT = 8;
 
+/** From at once to beyond an election. */
+const EXPIRY_MS = ["0", "30", "200", "1000", "5000"];
 const TRIM_LIMITS = ["5", "20", "60"];
 
 interface WorkRow {
@@ -106,6 +111,10 @@ const writers: readonly WorkRow[] = [
   { weight: 1, make: (work, random) => [random.pick(["DEL", "UNLINK"]), work.deleted()] },
   { weight: 3, make: (work) => ["XRANGE", work.deleted(), "-", "+"] },
   { weight: 1, make: (work) => ["EXISTS", work.deleted()] },
+  { weight: 4, make: (work) => work.add(work.expiring()) },
+  { weight: 1, make: (work, random) => ["PEXPIRE", work.expiring(), random.pick(EXPIRY_MS)] },
+  { weight: 1, make: (work, random) => [random.pick(["PERSIST", "PTTL", "EXISTS"]), work.expiring()] },
+  { weight: 4, make: (work) => ["XRANGE", work.expiring(), "-", "+"] },
   { weight: 7, make: (work, random) => work.addOnce(random) },
   { weight: 2, make: (work, random) => ["XRANGE", random.pick(work.streams.idempotent), "-", "+"] },
   { weight: 4, make: (work) => ["ECHO", work.payload()] },
@@ -121,6 +130,7 @@ const readers: readonly WorkRow[] = [
   { weight: 1, make: (work) => ["XREAD", "COUNT", "10", "STREAMS", work.grouped(), "0"] },
   { weight: 2, make: (work, random) => work.readOver(random) },
   { weight: 1, make: (work, random) => ["XRANGE", random.chance(1, 2) ? work.trimmed() : work.deleted(), "-", "+"] },
+  { weight: 1, make: (work) => ["XRANGE", work.expiring(), "-", "+"] },
   { weight: 1, make: (work) => ["XPENDING", work.grouped(), GROUP, "-", "+", "1000"] },
   { weight: 2, make: (work, random) => work.nameGroup(random) },
 ];
@@ -206,6 +216,10 @@ export class ClientWork {
 
   deleted(): string {
     return this.#random.pick(this.streams.deleted);
+  }
+
+  expiring(): string {
+    return this.#random.pick(this.streams.expiring);
   }
 
   payload(): string {

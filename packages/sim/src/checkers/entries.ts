@@ -13,6 +13,7 @@ import {
   isCommittedLevel,
   isRefused,
   isWholeRead,
+  goesAsAWhole,
   kindOf,
   NEVER,
   namedIds,
@@ -72,7 +73,7 @@ export class StreamEntries {
   check(): void {
     this.#learn();
     this.#checkLives();
-    if (kindOf(this.#stream) === "d") return;
+    if (goesAsAWhole(this.#stream)) return;
     this.#checkContiguous();
     this.#checkOrder();
     this.#checkLengths();
@@ -84,6 +85,7 @@ export class StreamEntries {
       case "s":
         return this.#deletions.has(id);
       case "d":
+      case "e":
         return this.#removers.length > 0;
       case "t": {
         const first = this.#final[0];
@@ -106,6 +108,7 @@ export class StreamEntries {
     if (args[0] === "XDELEX" || args[0] === "XACKDEL")
       for (const id of namedIds(operation)) this.#mayDelete(id, invokedStep);
     if (kindOf(this.#stream) === "s") return;
+    if (args[0] === "PEXPIRE") this.#removers.push({ operation, asked: invokedStep, keeps: null, below: null });
     const maxlen = limit("MAXLEN");
     const minid = limit("MINID");
     if (args[0] === "DEL" || args[0] === "UNLINK")
@@ -239,6 +242,9 @@ export class StreamEntries {
         return this.#removers.some(({ asked, operation }) => asked < step && endOf(operation) > known.asked)
           ? null
           : "nobody had asked to delete its key";
+      case "e":
+        // It goes some time later, and what was added meanwhile goes along.
+        return this.#removers.some(({ asked }) => asked < step) ? null : "nobody had set a time for its key";
       case "t":
         return this.#removers.some((remover) => remover.asked < step && this.#canTrim(remover, known, step))
           ? null

@@ -15,6 +15,7 @@ import {
   isCommittedLevel,
   isFree,
   isRefused,
+  goesAsAWhole,
   kindOf,
   namedIds,
   payloadOf,
@@ -140,7 +141,7 @@ export class History {
     const meet = (stream: string, id: string, payload: string, where: () => string): void => {
       if (isFree(stream)) return;
       const key = `${stream} ${id}`;
-      const known = kindOf(stream) === "d" ? undefined : payloads.get(key);
+      const known = goesAsAWhole(stream) ? undefined : payloads.get(key);
       if (known !== undefined && known !== payload)
         throw new Error(`${key} is ${payload} in ${where()}, but was ${known} before`);
       const other = places.get(payload);
@@ -277,6 +278,9 @@ function checkShape(operation: Operation): void {
       case "DEL":
       case "UNLINK":
       case "EXISTS":
+      case "PEXPIRE":
+      case "PERSIST":
+      case "PTTL":
       case "WAIT":
         return typeof reply === "number";
       case "XREADGROUP":

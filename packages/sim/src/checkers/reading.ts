@@ -22,12 +22,18 @@ export interface PendingRow {
   readonly deliveries: number;
 }
 
-/** By its first letters: `s` entries are added and deleted by id, `t` trimmed, `d` the whole key is deleted now and then. */
-export type StreamKind = "s" | "t" | "d";
+/** By its first letters: `s` entries are added and deleted by id, `t` trimmed, `d` the whole key is deleted now and then, `e` it expires now and then. */
+export type StreamKind = "s" | "t" | "d" | "e";
 
 export function kindOf(stream: string): StreamKind {
   const letter = stream[0]!;
-  return letter === "t" || letter === "d" ? letter : "s";
+  return letter === "t" || letter === "d" || letter === "e" ? letter : "s";
+}
+
+/** The key goes as a whole, so that ids may be given again. */
+export function goesAsAWhole(stream: string): boolean {
+  const kind = kindOf(stream);
+  return kind === "d" || kind === "e";
 }
 
 /** Nobody judges what is in it, as anything may happen to it (workload-commands.ts), or it has a judge of its own (group-names.ts, idempotence.ts,
