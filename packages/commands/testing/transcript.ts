@@ -17,6 +17,8 @@
  *
  * The reply of a call that was woken stands behind the reply of the command that woke it, behind `c2> `.
  */
+import { REDIS_VERSION } from "../src/server/redis-version.ts";
+
 export interface TranscriptLine {
   readonly client: string;
   readonly command: string;
@@ -84,8 +86,12 @@ function parseLine(line: string): TranscriptLine {
   return match === null ? { client: FIRST_CLIENT, command: line } : { client: match[1]!, command: match[2]! };
 }
 
+/** The version that HELLO tells is shown as the judge's: fixtures do not change with the one that we announce. */
+const JUDGE_VERSION = '"7.0.15"';
+
 /** How a reply of a client is shown. */
-export function shownReply(client: string, text: string): string {
+export function shownReply(client: string, reply: string): string {
+  const text = reply.replaceAll(`"${REDIS_VERSION}"`, JUDGE_VERSION);
   return client === FIRST_CLIENT ? text : `${client}> ${text}`;
 }
 

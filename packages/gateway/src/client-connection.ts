@@ -5,6 +5,7 @@
  * What a request means is the dispatcher's business.
  */
 import { ByteWriter, copyOf, latin1 } from "@headrace/bytes";
+import { isSubscriber } from "@headrace/commands";
 import { ACK_DEFAULT, NOTHING_USED, RequestMode } from "@headrace/link";
 import type { LaneOpen, ReadUse } from "@headrace/link";
 import type { ByteConnection } from "@headrace/ports";
@@ -408,7 +409,8 @@ export class ClientConnection implements LaneOwner, ReplyOutput, Subscriber {
 
   /** Redis' setting `timeout` spares those who wait for something. */
   #mayTimeOut(): boolean {
-    return !this.barrier && !this.session.monitors && this.replies.isEmpty;
+    const waits = this.barrier || this.session.monitors || isSubscriber(this.session.subscriptions);
+    return !waits && this.replies.isEmpty;
   }
 
   // ── input ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -11,7 +11,7 @@ export function clientLine(session: Session, wallMs: number): string {
   const { transaction, subscriptions } = session;
   const memory = session.queryBufferBytes + session.outputBufferBytes;
   return (
-    `id=${session.id} addr=${session.address} laddr=${session.localAddress} fd=${session.id} name=${session.name} ` +
+    `id=${session.id} addr=${session.address} laddr=${session.localAddress} fd=0 name=${session.name} ` +
     `age=${ageSeconds} idle=${idleSeconds} flags=${flagsOf(session)} db=0 sub=${subscriptions.count(ChannelKind.channel)} ` +
     `psub=${subscriptions.count(ChannelKind.pattern)} ssub=${subscriptions.count(ChannelKind.shardChannel)} ` +
     `multi=${transaction.isOpen ? transaction.queuedCount : -1} ` +
