@@ -473,6 +473,15 @@ export const mutants: readonly Mutant[] = [
     tier: "long",
   },
   {
+    name: "late word that a part waits undoes its accepted offer",
+    file: "packages/gateway/src/shard-lane.ts",
+    find: "if (run.isParked) return;\n    run.isParked = true;",
+    replace: "run.isParked = true;",
+    invariant: "I13",
+    test: "packages/gateway/test/spread-reads.test.ts",
+    tier: "long",
+  },
+  {
     name: "what was taken when time was over is given up",
     file: "packages/gateway/src/spread-group-read.ts",
     find: "if (this.#accepted === NONE) {\n      this.finishUnblocked(withError);",

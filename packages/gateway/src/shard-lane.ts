@@ -164,13 +164,21 @@ export class ShardLane {
     for (let i = this.#head; i < this.#runs.length; i++) {
       const run = this.#runs[i]!;
       if (run.state !== RunState.sent || run.firstNumber !== number) continue;
-      run.isParked = true;
-      run.isAccepted = false;
-      if (run.isBlocking && ids.length > 0) this.#runs[i] = BlockArgument.withIds(run, ids);
-      run.sink?.onParked?.(run.part);
+      this.#noteParked(run);
+      if (run.isBlocking && ids.length > 0) {
+        const at = this.#runs.indexOf(run, this.#head);
+        if (at >= 0) this.#runs[at] = BlockArgument.withIds(run, ids);
+      }
       return run.isBlocking;
     }
     return true;
+  }
+
+  /** The first that is heard of it since it was sent, be it an offer: word that it waits may come behind that. */
+  #noteParked(run: RequestRun): void {
+    if (run.isParked) return;
+    run.isParked = true;
+    run.sink?.onParked?.(run.part);
   }
 
   /** A node has something for a part that waits there; or it had, and what was accepted is not there any more. */
@@ -178,6 +186,7 @@ export class ShardLane {
     const run = link === this.#link ? this.#findRun((one) => one.firstNumber === number) : null;
     if (run === null || run.state !== RunState.sent) return;
     if (!isVoid) {
+      this.#noteParked(run);
       run.sink?.onOffer?.(run.part, offer);
       return;
     }

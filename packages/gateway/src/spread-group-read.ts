@@ -50,7 +50,7 @@ export class SpreadGroupRead extends SpreadCall {
   }
 
   onParked(part: number): void {
-    // It stands in a queue again, at another leader: what was accepted before was not taken.
+    // Sent anew, it stands in a queue: what was accepted before was not taken.
     if (this.isOver) return;
     this.#declined.delete(part);
     if (part === this.#accepted) this.onOfferVoid(part);

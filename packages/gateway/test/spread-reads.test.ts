@@ -433,6 +433,21 @@ describe("XREADGROUP over shards", () => {
     expect(bench.said(1)).toEqual([]);
   });
 
+  test("word that a part waits may come behind its offer, and undoes nothing", () => {
+    const bench = new Bench();
+    bench.ask("XREADGROUP", "GROUP", "g", "c", "BLOCK", "100", "STREAMS", bench.a, bench.b, ">", ">");
+    for (const answer of ["+OK\r\n", NIL]) for (const shard of [1, 2]) bench.say(shard, answer);
+    bench.offer(2, 7);
+    bench.park(2);
+    bench.park(1);
+    bench.offer(1, 9);
+    expect([bench.said(2), bench.said(1)]).toEqual([["accept 7"], ["decline 9"]]);
+    bench.run(200);
+    expect(bench.client.take()).toBe("");
+    bench.say(2, part([bench.b, "2-1"]));
+    expect(bench.client.take()).toBe(whole([bench.b, "2-1"]));
+  });
+
   test("an accepted offer that gave nothing lets the others offer again; place and deadline stay", () => {
     const bench = Bench.waiting(500);
     bench.offer(2, 7);

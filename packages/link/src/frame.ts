@@ -55,7 +55,7 @@
  *   Push        N→G  RESP push for the lane's client
  *   Ping/Pong   both f64: echoed; liveness of the link
  *   Bye         N→G  empty, the last frame: what has no fate by now was not executed and never will be. The node stops
- *   Offer       N→G  f64 number · u32 offer: for the waiting part `number` there is something to take. Nobody behind it in its queues is served until
+ *   Offer       N→G  f64 number · u32 offer: for the waiting part `number` there is something to take; it may come before Parked. Nobody behind it in its queues is served until
  *                    the offer is answered, void (100 ms), or the call is over
  *   OfferAnswer G→N  f64 number · u32 offer · u8 how (0 = accept: take now, 1 = decline: stay, without offers, 2 = resume: offers again; offer is 0)
  *   OfferVoid   N→G  f64 number · u32 offer: an accepted offer gave nothing (it was void, or others had taken everything); the part waits on
