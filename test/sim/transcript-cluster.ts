@@ -171,5 +171,5 @@ function usesOneGateway(each: TranscriptCase): boolean {
 
 /** EXEC after a change of leader since WATCH answers nil. */
 function mustBeCalm(each: TranscriptCase): boolean {
-  return each.commands.some((command) => /^(c\d> )?WATCH\b/i.test(command));
+  return each.marks.has("calm") || each.commands.some((command) => /^(c\d> )?WATCH\b/i.test(command));
 }

@@ -8,6 +8,7 @@
  *   @resp3               connections speak RESP3
  *   @both                the case is judged twice, with connections that speak RESP2 and with such that speak RESP3: the same is seen
  *   @process reason      the replies are about the one process that gives them: the judge with a simulated cluster leaves this case out
+ *   @calm reason         the replies show what a leader alone knows: typed into a cluster without faults
  *   @gateway reason      it takes a gateway to answer: the judge with the pure handlers leaves this case out
  *   XADD s 5-0 f v
  *   c2> XREAD BLOCK 0 STREAMS s $      typed into a second connection

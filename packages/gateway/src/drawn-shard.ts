@@ -1,6 +1,7 @@
 /**
  * RANDOMKEY over all shards: each is asked for its number of keys, one is drawn by those numbers, and answers; so every key has the same chance. One
- * whose keys turn out to have expired answers nil: then all are asked again, a few times.
+ * whose keys turn out to have expired answers nil: then all are asked again, a few times. What the client asks next waits until it is over: it might
+ * delete what is counted here.
  */
 import { asciiBytes, copyOf, readInteger } from "@headrace/bytes";
 import type { Random } from "@headrace/ports";
@@ -50,10 +51,11 @@ export class DrawnShard implements PartSink {
   }
 
   ask(): void {
+    this.#client.barrier = true;
     this.#rounds++;
     this.#isDrawn = false;
     this.#left = this.#shardIds.length;
-    if (this.#left === 0) this.#answerNil();
+    if (this.#left === 0) return this.#answerNil();
     for (const [i, shardId] of this.#shardIds.entries()) this.#client.partToShard(shardId, DBSIZE, this, i);
   }
 
@@ -61,7 +63,7 @@ export class DrawnShard implements PartSink {
     if (this.#isDrawn) {
       const isNil = bytes[start] === UNDERSCORE || (bytes[start] === DOLLAR && bytes[start + 1] === MINUS);
       if (isNil && this.#rounds < ROUNDS_MAX) this.ask();
-      else this.#client.replies.deliver(this.#slot, 1, bytes, start, end);
+      else this.#answer(bytes, start, end);
       return;
     }
     if (bytes[start] === COLON) this.#keys[part] = readInteger(bytes, start + 1, end - 2);
@@ -69,7 +71,7 @@ export class DrawnShard implements PartSink {
     if (--this.#left > 0) return;
     const error = this.#error;
     if (error === null) this.#draw();
-    else this.#client.replies.deliver(this.#slot, 1, error, 0, error.length);
+    else this.#answer(error, 0, error.length);
   }
 
   #draw(): void {
@@ -85,6 +87,11 @@ export class DrawnShard implements PartSink {
 
   #answerNil(): void {
     const nil = this.#client.session.respVersion === 3 ? NIL_3 : NIL;
-    this.#client.replies.deliver(this.#slot, 1, nil, 0, nil.length);
+    this.#answer(nil, 0, nil.length);
+  }
+
+  #answer(bytes: Uint8Array, start: number, end: number): void {
+    this.#client.replies.deliver(this.#slot, 1, bytes, start, end);
+    this.#client.unblocked();
   }
 }
