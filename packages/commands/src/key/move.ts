@@ -14,7 +14,7 @@ export const move = defineCommand({
   complexity: "O(1)",
   syntax: "key db",
   categories: ["keyspace"],
-  keys: keyAt(1, "RW access delete"),
+  keys: keyAt(1, "RW access update"),
   answer({ request, reply }) {
     const database = readDatabase(request, 2, null);
     reply.error(typeof database === "string" ? database : Errors.sameObject);
