@@ -83,6 +83,9 @@ export const COMMAND_HISTORY: ReadonlyMap<string, readonly Change[]> = new Map<s
   ["info", [["7.0.0", "Added support for taking multiple section arguments."]]],
   ["pexpire", [["7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`."]]],
   ["pexpireat", [["7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`."]]],
+  ["pttl", [["2.8.0", "Added the -2 reply."]]],
+  ["rename", [["3.2.0", "The command no longer returns an error when source and destination names are the same."]]],
+  ["renamenx", [["3.2.0", "The command no longer returns an error when source and destination names are the same."]]],
   [
     "restore",
     [
@@ -92,6 +95,7 @@ export const COMMAND_HISTORY: ReadonlyMap<string, readonly Change[]> = new Map<s
     ],
   ],
   ["scan", [["6.0.0", "Added the `TYPE` subcommand."]]],
+  ["ttl", [["2.8.0", "Added the -2 reply."]]],
   ["script|flush", [["6.2.0", "Added the `ASYNC` and `SYNC` flushing mode modifiers."]]],
   [
     "set",
