@@ -232,3 +232,34 @@ test("a watched key whose time is over has changed; one that had expired before 
   cluster.pass(50);
   cluster.assertSame();
 });
+
+test("WATCH: a key whose time is over has changed, but not one that was over before", () => {
+  const cluster = new ShardCluster({ replicas: 1 });
+  const leader = cluster.elect();
+  const lane = leader.lane();
+  leader.lane().send("XADD s 1-0 f v", "PEXPIRE s 50", "XADD u 1-0 f v", "PEXPIRE u 150");
+  lane.send("WATCH u");
+  cluster.time.pass(60);
+  lane.send("WATCH s");
+  // Nobody has met either of them: `s` was gone when it was watched, `u` is there still.
+  expect(lane.send(exec(2, "XLEN s", "XLEN u"))).toEqual(["3 [:0 :1]"]);
+  lane.send("WATCH u");
+  cluster.time.pass(120);
+  expect(lane.send(exec(1, "XADD t 1-0 f v"))).toEqual(["5 nil"]);
+  expect(lane.send("EXISTS t u s")).toEqual(["6 :0"]);
+});
+
+test("a transaction that finds a key expired is a read as long as it does not write", () => {
+  const cluster = new ShardCluster({ replicas: 3 });
+  const leader = cluster.elect();
+  leader.lane().send("XADD s 1-0 f v", "PEXPIRE s 50");
+  const lane = leader.lane();
+  lane.ack = Ack.executed;
+  cluster.isolate(1);
+  cluster.time.pass(60);
+  expect(lane.send(exec(0, "XLEN s", "XDEL s 1-0"))).toEqual([]);
+  cluster.heal();
+  cluster.pass(30);
+  expect(lane.take()).toEqual(["1 [:0 :0]"]);
+  cluster.assertSame();
+});

@@ -15,7 +15,7 @@ export const move = defineCommand({
   syntax: "key db",
   categories: ["keyspace"],
   keys: keyAt(1, "RW access update"),
-  answer({ request, reply }) {
+  execute({ request, reply }) {
     const database = readDatabase(request, 2, null);
     reply.error(typeof database === "string" ? database : Errors.sameObject);
   },
