@@ -245,17 +245,6 @@ export const divergenceRules: readonly DivergenceRule[] = [
     },
   },
   {
-    name: "radix-tree-nodes",
-    line: "- radix-tree-nodes of XINFO STREAM is computed from radix-tree-keys",
-    reconcile: ({ command, ours, theirs }) => {
-      if (command !== "xinfo|stream") return false;
-      const [mine, his] = [fieldOf(ours, "radix-tree-nodes"), fieldOf(theirs, "radix-tree-nodes")];
-      if (mine === null || his === null || mine.type !== ":" || his.type !== ":" || mine.text === his.text)
-        return false;
-      return become(mine, his);
-    },
-  },
-  {
     name: "HELP lists only what exists",
     line: "HELP lists only what exists",
     reconcile: ({ command, ours, theirs }) => {

@@ -136,6 +136,23 @@ const adding: readonly SuiteCase[] = [
     expected: [integer(2), integer(1), integer(3), integer(0)],
   },
   {
+    name: "a node whose entries are all deleted is gone: the next entry joins the one before if that has room",
+    since: 7,
+    commands: [
+      "CONFIG SET stream-node-max-bytes 200",
+      "XADD s 1-0 f v",
+      `XADD s 2-0 f ${"x".repeat(190)}`,
+      "XDEL s 2-0",
+      "XADD s 3-0 f v",
+      "XTRIM s MAXLEN ~ 1",
+      `XADD s 4-0 f ${"x".repeat(190)}`,
+      "XTRIM s MAXLEN ~ 1",
+      "XLEN s",
+      DEFAULT_NODES,
+    ],
+    expected: [integer(0), '"4-0"', integer(2), integer(1), OK],
+  },
+  {
     name: "MAXLEN 0 makes an empty stream that stays",
     since: 7,
     commands: ["XADD s MAXLEN 0 1-1 a b", "EXISTS s", "XLEN s", "XADD s 1-1 a b", "XADD s MAXLEN 0 1-* a b", "XLEN s"],

@@ -42,6 +42,7 @@ export interface StreamView {
   readonly entriesAdded: number;
   /** Redis' stream nodes (boundary column), and the radix tree's node count as XINFO STREAM reports it. */
   readonly nodeCount: number;
+  readonly radixTreeNodes: number;
   readonly groupCount: number;
   /** Sorted by name (bytewise), as Redis' radix tree gives them. */
   groups(): Iterable<GroupView>;

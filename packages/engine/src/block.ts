@@ -177,10 +177,23 @@ export class Block {
   /** Takes back the dead entries at the end whose id is above `id`; one entry at least stays. */
   dropDeadAbove(id: StreamId): void {
     let { count } = this;
-    while (count > 1 && !this.isLive(count - 1) && this.compareAt(count - 1, id) > 0) {
-      count--;
+    while (count > 1 && !this.isLive(count - 1) && this.compareAt(count - 1, id) > 0) count--;
+    this.truncate(count);
+  }
+
+  /** Where the last node begins, if nothing of it is alive; `count` when something is, or it began in an earlier block. */
+  deadNodeAtEnd(): number {
+    for (let entry = this.count - 1; entry > 0 && !this.isLive(entry); entry--) {
+      if ((this.marks[entry]! & MARK_OPENS) !== 0) return entry;
+    }
+    return this.count;
+  }
+
+  /** Takes back the entries from `count` on, all of them dead; one at least stays. */
+  truncate(count: number): void {
+    for (let entry = count; entry < this.count; entry++) {
       this.deadCount--;
-      if ((this.marks[count]! & MARK_OPENS) !== 0) this.opensCount--;
+      if ((this.marks[entry]! & MARK_OPENS) !== 0) this.opensCount--;
     }
     this.count = count;
     this.byteLength = this.ends[count - 1]!;

@@ -210,7 +210,7 @@ export class EntryLog {
       // Whatever the tail is now, it is not the node that was filled.
       if (inTail) this.tailNode.forget();
     }
-    if (inTail) this.#checkTailNode();
+    if (inTail) this.#dropDeadNodes();
     return true;
   }
 
@@ -237,7 +237,7 @@ export class EntryLog {
       }
     }
     this.length -= removed;
-    if (blocks.length <= 1) this.#checkTailNode();
+    if (blocks.length <= 1) this.#dropDeadNodes();
     return removed;
   }
 
@@ -265,6 +265,22 @@ export class EntryLog {
     if ((next.marks[0]! & MARK_OPENS) !== 0) return;
     next.markOpens(0);
     this.markBlockDirty(next);
+  }
+
+  /**
+   * A node without a live entry is gone, as in Redis: what is added next may join the one before, if that has room. So dead nodes at the end are
+   * taken back; their entries would stand between.
+   */
+  #dropDeadNodes(): void {
+    const tail = this.tail;
+    if (tail !== null) {
+      for (let first = tail.deadNodeAtEnd(); first < tail.count; first = tail.deadNodeAtEnd()) {
+        tail.truncate(first);
+        this.markBlockDirty(tail);
+        this.tailNode.forget();
+      }
+    }
+    this.#checkTailNode();
   }
 
   /** The tail node lives as long as the stream's newest entry does, roughly: else its fill is worked out anew. */

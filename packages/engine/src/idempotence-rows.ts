@@ -135,22 +135,6 @@ export function readIdempotence(reader: ByteReader, meter: DirtyMeter): Idempote
   return idempotence;
 }
 
-/** The stream has another name from now on: the store has nothing of it under that. */
-export function forgetIdempotenceRows(idempotence: Idempotence): void {
-  idempotence.persisted = false;
-  idempotence.droppedSegments = [];
-  idempotence.droppedProducers = [];
-  idempotence.markDirty();
-  for (const producer of idempotence.producers()) {
-    producer.persisted = false;
-    idempotence.markProducerDirty(producer);
-  }
-  for (const segment of idempotence.segments) {
-    segment.persisted = false;
-    idempotence.markSegmentDirty(segment);
-  }
-}
-
 function built(
   header: IdempotenceHeader,
   producers: readonly Producer[],

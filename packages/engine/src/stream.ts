@@ -7,6 +7,7 @@ import { NO_STREAM_ACK } from "./effect-format.ts";
 import { Group } from "./group.ts";
 import { Idempotence } from "./idempotence.ts";
 import { isReferenced, planTrimByPolicy } from "./references.ts";
+import { radixTreeNodes } from "./radix-nodes.ts";
 import type { RunColumns } from "./run-columns.ts";
 import { sortedByName } from "./sorted-by-name.ts";
 import { MIN_ID, type StreamId } from "./stream-id.ts";
@@ -58,6 +59,10 @@ export class Stream implements StreamView {
 
   get nodeCount(): number {
     return this.entries.nodeCount();
+  }
+
+  get radixTreeNodes(): number {
+    return radixTreeNodes(this.entries, this.nodeCount);
   }
 
   get groupCount(): number {

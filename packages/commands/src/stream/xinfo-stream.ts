@@ -37,7 +37,7 @@ function readFullCount(request: Request): number | string {
 function writeSharedFields(reply: ReplyWriterApi, stream: StreamView, nowMs: number): void {
   writeField(reply, "length", stream.length);
   writeField(reply, "radix-tree-keys", stream.nodeCount);
-  writeField(reply, "radix-tree-nodes", radixTreeNodes(stream.nodeCount));
+  writeField(reply, "radix-tree-nodes", stream.radixTreeNodes);
   writeIdField(reply, "last-generated-id", stream.lastId);
   writeIdField(reply, "max-deleted-entry-id", stream.maxDeletedId);
   writeField(reply, "entries-added", stream.entriesAdded);
@@ -50,14 +50,6 @@ function writeSharedFields(reply: ReplyWriterApi, stream: StreamView, nowMs: num
   writeField(reply, "iids-tracked", tracked?.iids ?? 0);
   writeField(reply, "iids-added", idempotence?.iidsAdded ?? 0);
   writeField(reply, "iids-duplicates", idempotence?.duplicates ?? 0);
-}
-
-/**
- * We have no radix tree. Its node count for keys with a common prefix and different last bytes: the root alone, a root and a leaf, else a
- * compressed prefix, a branch and a leaf each.
- */
-function radixTreeNodes(keys: number): number {
-  return keys < 2 ? keys + 1 : keys + 2;
 }
 
 function writeShort(reply: ReplyWriterApi, stream: StreamView, nowMs: number): void {
