@@ -774,4 +774,21 @@ export const mutants: readonly Mutant[] = [
     invariant: "I4",
     tier: "test",
   },
+  {
+    name: "events and messages leave before commit",
+    file: "packages/node/src/announcements.ts",
+    find: "index: count > 0 ? index : index - 1, kind",
+    replace: "index: 0 * count, kind",
+    invariant: "I6",
+    tier: "long",
+  },
+  {
+    name: "messages of a deposed leader are believed",
+    file: "packages/gateway/src/subscriptions.ts",
+    find: "    if (term < (this.#terms.get(shardId) ?? 0)) return;\n",
+    replace: "",
+    invariant: "I12",
+    test: "packages/gateway/test/subscriptions.test.ts",
+    tier: "long",
+  },
 ];

@@ -81,6 +81,10 @@ export class EventLoop {
     this.onTrace?.(`${this.nowMs.toFixed(3)} ${text}`);
   }
 
+  countMany(what: string, times: number): void {
+    if (times > 0) this.counts.set(what, (this.counts.get(what) ?? 0) + times);
+  }
+
   count(what: string): void {
     this.counts.set(what, (this.counts.get(what) ?? 0) + 1);
   }

@@ -58,6 +58,8 @@ const states: readonly string[] = [
   "early ack lost",
   "read before the writer knew",
   "WAIT vouched for early acks",
+  "messages that had to arrive",
+  "events of keys heard",
   "compared by WATCH and set",
   "compared by WATCH and not set",
   "message sent again and answered with its entry",

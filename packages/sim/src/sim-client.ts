@@ -98,7 +98,7 @@ export class SimClient {
       return operation;
     }
     this.#waiting.push(operation);
-    connection.write(encoded(args));
+    connection.write(encodedRequest(args));
     return operation;
   }
 
@@ -145,7 +145,7 @@ export class SimClient {
   }
 }
 
-function encoded(args: readonly string[]): Uint8Array {
+export function encodedRequest(args: readonly string[]): Uint8Array {
   const writer = new ByteWriter(128);
   writer.latin1(`*${args.length}\r\n`);
   for (const argument of args) writer.latin1(`$${argument.length}\r\n${argument}\r\n`);

@@ -2,18 +2,23 @@
  * One run from one seed: a cluster, clients, faults; then everything is healed, a quiet reader looks at what is there, and the checkers compare it with
  * what the clients saw. Any contradiction throws. The same seed and number of steps give the same trace hash.
  */
+import { slotOfKey } from "@headrace/bytes";
+import { Placement } from "@headrace/meta";
 import { EventLoop, Life } from "./event-loop.ts";
 import { SeededRandom } from "./seeded-random.ts";
 import { SimByteNetwork } from "./sim-network.ts";
 import { SimClient, type AckLevel, type Operation } from "./sim-client.ts";
 import { clusterOptionsOf, SimulatedCluster, type ClusterOptions } from "./simulated-cluster.ts";
 import { Faults, type FaultChoice } from "./faults.ts";
+import { MessageWork } from "./message-work.ts";
+import { SimSubscriber } from "./sim-subscriber.ts";
 import { CHAIN, PAIR, TransactionWork } from "./transaction-work.ts";
 import { ClientWork, GroupNames, GROUP, preparations, workStreams } from "./workload.ts";
 import { ClockChecker } from "./checkers/clocks.ts";
 import { History } from "./checkers/history.ts";
 import type { Entry, FinalView, PendingRow } from "./checkers/reading.ts";
 import type { TransactionView } from "./checkers/transactions.ts";
+import { checkArrivals, checkOrder, keysOfEvents, type Disturbance } from "./checkers/messages.ts";
 import { MetadataChecker } from "./checkers/metadata.ts";
 import { RaftSafety } from "./checkers/raft-safety.ts";
 import { ReplicaChecker } from "./checkers/replicas.ts";
@@ -72,6 +77,8 @@ const LIVENESS_MS = 30_000;
 const CLIENT_PAUSE_MAX_MS = 120;
 /** So long after everything is healed a call has come to where it waits, and one that is woken has its answer. */
 const WAITERS_PARK_MS = 3_000;
+/** What the program logs when messages may be lost on their way. */
+const DISTURBING = /^\S+ (\S+) \w+ (link_up|link_down|link_left|leader) (.*)$/;
 
 const TIMERS = ["setTimeout", "setInterval", "setImmediate", "queueMicrotask"];
 
@@ -107,6 +114,9 @@ class Run {
   readonly #clientLife: Life = new Life("clients");
   readonly #clients: SimClient[] = [];
   readonly #onStep: ((steps: number) => void) | null;
+  #messages: MessageWork | null = null;
+  /** When something happened to a link or a leader. */
+  readonly #disturbances: Disturbance[] = [];
   #working = true;
 
   constructor(loop: EventLoop, options: SimulationOptions) {
@@ -117,7 +127,10 @@ class Run {
       loop,
       this.#random.fork(),
       { ...clusterOptionsOf(options.seed), ...options.cluster },
-      options.onLog ?? (() => undefined),
+      (line) => {
+        this.#noteDisturbance(line);
+        options.onLog?.(line);
+      },
     );
     this.#replicas = new ReplicaChecker(this.#cluster);
     this.#clocks = new ClockChecker(this.#cluster);
@@ -130,14 +143,17 @@ class Run {
     const quiet = this.#client("admin", 0);
     this.#prepare(quiet);
     this.#startClients();
+    this.#startMessages();
     this.faults.start();
     const end = this.#loop.steps + this.#options.steps;
     while (this.#loop.steps < end) if (!this.#step()) break;
     this.#working = false;
+    this.#messages?.stop();
     this.faults.heal();
     this.#loop.note("healed");
     const final = this.#look(quiet);
     this.#checkWaiters(quiet);
+    this.#checkMessages(quiet);
     this.#replicas.checkStates();
     this.#history.check(final, this.#replicas.placements, this.faults.happened.length === 0);
     return {
@@ -219,6 +235,7 @@ class Run {
         (reply) => reply === "OK" || (reply instanceof ErrorReply && reply.code === "BUSYGROUP"),
       );
     }
+    this.#insist(client, ["CONFIG", "SET", "notify-keyspace-events", "Kt"], (reply) => reply === "OK");
   }
 
   #startClients(): void {
@@ -258,10 +275,82 @@ class Run {
     }
   }
 
+  #noteDisturbance(line: string): void {
+    const [, name, event, fields] = DISTURBING.exec(line) ?? [];
+    if (event === undefined) return;
+    const atMs = this.#loop.nowMs;
+    if (event !== "leader") this.#disturbances.push({ atMs, gateway: name!, shardId: 0 });
+    else this.#disturbances.push({ atMs, gateway: null, shardId: (JSON.parse(fields!) as { group: number }).group });
+  }
+
+  #startMessages(): void {
+    this.#messages = new MessageWork({
+      loop: this.#loop,
+      life: this.#clientLife,
+      network: new SimByteNetwork(this.#cluster.network, this.#clientLife),
+      gateways: this.#cluster.gatewayAddresses,
+      random: new SeededRandom(this.#options.seed ^ 0x3e55a6e),
+      client: (name, firstGateway, onReply) => this.#client(name, firstGateway, "ALL", onReply),
+    });
+  }
+
+  /** What was heard under faults; then, with everything healed, that each subscriber hears each message once, and is counted. */
+  #checkMessages(client: SimClient): void {
+    const { subscribers, published } = this.#messages!;
+    const listenings = subscribers.flatMap((subscriber) => subscriber.listenings);
+    for (const listening of listenings) checkOrder(listening);
+    const placement = new Placement(this.#cluster.state!);
+    const shardOf = (channel: string): number => placement.shardOf(slotOfKey(channel));
+    this.#loop.countMany(
+      "messages that had to arrive",
+      checkArrivals(published, listenings, this.#disturbances, shardOf),
+    );
+    const keys = keysOfEvents(listenings);
+    this.#loop.countMany("events of keys heard", keys.size);
+    for (const key of keys) {
+      const length = this.#insist(client, ["XLEN", key], (reply) => typeof reply === "number");
+      if (length !== 1)
+        throw new Error(`an entry's event was heard, and ${key} holds ${JSON.stringify(length)} entries`);
+    }
+    const loop = this.#loop;
+    const network = new SimByteNetwork(this.#cluster.network, this.#clientLife);
+    const gateways = this.#cluster.gatewayAddresses;
+    const last = gateways.map(
+      (_, firstGateway) =>
+        new SimSubscriber({
+          loop,
+          life: this.#clientLife,
+          network,
+          gateways,
+          firstGateway,
+          channels: ["last-a", "last-b"],
+          patterns: ["last-*"],
+        }),
+    );
+    this.#pass(WAITERS_PARK_MS);
+    for (const channel of ["last-a", "last-b", "last-c"]) {
+      const wanted = gateways.length * (channel === "last-c" ? 1 : 2);
+      const { length } = last[0]!.current.heard;
+      const receivers = this.#insist(client, ["PUBLISH", channel, "x"], (reply) => typeof reply === "number");
+      if (receivers !== wanted)
+        throw new Error(`PUBLISH ${channel} counts ${JSON.stringify(receivers)} subscribers, there are ${wanted}`);
+      this.#pass(WAITERS_PARK_MS);
+      for (const { current } of last) {
+        const heard = current.heard.slice(length).map(({ by }) => by);
+        const expected = channel === "last-c" ? ["pmessage last-*"] : [`message ${channel}`, "pmessage last-*"];
+        if (JSON.stringify(heard) !== JSON.stringify(expected))
+          throw new Error(
+            `with everything healed, a subscriber at ${current.gateway} heard ${JSON.stringify(heard)} of ${channel}`,
+          );
+      }
+    }
+  }
+
   /** Every request gets its fate: only then is what the reader finds the last word. */
   #settleClients(): void {
     const deadline = this.#loop.nowMs + LIVENESS_MS;
-    while (this.#clients.some((client) => client.openRequests > 0)) {
+    const clients = [...this.#clients, ...this.#messages!.publishers];
+    while (clients.some((client) => client.openRequests > 0)) {
       if (this.#loop.nowMs > deadline || !this.#step()) {
         throw new Error(`requests still open ${LIVENESS_MS} simulated ms after healing`);
       }
