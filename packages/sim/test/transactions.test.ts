@@ -119,6 +119,11 @@ const impossible: readonly (readonly [string, Story, RegExp])[] = [
     /not seen later/,
   ],
   [
+    "a look that saw what is not there",
+    { operations: [write(1, 4, 1, uncertain), look(2, 3, both.first, both.second)] },
+    /seen and gone/,
+  ],
+  [
     "two that saw the same end of the chain",
     { operations: [], chain: [linked("5-0", 1, "0-0"), linked("6-0", 2, "0-0")] },
     /was written behind 0-0, but stands behind 5-0/,

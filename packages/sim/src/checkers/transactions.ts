@@ -47,6 +47,7 @@ export function checkTransactions(
     if (read === null) continue;
     checkPair(read[0], read[1], `for ${exec.client} (steps ${exec.invokedStep}–${exec.completedStep})`);
     checkSeen(exec, read[0], writes);
+    checkKept(exec, read[0], final.pair[0]);
   }
   checkChain(final.chain);
   checkFates(writes, final);
@@ -102,6 +103,13 @@ function checkSeen(exec: Operation, entries: readonly Entry[], writes: readonly 
     if (missing !== undefined)
       throw new Error(`${missing.payload} was answered to ${operation.client} and not seen later by ${exec.client}`);
   }
+}
+
+/** Nothing is ever taken out of the pair: what was seen stays (I6). */
+function checkKept(exec: Exec, seen: readonly Entry[], last: readonly Entry[]): void {
+  const there = new Set(last.map(([, fields]) => fields[1]!));
+  const gone = seen.find(([, fields]) => !there.has(fields[1]!));
+  if (gone !== undefined) throw new Error(`seen and gone: ${PAIR[0]} ${gone[0]} in a transaction of ${exec.client}`);
 }
 
 /** Each names the one before it: whoever was overtaken between WATCH and EXEC must not have appended. */
