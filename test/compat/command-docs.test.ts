@@ -20,6 +20,7 @@ const OTHER_ARGUMENTS: Readonly<Record<string, string>> = {
   "command|getkeys": "7.0.15 tells none",
   "command|getkeysandflags": "7.0.15 tells none",
   "config|get": "no block around one argument",
+  debug: "7.0.15 tells none",
   copy: "REPLACE and DB",
   "module|loadex": "no block around one argument",
   psubscribe: "no block around one argument",

@@ -37,6 +37,7 @@ export const debug = defineCommand({
   group: "server",
   summary: "A container for debugging commands",
   complexity: "Depends on subcommand.",
+  syntax: "subcommand [arg [arg ...]]",
   answer: ({ reply }) => reply.error(Errors.debug),
 });
 
