@@ -36,6 +36,7 @@ const reachedElsewhere: Readonly<Record<string, string>> = {
   uncertain: "packages/gateway/test/fates.test.ts",
   noSpace: "packages/node/test/shard-disk-bounds.test.ts",
   tooLargeForEntry: "packages/node/test/shard-entry-size.test.ts",
+  unblocked: "packages/gateway/test/client-unblock.test.ts",
   transactionTooLarge: "packages/gateway/test/transactions.test.ts",
 };
 
@@ -52,7 +53,7 @@ describe("error texts", () => {
         String(pattern),
       ).toBe(true);
     } else {
-      expect(readFileSync(join(root, elsewhere), "utf8")).toMatch(/UNCERTAIN|MISCONF|too large|larger than/);
+      expect(readFileSync(join(root, elsewhere), "utf8")).toMatch(/UNCERTAIN|MISCONF|too large|larger than|UNBLOCKED/);
     }
   });
 });
