@@ -64,6 +64,31 @@ test("idle times, delivery times and inactive times follow the clock", () => {
   );
 });
 
+test("an idempotent id is known for its window, by the clock of whoever asks", () => {
+  const harness = new CommandHarness();
+  const client = harness.connect();
+  const tracked = (): string[] => {
+    const shown = type(harness, client, "XINFO STREAM s");
+    return ["pids-tracked", "iids-tracked", "iids-added", "iids-duplicates"].map(
+      (name) => new RegExp(`"${name}"\n *\\d+\\) \\(integer\\) (\\d+)`).exec(shown)![1]!,
+    );
+  };
+  expect(type(harness, client, "XADD s IDMP p i * f v")).toBe('"1700000000000-0"');
+  type(harness, client, "XCFGSET s IDMP-DURATION 2");
+  expect(tracked()).toEqual(["0", "0", "1", "0"]);
+  expect(type(harness, client, "XADD s IDMP p i * f v")).toBe('"1700000000000-1"');
+  harness.nowMs += 1000;
+  expect(type(harness, client, "XADD s IDMP q i * f v")).toBe('"1700000001000-0"');
+  harness.nowMs += 1000;
+  expect(type(harness, client, "XADD s IDMP p i * f v")).toBe('"1700000000000-1"');
+  expect(tracked()).toEqual(["2", "2", "3", "1"]);
+  harness.nowMs += 1;
+  // Nothing was written since: the state still has it, and nobody can see that.
+  expect(tracked()).toEqual(["1", "1", "3", "1"]);
+  expect(type(harness, client, "XADD s IDMP p i * f v")).toBe('"1700000002001-0"');
+  expect(tracked()).toEqual(["2", "2", "4", "1"]);
+});
+
 test("a read is gated on the last writer of its keys, one over the keyspace on the whole state", () => {
   const harness = new CommandHarness();
   const client = harness.connect();

@@ -125,6 +125,18 @@ test("settings take Redis' memory words and refuse everything else", () => {
   expect(["", "-1", "4tb", "1.5k", "99999999999999gb"].map(bytesOf)).toEqual([null, null, null, null, null]);
 });
 
+test("the window of idempotent ids has Redis' bounds", () => {
+  const outcome = (name: string, value: string) => {
+    const parsed = parseSetting(defaultSettings, name, value);
+    return parsed.ok ? [parsed.settings.streamIdmpDuration, parsed.settings.streamIdmpMaxSize] : parsed.error;
+  };
+  expect(outcome("stream-idmp-duration", "86400")).toEqual([86_400, 100]);
+  expect(outcome("stream-idmp-maxsize", "10000")).toEqual([100, 10_000]);
+  expect(outcome("stream-idmp-duration", "0")).toBe("argument must be between 1 and 86400 inclusive");
+  expect(outcome("stream-idmp-maxsize", "10001")).toBe("argument must be between 1 and 10000 inclusive");
+  expect(outcome("stream-idmp-maxsize", "x")).toBe("argument couldn't be parsed into an integer");
+});
+
 test("a node's name has Redis' form and differs between nodes and clusters", () => {
   const names = [nodeName("c", 1), nodeName("c", 2), nodeName("d", 1)];
   for (const name of names) expect(name).toMatch(/^[0-9a-f]{40}$/);

@@ -161,6 +161,17 @@ const table: readonly (readonly [weight: number, make: Make])[] = [
   [2, (draw) => `XRANGE ${draw.key()} - + COUNT 20`],
   [1, (draw) => `XLEN ${draw.key()}`],
   [1, (draw) => `DEL ${draw.key()}`],
+  [
+    3,
+    (draw) =>
+      `PEXPIRE ${draw.key()} ${draw.pick([1, 600, 3000, 60_000])}${draw.maybe(draw.pick(["NX", "GT", "LT"]), 3)}`,
+  ],
+  [1, (draw) => `PERSIST ${draw.key()}`],
+  [3, (draw) => `PTTL ${draw.key()}`],
+  [2, (draw) => `RENAME ${draw.key()} ${draw.key()}`],
+  [2, (draw) => `COPY ${draw.key()} ${draw.key()}${draw.maybe("REPLACE")}`],
+  [2, (draw) => `DUMP ${draw.key()}`],
+  [1, () => `EXISTS s t u`],
 ];
 
 const TOTAL = table.reduce((sum, [weight]) => sum + weight, 0);
@@ -170,5 +181,7 @@ export const lastLook: readonly string[] = ["s", "t", "u"].flatMap((key) => [
   `XINFO STREAM ${key} FULL COUNT 0`,
   `XINFO STREAM ${key}`,
   `XINFO GROUPS ${key}`,
+  `PTTL ${key}`,
+  `DUMP ${key}`,
   ...["g", "h"].flatMap((group) => [`XPENDING ${key} ${group} - + 1000`, `XINFO CONSUMERS ${key} ${group}`]),
 ]);
