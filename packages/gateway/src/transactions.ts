@@ -134,15 +134,20 @@ export class Transactions {
     const replySlot = client.reserve();
     const reply = new ExecReply(client, replySlot, this.#host, queued);
     if (reply.hasOwn) client.barrier = true;
-    if (watchCalls === 0 && queued.every(({ record }) => record.execute === null)) {
-      reply.proceed();
-      return;
-    }
-    // Parts without keys run anywhere: what is wrong with them is for the handler to say.
-    const shardId = slot >= 0 ? router.placement!.shardOf(slot) : (shardIds[0] ?? router.shardIds()[0]!);
-    const writer = new ByteWriter(1024);
-    writeShardExec(writer, taken);
-    client.partToShard(shardId, writer.take(0), reply, 0, RequestMode.whole, false, entry.index);
+    const run = (): void => {
+      if (watchCalls === 0 && queued.every(({ record }) => record.execute === null)) {
+        reply.proceed();
+        return;
+      }
+      // Parts without keys run anywhere: what is wrong with them is for the handler to say.
+      const shardId = slot >= 0 ? router.placement!.shardOf(slot) : (shardIds[0] ?? router.shardIds()[0]!);
+      const writer = new ByteWriter(1024);
+      writeShardExec(writer, taken);
+      client.partToShard(shardId, writer.take(0), reply, 0, RequestMode.whole, false, entry.index);
+    };
+    const waits = queued.some(({ record }) => this.#host.entries.of(record).waitsForEarlier);
+    if (waits && client.replies.outstanding > 1) replySlot.onFirst = run;
+    else run();
   }
 
   /** Placement and leaders may have changed since the commands were queued. */
@@ -157,6 +162,6 @@ function hasKeys({ path }: CommandEntry): boolean {
   return path === Path.oneKey || path === Path.keys || path === Path.fanOutKeys || path === Path.streams;
 }
 
-function isKeyspaceWide(entry: CommandEntry): boolean {
-  return entry.path === Path.allShards || entry.path === Path.scan;
+function isKeyspaceWide({ path }: CommandEntry): boolean {
+  return path === Path.allShards || path === Path.scan || path === Path.anyShard;
 }

@@ -83,6 +83,24 @@ test("later commands see what a transaction did to the connection, also while it
   expect(client.take()).toBe("*2|:5|+OK|$3|joe|+PONG|");
 });
 
+test("a transaction that changes the protocol waits for the replies of what came before it", () => {
+  const cluster = new TestCluster();
+  const node = cluster.nodeOf("s");
+  const open: Asked[] = [];
+  node.onAsked = (asked) => open.push(asked);
+  const client = cluster.client();
+  expect(type(cluster, client, "XLEN s", "MULTI", "HELLO 3", "XLEN s", "EXEC", "PING")).toBe("");
+  expect(open).toHaveLength(1);
+  node.reply(open[0]!, open[0]!.first, 1, ":1\r\n");
+  cluster.world.run(10);
+  expect(client.take()).toBe(":1|+OK|+QUEUED|+QUEUED|");
+  expect(node.set).toEqual([]);
+  node.reply(open[1]!, open[1]!.first, 1, "*1\r\n:2\r\n");
+  cluster.world.run(10);
+  expect(client.take()).toMatch(/^\*2\|%7\|.*\|:2\|\+PONG\|$/);
+  expect(node.set.map(({ set }) => set.respVersion)).toEqual([3]);
+});
+
 test("nil and errors of the shard are the reply, and nothing else of the transaction happens", () => {
   const cluster = new TestCluster();
   for (const nil of ["*-1\r\n", "_\r\n", "-EXECABORT Transaction discarded because of: x\r\n"]) {
@@ -135,7 +153,9 @@ test("refused commands spoil the transaction: unknown, wrong arity, another slot
   expect(after("XADD s")).toBe(`-ERR wrong number of arguments for 'xadd' command|${spoiled}`);
   expect(after("XLEN s", "XLEN u", "XLEN s")).toBe(`+QUEUED|${crossSlot}+QUEUED|${spoiled}`);
   expect(after("DEL s u")).toBe(crossSlot + spoiled);
-  expect(after("FLUSHALL")).toBe(crossSlot + spoiled);
+  for (const wide of ["FLUSHALL", "DBSIZE", "KEYS *", "SCAN 0", "RANDOMKEY"]) {
+    expect(after(wide)).toBe(crossSlot + spoiled);
+  }
   expect(after(`XADD s * f ${"v".repeat(2000)}`)).toBe(
     `-ERR the transaction is larger than max-transaction-bytes|${spoiled}`,
   );
