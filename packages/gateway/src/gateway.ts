@@ -163,6 +163,8 @@ export class Gateway implements ClientHost, NodeLinkEvents {
   /** Accepts no more clients; each is closed when what it has asked is answered, after `DRAIN_MS` at the latest. Then the links go. */
   stop(done: () => void): void {
     this.#isStopping = true;
+    // What CLIENT PAUSE holds is asked for: it is answered before the client is closed.
+    this.#pause.end();
     this.#watch?.close();
     const finish = (): void => {
       if (this.#onDrained === null) return;

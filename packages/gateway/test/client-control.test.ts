@@ -122,6 +122,20 @@ describe("CLIENT PAUSE", () => {
     expect(client.take()).toMatch(/^\+XADD /);
   });
 
+  test("ends when the gateway stops: what it held is answered first", () => {
+    const cluster = new TestCluster();
+    const [one, two] = [cluster.client(), cluster.client()];
+    one.send("CLIENT", "PAUSE", "60000", "WRITE");
+    cluster.world.run();
+    two.send("XADD", cluster.keyOf(1), "1-0", "f", "v");
+    cluster.world.run();
+    expect(two.take()).toBe("");
+    let stopped = false;
+    cluster.gateway.stop(() => (stopped = true));
+    cluster.world.run(500);
+    expect([two.take(), two.isClosed, stopped]).toEqual([`+XADD ${cluster.keyOf(1)} 1-0 f v|`, true, true]);
+  });
+
   test("a transaction is held when it has a write", () => {
     const cluster = new TestCluster();
     const [one, two] = [cluster.client(), cluster.client()];
