@@ -174,6 +174,8 @@ export class Subscriptions {
 
   /** The node knows nothing: it is told everything before anything else. */
   onLinkUp(link: SubscriptionLink): void {
+    // Nobody has ever subscribed.
+    if (this.#number === 0) return;
     const all: SubscriptionChange[] = [];
     for (const kind of KINDS) {
       for (const [name, { size }] of this.#tables[kind]!) all.push({ kind, name, subscribers: size });
