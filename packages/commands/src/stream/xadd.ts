@@ -13,7 +13,7 @@ import { keyName } from "../key-name.ts";
 import { defineCommand, keyAt } from "../record.ts";
 import { AddOrTrimOptions, Iid, TrimStrategy } from "./add-or-trim-options.ts";
 import { effectBytes } from "./effect-room.ts";
-import { configureNewStream, knownEntry, recordEntry } from "./idempotence.ts";
+import { configureNewStream, hasOwnWindow, knownEntry, recordEntry } from "./idempotence.ts";
 import { writeId } from "./write-id.ts";
 
 const options = new AddOrTrimOptions();
@@ -51,8 +51,9 @@ function execute(context: ShardContext): void {
     return reply.error(isMax(lastId) ? Errors.idsExhausted : Errors.idNotGreaterThanTop);
   }
   const hasIid = options.iid !== Iid.none;
+  const makesWindow = existing === null && hasOwnWindow(context);
   // Each further effect names the key again.
-  const further = (options.strategy === TrimStrategy.none ? 0 : 1) + (hasIid ? 1 : 0) + (existing === null ? 1 : 0);
+  const further = (options.strategy === TrimStrategy.none ? 0 : 1) + (hasIid ? 1 : 0) + (makesWindow ? 1 : 0);
   if (further > 0) {
     const bytes = request.rawEnd - request.rawStart + effectBytes(1 + further, key);
     if (bytes > context.effectRoomBytes) return reply.error(Errors.tooLargeForEntry);
