@@ -1,6 +1,6 @@
 /** SELECT 0: there is one database. */
 import { Flag } from "../command.ts";
-import { Errors } from "../errors.ts";
+import { readDatabase } from "../key/database-index.ts";
 import { defineCommand } from "../record.ts";
 
 export const select = defineCommand({
@@ -14,9 +14,8 @@ export const select = defineCommand({
   syntax: "index",
   categories: ["connection"],
   answer({ request, reply }) {
-    const index = request.integer(1);
-    if (Number.isNaN(index)) return reply.error(Errors.notInteger);
-    if (index !== 0) return reply.error(Errors.databaseOutOfRange);
-    reply.ok();
+    const database = readDatabase(request, 1, null);
+    if (typeof database === "string") reply.error(database);
+    else reply.ok();
   },
 });
