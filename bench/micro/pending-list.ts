@@ -1,12 +1,12 @@
 /**
- * What commands cost on a pending list of a million entries, and on one of a thousand: where both take as long, the length does not matter. Three
+ * What commands cost on a pending list of a million entries, and on one of twenty thousand: where both take as long, the length does not matter. Three
  * consumers own nearly all, a fourth a hundred entries scattered over the list. Every command is a log entry of its own; `XLEN` is what that costs
- * alone. Run: `node bench/micro/pending-list.ts`. Numbers of the last look: bench/results/pending-list.txt.
+ * alone, and writes pay for the payload and its collection besides. Run: `node bench/micro/pending-list.ts`. Numbers of the last look: bench/results/pending-list.txt.
  */
 import { asciiBytes, concatBytes } from "@headrace/bytes";
 import { CommandHarness, type HarnessClient } from "../../packages/commands/testing/command-harness.ts";
 
-const SIZES = [1_000, 1_000_000];
+const SIZES = [20_000, 1_000_000];
 const SCATTERED = 100;
 const RUNS = 7;
 const PER_RUN = 200;
