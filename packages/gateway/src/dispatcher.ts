@@ -14,7 +14,7 @@ import {
   findKeys,
 } from "@headrace/commands";
 import { ShardExec, isShardExec, notWhileSubscribed, readCursor, refusal } from "@headrace/commands";
-import type { CommandRecord, QueuedCommand, SessionContext, SessionServices } from "@headrace/commands";
+import type { CommandRecord, QueuedCommand } from "@headrace/commands";
 import { RequestMode, WaitKind } from "@headrace/link";
 import type { Random } from "@headrace/ports";
 import { ReplyWriter } from "@headrace/resp";
@@ -27,31 +27,21 @@ import { GatewayErrors } from "./errors.ts";
 import { DrawnShard } from "./drawn-shard.ts";
 import { Gather } from "./fan-out.ts";
 import type { Merge } from "./fan-out.ts";
-import type { LaneCore } from "./lane-core.ts";
-import type { Monitors } from "./monitors.ts";
 import type { Pause } from "./pause.ts";
-import type { ReplySlot } from "./reply-queue.ts";
 import type { PartSink } from "./request-run.ts";
 import { ScanPart, cursorBehind, slotOfCursor } from "./scan-cursor.ts";
+import { SessionAnswers } from "./session-answers.ts";
+import type { SessionAnswersRooms } from "./session-answers.ts";
 import type { SpreadCalls } from "./spread-calls.ts";
 import { Transactions } from "./transactions.ts";
 import type { TransactionHost } from "./transactions.ts";
-import type { ShardNumbersQuery } from "./shard-numbers.ts";
 import type { Waits } from "./waits.ts";
 
-export interface DispatcherRooms {
-  readonly core: LaneCore;
-  readonly services: SessionServices;
+export interface DispatcherRooms extends SessionAnswersRooms {
   readonly waits: Waits;
   readonly spread: SpreadCalls;
-  readonly shardNumbers: ShardNumbersQuery;
-  readonly monitors: Monitors;
   readonly pause: Pause;
   readonly random: Random;
-  /** Protocol version or ack level changed. */
-  sessionChanged(client: ClientConnection): void;
-  /** A request was answered here after this time. */
-  noteAnsweredHere(client: ClientConnection, entry: CommandEntry, request: Request, durationMs: number): void;
   /** policy moved: this node; 0: proxy. */
   readonly localNodeId: number;
   /** Channels are the whole cluster's: a node's own port too needs links to all nodes, from the first call on. */
@@ -67,13 +57,11 @@ interface Unrouted {
   readonly isSilent: boolean;
 }
 
-/** Where a reply goes: to its place in the order of replies, to whoever asked for it, or (null) behind what is open. */
-type ReplyPlace = ReplySlot | ((reply: Uint8Array) => void) | null;
-
 export class Dispatcher implements TransactionHost {
   readonly entries: CommandEntries;
   readonly #rooms: DispatcherRooms;
   readonly #transactions: Transactions;
+  readonly #answers: SessionAnswers;
   readonly #scratch: ReplyWriter = new ReplyWriter(new ByteWriter(4096), 2);
   readonly #positions: number[] = [];
   #unrouted: Unrouted[] = [];
@@ -82,6 +70,13 @@ export class Dispatcher implements TransactionHost {
     this.entries = entries;
     this.#rooms = rooms;
     this.#transactions = new Transactions(rooms.core, this, rooms.localNodeId);
+    this.#answers = new SessionAnswers(rooms, {
+      localShardIds: () => this.localShardIds(),
+      unwatchAt: (client, slot) => this.#transactions.unwatchAt(client, slot),
+      noteReply: (record, bytes, start, end) => this.noteReply(record, bytes, start, end),
+      replyBytes: (write, version) => this.replyBytes(write, version),
+      withRequest: (bytes, use) => this.withRequest(bytes, use),
+    });
   }
 
   dispatch(client: ClientConnection, request: Request): void {
@@ -440,7 +435,7 @@ export class Dispatcher implements TransactionHost {
     const run = (): void =>
       this.withRequest(bytes, (request) => {
         const refused = this.#refusalInside(entry, request);
-        if (refused === null) this.#runHandler(client, entry, request, done);
+        if (refused === null) this.#answers.runHandler(client, entry, request, done);
         else done(this.replyBytes((reply) => reply.error(refused), 2));
       });
     if (entry.readsShardNumbers) this.#rooms.shardNumbers.refresh(client, this.localShardIds(), run);
@@ -469,9 +464,8 @@ export class Dispatcher implements TransactionHost {
   #answerHere(client: ClientConnection, entry: CommandEntry, request: Request): void {
     client.closeRun();
     const refused = entry.subscribes ? this.#beforeSubscribing(entry, request) : null;
-    if (refused !== null) return this.error(client, refused);
-    if (entry.waitsForEarlier && !client.replies.isEmpty) this.#answerWhenFirst(client, entry, request);
-    else this.#answerNow(client, entry, request, null);
+    if (refused === null) this.#answers.answer(client, entry, request);
+    else this.error(client, refused);
   }
 
   /** The error, or null: channels can be heard of. */
@@ -480,108 +474,6 @@ export class Dispatcher implements TransactionHost {
     const elsewhere = this.#shardChannelsElsewhere(entry, request);
     if (elsewhere === null) this.#rooms.reachAllNodes();
     return elsewhere;
-  }
-
-  /** Behind the replies of all earlier requests; later ones wait. */
-  #answerWhenFirst(client: ClientConnection, entry: CommandEntry, request: Request): void {
-    const bytes = copyOf(request.bytes, request.rawStart, request.rawEnd);
-    const slot = client.reserve();
-    client.barrier = true;
-    slot.onFirst = () => {
-      client.barrier = false;
-      this.withRequest(bytes, (again) => this.#answerNow(client, entry, again, slot));
-      if (!client.barrier) client.unblocked();
-    };
-  }
-
-  /** `place`: the reply's, when that was reserved. */
-  #answerNow(client: ClientConnection, entry: CommandEntry, request: Request, place: ReplySlot | null): void {
-    if (!entry.readsShardNumbers || this.#rooms.core.router.placement === null) {
-      this.#runHandler(client, entry, request, place);
-      return;
-    }
-    // The request must not change meanwhile: later requests of the client wait.
-    const bytes = copyOf(request.bytes, request.rawStart, request.rawEnd);
-    const slot = place ?? client.reserve();
-    client.barrier = true;
-    this.#rooms.shardNumbers.refresh(client, this.localShardIds(), () => {
-      if (client.isGone) return;
-      this.withRequest(bytes, (again) => this.#runHandler(client, entry, again, slot));
-      client.unblocked();
-    });
-  }
-
-  #runHandler(client: ClientConnection, entry: CommandEntry, request: Request, place: ReplyPlace): void {
-    const { services } = this.#rooms;
-    const reply = this.#scratch;
-    const session = client.session;
-    const { respVersion, ack } = session;
-    const { watchSlot } = session.transaction;
-    const startedMs = services.monotonicMs;
-    reply.writer.clear();
-    reply.version = respVersion;
-    let deferred = false;
-    const context: SessionContext = {
-      request,
-      reply,
-      session,
-      services,
-      defer: () => {
-        deferred = true;
-        const later = typeof place === "function" ? place : client.reserve();
-        // What the client asks next may depend on what this changes.
-        client.barrier = true;
-        return {
-          resume: (write) => {
-            if (client.isGone) return;
-            const bytes = this.replyBytes(write, session.respVersion);
-            if (typeof later === "function") {
-              later(bytes);
-              return;
-            }
-            client.replies.deliver(later, 1, bytes, 0, bytes.length);
-            client.unblocked();
-          },
-        };
-      },
-    };
-    entry.record.answer!(context);
-    const { isSilent } = client.replies;
-    // What answers SUBSCRIBE and its kin is no reply but a push, which CLIENT REPLY does not hold back.
-    if (entry.pushes) client.replies.isSilent = false;
-    if (entry.setsReplyMode) {
-      client.replies.isSilent = session.replyMode === ReplyMode.off;
-      if (place !== null && typeof place !== "function") place.isSilent = client.replies.isSilent;
-    }
-    if (!deferred) this.#handOut(client, entry, place);
-    if (entry.pushes) client.replies.isSilent = isSilent;
-    if (session.respVersion !== respVersion || session.ack !== ack) {
-      client.closeRun();
-      this.#rooms.sessionChanged(client);
-    }
-    if (watchSlot >= 0 && session.transaction.watchSlot < 0) this.#transactions.unwatchAt(client, watchSlot);
-    this.#rooms.monitors.follow(client);
-    this.#rooms.noteAnsweredHere(client, entry, request, services.monotonicMs - startedMs);
-  }
-
-  /** What the handler has written, to where it belongs. */
-  #handOut(client: ClientConnection, entry: CommandEntry, place: ReplyPlace): void {
-    const { writer } = this.#scratch;
-    const { subscriptions } = client.session;
-    if (typeof place === "function") {
-      subscriptions.takeFresh();
-      place(copyOf(writer.bytes, 0, writer.length));
-      return;
-    }
-    if (writer.length === 0) return;
-    this.noteReply(entry.record, writer.bytes, 0, writer.length);
-    if (subscriptions.hasFresh) {
-      this.#rooms.core.subscriptions.confirm(client, subscriptions, copyOf(writer.bytes, 0, writer.length));
-    } else if (place === null) {
-      client.answer(writer.bytes, 0, writer.length);
-    } else {
-      client.replies.deliver(place, 1, copyOf(writer.bytes, 0, writer.length), 0, writer.length);
-    }
   }
 
   /** Reply bytes of their own. */
