@@ -11,6 +11,12 @@ import { TranscriptCluster } from "./transcript-cluster.ts";
 
 const folder = join(import.meta.dirname, "../../packages/commands/test/testdata");
 const files = readdirSync(folder).toSorted();
+/** Commands that a gateway spreads over shards; most others are of one slot, and their fixtures are not. */
+const OVER_SHARDS = new Set(
+  ["dbsize", "del", "exists", "flushall", "flushdb", "touch", "unlink", "xread", "xreadgroup"].map(
+    (name) => `${name}.txt`,
+  ),
+);
 /** Another run over the same fixtures, with other faults. */
 const round = Number(process.env["HEADRACE_SEED"] ?? 1);
 const faults = new Map<string, number>();
@@ -18,7 +24,7 @@ const faults = new Map<string, number>();
 describe("fixtures on a cluster with faults", () => {
   test.each(files)("%s", (file) => {
     const seed = crc32(utf8Bytes(`${file} ${round}`));
-    const cluster = new TranscriptCluster(seed);
+    const cluster = new TranscriptCluster(seed, OVER_SHARDS.has(file) ? 3 : 1);
     for (const each of parseTranscript(readFileSync(join(folder, file), "latin1"))) {
       // Says of one process what a cluster says otherwise.
       if (each.marks.has("process")) continue;

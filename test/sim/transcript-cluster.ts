@@ -26,8 +26,11 @@ export class TranscriptCluster {
   readonly faults: Map<string, number> = new Map();
   readonly #judged: JudgedCluster;
 
-  constructor(seed: number) {
-    this.#judged = new JudgedCluster(seed, () => HARNESS_START_MS, { nodes: 3, gateways: 2, shards: 1 });
+  readonly #shards: number;
+
+  constructor(seed: number, shards: number) {
+    this.#shards = shards;
+    this.#judged = new JudgedCluster(seed, () => HARNESS_START_MS, { nodes: 3, gateways: 2, shards });
   }
 
   /** What is seen, in the form of the case's own expectation. */
@@ -95,7 +98,8 @@ export class TranscriptCluster {
     const { random } = this.#judged;
     if (!random.chance(FAULT_PERCENT, 100)) return;
     // Which of several blocked calls comes first is kept by one leader; a cut-off one keeps it to itself.
-    const kinds = someBlock ? ["handOver", "roughNetwork", "restartFollower"] : Object.keys(this.#table);
+    let kinds = Object.keys(this.#table);
+    if (someBlock) kinds = this.#shards === 1 ? ["handOver", "roughNetwork", "restartFollower"] : ["roughNetwork"];
     const kind = random.pick(kinds);
     this.faults.set(kind, (this.faults.get(kind) ?? 0) + 1);
     this.#table[kind]!();
@@ -131,9 +135,11 @@ export class TranscriptCluster {
 
   #leader(): Machine {
     this.#judged.runUntil(() => this.#judged.leaders().length > 0, "there is a leader");
-    return this.#judged.leaders()[0]!.machine;
+    const leaders = this.#judged.leaders();
+    return (this.#shards === 1 ? leaders[0]! : this.#judged.random.pick(leaders)).machine;
   }
 
+  /** Of one shard at least. */
   #follower(): Machine {
     const leader = this.#leader();
     return this.#judged.random.pick(this.#judged.cluster.machines.filter((machine) => machine !== leader));
@@ -147,7 +153,7 @@ export class TranscriptCluster {
     judged.cluster.startNode(machine);
   }
 
-  /** The others elect another leader; this one is joined again when it has stepped down. */
+  /** The others elect other leaders; this one is joined again when it has stepped down. */
   #cutOff(machine: Machine): void {
     const judged = this.#judged;
     const others = judged.cluster.machines.filter((each) => each !== machine);
@@ -155,8 +161,9 @@ export class TranscriptCluster {
       others.flatMap(({ name }) => [[name, machine.name] as const, [machine.name, name] as const]),
     );
     judged.runUntil(
-      () => judged.leaders().some(({ machine: leader }) => leader !== machine) && judged.leaders().length === 1,
-      "the others have elected a leader, and the one cut off has noticed",
+      () =>
+        judged.leaders().length === this.#shards && judged.leaders().every(({ machine: leader }) => leader !== machine),
+      "the others have elected leaders, and the one cut off has noticed",
     );
     join();
   }

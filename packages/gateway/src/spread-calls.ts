@@ -12,7 +12,7 @@ import { SpreadRead } from "./spread-read.ts";
 export class SpreadCalls implements SpreadHost {
   readonly core: LaneCore;
   readonly scheduler: Scheduler;
-  readonly #calls: Set<SpreadCall> = new Set();
+  readonly #calls: Map<ClientConnection, Set<SpreadCall>> = new Map();
 
   constructor(core: LaneCore, scheduler: Scheduler) {
     this.core = core;
@@ -25,26 +25,28 @@ export class SpreadCalls implements SpreadHost {
     const plan = new ReadPlan(bytes, isGroup, shardIds);
     if (plan.error !== null) return plan.error;
     const call = isGroup ? new SpreadGroupRead(this, client, plan) : new SpreadRead(this, client, plan);
-    this.#calls.add(call);
+    const ofClient = this.#calls.get(client);
+    if (ofClient === undefined) this.#calls.set(client, new Set([call]));
+    else ofClient.add(call);
     call.start();
     return null;
   }
 
   ended(call: SpreadCall): void {
-    this.#calls.delete(call);
+    const ofClient = this.#calls.get(call.client);
+    if (ofClient === undefined) return;
+    ofClient.delete(call);
+    if (ofClient.size === 0) this.#calls.delete(call.client);
   }
 
   /** CLIENT UNBLOCK. False: the client waits for none of these. */
   unblock(client: ClientConnection, withError: boolean): boolean {
-    for (const call of this.#calls) if (call.client === client && call.unblock(withError)) return true;
+    for (const call of this.#calls.get(client) ?? []) if (call.unblock(withError)) return true;
     return false;
   }
 
   clientGone(client: ClientConnection): void {
-    for (const call of Array.from(this.#calls)) {
-      if (call.client !== client) continue;
-      call.abandon();
-      this.#calls.delete(call);
-    }
+    for (const call of this.#calls.get(client) ?? []) call.abandon();
+    this.#calls.delete(client);
   }
 }
