@@ -1,5 +1,5 @@
 /** Payloads come back as they were written, and no bytes at all make a decoder throw. */
-import { ByteWriter, bytesOf } from "@headrace/bytes";
+import { ByteWriter, bytesOf, latin1 } from "@headrace/bytes";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import * as link from "@headrace/link";
@@ -95,6 +95,37 @@ describe("payloads", () => {
     expect(frameOf((out) => link.writeLaneClose(out, 5)).lane).toBe(5);
   });
 
+  test("about channels keep names and messages of any bytes", () => {
+    const name = fc.uint8Array({ maxLength: 40 }).map((bytes) => latin1(bytes, 0, bytes.length));
+    fc.assert(
+      fc.property(name, fc.uint8Array({ maxLength: 70_000 }), fc.constantFrom(0, 2), (channel, message, kind) => {
+        const frame = frameOf((out) => link.writeMessage(out, 7, 3, kind, channel, message));
+        const decoded = link.decodeMessage(frame)!;
+        expect(decoded).toMatchObject({ term: 3, kind, channel });
+        expect(frame.shard).toBe(7);
+        expect([...frame.bytes.subarray(decoded.start, decoded.end)]).toEqual([...message]);
+      }),
+      { numRuns: 50 },
+    );
+    const changes = Array.from({ length: 5000 }, (_, i) => ({ kind: i % 3, name: `channel ${i}`, subscribers: i }));
+    const out = new ByteWriter(1024);
+    link.writeSubscriptions(out, 9, changes);
+    const reader = new link.FrameReader(limits, false);
+    reader.feed(out.take());
+    const taken: link.SubscriptionChange[] = [];
+    const numbers: number[] = [];
+    while (reader.next() === link.FrameResult.frame) {
+      const decoded = link.decodeSubscriptions(reader)!;
+      taken.push(...decoded.changes);
+      numbers.push(decoded.number);
+    }
+    expect(taken).toEqual(changes);
+    // Only behind the last change there is something to answer.
+    expect(numbers.filter((number) => number > 0)).toEqual([9]);
+    expect(numbers.at(-1)).toBe(9);
+    expect(link.decodeSubscriptionsTaken(frameOf((answer) => link.writeSubscriptionsTaken(answer, 9)))).toBe(9);
+  });
+
   test("that are random bytes are decoded or refused, never thrown", () => {
     const decoders: ((frame: Frame) => unknown)[] = [
       link.decodeLaneOpen,
@@ -109,6 +140,9 @@ describe("payloads", () => {
       link.decodeWaitQuery,
       link.decodeWaitAnswer,
       link.decodeWaitCancel,
+      link.decodeSubscriptions,
+      link.decodeSubscriptionsTaken,
+      link.decodeMessage,
       (frame) => new link.RequestPayload().decode(frame),
       (frame) => new link.ReplyPayload().decode(frame),
     ];

@@ -10,6 +10,7 @@ import {
   writeLaneClose,
   writeLaneSet,
   writePing,
+  writeSubscriptions,
   writeWaitCancel,
   writeWaitQuery,
   NOTHING_USED,
@@ -521,6 +522,66 @@ test("a link that does not take its replies is full for the shards, which hear o
   bench.time.run(5);
   expect(sink.isFull(7)).toBe(false);
   expect(bench.shard.drained).toBe(1);
+});
+
+test("subscriptions are taken and answered, and forgotten with their link", () => {
+  const bench = new Bench();
+  const [one, other] = [bench.link(), bench.link()];
+  const { channels } = bench.front;
+  writeSubscriptions(one.writer, 1, [
+    { kind: 0, name: "news", subscribers: 2 },
+    { kind: 1, name: "n*", subscribers: 1 },
+  ]);
+  writeSubscriptions(other.writer, 4, [{ kind: 0, name: "news", subscribers: 5 }]);
+  one.send();
+  other.send();
+  bench.time.run(5);
+  expect(one.of(FrameType.SubscriptionsTaken)).toHaveLength(1);
+  const { receivers, sinks } = channels.reach(0, "news");
+  expect([receivers, sinks.length]).toEqual([8, 2]);
+  for (const sink of sinks) sink.message(7, 3, 0, "news", bytesOf("hello"));
+  bench.time.run(5);
+  expect([one, other].map((gateway) => gateway.of(FrameType.Message).length)).toEqual([1, 1]);
+  one.connection.destroy();
+  bench.time.run(5);
+  expect([channels.reach(0, "news").receivers, channels.count(1)]).toEqual([5, 0]);
+  other.connection.destroy();
+  bench.time.run(5);
+  expect(channels.isEmpty).toBe(true);
+});
+
+test("a link that does not take its messages gets no more of them, and goes on afterwards", () => {
+  const bench = new Bench();
+  const gateway = bench.link();
+  writeSubscriptions(gateway.writer, 1, [{ kind: 0, name: "news", subscribers: 1 }]);
+  gateway.send();
+  bench.time.run(5);
+  const [sink] = bench.front.channels.reach(0, "news").sinks;
+  const nodeEnd = gateway.connection.other!;
+  nodeEnd.stuck = true;
+  const large = bytesOf("x".repeat(limits.maxMessageBytes));
+  sink!.message(7, 1, 0, "news", large);
+  bench.time.run(5);
+  sink!.message(7, 1, 0, "news", bytesOf("dropped"));
+  bench.time.run(5);
+  expect(bench.front.droppedMessages).toBe(1);
+  nodeEnd.unstick();
+  bench.time.run(5);
+  sink!.message(7, 1, 0, "news", bytesOf("heard"));
+  bench.time.run(5);
+  expect(gateway.of(FrameType.Message)).toHaveLength(2);
+});
+
+test("a gateway with more names than it may have is hung up on", () => {
+  const bench = new Bench();
+  const gateway = bench.link();
+  const name = "x".repeat(1000);
+  const changes = Array.from({ length: 80 }, (_, i) => ({ kind: 0, name: `${name}${i}`, subscribers: 1 }));
+  writeSubscriptions(gateway.writer, 1, changes);
+  gateway.send();
+  bench.time.run(5);
+  expect(gateway.closed).not.toBe("");
+  expect(bench.front.channels.isEmpty).toBe(true);
 });
 
 test("a gateway that goes on without credit is not read from until its requests are answered", () => {

@@ -6,8 +6,10 @@ import {
   decodeCredit,
   decodeLeader,
   decodeLost,
+  decodeMessage,
   decodePing,
   decodeRefuse,
+  decodeSubscriptionsTaken,
   decodeWaitAnswer,
   endFrame,
   FrameReader,
@@ -121,6 +123,8 @@ export class TestGateway {
     if (type === FrameType.Leader) return decodeLeader(reader);
     if (type === FrameType.Pong) return decodePing(reader);
     if (type === FrameType.WaitAnswer) return decodeWaitAnswer(reader);
+    if (type === FrameType.SubscriptionsTaken) return decodeSubscriptionsTaken(reader);
+    if (type === FrameType.Message) return decodeMessage(reader);
     if (type === FrameType.Bye) return null;
     throw new Error(`frame ${type}`);
   }
