@@ -245,6 +245,22 @@ export const divergenceRules: readonly DivergenceRule[] = [
     },
   },
   {
+    name: "CLIENT REPLY in a transaction",
+    line: "- CLIENT REPLY inside MULTI is refused",
+    withhold: ({ command, ours }) => command === "client|reply" && ours.text === Errors.notInsideMulti,
+    // The transaction must not be executed there either.
+    repair: ({ command, ours }) =>
+      command === "client|reply" && ours.text === Errors.notInsideMulti ? [["XADD"]] : [],
+  },
+  {
+    name: "HELLO in a transaction",
+    line: "- In a transaction that changes the protocol by HELLO",
+    reconcile: ({ queued, ours, theirs }) => {
+      const changes = queued.some(([name, version]) => /^(hello|reset)$/i.test(name!) && version !== "");
+      return changes && versionless(ours) === versionless(theirs) && become(ours, theirs);
+    },
+  },
+  {
     name: "HELP lists only what exists",
     line: "HELP lists only what exists",
     reconcile: ({ command, ours, theirs }) => {
@@ -336,6 +352,13 @@ export const divergenceRules: readonly DivergenceRule[] = [
     },
   },
 ];
+
+/** A reply as it would be in either version of the protocol. */
+function versionless({ type, text, items }: ReplyTree): string {
+  if (text === null || type === "_") return "null";
+  if ("*%~".includes(type)) return `[${items.map(versionless).join()}]`;
+  return JSON.stringify("$=,".includes(type) ? text.replace(/^txt:/, "") : type + text);
+}
 
 /** The connections by which the run itself speaks with both sides. */
 export const CONTROL_NAME = "control";

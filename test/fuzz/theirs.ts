@@ -1,10 +1,10 @@
 /** The judge's side: a redis-server 7.0.15 whose wall clock stands still (still-clock.c), reached through a socket file. */
 import { execFileSync, spawn } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { connect } from "node:net";
 import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { copyOf } from "@headrace/bytes";
 import { ReplyReader } from "@headrace/resp";
 
@@ -24,7 +24,8 @@ export class StillRedis {
     const folder = mkdtempSync(join(tmpdir(), "headrace-fuzz-"));
     const shim = join(folder, "still-clock.so");
     execFileSync("cc", ["-O2", "-shared", "-fPIC", "-o", shim, join(import.meta.dirname, "still-clock.c")]);
-    const clockPath = join(folder, "clock");
+    // In memory where there is such a place: it is written at every step of time.
+    const clockPath = join(existsSync("/dev/shm") ? "/dev/shm" : folder, `${basename(folder)}-clock`);
     const clock = openSync(clockPath, "w+");
     writeClock(clock, nowMs);
     const socketPath = join(folder, "socket");
@@ -47,6 +48,7 @@ export class StillRedis {
         child.removeAllListeners("exit");
         child.on("exit", () => {
           closeSync(clock);
+          rmSync(clockPath, { force: true });
           rmSync(folder, { recursive: true, force: true });
           resolve();
         });
