@@ -305,6 +305,10 @@ export class Differential {
     this.#ours.advance(ms);
     this.#theirs.setClock(this.#ours.nowMs);
     await this.#theirsSettled();
+    // Keys whose time is over go when they are met, on both sides; until then DBSIZE and others count them as each likes.
+    const meet = encodeRequest(["EXISTS", ...CLOSING_KEYS]);
+    this.#ours.exchange(this.#ourControl, meet, 1);
+    await this.#control.ask(meet);
     await this.#woken();
   }
 

@@ -245,6 +245,22 @@ export const divergenceRules: readonly DivergenceRule[] = [
     },
   },
   {
+    name: "a time to live that runs over",
+    line: "- RESTORE with a time to live that runs over",
+    ends: ({ command, words, ours }) => command === "restore" && !isError(ours) && /^\d{19}$/.test(words[2] ?? ""),
+  },
+  {
+    name: "one database",
+    line: "- There is one database",
+    withhold: ({ ours, words }) =>
+      ours.text === Errors.databaseOutOfRange && words.some((word) => /^(1?\d)$/.test(word) && Number(word) < 16),
+    // In a transaction it can't be withheld.
+    ends: ({ command, ours }) =>
+      command === "exec" && ours.items.some(({ text }) => text === Errors.databaseOutOfRange),
+    reconcile: ({ ours, theirs }) =>
+      ours.text === Errors.databaseOutOfRange && !isError(theirs) && become(ours, theirs),
+  },
+  {
     name: "CLIENT REPLY in a transaction",
     line: "- CLIENT REPLY inside MULTI is refused",
     withhold: ({ command, ours }) => command === "client|reply" && ours.text === Errors.notInsideMulti,
@@ -329,7 +345,7 @@ export const divergenceRules: readonly DivergenceRule[] = [
     name: "RANDOMKEY",
     line: "RANDOMKEY",
     reconcile: ({ command, ours, theirs }) =>
-      command === "randomkey" && (ours.text ?? "") !== "" && (theirs.text ?? "") !== "" && become(ours, theirs),
+      command === "randomkey" && ours.text !== null && theirs.text !== null && become(ours, theirs),
   },
   {
     name: "order of keys",
