@@ -22,6 +22,8 @@ const EPOCH_MS = 1_700_000_000_000;
 const SEQUENCE_MS = 60_000;
 /** What is asked of every stream when a sequence is over: all of its state. */
 const CLOSING_KEYS = ["s{k}", "t{k}", "u{k}", "w{k}", "x{k}", "y{k}"];
+/** More than ever block at one time. */
+const CONNECTIONS_MAX = 64;
 const NO_REPLY = "(no reply yet)";
 
 /** Both sides of one connection. */
@@ -150,8 +152,10 @@ export class Differential {
       await this.#advance(first.advanceMs);
       return place + 1;
     }
-    const pair = await this.#pair(first.client);
-    if (pair.blocked !== null) return place + 1;
+    // Who waits asks nothing: another connection does.
+    let { client } = first;
+    let pair = await this.#pair(client);
+    while (pair.blocked !== null) pair = await this.#pair((client = (client + 1) % CONNECTIONS_MAX));
     const commands: (readonly string[])[] = [];
     let end = place;
     while (end < steps.length) {
@@ -167,8 +171,8 @@ export class Differential {
     }
     // In a transaction nothing blocks.
     if (commands.length === 1 && isBlocking(commands[0]!) && pair.queued === null)
-      await this.#mayBlock(pair, first.client, commands[0]!);
-    else await this.#exchange(pair, first.client, commands);
+      await this.#mayBlock(pair, client, commands[0]!);
+    else await this.#exchange(pair, client, commands);
     await this.#woken();
     return end;
   }

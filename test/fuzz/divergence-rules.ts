@@ -352,10 +352,8 @@ export const divergenceRules: readonly DivergenceRule[] = [
     line: "- SCAN orders keys by slot",
     reconcile: ({ command, words, ours, theirs }) => {
       if (command !== "scan" && command !== "keys") return false;
-      // What another cursor than the first finds depends on the judge's hash function; ours ends the scan.
-      if (command === "scan" && words[1] !== "0" && ours.items[1]?.items.length === 0 && !isError(theirs)) {
-        return become(ours, theirs);
-      }
+      // What another cursor than the first finds depends on the judge's hash function.
+      if (command === "scan" && words[1] !== "0" && !isError(ours) && !isError(theirs)) return become(ours, theirs);
       const lists = [ours, theirs].map((tree) => (command === "scan" ? tree.items[1] : tree));
       let found = false;
       for (const list of lists) {

@@ -31,16 +31,16 @@ export const keyEntries: readonly Entry[] = [
   { command: "del", weight: 3, make: seq(words("DEL"), many(anyKey, 1, 2)) },
   { command: "unlink", weight: 3, make: seq(words("UNLINK"), many(anyKey, 1, 2)) },
   { command: "exists", weight: 4, make: seq(words("EXISTS"), many(anyKey, 1, 3)) },
-  { command: "type", weight: 3, make: seq(words("TYPE"), anyKey) },
+  { command: "type", weight: 4.5, make: seq(words("TYPE"), anyKey) },
   { command: "dbsize", weight: 3, make: words("DBSIZE") },
   {
     command: "flushall",
-    weight: 6.5,
+    weight: 8,
     make: seq(words("FLUSHALL"), mostly([1, nothing], [2, option("SYNC")], [2, option("ASYNC")], [0.1, words("FOO")])),
   },
   {
     command: "flushdb",
-    weight: 6.5,
+    weight: 8,
     make: seq(words("FLUSHDB"), mostly([1, nothing], [2, option("SYNC")], [2, option("ASYNC")], [0.1, words("FOO")])),
   },
   { command: "keys", weight: 3, make: seq(words("KEYS"), pattern) },
@@ -95,7 +95,7 @@ export const keyEntries: readonly Entry[] = [
   { command: "renamenx", weight: 4, make: seq(words("RENAMENX"), otherKey, otherKey) },
   {
     command: "copy",
-    weight: 7,
+    weight: 11,
     make: seq(
       words("COPY"),
       anyKey,
@@ -104,7 +104,7 @@ export const keyEntries: readonly Entry[] = [
     ),
   },
   { command: "move", weight: 3, make: seq(words("MOVE"), anyKey, pick("0", "x", "99")) },
-  { command: "swapdb", weight: 3, make: seq(words("SWAPDB"), pick("0", "x", "99"), pick("0", "x", "99")) },
+  { command: "swapdb", weight: 4.5, make: seq(words("SWAPDB"), pick("0", "x", "99"), pick("0", "x", "99")) },
   { command: "object|encoding", weight: 3, make: seq(words("OBJECT", "ENCODING"), anyKey) },
   { command: "object|refcount", weight: 3, make: seq(words("OBJECT", "REFCOUNT"), anyKey) },
   { command: "object|freq", weight: 3, make: seq(words("OBJECT", "FREQ"), anyKey) },

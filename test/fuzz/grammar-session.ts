@@ -39,7 +39,7 @@ export const sessionEntries: readonly Entry[] = [
   { command: "reset", weight: 3, make: words("RESET") },
   { command: "readonly", weight: 3, make: words("READONLY") },
   { command: "readwrite", weight: 3, make: words("READWRITE") },
-  { command: "asking", weight: 3, make: words("ASKING") },
+  { command: "asking", weight: 5, make: words("ASKING") },
   { command: "time", weight: 3, make: words("TIME") },
   {
     command: "wait",
@@ -53,7 +53,7 @@ export const sessionEntries: readonly Entry[] = [
   { command: "client|getname", weight: 3, make: words("CLIENT", "GETNAME") },
   { command: "client|setname", weight: 3, make: seq(words("CLIENT", "SETNAME"), clientName) },
   { command: "client|id", weight: 3, make: words("CLIENT", "ID") },
-  { command: "client|info", weight: 3, make: words("CLIENT", "INFO") },
+  { command: "client|info", weight: 4, make: words("CLIENT", "INFO") },
   {
     command: "client|list",
     weight: 24,
@@ -70,7 +70,7 @@ export const sessionEntries: readonly Entry[] = [
   },
   {
     command: "client|no-evict",
-    weight: 6.5,
+    weight: 9,
     make: seq(words("CLIENT", "NO-EVICT"), mostly([6, option("ON")], [6, option("OFF")], [1, words("FOO")])),
   },
   {
@@ -96,13 +96,13 @@ export const sessionEntries: readonly Entry[] = [
   },
   {
     command: "client|caching",
-    weight: 6.5,
+    weight: 7.5,
     make: seq(words("CLIENT", "CACHING"), mostly([8, option("YES")], [8, option("NO")], [1, words("FOO")])),
   },
   { command: "client|getredir", weight: 3, make: words("CLIENT", "GETREDIR") },
   {
     command: "client|kill",
-    weight: 85,
+    weight: 115,
     make: seq(
       words("CLIENT", "KILL"),
       mostly(
@@ -129,7 +129,7 @@ export const sessionEntries: readonly Entry[] = [
   },
   {
     command: "client|pause",
-    weight: 8,
+    weight: 12,
     make: seq(
       words("CLIENT", "PAUSE"),
       mostly([9, words("0")], [1, pick("x", "-1")]),

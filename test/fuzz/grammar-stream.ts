@@ -120,7 +120,7 @@ export const streamEntries: readonly Entry[] = [
   },
   {
     command: "xread",
-    weight: 26,
+    weight: 45,
     make: onStreams((streams) =>
       seq(
         words("XREAD"),
@@ -133,7 +133,7 @@ export const streamEntries: readonly Entry[] = [
   },
   {
     command: "xreadgroup",
-    weight: 45,
+    weight: 58,
     make: onStreams((streams) =>
       seq(
         words("XREADGROUP"),

@@ -21,6 +21,7 @@ export const notAsked = {
     invalidSlotOrCount: "Redis has it only with cluster-enabled",
     invalidOrOutOfRangeSlot: "Redis has it only with cluster-enabled",
     unknownNode: "Redis has it only with cluster-enabled",
+    monitorInsideMulti: "of a command that is not compared",
     functionPolicy: "of a command that is not compared",
     functionNotFound: "there are no scripts here",
     noScript: "there are no scripts here",
