@@ -289,14 +289,14 @@ export class Differential {
       const [ours, theirs] = [pair.ours.replies.shift(), pair.theirs.replies.shift()];
       if (ours === undefined && theirs === undefined) continue;
       const words = pair.blocked;
-      if (ours === undefined) this.#endIfWoken(replyTree(theirs!));
+      if (theirs !== undefined) this.#endIfWoken(replyTree(theirs));
       pair.blocked = null;
       this.#typed.push(`(then, for ${shownRequest(words)})`);
       this.#compare(pair, words, ours, theirs);
     }
   }
 
-  /** The judge has woken a call that we let sleep: whether a rule says so. */
+  /** The judge has woken a call that sleeps on with us, perhaps to be served later: whether a rule says so. */
   #endIfWoken(theirs: ReplyTree): void {
     const rule = divergenceRules.find((each) => each.wakes?.(theirs) === true);
     if (rule === undefined) return;

@@ -245,6 +245,13 @@ export const divergenceRules: readonly DivergenceRule[] = [
     },
   },
   {
+    name: "CLIENT UNBLOCK overtakes",
+    line: "- CLIENT UNBLOCK does not wait",
+    reconcile: ({ command, ours, theirs }) =>
+      command === "client|unblock" && ours.text === "1" && theirs.text === "0" && become(ours, theirs),
+    ends: ({ command, ours }) => command === "client|unblock" && ours.text === "1",
+  },
+  {
     name: "a time to live that runs over",
     line: "- RESTORE with a time to live that runs over",
     ends: ({ command, words, ours }) => command === "restore" && !isError(ours) && /^\d{19}$/.test(words[2] ?? ""),
