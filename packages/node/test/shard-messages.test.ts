@@ -164,6 +164,25 @@ describe("events of keys", () => {
     expect(misses("DEL none")).toEqual([]);
   });
 
+  test("say that a key has expired once, whoever finds it", () => {
+    const cluster = new ShardCluster({ replicas: 3 });
+    const leader = cluster.elect();
+    const lane = leader.lane();
+    const listeners = cluster.replicas.map((replica) => new Listener(replica, ChannelKind.pattern, "__keyevent@0__:*"));
+    notifying(cluster, "Exg");
+    lane.send("XADD k 1-0 f v", "PEXPIRE k 20", "XADD other 1-0 f v", "PEXPIRE other 20");
+    expect(listeners[0]!.take()).toEqual(["__keyevent@0__:expire k", "__keyevent@0__:expire other"]);
+    cluster.pass(100);
+    expect(lane.send("XLEN k", "XLEN k").map((event) => event.split(" ")[1])).toEqual([":0", ":0"]);
+    cluster.pass(2000);
+    cluster.assertSame();
+    expect(listeners.map((listener) => listener.take().toSorted())).toEqual([
+      ["__keyevent@0__:expired k", "__keyevent@0__:expired other"],
+      [],
+      [],
+    ]);
+  });
+
   test("come from the leader alone, after commit; what is rolled back was never said", () => {
     const cluster = new ShardCluster({ replicas: 3 });
     notifying(cluster, "Kt");
