@@ -8,7 +8,7 @@
  *   wakes       the judge's reply to a call that sleeps on with us; the sequence is over
  *   ends        the states differ from here on, in a way that nothing repairs: the sequence is over
  */
-import { Errors } from "@headrace/commands";
+import { Errors, REDIS_VERSION } from "@headrace/commands";
 import { fieldOf, isError, partsOf, writtenReply } from "./reply-tree.ts";
 import type { ReplyTree } from "./reply-tree.ts";
 
@@ -96,6 +96,18 @@ const showsConsumers = new Set([
 ]);
 
 export const divergenceRules: readonly DivergenceRule[] = [
+  {
+    name: "the version that is announced",
+    line: "- HELLO and INFO announce 8.10.0",
+    reconcile: ({ command, ours, theirs }) => {
+      if (command !== "hello") return false;
+      const mine = fieldOf(ours, "version");
+      const his = fieldOf(theirs, "version");
+      if (mine?.text !== REDIS_VERSION || his === null || !his.text!.startsWith("7.")) return false;
+      mine.text = his.text;
+      return true;
+    },
+  },
   {
     name: "inactive and active-time",
     line: "- XINFO CONSUMERS has `inactive`",
