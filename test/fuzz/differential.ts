@@ -369,6 +369,7 @@ export class Differential {
     const left = { ours: writtenReply(mine), theirs: writtenReply(his) };
     if (left.ours !== left.theirs) throw new Differs({ typed: [...this.#typed], ...left });
     for (const { name } of used) this.#tally?.addRule(name);
+    if ([...used].some(({ endsWhenUsed }) => endsWhenUsed === true)) throw new Ended();
   }
 
   #differs(ours: Uint8Array | undefined, theirs: Uint8Array | undefined): Differs {

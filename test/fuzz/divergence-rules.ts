@@ -33,6 +33,8 @@ export interface DivergenceRule {
   readonly repair?: (asked: Asked) => readonly (readonly string[])[];
   readonly reconcile?: (answered: Answered) => boolean;
   readonly ends?: (asked: Asked) => boolean;
+  /** After `reconcile` has taken something out. */
+  readonly endsWhenUsed?: true;
   readonly wakes?: (theirs: ReplyTree) => boolean;
 }
 
@@ -261,7 +263,7 @@ export const divergenceRules: readonly DivergenceRule[] = [
     line: "- CLIENT UNBLOCK does not wait",
     reconcile: ({ command, ours, theirs }) =>
       command === "client|unblock" && ours.text === "1" && theirs.text === "0" && become(ours, theirs),
-    ends: ({ command, ours }) => command === "client|unblock" && ours.text === "1",
+    endsWhenUsed: true,
   },
   {
     name: "a time to live that runs over",

@@ -83,7 +83,7 @@ export const sessionEntries: readonly Entry[] = [
   },
   {
     command: "client|unblock",
-    weight: 26,
+    weight: 34,
     make: seq(
       words("CLIENT", "UNBLOCK"),
       mostly(

@@ -120,7 +120,7 @@ export const streamEntries: readonly Entry[] = [
   },
   {
     command: "xread",
-    weight: 45,
+    weight: 56,
     make: onStreams((streams) =>
       seq(
         words("XREAD"),
