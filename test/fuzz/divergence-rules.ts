@@ -154,10 +154,10 @@ export const divergenceRules: readonly DivergenceRule[] = [
     name: "a blocked XREADGROUP whose key or group is gone",
     line: "- A blocked XREADGROUP whose key or group goes away gets",
     reconcile: ({ command, ours, theirs }) => {
-      if (command !== "xreadgroup" || !isError(ours) || !isError(theirs)) return false;
-      if (!ours.text!.startsWith("NOGROUP ") || !theirs.text!.startsWith("UNBLOCKED ")) return false;
-      ours.text = theirs.text;
-      return true;
+      if (command !== "xreadgroup" || !isError(ours) || !ours.text!.startsWith("NOGROUP ")) return false;
+      // Time that jumps ends both the key and the call: which is seen first is nobody's promise.
+      const hasTimedOut = theirs.type === "_" || (theirs.type === "*" && theirs.text === null);
+      return (hasTimedOut || theirs.text?.startsWith("UNBLOCKED ") === true) && become(ours, theirs);
     },
   },
   {
