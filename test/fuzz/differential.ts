@@ -386,6 +386,8 @@ function nextQueue(
 ): readonly (readonly string[])[] | null {
   if (ours.text === "QUEUED" && queued !== null) return [...queued, words];
   if (command === "multi" && !isError(ours)) return [];
+  // A wrong number of arguments leaves the transaction open.
+  if (ours.text?.startsWith("ERR wrong number of arguments ") === true) return queued;
   if (command === "exec" || command === "discard" || command === "reset") return null;
   return queued;
 }

@@ -157,7 +157,8 @@ export const divergenceRules: readonly DivergenceRule[] = [
       if (command !== "xreadgroup" || !isError(ours) || !ours.text!.startsWith("NOGROUP ")) return false;
       // Time that jumps ends both the key and the call: which is seen first is nobody's promise.
       const hasTimedOut = theirs.type === "_" || (theirs.type === "*" && theirs.text === null);
-      return (hasTimedOut || theirs.text?.startsWith("UNBLOCKED ") === true) && become(ours, theirs);
+      const isOlderText = /^(UNBLOCKED |NOGROUP the consumer group this client was blocked on)/.test(theirs.text ?? "");
+      return (hasTimedOut || isOlderText) && become(ours, theirs);
     },
   },
   {
@@ -391,6 +392,14 @@ export const divergenceRules: readonly DivergenceRule[] = [
 /** A reply as it would be in either version of the protocol. */
 function versionless({ type, text, items }: ReplyTree): string {
   if (text === null || type === "_") return "null";
+  // XREAD has a map of streams in RESP3, and pairs in RESP2.
+  const arePairs =
+    type === "*" && items.length > 0 && items.every((item) => item.type === "*" && item.items.length === 2);
+  if (arePairs)
+    return `[${items
+      .flatMap((item) => item.items)
+      .map(versionless)
+      .join()}]`;
   if ("*%~".includes(type)) return `[${items.map(versionless).join()}]`;
   return JSON.stringify("$=,".includes(type) ? text.replace(/^txt:/, "") : type + text);
 }
