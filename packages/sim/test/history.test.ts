@@ -195,6 +195,25 @@ describe("histories that can be true", () => {
       },
     ],
     [
+      "what was given back at ack=1 is the consumer's again after a failover",
+      {
+        lines: [
+          add(1, 1, 2),
+          {
+            client: "a",
+            from: 3,
+            to: 4,
+            request: "XREADGROUP GROUP g a STREAMS s:{a} >",
+            reply: [["s:{a}", entries(1)]],
+          },
+          { client: "a", from: 5, to: 6, request: "XNACK s:{a} g FAIL IDS 1 1-0", reply: 1, ack: "1" },
+        ],
+        entries: { "s:{a}": entries(1) },
+        pending: { "s:{a}": [{ id: "1-0", consumer: "a", deliveries: 1 }] },
+        drained: {},
+      },
+    ],
+    [
       "a trim takes what was acknowledged",
       {
         lines: [

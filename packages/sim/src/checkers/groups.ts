@@ -122,7 +122,9 @@ export class GroupHistory {
         for (const id of idsAcknowledged(operation)) pushTo(this.#acknowledging, id, operation);
       } else if (args[0] === "XNACK") {
         const ids = namedIds(operation);
-        const all: Taking = { ...taking, consumer: NOBODY, isCertain: operation.reply === ids.length };
+        // Below ack=all it may be lost again after its answer: then the consumer still has them.
+        const isSure = operation.reply === ids.length && isCommittedLevel(operation);
+        const all: Taking = { ...taking, consumer: NOBODY, isCertain: isSure };
         for (const id of ids) pushTo(this.#takings, id, all);
         if (args[3] === "SILENT") for (const id of ids) this.#recounted.add(id);
       } else if (this.#mayHaveGivenMore(operation)) {
