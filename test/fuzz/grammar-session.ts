@@ -56,7 +56,7 @@ export const sessionEntries: readonly Entry[] = [
   { command: "client|info", weight: 4, make: words("CLIENT", "INFO") },
   {
     command: "client|list",
-    weight: 24,
+    weight: 34,
     make: seq(
       words("CLIENT", "LIST"),
       mostly(
