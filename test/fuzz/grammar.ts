@@ -173,6 +173,8 @@ function isUncomparable(all: readonly Word[]): boolean {
   // Without names it is the list of the commands that there are.
   if (all.length === 2 && lower === "command" && typeof sub === "string" && sub.toLowerCase() === "info") return true;
   const full = typeof sub === "string" ? `${lower}|${sub.toLowerCase()}` : lower;
+  // Both sides would do nothing more.
+  if (full === "client|pause" && Number(all[2]) > 0) return true;
   return reasonNotCompared(findCommandByName(full) === null ? lower : full) !== null;
 }
 
