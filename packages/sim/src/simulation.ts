@@ -298,7 +298,8 @@ class Run {
   #checkMessages(client: SimClient): void {
     const { subscribers, published } = this.#messages!;
     const listenings = subscribers.flatMap((subscriber) => subscriber.listenings);
-    for (const listening of listenings) checkOrder(listening);
+    const answered = new Set(published.map(({ message }) => message));
+    for (const listening of listenings) checkOrder(listening, answered);
     const placement = new Placement(this.#cluster.state!);
     const shardOf = (channel: string): number => placement.shardOf(slotOfKey(channel));
     this.#loop.countMany(
