@@ -125,6 +125,17 @@ describe("histories that can be true", () => {
       },
     ],
     [
+      "a stream that was trimmed by such an id is empty at the end",
+      {
+        lines: [
+          { client: "early", from: 1, to: 2, request: "XADD t:{a} * p p9", reply: "9-0", ack: "1" },
+          { from: 3, to: 4, request: "XADD t:{a} * p p1", reply: "1-0" },
+          { client: "early", from: 5, to: 6, request: "XTRIM t:{a} MINID = 9-0", reply: 1 },
+        ],
+        entries: { "t:{a}": [] },
+      },
+    ],
+    [
       "a deleted key begins again, with an id that it has had",
       {
         lines: [

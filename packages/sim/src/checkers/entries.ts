@@ -89,8 +89,10 @@ export class StreamEntries {
         return this.#removers.length > 0;
       case "t": {
         const first = this.#final[0];
-        const there = this.#final.some(([, fields]) => fields[1] === payload);
-        return !there && first !== undefined && compareIds(id, first[0]) < 0;
+        if (this.#final.some(([, fields]) => fields[1] === payload)) return false;
+        if (first !== undefined) return compareIds(id, first[0]) < 0;
+        // Nothing is left: MAXLEN always leaves something, MINID with the id of a lost write need not.
+        return this.#removers.some(({ below }) => below !== null && compareIds(id, below) < 0);
       }
     }
   }
