@@ -27,6 +27,15 @@ const ANSWERED_FIRST: ReadonlySet<string> = new Set(["hello", "reset", "client|a
 /** They tell numbers of the shards. */
 const SHARD_READERS: ReadonlySet<string> = new Set(["info", "memory|stats", "role"]);
 
+/** They tell where slots are: a process that has just begun to ask for the placement waits for it rather than show a cluster without slots. */
+const PLACEMENT_READERS: ReadonlySet<string> = new Set([
+  "cluster|info",
+  "cluster|myid",
+  "cluster|nodes",
+  "cluster|shards",
+  "cluster|slots",
+]);
+
 const SUBSCRIBERS: ReadonlySet<string> = new Set(["subscribe", "psubscribe", "ssubscribe"]);
 
 export class CommandEntry {
@@ -42,6 +51,8 @@ export class CommandEntry {
   readonly setsReplyMode: boolean;
   /** The shards' numbers are asked for before it is answered. */
   readonly readsShardNumbers: boolean;
+  /** It waits a while until the placement is known. */
+  readonly tellsPlacement: boolean;
   readonly isQueued: boolean;
   /** A RESP2 connection with subscriptions may call it. */
   readonly whileSubscribed: boolean;
@@ -60,6 +71,7 @@ export class CommandEntry {
     this.waitsForEarlier = ANSWERED_FIRST.has(record.name);
     this.setsReplyMode = record.name === "client|reply" || record.name === "reset";
     this.readsShardNumbers = SHARD_READERS.has(record.name);
+    this.tellsPlacement = PLACEMENT_READERS.has(record.name);
     this.isQueued = isQueuedInMulti(record);
     this.whileSubscribed = runsWhileSubscribed(record);
     this.subscribes = SUBSCRIBERS.has(record.name);

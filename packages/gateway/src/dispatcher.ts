@@ -133,8 +133,9 @@ export class Dispatcher implements TransactionHost {
       );
       return;
     }
-    if (entry.path === Path.session) this.#answerHere(client, entry, request);
-    else if (placement === null) this.#holdUnrouted(client, entry, request);
+    if (entry.path === Path.session && (placement !== null || !entry.tellsPlacement)) {
+      this.#answerHere(client, entry, request);
+    } else if (placement === null) this.#holdUnrouted(client, entry, request);
     else this.#route(client, entry, request);
   }
 
@@ -178,7 +179,9 @@ export class Dispatcher implements TransactionHost {
       client.barrier = false;
       const { isSilent } = client.replies;
       client.replies.isSilent = held.isSilent;
-      if (isKnown) {
+      if (entry.path === Path.session) {
+        this.withRequest(bytes, (request) => this.#answerHere(client, entry, request));
+      } else if (isKnown) {
         this.withRequest(bytes, (request) => this.#route(client, entry, request));
       } else {
         if (entry.path === Path.exec) client.session.transaction.close();

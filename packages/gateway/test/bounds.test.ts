@@ -112,6 +112,25 @@ test("a request that comes before the placement is known waits for it, in order;
   expect(impatient.take()).toBe("-CLUSTERDOWN The placement is not known yet; nothing happened|");
 });
 
+test("who asks where slots are before the placement is known waits for it, and is told that there are none after hold-ms", () => {
+  const cluster = new TestCluster({ publish: false });
+  const client = cluster.client();
+  client.sendRaw(respOf(["CLUSTER", "SLOTS"]) + respOf(["PING"]));
+  cluster.world.run(1000);
+  expect(client.take()).toBe("");
+  cluster.publish();
+  cluster.world.run(100);
+  expect(client.take()).toMatch(/^\*1\|\*3\|:0\|:16383\|.*\+PONG\|$/);
+
+  const never = new TestCluster({ publish: false });
+  const impatient = never.client();
+  impatient.send("CLUSTER", "SLOTS");
+  never.world.run(4900);
+  expect(impatient.take()).toBe("");
+  never.world.run(200);
+  expect(impatient.take()).toBe("*0|");
+});
+
 test("a short blocking call that was held for a leader keeps its time to be answered", () => {
   const cluster = new TestCluster({ leaders: false, limits: { replyTimeoutMs: 500 } });
   const key = cluster.keyOf(1);
