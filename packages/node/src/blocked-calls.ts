@@ -276,7 +276,8 @@ export class BlockedCalls {
       assert(record.timeOut !== null, "a command that blocks says what it answers when its time is over");
       const start = replies.begin(progress);
       record.timeOut(replies.reply);
-      const gate = gateIndex(record, this.#decodeAgain(ended), this.#state.keyspace, this.#state.index);
+      // Another call that ended in this turn may have let somebody be served: a batch is open then.
+      const gate = gateIndex(record, this.#decodeAgain(ended), this.#state.keyspace, this.#batch.stateIndex);
       replies.answered(progress, laneEpoch, number, start, 0, gate, replies.readNumber(), 0);
     }
     replies.close();

@@ -100,6 +100,7 @@ export class OpenBatch {
 
   /** Where the state stands with what is executed by now. */
   get stateIndex(): number {
+    if (this.index === 0) return this.#state.index;
     return this.context.effects.count > 0 ? this.index : this.index - 1;
   }
 

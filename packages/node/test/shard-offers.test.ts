@@ -210,6 +210,22 @@ test("a call that goes with its offer leaves what there is to the next", () => {
   }
 });
 
+test("a call that goes with its offer and one whose time is over may end in one turn", () => {
+  const { leader } = group();
+  const first = waiting(leader);
+  const [second, third] = [leader.lane(), leader.lane()];
+  second.send(READ.replace(" c ", " d "));
+  third.send(READ.replace(" c ", " e "));
+  leader.lane().send("XADD s 1-0 f v");
+  expect(first.offers.length).toBe(1);
+  leader.up.cancel(first, 1, CancelHow.timeOut);
+  leader.up.cancel(third, 1, CancelHow.timeOut);
+  first.target.cluster.settle();
+  // What the second was served on the first one's going is what the third one's nil waits for.
+  expect(streamsOf(second.take())).toEqual(["1 [[s [[1-0 [f v]]]]]"]);
+  expect(third.take()).toEqual(["1 nil"]);
+});
+
 test("a waiting part that claims is offered what is given back, and what has become old enough", () => {
   const { cluster, leader } = group();
   leader.lane().send("XADD s 1-0 f v", "XADD s 2-0 f v", "XREADGROUP GROUP g other STREAMS s >");
