@@ -32,7 +32,8 @@ export function checkGroupNames(operations: readonly Operation[]): number {
   for (const operation of asked) {
     const { args, reply } = operation;
     const names = namesIn(operation);
-    if (reply === "OK") refute(known.get(args[3]!), args[3]!, operation);
+    // Below ack=all OK is no promise: a leader that is none any more may have given it, for a write that is lost.
+    if (reply === "OK" && isCommittedLevel(operation)) refute(known.get(args[3]!), args[3]!, operation);
     if (names !== null) for (const [name, found] of known) if (!names.includes(name)) refute(found, name, operation);
   }
   return errors;
