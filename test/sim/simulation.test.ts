@@ -1,5 +1,6 @@
 /**
- * Whole clusters under faults, in one thread, from seeds. The fixed seeds in seeds.txt were worth remembering; fresh ones look further with every run.
+ * Whole clusters under faults, in one thread, from seeds. The seeds in seeds.txt were worth remembering; the others are the same for every tree, so that a
+ * change is judged by what it changes: `npm run sim` looks further, at fresh ones.
  * A failing seed is replayed with the command in the message, and belongs into seeds.txt when its bug is fixed.
  */
 import { readFileSync } from "node:fs";
@@ -9,7 +10,9 @@ import { describe, expect, test } from "vitest";
 import { simulate, Violation, type SimulationResult } from "@headrace/sim";
 
 const STEPS = 20_000;
-const FRESH_SEEDS = 30;
+const MORE_SEEDS = 30;
+const FIRST_SEED = 20_261_129;
+const SEED_STEP = 7919;
 
 const fixed = readFileSync(join(dirname(fileURLToPath(import.meta.url)), "seeds.txt"), "utf8")
   .split("\n")
@@ -19,7 +22,7 @@ const fixed = readFileSync(join(dirname(fileURLToPath(import.meta.url)), "seeds.
     return { seed: Number(seed), steps: Number(steps), why: why! };
   });
 
-const fresh = Array.from({ length: FRESH_SEEDS }, () => Math.floor(Math.random() * 0x7fffffff));
+const more = Array.from({ length: MORE_SEEDS }, (_, i) => FIRST_SEED + i * SEED_STEP);
 
 const results: SimulationResult[] = [];
 
@@ -41,7 +44,7 @@ describe("the simulated cluster", () => {
     expect(run(seed, steps).steps).toBeGreaterThan(steps);
   });
 
-  test.each(fresh)("keeps its promises with the fresh seed %i", (seed) => {
+  test.each(more)("keeps its promises with seed %i", (seed) => {
     expect(run(seed, STEPS).steps).toBeGreaterThan(STEPS);
   });
 
