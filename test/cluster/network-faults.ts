@@ -9,6 +9,7 @@ import {
   GROUP,
   GroupNames,
   History,
+  judgedStreams,
   preparations,
   SeededRandom,
   workStreams,
@@ -212,11 +213,11 @@ class Round {
     const entries = new Map<string, readonly Entry[]>();
     const pending = new Map<string, readonly PendingRow[]>();
     const drained = new Map<string, readonly string[]>();
-    const { grouped, trimmed, deleted, idempotent } = this.#streams;
+    const { grouped, idempotent } = this.#streams;
     for (const stream of idempotent) {
       entries.set(stream, (await this.#insist(client, ["XRANGE", stream, "-", "+"], Array.isArray)) as never);
     }
-    for (const stream of [...grouped, ...trimmed, ...deleted]) {
+    for (const stream of judgedStreams(this.#streams)) {
       await this.#insist(client, ["XADD", `${stream}end`, "*", "p", "end"], (reply) => typeof reply === "string");
       entries.set(stream, (await this.#insist(client, ["XRANGE", stream, "-", "+"], Array.isArray)) as never);
     }

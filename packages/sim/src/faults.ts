@@ -29,6 +29,8 @@ export class Faults {
   readonly enabled: readonly FaultRow[];
   /** Numbers of the faults that happened. */
   readonly happened: number[] = [];
+  /** When paths to these gateways were cut or joined. */
+  readonly gatewayCuts: { readonly atMs: number; readonly gateways: ReadonlySet<string> }[] = [];
   readonly #random: SeededRandom;
   readonly #seed: number;
   readonly #cluster: SimulatedCluster;
@@ -36,7 +38,7 @@ export class Faults {
   readonly #only: ReadonlySet<number> | null;
   readonly #meanGapMs: number;
   #active = true;
-  #openCuts = 0;
+  readonly #openCuts: Set<ReadonlySet<string>> = new Set();
   #number = 0;
 
   constructor(random: SeededRandom, cluster: SimulatedCluster, choice: FaultChoice) {
@@ -66,6 +68,7 @@ export class Faults {
     this.#active = false;
     const { network, machines, loop } = this.#cluster;
     network.heal();
+    for (const gateways of this.#openCuts) this.gatewayCuts.push({ atMs: loop.nowMs, gateways });
     Object.assign(network.faults, {
       lossPerMille: 0,
       duplicatePerMille: 0,
@@ -104,7 +107,7 @@ export class Faults {
     // Cuts upon cuts leave no majority anywhere.
     const random = new Seeded(this.#seed ^ Math.imul(number + 1, 0x9e3779b1));
     if (this.#choice.whenWhole === true && !this.#isWhole()) return;
-    if (row.isCut === true && this.#openCuts > 0 && !random.chance(1, 10)) return;
+    if (row.isCut === true && this.#openCuts.size > 0 && !random.chance(1, 10)) return;
     const machine = this.#target(random, row.mustLead === true);
     this.happened.push(number);
     loop.note(`fault ${number} ${row.kind} ${machine.name}`);
@@ -161,10 +164,14 @@ export class Faults {
   }
 
   #cut(paths: readonly (readonly [string, string])[]): () => void {
-    const join = this.#cluster.network.cut(paths);
-    this.#openCuts++;
+    const { loop, network } = this.#cluster;
+    const gateways = new Set(paths.flat().filter((name) => name.startsWith("gateway-")));
+    const join = network.cut(paths);
+    this.#openCuts.add(gateways);
+    this.gatewayCuts.push({ atMs: loop.nowMs, gateways });
     return () => {
-      this.#openCuts--;
+      this.#openCuts.delete(gateways);
+      this.gatewayCuts.push({ atMs: loop.nowMs, gateways });
       join();
     };
   }

@@ -3,7 +3,15 @@ export { EventLoop, Life } from "./event-loop.ts";
 export { SeededRandom } from "./seeded-random.ts";
 export { SimKvStore, SimMachineDisk, SimSegmentDisk } from "./sim-disk.ts";
 // The workload and the judge of what clients saw, for runs on real processes.
-export { ClientWork, GroupNames, GROUP, preparations, workStreams, type WorkStreams } from "./workload.ts";
+export {
+  ClientWork,
+  GroupNames,
+  GROUP,
+  judgedStreams,
+  preparations,
+  workStreams,
+  type WorkStreams,
+} from "./workload.ts";
 export { History } from "./checkers/history.ts";
 export type { Entry, FinalView, PendingRow } from "./checkers/reading.ts";
 export { ErrorReply, replyValue, type ReplyValue } from "./reply-value.ts";

@@ -13,7 +13,7 @@ import { Faults, type FaultChoice } from "./faults.ts";
 import { MessageWork } from "./message-work.ts";
 import { SimSubscriber } from "./sim-subscriber.ts";
 import { CHAIN, PAIR, TransactionWork } from "./transaction-work.ts";
-import { ClientWork, GroupNames, GROUP, preparations, workStreams } from "./workload.ts";
+import { ClientWork, GroupNames, GROUP, judgedStreams, preparations, workStreams } from "./workload.ts";
 import { ClockChecker } from "./checkers/clocks.ts";
 import { History } from "./checkers/history.ts";
 import type { Entry, FinalView, PendingRow } from "./checkers/reading.ts";
@@ -294,6 +294,13 @@ class Run {
     });
   }
 
+  /** A gateway answers SUBSCRIBE without a node that it has not heard for a moment, and that learns of it when the network lets it. */
+  #cutsAsDisturbances(): readonly Disturbance[] {
+    return this.faults.gatewayCuts.flatMap(({ atMs, gateways }) =>
+      [...gateways].map((gateway) => ({ atMs, gateway, shardId: 0 })),
+    );
+  }
+
   /** What was heard under faults; then, with everything healed, that each subscriber hears each message once, and is counted. */
   #checkMessages(client: SimClient): void {
     const { subscribers, published } = this.#messages!;
@@ -304,7 +311,7 @@ class Run {
     const shardOf = (channel: string): number => placement.shardOf(slotOfKey(channel));
     this.#loop.countMany(
       "messages that had to arrive",
-      checkArrivals(published, listenings, this.#disturbances, shardOf),
+      checkArrivals(published, listenings, [...this.#disturbances, ...this.#cutsAsDisturbances()], shardOf),
     );
     const keys = keysOfEvents(listenings);
     this.#loop.countMany("events of keys heard", keys.size);
@@ -366,7 +373,7 @@ class Run {
     for (const stream of STREAMS.idempotent) {
       entries.set(stream, this.#insist(client, ["XRANGE", stream, "-", "+"], Array.isArray) as never);
     }
-    for (const stream of [...STREAMS.grouped, ...STREAMS.trimmed, ...STREAMS.deleted, ...STREAMS.expiring]) {
+    for (const stream of judgedStreams(STREAMS)) {
       this.#insist(client, ["XADD", `${stream}end`, "*", "p", `end ${stream}`], (reply) => typeof reply === "string");
       entries.set(stream, this.#insist(client, ["XRANGE", stream, "-", "+"], Array.isArray) as never);
     }

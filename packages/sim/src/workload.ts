@@ -38,6 +38,11 @@ export function workStreams(round: string = ""): WorkStreams {
   };
 }
 
+/** Those that the reader at the end has to look at with nothing in between: what is not in its view counts as lost. */
+export function judgedStreams({ grouped, trimmed, deleted, expiring }: WorkStreams): readonly string[] {
+  return [...grouped, ...trimmed, ...deleted, ...expiring];
+}
+
 /** What has to be there before clients begin: each answers OK, or BUSYGROUP when it was done before. */
 export function preparations(streams: WorkStreams): readonly (readonly string[])[] {
   const groups = streams.grouped.flatMap((stream) =>

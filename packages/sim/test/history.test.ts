@@ -273,6 +273,7 @@ const isPending = { "s:{a}": [{ id: "1-0", consumer: "a", deliveries: 1 }] };
 
 describe("histories with a lie in them", () => {
   test.each<[string, RegExp, Story]>([
+    ["the last reader left a stream out", /did not look at s:\{a\}/, { lines: [add(1, 1, 2)], entries: {} }],
     ["an acknowledged write is not there", /^lost/, { lines: [add(1, 1, 2)], entries: { "s:{a}": [] } }],
     [
       "a refused write is there",

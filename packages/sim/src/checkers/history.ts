@@ -50,6 +50,14 @@ export class History {
   check(final: FinalView, placements: ReadonlyMap<string, Placement> = new Map(), isQuiet: boolean = false): void {
     this.#checkIdentity(final);
     const byStream = this.#byStream();
+    for (const [stream, operations] of byStream) {
+      if (
+        final.entries.has(stream) ||
+        !operations.some(({ args, reply }) => args[0] === "XADD" && typeof reply === "string")
+      )
+        continue;
+      throw new Error(`the reader at the end did not look at ${stream}`);
+    }
     const streams = new Map<string, StreamEntries>();
     for (const [stream, operations] of byStream) streams.set(stream, new StreamEntries(stream, operations, final));
     const there = payloadsOf(final);
