@@ -357,6 +357,48 @@ export interface Capture {
   readonly cleared: boolean;
 }
 
+/** Names one block of one key, as its rows do. */
+export interface BlockName {
+  readonly slot: number;
+  /** Of the key. */
+  readonly age: number;
+  readonly number: number;
+}
+
+/**
+ * A command met blocks that are not in memory before it had changed anything: whoever runs it lets the others go on, takes the blocks in and
+ * runs it again from the start.
+ */
+export class ColdMiss extends Error {
+  override name: string = "ColdMiss";
+  /** What it can't do without. */
+  readonly wanted: readonly BlockName[];
+  /** What a reader that goes on this way will want next. */
+  readonly ahead: readonly BlockName[];
+
+  constructor(wanted: readonly BlockName[], ahead: readonly BlockName[]) {
+    super("cold blocks");
+    this.wanted = wanted;
+    this.ahead = ahead;
+  }
+}
+
+/** How a state gets at the blocks that it has given up. */
+export interface ColdReads {
+  /** Whether what runs now can be run again from the start: then a read of cold blocks throws ColdMiss. */
+  readonly mayMiss: boolean;
+  /** The row as it is in the store now, while everything else waits: for those who cannot miss. Null: there is none. Throws DamagedRowError. */
+  rowNow(slot: number, subkey: Uint8Array): Uint8Array | null;
+}
+
+/** What a state takes in memory, in bytes, about; kept as it changes. */
+export interface StateMemory {
+  /** Entries and columns of blocks, which go and come. */
+  readonly blockBytes: number;
+  /** What stays as long as it is there: names, headers, block indexes, tombstones, groups, pending lists, idempotent ids, sessions. */
+  readonly fixedBytes: number;
+}
+
 /** The deterministic state of one shard. */
 export interface ShardStateApi {
   /** Everything that is stored, expired keys too. */
@@ -407,6 +449,19 @@ export interface ShardStateApi {
    * touched, so that loading all of it again is the only way.
    */
   beginRollback(captures: readonly Capture[], header: ShardHeader, index: number): ShardRollbackApi | null;
+
+  readonly memory: StateMemory;
+  /** Null: nothing is ever given up. No part of the state: loading, rollback and a new state begin with null. */
+  coldReads: ColdReads | null;
+  /**
+   * Gives up blocks, the ones used longest ago first, until `bytes` are free or nothing is left that may go: only what is in the store, in captures
+   * up to `durableIndex`. Answers how many bytes became free. With no batch open.
+   */
+  evict(bytes: number, durableIndex: number): number;
+  /** Where the block's entries are in the store; null: they are in memory, or it is no more. */
+  rowsOfBlock(block: BlockName): RowRange | null;
+  /** The rows of that range, read since. False: nobody needs them any more. Throws DamagedRowError. */
+  takeBlock(block: BlockName, rows: readonly StateRow[]): boolean;
 
   /** Hex digest of everything that a client or a later effect could see; equal on every replica at an equal index. Walks all: tests, sim. */
   stateHash(): string;

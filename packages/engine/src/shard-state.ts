@@ -3,7 +3,8 @@
  * make equal states; nothing here knows Raft, disks or clients.
  */
 import { assert, latin1 } from "@headrace/bytes";
-import type { Capture, Effects, ShardHeader, ShardRollbackApi, ShardStateApi } from "./api.ts";
+import type { BlockName, Capture, ColdReads, Effects, RowRange, ShardHeader, ShardRollbackApi } from "./api.ts";
+import type { ShardStateApi, StateMemory, StateRow } from "./api.ts";
 import { BatchEffects } from "./batch-effects.ts";
 import { EffectApplier } from "./effect-applier.ts";
 import type { KeyEvents } from "./key-events.ts";
@@ -20,6 +21,7 @@ export class ShardState implements ShardStateApi {
   readonly keyspace: KeyspaceState;
   readonly live: LiveKeyspace;
   readonly origins: Origins;
+  coldReads: ColdReads | null;
   #index: number;
   #logTimeMs: number;
   readonly #applier: EffectApplier;
@@ -30,6 +32,7 @@ export class ShardState implements ShardStateApi {
   constructor() {
     this.keyspace = new KeyspaceState();
     this.origins = new Origins();
+    this.coldReads = null;
     this.#index = 0;
     this.#logTimeMs = 0;
     this.#applier = new EffectApplier(this.keyspace, this.origins);
@@ -150,6 +153,22 @@ export class ShardState implements ShardStateApi {
   moveBackTo(index: number, logTimeMs: number): void {
     this.#index = index;
     this.#logTimeMs = logTimeMs;
+  }
+
+  get memory(): StateMemory {
+    return { blockBytes: 0, fixedBytes: 0 };
+  }
+
+  evict(_bytes: number, _durableIndex: number): number {
+    return 0;
+  }
+
+  rowsOfBlock(_block: BlockName): RowRange | null {
+    return null;
+  }
+
+  takeBlock(_block: BlockName, _rows: readonly StateRow[]): boolean {
+    return false;
   }
 
   stateHash(): string {

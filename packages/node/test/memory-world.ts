@@ -261,6 +261,11 @@ export class MemoryKvStore implements KvStore {
     this.#later(done, found?.value.slice() ?? null);
   }
 
+  getNow(key: Uint8Array): Result<Uint8Array | null> {
+    const found = this.#rows(null).find((row) => compareBytes(row.key, key) === 0);
+    return { ok: true, value: found?.value.slice() ?? null };
+  }
+
   scan(
     from: Uint8Array,
     to: Uint8Array,

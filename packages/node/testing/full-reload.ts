@@ -42,6 +42,7 @@ function readingNow(rows: readonly KvRow[]): KvStore {
       const found = rows.find((row) => compareBytes(row.key, key) === 0);
       done({ ok: true, value: found === undefined ? null : found.value });
     },
+    getNow: (key) => ({ ok: true, value: rows.find((row) => compareBytes(row.key, key) === 0)?.value ?? null }),
     scan: (from, to, _limitRows, _limitBytes, _snapshot, done) => {
       const found = rows.filter((row) => compareBytes(row.key, from) >= 0 && compareBytes(row.key, to) < 0);
       done({ ok: true, value: found });

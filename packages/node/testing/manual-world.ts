@@ -12,6 +12,7 @@ import type {
   KvRow,
   KvSnapshot,
   KvStore,
+  Result,
   Logger,
   Random,
   Scheduler,
@@ -295,6 +296,11 @@ export class MemoryKv implements KvStore {
     const row = rows[find(rows, key)];
     const value = row !== undefined && compareBytes(row.key, key) === 0 ? row.value : null;
     this.#later(() => done({ ok: true, value }));
+  }
+
+  getNow(key: Uint8Array): Result<Uint8Array | null> {
+    const row = this.#rows[find(this.#rows, key)];
+    return { ok: true, value: row !== undefined && compareBytes(row.key, key) === 0 ? row.value : null };
   }
 
   scan(

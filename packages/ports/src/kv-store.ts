@@ -1,4 +1,4 @@
-import type { Done } from "./result.ts";
+import type { Done, Result } from "./result.ts";
 
 /** One change of an atomic batch. `value: null` deletes. Buffers must not change until the batch has completed. */
 export interface KvChange {
@@ -26,6 +26,8 @@ export interface KvStore {
   write(changes: readonly KvChange[], done: Done<void>): void;
   /** The value, or null when there is none. */
   get(key: Uint8Array, snapshot: KvSnapshot | null, done: Done<Uint8Array | null>): void;
+  /** The same, now, while the whole process waits: for what is rare and cannot be run again. */
+  getNow(key: Uint8Array): Result<Uint8Array | null>;
   /**
    * Rows with `from` ≤ key < `to`, ascending, at most `limitRows` and about `limitBytes`. An empty result means there are no more; so do fewer
    * rows than `limitRows` with keys and values below half of `limitBytes`.

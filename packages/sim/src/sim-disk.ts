@@ -388,6 +388,16 @@ export class SimKvStore implements KvStore {
     );
   }
 
+  getNow(key: Uint8Array): Result<Uint8Array | null> {
+    return {
+      ok: true,
+      value:
+        this.#rows(null)
+          .get(latin1(key, 0, key.length))
+          ?.slice() ?? null,
+    };
+  }
+
   scan(
     from: Uint8Array,
     to: Uint8Array,

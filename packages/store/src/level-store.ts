@@ -7,9 +7,9 @@
  *   read  ──► LevelDB ──► pointers ──► value files ──► checksums ──► done             beside it, under a hold
  */
 import { join } from "node:path";
-import type { Done, KvChange, KvRow, KvSnapshot, KvStore } from "@headrace/ports";
+import type { Done, KvChange, KvRow, KvSnapshot, KvStore, Result } from "@headrace/ports";
 import { checkFormat, type Database, newDatabase, readCounts, type Snapshot, VIEW } from "./database.ts";
-import { settle } from "./failure.ts";
+import { failureOf, settle } from "./failure.ts";
 import type { Hold } from "./file-holds.ts";
 import { OperationQueue } from "./operation-queue.ts";
 import { openAgainWhenSpoilt, type SpoilableStore } from "./reopening-store.ts";
@@ -122,6 +122,19 @@ class LevelStore implements SpoilableStore {
   get(key: Uint8Array, snapshot: KvSnapshot | null, done: Done<Uint8Array | null>): void {
     if (this.#refuses(done)) return;
     this.#read(snapshot, (view) => this.#readValue(rowKey(key), view), done);
+  }
+
+  getNow(key: Uint8Array): Result<Uint8Array | null> {
+    if (this.#isClosed) return { ok: false, reason: "closed", message: "the store is closed" };
+    try {
+      const row = this.#database.getSync(rowKey(key));
+      if (row === undefined) return { ok: true, value: null };
+      const found = decodeRow(row);
+      // Nobody can free the place before this returns: that takes an event.
+      return { ok: true, value: found instanceof Uint8Array ? found : this.#files.readNow(found) };
+    } catch (error) {
+      return failureOf(error);
+    }
   }
 
   scan(

@@ -27,6 +27,8 @@ const LOST_SNAPSHOT: Failure = {
   message: "the snapshot was lost when the store was opened again",
 };
 
+const CLOSED_FOR_NOW: Failure = { ok: false, reason: "closed", message: "the store is being opened again" };
+
 /** Opens the store; `open` is called again whenever it has to be opened again. */
 export function openAgainWhenSpoilt(open: (done: Done<SpoilableStore>) => void, done: Done<KvStore>): void {
   open((opened) => done(opened.ok ? { ok: true, value: new ReopeningStore(open, opened.value) } : opened));
@@ -68,6 +70,11 @@ class ReopeningStore implements KvStore {
   get(key: Uint8Array, snapshot: KvSnapshot | null, done: Done<Uint8Array | null>): void {
     if (this.#refuses(done)) return;
     this.#read(snapshot, done, (store, inner) => store.get(key, inner, done));
+  }
+
+  /** While it is opened again there is nothing to read from, and nobody who could wait. */
+  getNow(key: Uint8Array): Result<Uint8Array | null> {
+    return this.#store === null ? (this.#failure ?? CLOSED_FOR_NOW) : this.#store.getNow(key);
   }
 
   scan(
@@ -186,6 +193,10 @@ class NoStore implements KvStore {
 
   get(_key: Uint8Array, _snapshot: KvSnapshot | null, done: Done<Uint8Array | null>): void {
     later(done, this.#failure);
+  }
+
+  getNow(_key: Uint8Array): Result<Uint8Array | null> {
+    return this.#failure;
   }
 
   scan(

@@ -6,7 +6,7 @@
  *   │ small │ small │ (rest of the page) │ large ………………………… │ small │ …
  */
 import { Buffer } from "node:buffer";
-import { close, constants, fdatasync, ftruncate, open, readv, writev } from "node:fs";
+import { close, closeSync, constants, fdatasync, ftruncate, open, openSync, readSync, readv, writev } from "node:fs";
 import { unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -158,6 +158,20 @@ export class ValueFile {
       return values;
     } finally {
       this.#readers--;
+    }
+  }
+
+  /** One value in memory of its own, while everything else waits. Throws DamagedValue. */
+  readNow(pointer: ValuePointer): Uint8Array {
+    const fd = openSync(this.path, constants.O_RDONLY);
+    try {
+      const value = Buffer.allocUnsafeSlow(pointer.length);
+      const bytesRead = readSync(fd, value, 0, pointer.length, pointer.offset);
+      if (bytesRead === pointer.length && crc32(value) === pointer.crc) return value;
+      const what = bytesRead === pointer.length ? "does not match its checksum" : "is cut off";
+      throw new DamagedValue(`the value of ${pointer.length} bytes at ${this.path}:${pointer.offset} ${what}`);
+    } finally {
+      closeSync(fd);
     }
   }
 

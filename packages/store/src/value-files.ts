@@ -161,6 +161,14 @@ export class ValueFiles {
     return values;
   }
 
+  /** One value, while everything else waits. Throws DamagedValue. */
+  readNow(pointer: ValuePointer): Uint8Array {
+    const file = this.#files.get(pointer.file);
+    if (file === undefined)
+      throw new DamagedValue(`value file ${pointer.file} is not known, wanted at ${pointer.offset}`);
+    return file.readNow(pointer);
+  }
+
   /** From now until it is released nothing is written over that a pointer names now. */
   hold(): Hold {
     return this.#holds.hold();

@@ -49,6 +49,11 @@ class FakeStore implements SpoilableStore {
     setImmediate(done, { ok: true, value: found === undefined ? null : Buffer.from(found) });
   }
 
+  getNow(key: Uint8Array): Result<Uint8Array | null> {
+    const found = this.#disk.rows.get(String(key));
+    return { ok: true, value: found === undefined ? null : Buffer.from(found) };
+  }
+
   scan(...args: Parameters<KvStore["scan"]>): void {
     setImmediate(args[5], { ok: true, value: [] });
   }

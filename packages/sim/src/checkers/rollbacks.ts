@@ -50,6 +50,7 @@ function readingNow(disk: SimMachineDisk): KvStore {
     get: (key, _snapshot, done) => {
       done({ ok: true, value: disk.rows.get(latin1(key, 0, key.length)) ?? null });
     },
+    getNow: (key) => ({ ok: true, value: disk.rows.get(latin1(key, 0, key.length)) ?? null }),
     scan: (from, to, _limitRows, _limitBytes, _snapshot, done) => {
       const low = latin1(from, 0, from.length);
       const high = latin1(to, 0, to.length);

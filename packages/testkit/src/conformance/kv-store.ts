@@ -52,6 +52,15 @@ export function kvStoreConformance(name: string, make: () => Promise<KvStoreCase
         expect(await get([7])).toBe(null);
       }));
 
+    test("answers at once when asked to, small values and large ones", () =>
+      withStore(async ({ store, settle }) => {
+        const large = Array.from({ length: 40_000 }, (_, i) => i % 251);
+        valueOf(await settle<void>((done) => store.write([put([1], [9]), put([2], large)], done)));
+        valueOf(await settle<void>((done) => store.write([{ key: new Uint8Array([1]), value: null }], done)));
+        expect(valueOf(store.getNow(new Uint8Array([1])))).toBe(null);
+        expect([...valueOf(store.getNow(new Uint8Array([2])))!]).toEqual(large);
+      }));
+
     test("takes the last of several changes to one key in a batch, and an empty batch", () =>
       withStore(async ({ store, settle }) => {
         const changes = [put([5], [1]), put([5], [2]), { key: new Uint8Array([6]), value: null }];
