@@ -126,7 +126,7 @@ export const keyEntries: readonly Entry[] = [
     make: seq(
       words("RESTORE"),
       otherKey,
-      mostly([6, words("0")], [2, pick("400", "100000")], [0.4, pick("-1", "x")]),
+      mostly([6, words("0")], [2, pick("400", "100000")], [0.4, pick("-1", "x", "9223372036854775807")]),
       // A stream of Redis 7.0: 1-1 a 1, 2-1 b 2; group g at 1-1 with consumer c, 1-1 pending.
       mostly([8, words(late("payload", 0))], [1, pick("", "garbage")]),
       options(

@@ -140,7 +140,7 @@ export const streamEntries: readonly Entry[] = [
         mostly([60, seq(words("GROUP"), group, consumer)], [1, words("COUNT", "1", "COUNT", "1")]),
         options(option("COUNT", count), block, option("NOACK")),
         words("STREAMS"),
-        readList(streams, mostly([8, words(">")], [2, streams.oldId], [1, words("0")], [0.3, words("$")])),
+        readList(streams, mostly([8, words(">")], [2, streams.oldId], [1, words("0")], [0.3, pick("$", "+")])),
       ),
     ),
   },

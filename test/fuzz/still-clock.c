@@ -1,6 +1,10 @@
 // A wall clock that stands still until it is told to go on, for a redis-server started with this in LD_PRELOAD. The file that STILL_CLOCK names holds
 // microseconds since 1970 as one 64-bit number; whoever writes there moves the clock. Monotonic time goes on, so that the server's own timers run.
 #define _GNU_SOURCE
+#ifdef __linux__
+#include <signal.h>
+#include <sys/prctl.h>
+#endif
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -48,4 +52,11 @@ time_t time(time_t *out) {
   time_t seconds = now_us() / 1000000;
   if (out != NULL) *out = seconds;
   return seconds;
+}
+
+// A search that is killed takes its judge along.
+__attribute__((constructor)) static void end_with_parent(void) {
+#ifdef __linux__
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+#endif
 }
