@@ -13,10 +13,10 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { SLOT_COUNT, slotOfKey } from "@headrace/bytes";
 import { groupLeaders, isReady, LocalCluster, processGone, signal, type RunningNode } from "@headrace/testkit";
 import { failoverReport, type FailoverResult, type Fault, type FaultKind, type Soak } from "./failover-report.ts";
 import { readBack } from "./read-back.ts";
+import { streamOnShard } from "./shard-streams.ts";
 import { StreamWriter, type WriteLoadOptions } from "./write-load.ts";
 
 const SHARDS = 8;
@@ -64,7 +64,7 @@ const cluster = await LocalCluster.start({
   flags: ["--shards", String(SHARDS), ...values.flags.split(" ").filter((flag) => flag !== "")],
   ...(values["first-port"] === undefined ? {} : { firstPort: Number(values["first-port"]) }),
 });
-const streams = Array.from({ length: SHARDS }, (_, shard) => streamOnShard(shard));
+const streams = Array.from({ length: SHARDS }, (_, shard) => streamOnShard(shard, SHARDS));
 let good: boolean;
 try {
   await balanced();
@@ -92,16 +92,6 @@ function save(name: string, whole: FailoverResult, text: string): void {
   const folder = join(fileURLToPath(new URL("../results", import.meta.url)));
   writeFileSync(join(folder, `${name}.json`), `${JSON.stringify(whole, null, 2)}\n`);
   writeFileSync(join(folder, `${name}.txt`), text);
-}
-
-/** A key whose slot belongs to the shard: the slots are dealt in equal ranges at founding. */
-function streamOnShard(shard: number): string {
-  const from = Math.floor((shard * SLOT_COUNT) / SHARDS);
-  const to = Math.floor(((shard + 1) * SLOT_COUNT) / SHARDS);
-  for (let tag = 0; ; tag++) {
-    const slot = slotOfKey(`{${tag}}`);
-    if (slot >= from && slot < to) return `load:{${tag}}`;
-  }
 }
 
 function startLoad(options: Omit<WriteLoadOptions, "port">): StreamWriter[] {

@@ -2,6 +2,7 @@
  * Writers that never stop: one connection a stream, a bounded number of XADDs in flight, each with a serial number. Keeps what was acknowledged, every
  * error by its code, and how long no write succeeded. Nothing is repeated: what is uncertain stays so, and the next write is another one.
  */
+import { randomBytes } from "node:crypto";
 import { connect, type Socket } from "node:net";
 import { ReplyReader } from "@headrace/resp";
 
@@ -11,11 +12,15 @@ export interface WriteLoadOptions {
   /** Writes a second of one stream at most; 0: as fast as replies come. */
   readonly perSecond: number;
   readonly valueBytes: number;
+  /** Values that cannot be compressed; else all are the same. */
+  readonly random?: boolean;
   /** Further words of XADD before the id: trimming. */
   readonly trim: readonly string[];
 }
 
 const TICK_MS = 2;
+/** More than fit into a window of any compressor of blocks. */
+const RANDOM_VALUES = 4096;
 const PLUS_OR_DOLLAR = [36, 43];
 const MINUS = 45;
 
@@ -41,18 +46,31 @@ export class StreamWriter {
   #timer: NodeJS.Timeout | null = null;
   #stopped = false;
   readonly #prefix: Buffer;
-  readonly #suffix: Buffer;
+  readonly #suffixes: readonly Buffer[];
 
   constructor(key: string, options: WriteLoadOptions) {
     this.key = key;
     this.options = options;
     const words = ["XADD", key, ...options.trim, "*", "n"];
     this.#prefix = Buffer.from(`*${words.length + 3}\r\n${words.map(bulk).join("")}`);
-    this.#suffix = Buffer.from(bulk("v") + bulk("x".repeat(options.valueBytes)));
+    const head = `${bulk("v")}$${options.valueBytes}\r\n`;
+    this.#suffixes =
+      options.random === true
+        ? Array.from({ length: RANDOM_VALUES }, () =>
+            Buffer.concat([Buffer.from(head), randomBytes(options.valueBytes), Buffer.from("\r\n")]),
+          )
+        : [Buffer.from(`${head}${"x".repeat(options.valueBytes)}\r\n`)];
   }
 
   get inFlight(): number {
     return this.#waiting.length - this.#head;
+  }
+
+  /** Goes on after `stop`, with the serials that follow. */
+  resume(): void {
+    this.#stopped = false;
+    this.#reader = new ReplyReader();
+    this.start();
   }
 
   start(): void {
@@ -127,7 +145,7 @@ export class StreamWriter {
     for (let i = 0; i < room; i++) {
       const serial = this.sent++;
       this.#waiting.push(serial);
-      pieces.push(this.#prefix, Buffer.from(bulk(String(serial))), this.#suffix);
+      pieces.push(this.#prefix, Buffer.from(bulk(String(serial))), this.#suffixes[serial % this.#suffixes.length]!);
     }
     socket.write(Buffer.concat(pieces));
   }

@@ -1,0 +1,209 @@
+/**
+ * Reads a stream page by page with XRANGE COUNT, one request at a time, and checks that its entries are those of a StreamWriter: in the order of their
+ * ids, each serial at most once. Entries are read where they stand in the reply, so that the reader is not what is measured.
+ */
+import { connect, type Socket } from "node:net";
+import { latin1 } from "@headrace/bytes";
+import type { StreamWriter } from "./write-load.ts";
+
+export interface ScanResult {
+  readonly entries: number;
+  readonly seconds: number;
+  /** Acknowledged and not there; of serials below `sent` when the scan began. */
+  readonly lost: number;
+  readonly twice: number;
+  /** Serials that were never sent. */
+  readonly foreign: number;
+  readonly pageP50Ms: number;
+  readonly pageP99Ms: number;
+}
+
+const CR = 13;
+const DOLLAR = 36;
+const STAR = 42;
+
+/** The latest write that has to be there is the writer's last one of now. */
+export async function scanStream(port: number, writer: StreamWriter, count: number): Promise<ScanResult> {
+  const client = new PageClient(port);
+  const sent = writer.sent;
+  const wanted = writer.acknowledged.slice();
+  const seen = new Uint8Array((sent >> 3) + 1);
+  const pagesMs: number[] = [];
+  let entries = 0;
+  let twice = 0;
+  let foreign = 0;
+  let last = "-";
+  const from = performance.now();
+  try {
+    for (;;) {
+      const start = last === "-" ? "-" : `(${last}`;
+      const at = performance.now();
+      const page = await client.ask(["XRANGE", writer.key, start, "+", "COUNT", String(count)]);
+      pagesMs.push(performance.now() - at);
+      const cursor = new Cursor(page);
+      const found = cursor.header(STAR);
+      for (let i = 0; i < found; i++) {
+        cursor.header(STAR);
+        const id = cursor.bulk();
+        if (last !== "-" && !isBefore(last, id)) throw new Error(`${writer.key}: ${id} behind ${last}`);
+        last = id;
+        cursor.header(STAR);
+        cursor.bulk();
+        const serial = Number(cursor.bulk());
+        cursor.skip();
+        cursor.skip();
+        if (!(serial >= 0 && serial < writer.sent)) foreign++;
+        else if (serial < sent) {
+          const bit = 1 << (serial & 7);
+          if ((seen[serial >> 3]! & bit) !== 0) twice++;
+          seen[serial >> 3]! |= bit;
+        }
+      }
+      entries += found;
+      if (found < count) break;
+    }
+  } finally {
+    client.close();
+  }
+  const seconds = (performance.now() - from) / 1000;
+  let lost = 0;
+  for (let serial = 0; serial < sent; serial++) {
+    const bit = 1 << (serial & 7);
+    if (((wanted[serial >> 3] ?? 0) & bit) !== 0 && (seen[serial >> 3]! & bit) === 0) lost++;
+  }
+  pagesMs.sort((a, b) => a - b);
+  return {
+    entries,
+    seconds,
+    lost,
+    twice,
+    foreign,
+    pageP50Ms: pagesMs[Math.floor(pagesMs.length / 2)]!,
+    pageP99Ms: pagesMs[Math.floor(pagesMs.length * 0.99)]!,
+  };
+}
+
+function isBefore(a: string, b: string): boolean {
+  const [aMs, aSeq] = a.split("-") as [string, string];
+  const [bMs, bSeq] = b.split("-") as [string, string];
+  return Number(aMs) < Number(bMs) || (aMs === bMs && Number(aSeq) < Number(bSeq));
+}
+
+/** One request at a time; a reply is whole when its arrays are full. */
+class PageClient {
+  readonly #socket: Socket;
+  #chunks: Buffer[] = [];
+  #wake: () => void = () => {};
+  #failure: Error | null = null;
+
+  constructor(port: number) {
+    this.#socket = connect({ port, host: "127.0.0.1", noDelay: true });
+    this.#socket.on("data", (chunk: Buffer) => {
+      this.#chunks.push(chunk);
+      this.#wake();
+    });
+    this.#socket.on("error", (error) => {
+      this.#failure = error;
+      this.#wake();
+    });
+    this.#socket.on("close", () => {
+      this.#failure ??= new Error("the connection was closed");
+      this.#wake();
+    });
+  }
+
+  async ask(words: readonly string[]): Promise<Buffer> {
+    this.#socket.write(`*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join("")}`);
+    const end = new ReplyEnd();
+    let seen = 0;
+    for (;;) {
+      while (seen < this.#chunks.length) {
+        if (end.takes(this.#chunks[seen++]!)) {
+          const reply = Buffer.concat(this.#chunks);
+          this.#chunks = [];
+          if (reply[0] !== STAR) throw new Error(reply.toString("latin1").trim());
+          return reply;
+        }
+      }
+      if (this.#failure !== null) throw this.#failure;
+      await new Promise<void>((wake) => {
+        this.#wake = wake;
+      });
+    }
+  }
+
+  close(): void {
+    this.#socket.removeAllListeners("close");
+    this.#socket.destroy();
+  }
+}
+
+/** Finds where a reply of arrays and bulk strings ends, over chunks. */
+class ReplyEnd {
+  #open = 1;
+  /** Bytes of a bulk string that are to be passed over. */
+  #skip = 0;
+  #line = "";
+
+  /** True with the chunk that has its last byte. */
+  takes(chunk: Buffer): boolean {
+    let at = 0;
+    while (at < chunk.length) {
+      if (this.#skip > 0) {
+        const passed = Math.min(this.#skip, chunk.length - at);
+        this.#skip -= passed;
+        at += passed;
+        if (this.#skip === 0 && this.#open === 0) return true;
+        continue;
+      }
+      const newline = chunk.indexOf(10, at);
+      if (newline < 0) {
+        this.#line += latin1(chunk, at, chunk.length);
+        return false;
+      }
+      this.#line += latin1(chunk, at, newline + 1);
+      at = newline + 1;
+      const line = this.#line;
+      this.#line = "";
+      this.#open--;
+      if (line.charCodeAt(0) === STAR) this.#open += Math.max(0, Number(line.slice(1)));
+      else if (line.charCodeAt(0) === DOLLAR && line !== "$-1\r\n") this.#skip = Number(line.slice(1)) + 2;
+      if (this.#skip === 0 && this.#open === 0) return true;
+    }
+    return false;
+  }
+}
+
+/** Steps over a whole reply. */
+class Cursor {
+  readonly #bytes: Buffer;
+  #at = 0;
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+  }
+
+  /** The number behind the type byte. */
+  header(type: number): number {
+    const bytes = this.#bytes;
+    if (bytes[this.#at] !== type)
+      throw new Error(`a reply that is no page: ${latin1(bytes, this.#at, Math.min(bytes.length, this.#at + 80))}`);
+    let value = 0;
+    let at = this.#at + 1;
+    for (; bytes[at] !== CR; at++) value = value * 10 + bytes[at]! - 48;
+    this.#at = at + 2;
+    return value;
+  }
+
+  bulk(): string {
+    const length = this.header(DOLLAR);
+    const start = this.#at;
+    this.#at += length + 2;
+    return latin1(this.#bytes, start, start + length);
+  }
+
+  skip(): void {
+    const length = this.header(DOLLAR);
+    this.#at += length + 2;
+  }
+}

@@ -1,0 +1,272 @@
+/**
+ * `npm run bench:tiers`: more data than memory. A cluster with a small budget takes many entries at ack=all; then each stream is read from its first entry to
+ * its last, page by page, while one writer goes on at a fixed rate; then nodes are killed with -9 under load, and after each kill everything is read and
+ * compared with what was acknowledged. What a node keeps in pages of its own (RssAnon: mapped files do not count) is looked at all the time.
+ */
+import { writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { isReady, LocalCluster, processGone, signal } from "@headrace/testkit";
+import { LatencyProbe } from "./latency-probe.ts";
+import { scanStream, type ScanResult } from "./page-scan.ts";
+import { MemoryWatch } from "./process-memory.ts";
+import { progressBar } from "./progress-bar.ts";
+import { streamOnShard } from "./shard-streams.ts";
+import { StreamWriter } from "./write-load.ts";
+
+const { values } = parseArgs({
+  options: {
+    entries: { type: "string", default: "20000000" },
+    "value-bytes": { type: "string", default: "256" },
+    memory: { type: "string", default: "256mb" },
+    shards: { type: "string", default: "8" },
+    count: { type: "string", default: "1000" },
+    rate: { type: "string", default: "5000" },
+    kills: { type: "string", default: "10" },
+    flags: { type: "string", default: "" },
+    "no-save": { type: "boolean", default: false },
+    json: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
+  },
+});
+if (values.help) {
+  console.log(
+    [
+      "npm run bench:tiers [-- options]",
+      "  --entries N       entries over all streams (default 20,000,000)",
+      "  --value-bytes N   bytes of a value (default 256)",
+      "  --memory M        budget of each node (default 256mb)",
+      "  --shards N        shards, and as many streams (default 8)",
+      "  --count N         COUNT of the scan's pages (default 1000)",
+      "  --rate N          writes a second of the writer that goes on during the scan (default 5000)",
+      "  --kills N         nodes killed with -9 under load, with a full comparison after each (default 10)",
+      '  --flags "…"       further flags for headrace up',
+      "  --no-save         leave bench/results as it is",
+      "  --json            one JSON line instead of the report",
+    ].join("\n"),
+  );
+  process.exit(0);
+}
+
+const WHOLE_WITHIN_MS = 120_000;
+const MIB = 1024 * 1024;
+
+const shards = Number(values.shards);
+const entries = Number(values.entries);
+const valueBytes = Number(values["value-bytes"]);
+const count = Number(values.count);
+const bar = progressBar();
+const cluster = await LocalCluster.start({
+  flags: [
+    "--shards",
+    String(shards),
+    "--memory",
+    values.memory,
+    ...values.flags.split(" ").filter((flag) => flag !== ""),
+  ],
+});
+const watch = new MemoryWatch(() => cluster.places().nodes.map(({ id, pid }) => ({ name: `node ${id}`, pid })));
+let good = true;
+try {
+  const writers = Array.from({ length: shards }, (_, shard) => writerOf(streamOnShard(shard, shards), 100, 0));
+  const fill = await filled(writers);
+  const fillMemory = memoryNow();
+  const scan = await scanned(writers);
+  const scanMemory = memoryNow();
+  const kills = await killed(writers);
+  good = scan.lost + scan.twice + scan.foreign + kills.lost + kills.twice + kills.foreign === 0;
+  const result = {
+    command: `npm run bench:tiers ${process.argv.length > 2 ? "-- " : ""}${process.argv.slice(2).join(" ")}`.trim(),
+    date: new Date().toISOString(),
+    node: process.version,
+    cores: cpus().length,
+    memory: values.memory,
+    fill,
+    rssAnonMiB: { afterFill: fillMemory, afterScan: scanMemory, atMost: memoryNow() },
+    scan,
+    kills,
+  };
+  if (!values["no-save"]) {
+    const folder = join(fileURLToPath(new URL("../results", import.meta.url)));
+    writeFileSync(join(folder, "tiers.json"), `${JSON.stringify(result, null, 2)}\n`);
+    writeFileSync(join(folder, "tiers.txt"), report(result));
+  }
+  console.log(values.json ? JSON.stringify(result) : report(result));
+} finally {
+  bar("");
+  watch.stop();
+  await cluster.destroy();
+}
+process.exit(good ? 0 : 1);
+
+function writerOf(key: string, inFlight: number, perSecond: number): StreamWriter {
+  return new StreamWriter(key, { port: cluster.port, inFlight, perSecond, valueBytes, random: true, trim: [] });
+}
+
+/** Highest RssAnon of each node so far, MiB. */
+function memoryNow(): Record<string, number> {
+  watch.look();
+  return Object.fromEntries([...watch.highest].map(([name, bytes]) => [name, Math.round(bytes / MIB)]));
+}
+
+interface Fill {
+  readonly entries: number;
+  readonly seconds: number;
+  readonly perSecond: number;
+  readonly errors: Record<string, number>;
+}
+
+async function filled(writers: readonly StreamWriter[]): Promise<Fill> {
+  const from = performance.now();
+  for (const writer of writers) writer.start();
+  for (;;) {
+    const written = sum(writers, (writer) => writer.succeeded);
+    const seconds = (performance.now() - from) / 1000;
+    bar(`fill`, written / entries, `${Math.round(written / seconds)}/s, ${shownMemory()}`);
+    if (written >= entries) break;
+    await pause(1000);
+  }
+  await Promise.all(writers.map((writer) => writer.stop()));
+  const seconds = (performance.now() - from) / 1000;
+  const written = sum(writers, (writer) => writer.succeeded);
+  const errors = new Map<string, number>();
+  for (const writer of writers)
+    for (const [code, times] of writer.errors) errors.set(code, (errors.get(code) ?? 0) + times);
+  return { entries: written, seconds, perSecond: Math.round(written / seconds), errors: Object.fromEntries(errors) };
+}
+
+interface Scan {
+  readonly entries: number;
+  readonly perSecond: number;
+  readonly lost: number;
+  readonly twice: number;
+  readonly foreign: number;
+  readonly pageP50Ms: number;
+  readonly pageP99Ms: number;
+  /** Of the writer at the fixed rate: before the scan, and during it. */
+  readonly writerMs: { readonly before: Latency; readonly during: Latency };
+}
+
+interface Latency {
+  readonly p50: number;
+  readonly p99: number;
+  readonly perSecond: number;
+}
+
+/** One stream after the other, on one connection. */
+async function scanned(writers: readonly StreamWriter[]): Promise<Scan> {
+  const probe = new LatencyProbe(cluster.port, "paced:{0}", Number(values.rate), valueBytes);
+  await probe.start();
+  bar("the writer alone", 0, "");
+  await pause(5000);
+  const before = probe.take();
+  const found: ScanResult[] = [];
+  for (const [at, writer] of writers.entries()) {
+    bar("scan", at / writers.length, shownMemory());
+    found.push(await scanStream(cluster.port, writer, count));
+  }
+  const during = probe.take();
+  await probe.stop();
+  const read = sum(found, (each) => each.entries);
+  return {
+    entries: read,
+    perSecond: Math.round(read / sum(found, (each) => each.seconds)),
+    lost: sum(found, (each) => each.lost),
+    twice: sum(found, (each) => each.twice),
+    foreign: sum(found, (each) => each.foreign),
+    pageP50Ms: Math.max(...found.map((each) => each.pageP50Ms)),
+    pageP99Ms: Math.max(...found.map((each) => each.pageP99Ms)),
+    writerMs: { before, during },
+  };
+}
+
+interface Kills {
+  readonly kills: number;
+  readonly written: number;
+  readonly lost: number;
+  readonly twice: number;
+  readonly foreign: number;
+  readonly backMs: readonly number[];
+}
+
+/** Each at a random moment, under the load that filled the cluster. */
+async function killed(filling: readonly StreamWriter[]): Promise<Kills> {
+  const times = Number(values.kills);
+  const backMs: number[] = [];
+  let [lost, twice, foreign] = [0, 0, 0];
+  const before = sum(filling, (writer) => writer.succeeded);
+  for (let kill = 0; kill < times; kill++) {
+    bar("kill -9", kill / times, shownMemory());
+    for (const writer of filling) writer.resume();
+    await pause(500 + Math.random() * 3000);
+    const { nodes } = cluster.places();
+    const node = nodes[Math.floor(Math.random() * nodes.length)]!;
+    signal(node.pid, "SIGKILL");
+    await processGone(node.pid);
+    const goneAt = performance.now();
+    await wholeAgain(node.id, node.pid);
+    backMs.push(Math.round(performance.now() - goneAt));
+    await Promise.all(filling.map((writer) => writer.stop()));
+    for (const writer of filling) {
+      const scan = await scanStream(cluster.port, writer, count);
+      lost += scan.lost;
+      twice += scan.twice;
+      foreign += scan.foreign;
+    }
+  }
+  return { kills: times, written: sum(filling, (writer) => writer.succeeded) - before, lost, twice, foreign, backMs };
+}
+
+async function wholeAgain(nodeId: number, formerPid: number): Promise<void> {
+  const giveUpMs = performance.now() + WHOLE_WITHIN_MS;
+  for (;;) {
+    const { nodes } = cluster.places();
+    const isBack = nodes.some(({ id, pid }) => id === nodeId && pid !== formerPid && pid > 0);
+    if (isBack && (await Promise.all(nodes.map(isReady))).every(Boolean)) return;
+    if (performance.now() > giveUpMs) throw new Error(`node ${nodeId} did not become ready again`);
+    await pause(20);
+  }
+}
+
+function shownMemory(): string {
+  return [...watch.highest].map(([name, bytes]) => `${name} ${Math.round(bytes / MIB)} MiB`).join(", ");
+}
+
+interface Result {
+  readonly command: string;
+  readonly date: string;
+  readonly node: string;
+  readonly cores: number;
+  readonly memory: string;
+  readonly fill: Fill;
+  readonly rssAnonMiB: Record<"afterFill" | "afterScan" | "atMost", Record<string, number>>;
+  readonly scan: Scan;
+  readonly kills: Kills;
+}
+
+function report({ command, date, node, cores, memory, fill, rssAnonMiB, scan, kills }: Result): string {
+  const { before, during } = scan.writerMs;
+  const shown = (each: Record<string, number>): string =>
+    Object.entries(each)
+      .map(([name, mib]) => `${name} ${mib}`)
+      .join(", ");
+  const errors = Object.entries(fill.errors).map(([code, times]) => `${times} × ${code}`);
+  return [
+    `${date}, node ${node}, ${cores} cores shared by three nodes, the gateway and the load`,
+    command,
+    "",
+    `--memory ${memory}, ${fill.entries} entries of ${valueBytes} random bytes at ack=all in ${fill.seconds.toFixed(0)} s: ${fill.perSecond}/s, errors: ${errors.join(", ") || "none"}`,
+    `highest RssAnon, MiB: after filling ${shown(rssAnonMiB.afterFill)}; after the scan ${shown(rssAnonMiB.afterScan)}; after the kills ${shown(rssAnonMiB.atMost)}`,
+    `XRANGE COUNT ${count} over all of it, one connection: ${scan.entries} entries, ${scan.perSecond}/s, pages p50 ${scan.pageP50Ms.toFixed(1)} p99 ${scan.pageP99Ms.toFixed(1)} ms; lost ${scan.lost}, twice ${scan.twice}, extra ${scan.foreign}`,
+    `a writer at ${values.rate}/s: alone p50 ${before.p50.toFixed(1)} p99 ${before.p99.toFixed(1)} ms (${before.perSecond}/s); during the scan p50 ${during.p50.toFixed(1)} p99 ${during.p99.toFixed(1)} ms (${during.perSecond}/s)`,
+    `${kills.kills} kills with -9 under load (${kills.written} more entries), everything compared after each: lost ${kills.lost}, twice ${kills.twice}, extra ${kills.foreign}; ready again after ms: ${kills.backMs.join(" ")}`,
+    "",
+  ].join("\n");
+}
+
+function sum<T>(items: readonly T[], of: (item: T) => number): number {
+  return items.reduce((total, item) => total + of(item), 0);
+}
