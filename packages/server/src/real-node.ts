@@ -38,7 +38,11 @@ export async function startNode(settings: Settings, network: ByteNetwork, logger
   );
   const damage = new StoreDamage();
   const kvStore = await completed<KvStore>("the store", (done) =>
-    openLevelStore(join(directory, "state"), { onDamage: (message) => damage.found(message) }, done),
+    openLevelStore(
+      join(directory, "state"),
+      { onDamage: (message) => damage.found(message), compression: settings["compression"] as boolean },
+      done,
+    ),
   );
   const recordStore = await completed<RecordStore>("the records", (done) =>
     openRecordStore(join(directory, "records"), done),

@@ -107,6 +107,14 @@ export const settingRows: readonly SettingRow[] = [
     },
   ),
   row(
+    "compression",
+    "boolean",
+    "",
+    true,
+    storage,
+    "Compress on disk what stays: in the background, a file of 32 MiB at a time, where it gets clearly smaller. What is compressed can be read either way.",
+  ),
+  row(
     "memory",
     "bytes",
     "bytes",

@@ -5,6 +5,8 @@
  *
  *   write ──► plan ──► value file (durable) ──► LevelDB batch (synced) ──► done      one at a time, and one step of the collector between two
  *   read  ──► LevelDB ──► pointers ──► value files ──► checksums ──► done             beside it, under a hold
+ *
+ * Values are written as they are. What stays is compressed later, file by file (value-collector.ts), while no write waits and with long pauses.
  */
 import { join } from "node:path";
 import type { Done, KvChange, KvRow, KvSnapshot, KvStore, Result } from "@headrace/ports";
@@ -34,6 +36,10 @@ export interface LevelStoreOptions {
   readonly freeValueFilesMax?: number;
   /** Values written together go past the page cache from this size on, where the file system can. Default 64 KiB; Infinity: never. */
   readonly directWriteBytesMin?: number;
+  /** Whether values that stay are compressed. Default true. */
+  readonly compression?: boolean;
+  /** After a step of that it rests so many times as long as the step took. Default 4 while nothing is written, else 20; 0: no rest. */
+  readonly compressionRestFactor?: number;
   /** Damage that the collector has met, where nobody was reading: told once for a value file. */
   readonly onDamage?: (message: string) => void;
 }
@@ -41,6 +47,13 @@ export interface LevelStoreOptions {
 const MIB = 1024 * 1024;
 /** Batches that wait together are written together up to here: one sync for all. */
 const MERGED_BATCH_BYTES_MAX = 4 * MIB;
+/** So compression takes at most a twentieth of the store's time while there are writes, and a fifth when there are none. */
+const REST_FACTOR_BUSY = 20;
+const REST_FACTOR_IDLE = 4;
+/** A process that has just started has other things to do. */
+const REST_AFTER_OPENING_MS = 10_000;
+/** While readers have all threads that the store may use. */
+const REST_FOR_READERS_MS = 50;
 /** Rows asked of LevelDB at once: with pointers in them, most of the bytes are not seen there. */
 const SCAN_ROWS = 128;
 
@@ -96,6 +109,11 @@ class LevelStore implements SpoilableStore {
   /** A write or a step of the collector. */
   #isBusy = false;
   #isCollectorsTurn = true;
+  readonly #restFactor: number | null;
+  /** Runs while compression rests. */
+  #restTimer: NodeJS.Timeout | null = null;
+  /** Since the last step of compression. */
+  #hasWritten = false;
   #isClosed = false;
 
   constructor(database: Database, files: ValueFiles, options: LevelStoreOptions) {
@@ -103,7 +121,12 @@ class LevelStore implements SpoilableStore {
     this.#database = database;
     this.#files = files;
     this.#writer = new RowWriter(database, files);
-    this.#collector = new ValueCollector(database, files, this.#writer, options.onDamage ?? (() => {}));
+    this.#collector = new ValueCollector(database, files, this.#writer, {
+      compresses: options.compression ?? true,
+      onDamage: options.onDamage ?? (() => {}),
+    });
+    this.#restFactor = options.compressionRestFactor ?? null;
+    if (this.#restFactor !== 0) this.#rest(REST_AFTER_OPENING_MS);
     this.#largeBytesMin = options.valueFileBytesMin ?? 2048;
     this.#operations = new OperationQueue(options.operationsMax ?? Math.max(1, threads - 2));
     this.#proceed();
@@ -169,6 +192,7 @@ class LevelStore implements SpoilableStore {
   close(done: Done<void>): void {
     if (this.#refuses(done)) return;
     this.#isClosed = true;
+    if (this.#restTimer !== null) clearTimeout(this.#restTimer);
     this.#operations.whenIdle(() => {
       for (const { view } of this.#snapshots.values()) settle(view.close(), () => {});
       this.#snapshots.clear();
@@ -176,12 +200,17 @@ class LevelStore implements SpoilableStore {
     });
   }
 
-  /** The next write, or a step of the collector: in turns while both have work. */
+  /** The next write, or a step of the collector: in turns while both have work. Compression only when there is nothing else. */
   #proceed(): void {
     if (this.#isBusy) return;
-    const canCollect = !this.#isClosed && !this.isSpoilt && this.#collector.hasWork;
+    const mayMove = !this.#isClosed && !this.isSpoilt;
+    const canCollect = mayMove && this.#collector.hasWork;
     if (canCollect && (this.#isCollectorsTurn || this.#batches.length === 0)) this.#collect();
     else if (this.#batches.length > 0) this.#writeNext();
+    else if (mayMove && this.#restTimer === null && this.#collector.canCompress) {
+      if (this.#operations.hasRoom) this.#compress();
+      else this.#rest(REST_FOR_READERS_MS);
+    }
   }
 
   /** Everything that waits, as one batch, in the order of calling: each is applied wholly or not at all, and all share one sync. */
@@ -193,8 +222,9 @@ class LevelStore implements SpoilableStore {
         taken.map((batch) => batch.changes),
         this.#largeBytesMin,
       );
-      settle(plan.isEmpty ? Promise.resolve() : this.#writer.write(plan), (result) => {
+      settle(plan.isEmpty ? Promise.resolve() : this.#writer.write(plan, null), (result) => {
         this.#isCollectorsTurn = true;
+        this.#hasWritten = true;
         this.#wentOn(finish);
         for (const batch of taken) batch.done(result);
       });
@@ -204,11 +234,34 @@ class LevelStore implements SpoilableStore {
   #collect(): void {
     this.#isBusy = true;
     this.#operations.runFirst((finish) => {
-      settle(this.#collector.step(), () => {
+      settle(this.#collector.collect(), () => {
         this.#isCollectorsTurn = false;
         this.#wentOn(finish);
       });
     });
+  }
+
+  #compress(): void {
+    this.#isBusy = true;
+    this.#operations.runFirst((finish) => {
+      const startedMs = performance.now();
+      settle(this.#collector.compress(), () => {
+        const factor = this.#restFactor ?? (this.#hasWritten ? REST_FACTOR_BUSY : REST_FACTOR_IDLE);
+        this.#hasWritten = false;
+        if (!this.#isClosed) this.#rest((performance.now() - startedMs) * factor);
+        this.#wentOn(finish);
+      });
+    });
+  }
+
+  #rest(ms: number): void {
+    if (ms === 0) return;
+    this.#restTimer = setTimeout(() => {
+      this.#restTimer = null;
+      this.#proceed();
+    }, ms);
+    // A process that has nothing else to do may end.
+    this.#restTimer.unref();
   }
 
   #wentOn(finish: () => void): void {
@@ -285,7 +338,7 @@ class LevelStore implements SpoilableStore {
           const value = decodeRow(row);
           keys.push(keyOfRow(key));
           found.push(value);
-          bytes += key.length + value.length;
+          bytes += key.length + (value instanceof Uint8Array ? value.length : value.valueBytes);
         }
       }
     } finally {

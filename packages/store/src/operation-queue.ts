@@ -23,6 +23,11 @@ export class OperationQueue {
     this.#startNext();
   }
 
+  /** Whether an operation would begin at once. */
+  get hasRoom(): boolean {
+    return this.#running < this.#max;
+  }
+
   /** Once nothing runs or waits; `run` must not be called any more. */
   whenIdle(onIdle: () => void): void {
     this.#onIdle = onIdle;

@@ -23,13 +23,14 @@ const SLICE_BYTES = 256 * 1024;
 /** Values that one row of places tells about: the collector takes it as a whole. */
 const PLACES_BYTES = 1024 * 1024;
 
-/** A file whose places have all been looked at goes with the batch. */
+/** What the collector has done with a file, and goes with the batch. */
 export interface Collected {
   readonly placesKeys: readonly Uint8Array[];
+  /** Its places have all been looked at. */
   readonly endedFile: number | null;
+  /** There is nothing in it that is worth compressing. */
+  readonly settledFile: number | null;
 }
-
-const NOTHING_COLLECTED: Collected = { placesKeys: [], endedFile: null };
 
 export class RowWriter {
   readonly #database: Database;
@@ -51,18 +52,19 @@ export class RowWriter {
   }
 
   /** Durable when it resolves. If it rejects, nothing was written, or (LevelDB's batch failed) all of it may have been. */
-  async write(plan: WritePlan, collected: Collected = NOTHING_COLLECTED): Promise<void> {
+  async write(plan: WritePlan, collected: Collected | null): Promise<void> {
     if (this.#spoiltBy !== null) throw this.#spoiltBy;
     const changes = new Map<number, number>();
     await this.#countReplaced(plan, changes);
     const batch = this.#database.batch();
     try {
-      if (plan.largeKeys.length > 0) await this.#putLarge(batch, plan, changes);
+      if (plan.largeKeys.length > 0) await this.#putLarge(batch, plan, changes, collected !== null);
       await putSmall(batch, plan);
-      for (const key of collected.placesKeys) batch.del(key);
-      if (collected.endedFile !== null) batch.del(countsKey(collected.endedFile));
-      const counts = this.#countsWith(changes, collected.endedFile);
-      for (const { file, usedBytes, liveBytes } of counts) batch.put(countsKey(file), countsRow(usedBytes, liveBytes));
+      const endedFile = collected?.endedFile ?? null;
+      for (const key of collected?.placesKeys ?? []) batch.del(key);
+      if (endedFile !== null) batch.del(countsKey(endedFile));
+      const counts = this.#countsWith(changes, endedFile, collected?.settledFile ?? null);
+      for (const count of counts) batch.put(countsKey(count.file), countsRow(count));
       await this.#commit(batch);
       for (const count of counts) this.#files.count(count);
       this.#remember(plan);
@@ -103,16 +105,16 @@ export class RowWriter {
     }
   }
 
-  async #putLarge(batch: Batch, plan: WritePlan, changes: Map<number, number>): Promise<void> {
-    const { largeKeys: keys, largeValues: values, largeBytes } = plan;
-    const { file, offset } = await this.#files.append(values, largeBytes);
+  async #putLarge(batch: Batch, plan: WritePlan, changes: Map<number, number>, isMoved: boolean): Promise<void> {
+    const { largeKeys: keys, largeValues: values, largeValueBytes: valueBytes, largeBytes } = plan;
+    const { file, offset } = await this.#files.append(values, largeBytes, isMoved);
     changes.set(file, (changes.get(file) ?? 0) + largeBytes);
     let at = offset;
     let first = 0;
     let firstAt = offset;
     for (let i = 0; i < keys.length; i++) {
       const value = values[i]!;
-      batch.put(keys[i]!, pointerRow(file, at, value.length, crc32(value)));
+      batch.put(keys[i]!, pointerRow(file, at, value.length, crc32(value), valueBytes[i]!));
       at += value.length;
       if (at - firstAt < PLACES_BYTES && i + 1 < keys.length) continue;
       batch.put(placesKey(file, firstAt), placesRow(keys, values, first, i + 1));
@@ -121,11 +123,16 @@ export class RowWriter {
     }
   }
 
-  #countsWith(changes: ReadonlyMap<number, number>, endedFile: number | null): readonly FileCounts[] {
+  #countsWith(
+    changes: Map<number, number>,
+    endedFile: number | null,
+    settledFile: number | null,
+  ): readonly FileCounts[] {
+    if (settledFile !== null) changes.set(settledFile, changes.get(settledFile) ?? 0);
     const counts: FileCounts[] = [];
     for (const [file, change] of changes) {
       const count = file === endedFile ? null : this.#files.countsWith(file, change);
-      if (count !== null) counts.push(count);
+      if (count !== null) counts.push(file === settledFile ? { ...count, isSettled: true } : count);
     }
     return counts;
   }

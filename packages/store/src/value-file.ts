@@ -11,14 +11,9 @@ import { unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { crc32 } from "@headrace/bytes";
-import type { Failure } from "@headrace/ports";
+import { DamagedValue } from "./damaged-value.ts";
 import { type DirectWriter, wholePages } from "./direct-writer.ts";
 import type { ValuePointer } from "./value-row.ts";
-
-/** A value is not as it was written. */
-export class DamagedValue extends Error {
-  readonly reason: Failure["reason"] = "corrupt";
-}
 
 /** Not everywhere: without it a durable write is a write and a sync. */
 const O_DSYNC: number | undefined = constants.O_DSYNC;
@@ -51,6 +46,8 @@ export class ValueFile {
   usedBytes: number;
   /** Of the used ones, those that a pointer names; a hint for the collector, which looks for itself. */
   liveBytes: number;
+  /** What is in it is compressed, or was found not to be worth it. */
+  isSettled: boolean;
   /** Nothing is written to it any more. */
   isSealed: boolean;
   #descriptor: Promise<number> | null;
@@ -64,6 +61,7 @@ export class ValueFile {
     this.sizeBytes = sizeBytes;
     this.usedBytes = 0;
     this.liveBytes = 0;
+    this.isSettled = false;
     this.isSealed = true;
     this.#descriptor = null;
     this.#directFd = -1;
@@ -140,7 +138,7 @@ export class ValueFile {
     await truncateFile(await this.#opened(), this.sizeBytes);
   }
 
-  /** Values that lie one behind the other, in one call, each in memory of its own. Throws DamagedValue. */
+  /** Values as they are stored, those that lie one behind the other in one call, each in memory of its own. Throws DamagedValue. */
   async read(run: readonly ValuePointer[]): Promise<readonly Uint8Array[]> {
     this.#readers++;
     try {
@@ -161,7 +159,7 @@ export class ValueFile {
     }
   }
 
-  /** One value in memory of its own, while everything else waits. Throws DamagedValue. */
+  /** One value as it is stored, in memory of its own, while everything else waits. Throws DamagedValue. */
   readNow(pointer: ValuePointer): Uint8Array {
     const fd = openSync(this.path, constants.O_RDONLY);
     try {

@@ -4,6 +4,9 @@
  *
  *   new or free ──begin──► current ──full──► sealed ──collected──► ended ──no older hold──► free, or removed
  *
+ * Two files are written: one takes what is new, as it is; the other what the collector moves, which was tried for compression. So values that have
+ * stayed lie apart from those that may die soon, and a file as a whole says whether it was tried (`settled`).
+ *
  * Free files keep their blocks on disk and are written over from the start: through the page cache that takes 0.85 ms of CPU a MiB against 2.2 for a
  * growing file, past it there is no difference (bench/results/store-write.txt). What is in them is nobody's: no row names them.
  */
@@ -12,7 +15,9 @@ import { dirname } from "node:path";
 import { DirectWriter } from "./direct-writer.ts";
 import { failureOf } from "./failure.ts";
 import { FileHolds, type Hold } from "./file-holds.ts";
-import { DamagedValue, ValueFile, valueFileNumber } from "./value-file.ts";
+import { DamagedValue } from "./damaged-value.ts";
+import { originalNow, originals } from "./value-compression.ts";
+import { ValueFile, valueFileNumber } from "./value-file.ts";
 import type { FileCounts, ValuePointer } from "./value-row.ts";
 
 export interface ValueFilesOptions {
@@ -42,10 +47,14 @@ export class ValueFiles {
   readonly #holds: FileHolds<ValueFile> = new FileHolds((file) => this.#setFree(file));
   readonly #dead: Set<ValueFile> = new Set();
   readonly #sparse: Set<ValueFile> = new Set();
+  /** Neither dead nor sparse, and never tried for compression: the longest sealed first. */
+  readonly #untried: Set<ValueFile> = new Set();
   readonly #postponed: Set<ValueFile> = new Set();
   readonly #free: ValueFile[] = [];
   #removals: Promise<void> = Promise.resolve();
   #current: ValueFile | null = null;
+  /** Takes what is moved. */
+  #currentMoved: ValueFile | null = null;
   #lastFile = 0;
 
   constructor(directory: string, options: ValueFilesOptions) {
@@ -74,27 +83,32 @@ export class ValueFiles {
       onDisk.set(number, new ValueFile(this.#directory, number, (await stat(path)).size));
       this.#lastFile = Math.max(this.#lastFile, number);
     }
-    for (const { file: number, usedBytes, liveBytes } of counts) {
+    for (const { file: number, usedBytes, liveBytes, isSettled } of counts) {
       // One that is missing or too short is told to whoever reads from it.
       const file = onDisk.get(number) ?? new ValueFile(this.#directory, number, 0);
       file.usedBytes = usedBytes;
       file.liveBytes = liveBytes;
+      file.isSettled = isSettled;
       this.#files.set(number, file);
       this.#lastFile = Math.max(this.#lastFile, number);
     }
     for (const file of onDisk.values()) if (!this.#files.has(file.file)) this.#setFree(file);
     for (const file of this.#files.values()) this.#judge(file);
     await this.#removals;
-    await this.#resume();
+    this.#current = await this.#resumed(false);
+    this.#currentMoved = await this.#resumed(true);
   }
 
   /** One durable write for all, one behind the other. They are nobody's until `count` tells of them. One call at a time. */
   async append(
     values: readonly Uint8Array[],
     totalBytes: number,
+    isMoved: boolean,
   ): Promise<{ readonly file: number; readonly offset: number }> {
-    if (this.#current !== null && this.#current.usedBytes >= this.#options.fileBytes) this.#seal(this.#current);
-    const file = this.#current ?? (await this.#begin());
+    const current = isMoved ? this.#currentMoved : this.#current;
+    const isFull = current !== null && current.usedBytes >= this.#options.fileBytes;
+    if (isFull) this.#seal(current);
+    const file = current === null || isFull ? await this.#begin(isMoved) : current;
     const isDirect = totalBytes >= this.#options.directBytesMin && this.#direct.isPossible;
     try {
       const offset = await file.append(values, totalBytes, isDirect ? this.#direct : null);
@@ -112,7 +126,8 @@ export class ValueFiles {
   countsWith(number: number, change: number): FileCounts | null {
     const file = this.#files.get(number);
     if (file === undefined) return null;
-    return { file: number, usedBytes: file.usedBytes, liveBytes: Math.max(0, file.liveBytes + change) };
+    const { usedBytes, isSettled } = file;
+    return { file: number, usedBytes, liveBytes: Math.max(0, file.liveBytes + change), isSettled };
   }
 
   /** The batch with these counts is durable. */
@@ -120,6 +135,7 @@ export class ValueFiles {
     const file = this.#files.get(counts.file);
     if (file === undefined) return;
     file.liveBytes = counts.liveBytes;
+    file.isSettled = counts.isSettled;
     this.#judge(file);
   }
 
@@ -127,6 +143,12 @@ export class ValueFiles {
   collectable(): number | null {
     for (const file of this.#dead) return file.file;
     for (const file of this.#sparse) return file.file;
+    return null;
+  }
+
+  /** A file that was never tried for compression: the one that was sealed first. */
+  compressible(): number | null {
+    for (const file of this.#untried) return file.file;
     return null;
   }
 
@@ -146,8 +168,13 @@ export class ValueFiles {
     this.#holds.end(file);
   }
 
-  /** In the order of the pointers; those side by side in one call. Throws DamagedValue. */
+  /** In the order of the pointers. Throws DamagedValue. */
   async read(pointers: readonly ValuePointer[]): Promise<readonly Uint8Array[]> {
+    return originals(pointers, await this.readStored(pointers));
+  }
+
+  /** The same as they lie there, compressed ones too; those side by side in one call. Throws DamagedValue. */
+  async readStored(pointers: readonly ValuePointer[]): Promise<readonly Uint8Array[]> {
     const values: Uint8Array[] = [];
     for (let from = 0; from < pointers.length;) {
       const to = runEnd(pointers, from);
@@ -166,7 +193,7 @@ export class ValueFiles {
     const file = this.#files.get(pointer.file);
     if (file === undefined)
       throw new DamagedValue(`value file ${pointer.file} is not known, wanted at ${pointer.offset}`);
-    return file.readNow(pointer);
+    return originalNow(pointer, file.readNow(pointer));
   }
 
   /** From now until it is released nothing is written over that a pointer names now. */
@@ -181,23 +208,24 @@ export class ValueFiles {
   async close(): Promise<void> {
     await this.#removals;
     this.#current = null;
+    this.#currentMoved = null;
     for (const file of this.#files.values()) await file.close();
   }
 
-  /** Goes on with the least filled file, if it has room and is as long as it should be. */
-  async #resume(): Promise<void> {
+  /** Goes on with the least filled file of the kind, if it has room and is as long as it should be. */
+  async #resumed(isMoved: boolean): Promise<ValueFile | null> {
     let least: ValueFile | null = null;
     for (const file of this.#files.values()) {
-      if (file.usedBytes > file.sizeBytes || file.liveBytes === 0) continue;
+      if (file.usedBytes > file.sizeBytes || file.liveBytes === 0 || file.isSettled !== isMoved) continue;
       if (least === null || file.usedBytes < least.usedBytes) least = file;
     }
-    if (least === null || least.usedBytes * 2 > this.#options.fileBytes) return;
+    if (least === null || least.usedBytes * 2 > this.#options.fileBytes) return null;
     await least.openForWrites(false);
     this.#unlist(least);
-    this.#current = least;
+    return least;
   }
 
-  async #begin(): Promise<ValueFile> {
+  async #begin(isMoved: boolean): Promise<ValueFile> {
     // A free file may still be closing.
     await this.#removals;
     const free = this.#free.pop();
@@ -212,13 +240,16 @@ export class ValueFiles {
     }
     file.usedBytes = 0;
     file.liveBytes = 0;
+    file.isSettled = isMoved;
     this.#files.set(file.file, file);
-    this.#current = file;
+    if (isMoved) this.#currentMoved = file;
+    else this.#current = file;
     return file;
   }
 
   #seal(file: ValueFile): void {
-    this.#current = null;
+    if (file === this.#currentMoved) this.#currentMoved = null;
+    else this.#current = null;
     // All that was written through the descriptors is durable: nothing can be lost with them.
     file.seal().catch(() => {});
     this.#keepOpen(file);
@@ -235,16 +266,16 @@ export class ValueFiles {
   }
 
   #judge(file: ValueFile): void {
-    this.#unlist(file);
-    if (!file.isSealed) return;
-    if (file.liveBytes === 0) this.#dead.add(file);
-    else if (file.liveBytes * SPARSE_FACTOR < file.usedBytes) this.#sparse.add(file);
+    const isDead = file.isSealed && file.liveBytes === 0;
+    const isSparse = file.isSealed && !isDead && file.liveBytes * SPARSE_FACTOR < file.usedBytes;
+    list(this.#dead, file, isDead);
+    list(this.#sparse, file, isSparse);
+    list(this.#untried, file, file.isSealed && !isDead && !isSparse && !file.isSettled);
+    this.#postponed.delete(file);
   }
 
   #unlist(file: ValueFile): void {
-    this.#dead.delete(file);
-    this.#sparse.delete(file);
-    this.#postponed.delete(file);
+    for (const listed of [this.#dead, this.#sparse, this.#untried, this.#postponed]) listed.delete(file);
   }
 
   #setFree(file: ValueFile): void {
@@ -276,6 +307,12 @@ export class ValueFiles {
       return;
     }
   }
+}
+
+/** One that is listed already keeps its place. */
+function list(files: Set<ValueFile>, file: ValueFile, belongs: boolean): void {
+  if (belongs) files.add(file);
+  else files.delete(file);
 }
 
 function runEnd(pointers: readonly ValuePointer[], from: number): number {

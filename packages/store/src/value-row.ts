@@ -3,9 +3,13 @@
  *
  *   00 key                  → 00 value                                          a small value, in place
  *   00 key                  → 01 file u32 · offset u48 · length u32 · crc u32   a large one: its place in a value file, CRC-32 of its bytes
+ *   00 key                  → 02 (the same) · value length u32                  the same, compressed: what is there is one zstd frame
  *   01 file u32 · offset u48 → { length u32 · key length u32 · key } …          whose values lie there, one behind the other from `offset`
- *   02 file u32             → used u48 · live u48                               how far a file is filled, and how much of it is pointed at
+ *   02 file u32             → used u48 · live u48 · settled u8                  how far a file is filled, how much of it is pointed at, and
+ *                                                                               whether there is nothing left in it to try to compress
  *   03                      → version u8                                        the format of all this
+ *
+ * Lengths and checksums are of what lies in the file; only `value length` is of what a reader gets.
  *
  * The rows 01 say where values *were* put: they are written with the pointers and go with their file. Whether a value is live only its pointer says.
  */
@@ -16,8 +20,13 @@ import type { Failure } from "@headrace/ports";
 export interface ValuePointer {
   readonly file: number;
   readonly offset: number;
+  /** In the file. */
   readonly length: number;
+  /** Of what is in the file. */
   readonly crc: number;
+  readonly isCompressed: boolean;
+  /** What a reader gets; as `length` unless it is compressed. */
+  readonly valueBytes: number;
 }
 
 /** A value where it was put once. */
@@ -32,17 +41,22 @@ export interface FileCounts {
   readonly file: number;
   readonly usedBytes: number;
   readonly liveBytes: number;
+  readonly isSettled: boolean;
 }
 
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
 export const FORMAT_KEY: Uint8Array = Uint8Array.of(3);
-export const POINTER_BYTES = 19;
+
+const POINTER_BYTES = 19;
+const COMPRESSED_POINTER_BYTES = POINTER_BYTES + 4;
+const COUNTS_BYTES = 13;
 
 const ROW = 0;
 const PLACES = 1;
 const COUNTS = 2;
 const INLINE = 0;
 const POINTER = 1;
+const COMPRESSED_POINTER = 2;
 
 /** What LevelDB gave back is nothing that this format has. */
 export class DamagedIndex extends Error {
@@ -62,13 +76,15 @@ export function inlineRow(value: Uint8Array): Uint8Array {
   return tagged(INLINE, value);
 }
 
-export function pointerRow(file: number, offset: number, length: number, crc: number): Uint8Array {
-  const row = Buffer.allocUnsafe(POINTER_BYTES);
-  row[0] = POINTER;
+/** `valueBytes` is 0 for a value that lies there as it is. */
+export function pointerRow(file: number, offset: number, length: number, crc: number, valueBytes: number): Uint8Array {
+  const row = Buffer.allocUnsafe(valueBytes === 0 ? POINTER_BYTES : COMPRESSED_POINTER_BYTES);
+  row[0] = valueBytes === 0 ? POINTER : COMPRESSED_POINTER;
   row.writeUInt32BE(file, 1);
   row.writeUIntBE(offset, 5, 6);
   row.writeUInt32BE(length, 11);
   row.writeUInt32BE(crc, 15);
+  if (valueBytes > 0) row.writeUInt32BE(valueBytes, POINTER_BYTES);
   return row;
 }
 
@@ -82,13 +98,18 @@ export function decodeRow(row: Uint8Array): Uint8Array | ValuePointer {
 
 /** Null for a value in place. */
 export function pointerOf(row: Uint8Array): ValuePointer | null {
-  if (row[0] !== POINTER || row.length !== POINTER_BYTES) return null;
+  const isCompressed = row[0] === COMPRESSED_POINTER;
+  if (!isCompressed && row[0] !== POINTER) return null;
+  if (row.length !== (isCompressed ? COMPRESSED_POINTER_BYTES : POINTER_BYTES)) return null;
   const view = bufferOf(row);
+  const length = view.readUInt32BE(11);
   return {
     file: view.readUInt32BE(1),
     offset: view.readUIntBE(5, 6),
-    length: view.readUInt32BE(11),
+    length,
     crc: view.readUInt32BE(15),
+    isCompressed,
+    valueBytes: isCompressed ? view.readUInt32BE(POINTER_BYTES) : length,
   };
 }
 
@@ -155,21 +176,24 @@ export function countsKey(file: number): Uint8Array {
 export const COUNTS_FROM: Uint8Array = Uint8Array.of(COUNTS);
 export const COUNTS_TO: Uint8Array = Uint8Array.of(COUNTS + 1);
 
-export function countsRow(usedBytes: number, liveBytes: number): Uint8Array {
-  const row = Buffer.allocUnsafe(12);
+export function countsRow({ usedBytes, liveBytes, isSettled }: FileCounts): Uint8Array {
+  const row = Buffer.allocUnsafe(COUNTS_BYTES);
   row.writeUIntBE(usedBytes, 0, 6);
   row.writeUIntBE(liveBytes, 6, 6);
+  row[12] = isSettled ? 1 : 0;
   return row;
 }
 
 /** Throws DamagedIndex. */
 export function decodeCounts(key: Uint8Array, row: Uint8Array): FileCounts {
-  if (key.length !== 5 || row.length !== 12) throw new DamagedIndex("a value file's counts have another length");
+  if (key.length !== 5 || row.length !== COUNTS_BYTES)
+    throw new DamagedIndex("a value file's counts have another length");
   const view = bufferOf(row);
   return {
     file: bufferOf(key).readUInt32BE(1),
     usedBytes: view.readUIntBE(0, 6),
     liveBytes: view.readUIntBE(6, 6),
+    isSettled: view[12] === 1,
   };
 }
 

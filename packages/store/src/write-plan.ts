@@ -1,6 +1,6 @@
 /**
  * What one synced write has to do: each key once, with its last change, and the large values apart. Values are taken by reference, keys are
- * copied behind their kind.
+ * copied behind their kind. Large ones are what is to lie in a file; `valueBytes` says for one that is compressed how long the value is, else 0.
  */
 import { latin1 } from "@headrace/bytes";
 import type { KvChange } from "@headrace/ports";
@@ -14,6 +14,7 @@ export class WritePlan {
   readonly largeNames: string[] = [];
   readonly largeKeys: Uint8Array[] = [];
   readonly largeValues: Uint8Array[] = [];
+  readonly largeValueBytes: number[] = [];
   largeBytes = 0;
 
   get isEmpty(): boolean {
@@ -26,10 +27,11 @@ export class WritePlan {
     this.smallValues.push(value);
   }
 
-  addLarge(name: string, key: Uint8Array, value: Uint8Array): void {
+  addLarge(name: string, key: Uint8Array, value: Uint8Array, valueBytes: number): void {
     this.largeNames.push(name);
     this.largeKeys.push(key);
     this.largeValues.push(value);
+    this.largeValueBytes.push(valueBytes);
     this.largeBytes += value.length;
   }
 }
@@ -42,7 +44,7 @@ export function planWrite(batches: readonly (readonly KvChange[])[], largeBytesM
   }
   const plan = new WritePlan();
   for (const [name, { key, value }] of last) {
-    if (value !== null && value.length >= largeBytesMin) plan.addLarge(name, rowKey(key), value);
+    if (value !== null && value.length >= largeBytesMin) plan.addLarge(name, rowKey(key), value, 0);
     else plan.addSmall(name, rowKey(key), value);
   }
   return plan;

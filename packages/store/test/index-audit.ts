@@ -3,15 +3,51 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Level } from "level";
 import { valueFileName } from "../src/value-file.ts";
-import { decodeCounts, decodePlaces, decodeRow, type FileCounts, type ValuePointer } from "../src/value-row.ts";
+import { decodeCounts, decodePlaces, decodeRow, type FileCounts, rowKey, type ValuePointer } from "../src/value-row.ts";
 
 export interface IndexAudit {
   readonly problems: readonly string[];
   readonly pointers: number;
+  readonly compressedPointers: number;
+  readonly settledFiles: number;
+  readonly files: readonly FileAudit[];
+}
+
+export interface FileAudit {
+  readonly name: string;
+  readonly usedBytes: number;
+  readonly compressedPointers: number;
+}
+
+function levelIn(directory: string): Level<Uint8Array, Uint8Array> {
+  return new Level<Uint8Array, Uint8Array>(directory, { keyEncoding: "view", valueEncoding: "view" });
+}
+
+/**
+ * Makes the pointer of `key`, a compressed value, wrong in a way that no checksum of bytes shows: its value's length by one, or all of it but that
+ * by what `other` has.
+ */
+export async function changePointer(
+  directory: string,
+  key: string,
+  other: string,
+  what: "length" | "frame",
+): Promise<void> {
+  const level = levelIn(directory);
+  const rowOf = async (name: string): Promise<Buffer> => Buffer.from((await level.get(rowKey(Buffer.from(name))))!);
+  const row = await rowOf(key);
+  const end = row.length - 4;
+  if (what === "length") row.writeUInt32BE(row.readUInt32BE(end) + 1, end);
+  else {
+    (await rowOf(other)).copy(row, 0, 0, end);
+    row.writeUInt32BE(row.readUInt32BE(end) - 1, end);
+  }
+  await level.put(rowKey(Buffer.from(key)), row);
+  await level.close();
 }
 
 export async function auditIndex(directory: string): Promise<IndexAudit> {
-  const level = new Level<Uint8Array, Uint8Array>(directory, { keyEncoding: "view", valueEncoding: "view" });
+  const level = levelIn(directory);
   const rows = await level.iterator().all();
   await level.close();
   const pointers = new Map<string, ValuePointer>();
@@ -54,5 +90,17 @@ export async function auditIndex(directory: string): Promise<IndexAudit> {
     const { size } = await stat(join(directory, "values", valueFileName(file)));
     if (size < usedBytes) problems.push(`file ${file} has ${size} bytes of ${usedBytes}`);
   }
-  return { problems, pointers: pointers.size };
+  const compressed = [...pointers.values()].filter((pointer) => pointer.isCompressed);
+  const files = [...counts.values()].map(({ file, usedBytes }) => ({
+    name: valueFileName(file),
+    usedBytes,
+    compressedPointers: compressed.filter((pointer) => pointer.file === file).length,
+  }));
+  return {
+    problems,
+    pointers: pointers.size,
+    compressedPointers: compressed.length,
+    settledFiles: [...counts.values()].filter((count) => count.isSettled).length,
+    files,
+  };
 }

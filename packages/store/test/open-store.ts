@@ -1,4 +1,5 @@
 /** A store in a directory of its own, small enough that a few values fill a file. */
+import { createHash } from "node:crypto";
 import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +8,9 @@ import { settleByWaiting, valueOf } from "@headrace/testkit/conformance/settle.t
 import { type LevelStoreOptions, openLevelStore } from "../src/index.ts";
 
 export const smallFiles: LevelStoreOptions = { valueFileBytesMin: 32, valueFileBytes: 2000, freeValueFilesMax: 2 };
+
+/** Files are tried for compression as soon as they are full and no write waits. */
+export const compressing: LevelStoreOptions = { ...smallFiles, compressionRestFactor: 0 };
 
 export function tryToOpen(directory: string, options: LevelStoreOptions = smallFiles): Promise<Result<KvStore>> {
   return settleByWaiting<KvStore>((done) => openLevelStore(directory, options, done));
@@ -59,6 +63,13 @@ export function valueOfLength(length: number, seed: number | string): string {
   return `${seed}:`.padEnd(length, "abcdefghij").slice(0, length);
 }
 
+/** The same, but nothing that compression could make smaller. */
+export function noiseOfLength(length: number, seed: number | string): string {
+  let noise = "";
+  for (let i = 0; noise.length < length; i++) noise += createHash("sha512").update(`${seed}:${i}`).digest("latin1");
+  return noise.slice(0, length);
+}
+
 export async function valueFilesIn(directory: string): Promise<readonly string[]> {
   const names = await readdir(join(directory, "values"));
   return names.toSorted().map((name) => join(directory, "values", name));
@@ -77,4 +88,9 @@ export async function inDirectory(body: (directory: string) => Promise<void>): P
   } finally {
     await rm(directory, { recursive: true });
   }
+}
+
+/** A step of the collector or of compression goes between two writes: so many writes are more steps than there can be work. */
+export async function letMove(store: KvStore, writes: number = 100): Promise<void> {
+  for (let i = 1; i <= writes; i++) await write(store, [["small", String(i)]]);
 }

@@ -9,7 +9,10 @@ test("never more operations run than allowed, urgent ones go first, idle comes a
     started.push(name);
     finishes.push(finish);
   };
-  for (const name of ["a", "b", "c", "d"]) queue.run(operation(name));
+  queue.run(operation("a"));
+  expect(queue.hasRoom).toBe(true);
+  for (const name of ["b", "c", "d"]) queue.run(operation(name));
+  expect(queue.hasRoom).toBe(false);
   queue.runFirst(operation("urgent"));
   queue.whenIdle(() => started.push("idle"));
   expect(started).toEqual(["a", "b"]);

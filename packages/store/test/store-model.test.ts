@@ -4,7 +4,18 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { LevelStoreOptions } from "../src/index.ts";
 import { auditIndex } from "./index-audit.ts";
-import { all, close, get, inDirectory, open, smallFiles, valueOfLength, write } from "./open-store.ts";
+import {
+  all,
+  close,
+  compressing,
+  get,
+  inDirectory,
+  noiseOfLength,
+  open,
+  smallFiles,
+  valueOfLength,
+  write,
+} from "./open-store.ts";
 
 type Model = Map<string, string>;
 
@@ -77,14 +88,18 @@ class Subject {
   }
 
   async #write(changes: readonly (readonly [string, number | null])[]): Promise<void> {
-    const written = changes.map(
-      ([changed, bytes]) => [changed, bytes === null ? null : valueOfLength(bytes, this.#seed++)] as const,
-    );
+    const written = changes.map(([changed, bytes]) => [changed, bytes === null ? null : this.#valueOf(bytes)] as const);
     for (const [changed, value] of written) {
       if (value === null) this.model.delete(changed);
       else this.model.set(changed, value);
     }
     await write(this.store, written);
+  }
+
+  /** Some can be compressed and some can't. */
+  #valueOf(length: number): string {
+    const seed = this.#seed++;
+    return seed % 3 === 0 ? noiseOfLength(length, seed) : valueOfLength(length, seed);
   }
 }
 
@@ -96,6 +111,8 @@ function sorted(model: Model): readonly [string, string][] {
 for (const [name, options] of [
   ["through the page cache", smallFiles],
   ["past it", { ...smallFiles, valueFileBytes: 15_000, directWriteBytesMin: 700 }],
+  ["through it with compression at once", compressing],
+  ["past it with compression at once", { ...compressing, valueFileBytes: 15_000, directWriteBytesMin: 700 }],
 ] as const) {
   test(`writing ${name}, the store is a sorted map under random work with its collector running, and its index agrees with itself`, async () => {
     await fc.assert(

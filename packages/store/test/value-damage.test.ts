@@ -154,7 +154,7 @@ test("a store of another format is refused with a reason", () =>
     expect(await tryToOpen(directory)).toMatchObject({
       ok: false,
       reason: "corrupt",
-      message: expect.stringMatching(/format 9, this program knows format 1/),
+      message: expect.stringMatching(/format 9, this program knows format 2/),
     });
   }));
 
@@ -180,9 +180,9 @@ test.each([Infinity, 1])(
       // Linux' own full disk: every write to it fails with ENOSPC. It can't be written directly.
       await symlink("/dev/full", join(directory, valueFileName(1)));
       const files = new ValueFiles(directory, { fileBytes: 2000, freeFilesMax: 2, directBytesMin });
-      await files.load([1], [{ file: 1, usedBytes: 0, liveBytes: 1 }]);
+      await files.load([1], [{ file: 1, usedBytes: 0, liveBytes: 1, isSettled: false }]);
       for (let attempt = 0; attempt < 2; attempt++) {
-        const error: unknown = await files.append([new Uint8Array(10)], 10).catch((reason: unknown) => reason);
+        const error: unknown = await files.append([new Uint8Array(10)], 10, false).catch((reason: unknown) => reason);
         expect(failureOf(error)).toMatchObject({ ok: false, reason: "space" });
         expect(files.countsWith(1, 0)).toMatchObject({ usedBytes: 0 });
       }

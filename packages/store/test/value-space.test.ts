@@ -8,6 +8,7 @@ import {
   close,
   get,
   inDirectory,
+  letMove,
   open,
   smallFiles,
   valueFileBytesIn,
@@ -26,11 +27,6 @@ async function fill(store: KvStore, of: string): Promise<[string, string][]> {
   return rows;
 }
 
-/** One step of the collector goes between two writes: so many writes are more steps than there can be work. */
-async function letCollect(store: KvStore): Promise<void> {
-  for (let i = 0; i < 100; i++) await write(store, [["small", String(i)]]);
-}
-
 test("the space of deleted values is given back, but for the files that are kept to be written again", () =>
   inDirectory(async (directory) => {
     const store = await open(directory);
@@ -40,7 +36,7 @@ test("the space of deleted values is given back, but for the files that are kept
       store,
       rows.map(([key]) => [key, null]),
     );
-    await letCollect(store);
+    await letMove(store);
     await close(store);
     // One is the current file, two are free.
     expect((await valueFilesIn(directory)).length).toBeLessThanOrEqual(3);
@@ -55,15 +51,15 @@ test("values that are left in mostly dead files are moved together, and stay wha
       store,
       rows.filter((_, i) => i % 8 !== 3).map(([key]) => [key, null]),
     );
-    await letCollect(store);
-    expect(await all(store)).toEqual([...left, ["small", "99"]]);
+    await letMove(store);
+    expect(await all(store)).toEqual([...left, ["small", "100"]]);
     await close(store);
     // Files with less than a third live are moved, so what is there is at most three times what lives, and the current and two free files.
     expect(await valueFileBytesIn(directory)).toBeLessThan(
       left.length * LENGTH * 3 + 3 * 2 * smallFiles.valueFileBytes!,
     );
     const again = await open(directory);
-    expect(await all(again)).toEqual([...left, ["small", "99"]]);
+    expect(await all(again)).toEqual([...left, ["small", "100"]]);
     await close(again);
   }));
 
@@ -82,7 +78,7 @@ test("space is also given back when the values died in the life of another proce
     await deleted;
     await closed;
     const third = await open(directory);
-    await letCollect(third);
+    await letMove(third);
     await close(third);
     expect((await valueFilesIn(directory)).length).toBeLessThanOrEqual(3);
   }));
@@ -92,8 +88,8 @@ test("values overwritten for long take a bounded number of files", () =>
     const store = await open(directory);
     let rows: [string, string][] = [];
     for (let round = 0; round < 20; round++) rows = await fill(store, `round${round}-`);
-    await letCollect(store);
-    expect(await all(store)).toEqual([...rows, ["small", "99"]]);
+    await letMove(store);
+    expect(await all(store)).toEqual([...rows, ["small", "100"]]);
     expect(await valueFileBytesIn(directory)).toBeLessThan(VALUES * LENGTH * 4);
     await close(store);
     // A file is sealed at its size, and written over from its start: at most one write of ten values is beyond it.
@@ -122,7 +118,7 @@ test("a snapshot reads what it saw although all of it was replaced and collected
     const snapshot = store.snapshot();
     await fill(store, "new");
     await fill(store, "newer");
-    await letCollect(store);
+    await letMove(store);
     expect(await all(store, snapshot)).toEqual(rows);
     expect(await get(store, "key007", snapshot)).toBe(rows[7]![1]);
     // Released while a read in it is under way.
@@ -132,8 +128,8 @@ test("a snapshot reads what it saw although all of it was replaced and collected
     expect(await read).toEqual(rows);
     await later;
     const last = await fill(store, "last");
-    await letCollect(store);
-    expect(await all(store)).toEqual([...last, ["small", "99"]]);
+    await letMove(store);
+    expect(await all(store)).toEqual([...last, ["small", "100"]]);
     await close(store);
     expect(await valueFileBytesIn(directory)).toBeLessThan(VALUES * LENGTH * 4);
   }));
