@@ -210,8 +210,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "trims are logged as a length, not as what they removed",
     file: "packages/engine/src/effect-applier.ts",
-    find: "key.stream.entries.removeBefore(keepsNone ? null : firstKept);",
-    replace: "key.stream.entries.removeBefore(keepsNone || key.stream.length <= 5 ? null : firstKept);",
+    find: "if (block === 0) entries.cutAll();",
+    replace: "if (block === 0 || entries.length <= 5) entries.cutAll();",
     invariant: "I3",
     tier: "long",
   },

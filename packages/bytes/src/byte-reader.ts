@@ -35,6 +35,16 @@ export class ByteReader {
     return this.#view.getUint32(this.#take(4), true);
   }
 
+  varint(): number {
+    let byte = this.bytes[this.#take(1)]!;
+    let value = byte & 0x7f;
+    for (let scale = 128; byte >= 0x80; scale *= 128) {
+      byte = this.bytes[this.#take(1)]!;
+      value += (byte & 0x7f) * scale;
+    }
+    return value;
+  }
+
   f64(): number {
     return this.#view.getFloat64(this.#take(8), true);
   }

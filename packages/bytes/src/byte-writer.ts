@@ -40,6 +40,17 @@ export class ByteWriter {
     this.length += 4;
   }
 
+  /** A whole number ≥ 0 up to 2^53 − 1, seven bits a byte, the lowest first: small ones take one byte. */
+  varint(value: number): void {
+    this.reserve(8);
+    while (value > 0x7f) {
+      // Above 2^31 bit operations would lose what is beyond.
+      this.bytes[this.length++] = (value % 128) | 0x80;
+      value = value < 0x8000_0000 ? value >>> 7 : Math.floor(value / 128);
+    }
+    this.bytes[this.length++] = value;
+  }
+
   /** Any double; also how safe integers beyond 32 bits are written. */
   f64(value: number): void {
     this.reserve(8);

@@ -28,6 +28,7 @@
  * effect in front of the first effect of a command. A session is 16 opaque bytes + the log time at its opening.
  */
 import type { ByteWriter } from "@headrace/bytes";
+import type { EntryRuns } from "./entry-runs.ts";
 import type { KeyEvents } from "./key-events.ts";
 import type { KeyWatches } from "./key-watches.ts";
 import type { StreamId } from "./stream-id.ts";
@@ -58,8 +59,11 @@ export interface StreamView {
    */
   trimByLength(maxLength: number, approximate: boolean, limit: number): TrimCut;
   trimById(minId: StreamId, approximate: boolean, limit: number): TrimCut;
-  /** What a trim with a policy other than keep removes; it goes entry by entry, and only the bound of LIMIT goes by nodes. */
-  trimByPolicy(policy: ReferencePolicy, bound: TrimBound, limit: number): PolicyCut;
+  /**
+   * What a trim with a policy other than keep removes; it goes entry by entry, and only the bound of LIMIT goes by nodes. Less, when the effect
+   * would take more than about `bytesMax`.
+   */
+  trimByPolicy(policy: RemovingPolicy, bound: TrimBound, limit: number, bytesMax: number): PolicyCut;
   /** Some group has not delivered the id yet, or has it pending. */
   isReferenced(id: StreamId): boolean;
   /** What it knows of its producers' idempotent ids; null: nothing yet, and the default window. */
@@ -88,10 +92,17 @@ export interface IdempotenceView {
   countTracked(nowMs: number): { readonly producers: number; readonly iids: number };
 }
 
-/** `count` entries to remove, the first ones; `firstKeptId` is where the stream then begins (null: becomes empty). */
+/** An entry, and where it stands: the number of its block, and which entry of it. */
+export interface EntryPlace {
+  readonly id: StreamId;
+  readonly block: number;
+  readonly entry: number;
+}
+
+/** `count` entries to remove, the first ones; `firstKept` is where the stream then begins (null: becomes empty). */
 export interface TrimCut {
   readonly count: number;
-  readonly firstKeptId: StreamId | null;
+  readonly firstKept: EntryPlace | null;
 }
 
 /** What becomes of an entry that consumer groups still refer to, and of their references, when it is removed. */
@@ -105,17 +116,29 @@ export const ReferencePolicy = {
 } as const;
 export type ReferencePolicy = (typeof ReferencePolicy)[keyof typeof ReferencePolicy];
 
+export type RemovingPolicy = Exclude<ReferencePolicy, typeof ReferencePolicy.keep>;
+
 /** MAXLEN or MINID: `minId` null says that it is the length. */
 export interface TrimBound {
   readonly maxLength: number;
   readonly minId: StreamId | null;
 }
 
-/** `count` entries to remove, none behind `upToId` (null: nothing to remove). */
-export interface PolicyCut {
+/** `count` entries to remove. */
+export type PolicyCut = {
   readonly count: number;
-  readonly upToId: StreamId | null;
-}
+} & (
+  | { readonly policy: typeof ReferencePolicy.acknowledged; readonly removed: EntryRuns }
+  | {
+      readonly policy: typeof ReferencePolicy.drop;
+      /** All up to this one, and all that groups have pending up to it. */
+      readonly upToId: StreamId;
+      /** Where the stream then begins. */
+      readonly firstKept: EntryPlace | null;
+      /** Pending up to there, but their entries are gone already: they stay pending. By group, ascending. */
+      readonly stayPending: readonly (readonly StreamId[])[];
+    }
+);
 
 export interface EntryRange {
   readonly count: number;
@@ -268,10 +291,10 @@ export interface Effects {
     bounds: NodeBounds,
   ): void;
   createStream(key: string): void;
-  /** Removes the first entries up to, not including, `firstKeptId` (null: all). Does not move max-deleted-entry-id. */
+  /** Removes the first entries up to, not including, `firstKept` (null: all). Does not move max-deleted-entry-id. */
   trim(key: string, cut: TrimCut): void;
   /** Removes what `StreamView.trimByPolicy` has planned. Does not move max-deleted-entry-id. */
-  trimByPolicy(key: string, policy: ReferencePolicy, cut: PolicyCut): void;
+  trimByPolicy(key: string, cut: PolicyCut): void;
   /** Takes these ids out of the pending lists of all groups, wherever they are. */
   dropReferences(key: string, ids: readonly StreamId[]): void;
   /** Removes these existing entries and moves max-deleted-entry-id. */

@@ -3,7 +3,14 @@
  * was just encoded. Consecutive appends to one key share one effect: entry bytes go straight into the batch's region and from there into the
  * tail block; ids, lengths and origins gather beside it and are written behind the region when the run is closed.
  */
-import { type Effects, type NodeBounds, type PolicyCut, ReferencePolicy, type TrimCut } from "./api.ts";
+import {
+  type Effects,
+  type EntryPlace,
+  type NodeBounds,
+  type PolicyCut,
+  ReferencePolicy,
+  type TrimCut,
+} from "./api.ts";
 import { assert, ByteReader, ByteWriter, copyOf, slotOfKey } from "@headrace/bytes";
 import {
   BATCH_FORMAT_VERSION,
@@ -15,9 +22,11 @@ import {
 } from "./effect-format.ts";
 import { DELIVERY_COUNT_MAX } from "./delivery-count.ts";
 import type { EffectApplier } from "./effect-applier.ts";
+import { EntryRuns } from "./entry-runs.ts";
 import { ENTRY_HEAD_BYTES_MAX, writeEntry } from "./entry-form.ts";
 import { NEVER } from "./expiry-heap.ts";
 import type { Group } from "./group.ts";
+import { IdListWriter } from "./id-list.ts";
 import { DURATION_SECONDS_MAX, IIDS_MAX } from "./idempotence.ts";
 import { KeyEventClass } from "./key-events.ts";
 import type { KeyEvents } from "./key-events.ts";
@@ -48,6 +57,7 @@ export class BatchEffects implements Effects {
   #regionOffset: number;
   readonly #columns: RunColumns;
   readonly #origins: OriginRuns;
+  readonly #idList: IdListWriter;
   // Who executes now, and whether an effect has said so.
   #session: Uint8Array | null;
   #sequence: number;
@@ -68,6 +78,7 @@ export class BatchEffects implements Effects {
     this.#regionOffset = 0;
     this.#columns = new RunColumns();
     this.#origins = new OriginRuns();
+    this.#idList = new IdListWriter();
     this.#session = null;
     this.#sequence = 0;
     this.#originSaid = true;
@@ -254,29 +265,63 @@ export class BatchEffects implements Effects {
   }
 
   /** A cut of nothing is no effect. */
-  trim(key: string, cut: TrimCut): void {
+  trim(key: string, { count, firstKept }: TrimCut): void {
     const { stream } = this.#keyspace.existing(key);
-    if (cut.count === 0) return;
-    assert(cut.firstKeptId === null || stream.has(cut.firstKeptId), "first kept entry does not exist");
-    const writer = this.#begin(EffectType.trim);
+    if (count === 0) return;
+    assert(firstKept === null || stream.has(firstKept.id), "first kept entry does not exist");
+    const writer = this.#begin(EffectType.cut);
     writer.string(key);
-    writer.u8(cut.firstKeptId === null ? 1 : 0);
-    (cut.firstKeptId ?? MIN_ID).write(writer);
-    this.#end(EffectType.trim);
+    writePlace(writer, firstKept);
+    this.#endRemoval(EffectType.cut, null);
     this.#said(KeyEventClass.stream, "xtrim", key);
   }
 
   /** A cut of nothing is no effect. */
-  trimByPolicy(key: string, policy: ReferencePolicy, { count, upToId }: PolicyCut): void {
-    assert(policy !== ReferencePolicy.keep, "a trim that keeps references has a cut of its own");
+  trimByPolicy(key: string, cut: PolicyCut): void {
     this.#keyspace.existing(key);
-    if (count === 0 || upToId === null) return;
-    const writer = this.#begin(EffectType.trimByPolicy);
-    writer.string(key);
-    writer.u8(policy);
-    upToId.write(writer);
-    this.#end(EffectType.trimByPolicy);
+    if (cut.count === 0) return;
+    if (cut.policy === ReferencePolicy.drop) {
+      const writer = this.#begin(EffectType.cutWithReferences);
+      writer.string(key);
+      cut.upToId.write(writer);
+      writePlace(writer, cut.firstKept);
+      for (const ids of cut.stayPending) this.#writeIdList(writer, ids);
+      this.#endRemoval(EffectType.cutWithReferences, null);
+    } else {
+      this.#remove(key, cut.removed, null);
+    }
     this.#said(KeyEventClass.stream, "xtrim", key);
+  }
+
+  #writeIdList(writer: ByteWriter, ids: readonly StreamId[]): void {
+    this.#idList.begin(writer);
+    for (const { msHi, msLo, seqHi, seqLo } of ids) this.#idList.add(writer, msHi, msLo, seqHi, seqLo);
+    this.#idList.end(writer);
+  }
+
+  #remove(key: string, removed: EntryRuns, maxDeletedId: StreamId | null): void {
+    const writer = this.#begin(EffectType.remove);
+    writer.string(key);
+    writer.u8(maxDeletedId === null ? 0 : 1);
+    maxDeletedId?.write(writer);
+    removed.write(writer);
+    this.#endRemoval(EffectType.remove, null);
+  }
+
+  /**
+   * Ends an effect that takes entries away: when they are gone it shows where the stream then ends. `lastId`: it becomes the stream's last id.
+   */
+  #endRemoval(type: EffectType, lastId: StreamId | null): void {
+    const writer = this.#writer;
+    const reader = new ByteReader(writer.bytes, this.#bodyOffset, writer.length);
+    const key = this.#applier.applyRemoval(type, reader);
+    assert(reader.remaining === 0, "effect body not read to its end");
+    const { entries } = key.stream;
+    const endOffset = writer.length;
+    writer.u32(lastId === null ? entries.countWithoutDeadNodes() : entries.countWithoutDeadAbove(lastId));
+    this.#patchBodyBytes();
+    this.#applier.applyEnd(key, new ByteReader(writer.bytes, endOffset, writer.length));
+    this.count++;
   }
 
   dropReferences(key: string, ids: readonly StreamId[]): void {
@@ -289,11 +334,15 @@ export class BatchEffects implements Effects {
 
   deleteEntries(key: string, ids: readonly StreamId[]): void {
     const { stream } = this.#keyspace.existing(key);
-    for (const id of ids) assert(stream.has(id), "deleted entry does not exist");
-    const writer = this.#begin(EffectType.deleteEntries);
-    writer.string(key);
-    writeIds(writer, ids);
-    this.#end(EffectType.deleteEntries);
+    const places: EntryPlace[] = [];
+    let maxDeletedId = stream.maxDeletedId;
+    for (const id of ids) {
+      const place = stream.entries.placeOf(id);
+      assert(place !== null, "deleted entry does not exist");
+      places.push(place);
+      if (id.compare(maxDeletedId) > 0) maxDeletedId = id;
+    }
+    this.#remove(key, runsOf(places), maxDeletedId === stream.maxDeletedId ? null : maxDeletedId);
     this.#said(KeyEventClass.stream, "xdel", key);
   }
 
@@ -356,12 +405,12 @@ export class BatchEffects implements Effects {
     const { stream } = this.#keyspace.existing(key);
     assert(stream.range(MIN_ID, MAX_ID, 1, true).firstId.compare(lastId) <= 0, "last id below an entry");
     assert(Number.isSafeInteger(entriesAdded), "counter of added entries out of range");
-    const writer = this.#begin(EffectType.setStreamId);
+    const writer = this.#begin(EffectType.moveLastId);
     writer.string(key);
     lastId.write(writer);
     writer.f64(entriesAdded);
     maxDeletedId.write(writer);
-    this.#end(EffectType.setStreamId);
+    this.#endRemoval(EffectType.moveLastId, lastId);
     this.#said(KeyEventClass.stream, "xsetid", key);
   }
 
@@ -461,28 +510,44 @@ export class BatchEffects implements Effects {
     timeMs: number,
     noAck: boolean,
   ): void {
-    const found = this.#existingGroup(key, group);
+    const { stream } = this.#keyspace.existing(key);
+    const found = stream.existingGroup(group);
     found.existing(consumer);
-    assert(found.lastDeliveredId.compare(upToId) < 0, "delivery does not move forward");
+    const from = found.lastDeliveredId.next();
+    assert(from !== null && from.compare(upToId) <= 0, "delivery does not move forward");
     assertTime(timeMs);
-    const writer = this.#beginForGroup(EffectType.deliver, key, group);
+    const delivered = noAck ? null : stream.entries.range(from, upToId, -1, false);
+    const writer = this.#beginForGroup(EffectType.deliverListed, key, group);
     writer.string(consumer);
     upToId.write(writer);
     writer.f64(entriesRead);
     writer.f64(timeMs);
     writer.u8(noAck ? 1 : 0);
-    this.#end(EffectType.deliver);
+    if (delivered !== null) {
+      this.#idList.begin(writer);
+      delivered.listIds(writer, this.#idList);
+      this.#idList.end(writer);
+    }
+    this.#end(EffectType.deliverListed);
   }
 
   redeliver(key: string, group: string, consumer: string, from: StreamId, to: StreamId, timeMs: number): void {
-    this.#existingGroup(key, group).existing(consumer);
+    const { stream } = this.#keyspace.existing(key);
+    const found = stream.existingGroup(group);
+    found.existing(consumer);
     assertTime(timeMs);
-    const writer = this.#beginForGroup(EffectType.redeliverRange, key, group);
+    const bodiless: StreamId[] = [];
+    found.pending.visit(from, to, consumer, ({ id }) => {
+      if (!stream.has(id)) bodiless.push(id);
+      return true;
+    });
+    const writer = this.#beginForGroup(EffectType.redeliverListed, key, group);
     writer.string(consumer);
     writer.f64(timeMs);
     from.write(writer);
     to.write(writer);
-    this.#end(EffectType.redeliverRange);
+    this.#writeIdList(writer, bodiless);
+    this.#end(EffectType.redeliverListed);
   }
 
   acknowledge(key: string, group: string, ids: readonly StreamId[]): void {
@@ -533,6 +598,26 @@ export class BatchEffects implements Effects {
     this.#begin(EffectType.flush);
     this.#end(EffectType.flush);
   }
+}
+
+/** Where the stream begins; block 0: nowhere. */
+function writePlace(writer: ByteWriter, place: EntryPlace | null): void {
+  writer.u32(place === null ? 0 : place.block);
+  writer.u32(place === null ? 0 : place.entry);
+}
+
+/** Whoever is named twice goes once. */
+function runsOf(places: EntryPlace[]): EntryRuns {
+  if (places.length > 1) places.sort((a, b) => a.block - b.block || a.entry - b.entry);
+  const runs = new EntryRuns();
+  let before: EntryPlace | null = null;
+  for (const place of places) {
+    if (before === null || before.block !== place.block || before.entry !== place.entry) {
+      runs.add(place.block, place.entry);
+    }
+    before = place;
+  }
+  return runs;
 }
 
 function writeIds(writer: ByteWriter, ids: readonly StreamId[]): void {

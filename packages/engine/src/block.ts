@@ -149,19 +149,11 @@ export class Block {
     this.count = count;
   }
 
-  /** Makes a live entry a tombstone. */
-  kill(entry: number): void {
-    this.marks[entry]! |= MARK_DEAD;
-    this.deadCount++;
-    this.marksDirty = true;
-    if (entry === this.firstLive) this.#moveFirstLive();
-  }
-
-  /** Makes all live entries before `to` tombstones; answers how many. */
-  killBefore(to: number): number {
+  /** Makes the live entries in [from, to) tombstones; answers how many. */
+  killBetween(from: number, to: number): number {
     let killed = 0;
     const marks = this.marks;
-    for (let entry = this.firstLive; entry < to; entry++) {
+    for (let entry = Math.max(from, this.firstLive); entry < to; entry++) {
       if ((marks[entry]! & MARK_DEAD) !== 0) continue;
       marks[entry]! |= MARK_DEAD;
       killed++;
@@ -174,19 +166,20 @@ export class Block {
     return killed;
   }
 
-  /** Takes back the dead entries at the end whose id is above `id`; one entry at least stays. */
-  dropDeadAbove(id: StreamId): void {
+  /** How many entries stay without the dead ones at the end whose id is above `id`; one at least. */
+  countWithoutDeadAbove(id: StreamId): number {
     let { count } = this;
     while (count > 1 && !this.isLive(count - 1) && this.compareAt(count - 1, id) > 0) count--;
-    this.truncate(count);
+    return count;
   }
 
-  /** Where the last node begins, if nothing of it is alive; `count` when something is, or it began in an earlier block. */
-  deadNodeAtEnd(): number {
-    for (let entry = this.count - 1; entry > 0 && !this.isLive(entry); entry--) {
-      if ((this.marks[entry]! & MARK_OPENS) !== 0) return entry;
+  /** How many entries stay without the nodes at the end of which nothing is alive; a node that began in an earlier block stays. */
+  countWithoutDeadNodes(): number {
+    let { count } = this;
+    for (let entry = count - 1; entry > 0 && !this.isLive(entry); entry--) {
+      if ((this.marks[entry]! & MARK_OPENS) !== 0) count = entry;
     }
-    return this.count;
+    return count;
   }
 
   /** Takes back the entries from `count` on, all of them dead; one at least stays. */

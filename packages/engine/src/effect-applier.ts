@@ -4,7 +4,7 @@
  * setting; never fails on what a leader wrote.
  */
 import { assert, latin1, ByteReader } from "@headrace/bytes";
-import { ReferencePolicy, UnknownEffectError } from "./api.ts";
+import { UnknownEffectError } from "./api.ts";
 import {
   BATCH_FORMAT_VERSION,
   BATCH_KIND_EFFECTS,
@@ -14,12 +14,15 @@ import {
   NO_SESSION,
   SESSION_BYTES,
 } from "./effect-format.ts";
-import type { KeyspaceState } from "./keyspace-state.ts";
+import { visitEntryRuns } from "./entry-runs.ts";
+import { visitIdList } from "./id-list.ts";
+import type { KeyspaceState, StreamKey } from "./keyspace-state.ts";
 import type { Origins } from "./origins.ts";
 import { secondsOf } from "./log-seconds.ts";
 import { ENTRY_COLUMN_BYTES, RunColumns } from "./run-columns.ts";
 import type { Group } from "./group.ts";
-import { dropReferences, trimUnreferenced, trimWithReferences } from "./references.ts";
+import { applyOldDelivery, applyOldRemoval } from "./old-effects.ts";
+import { dropReferences, dropReferencesUpTo } from "./references.ts";
 import type { Stream } from "./stream.ts";
 import { StreamId } from "./stream-id.ts";
 import { readStreamImage } from "./stream-image.ts";
@@ -148,17 +151,17 @@ export class EffectApplier {
       case EffectType.flush:
         this.#keyspace.flush();
         return;
+      case EffectType.remove:
+      case EffectType.cut:
+      case EffectType.cutWithReferences:
+      case EffectType.moveLastId:
+        this.applyEnd(this.applyRemoval(type, reader), reader);
+        return;
       case EffectType.trim:
-        this.#trim(reader);
-        return;
       case EffectType.deleteEntries:
-        this.#deleteEntries(reader);
-        return;
       case EffectType.setStreamId:
-        this.#setStreamId(reader);
-        return;
       case EffectType.trimByPolicy:
-        this.#trimByPolicy(reader);
+        applyOldRemoval(this.#keyspace, type, reader);
         return;
       case EffectType.dropReferences:
         this.#dropReferences(reader);
@@ -230,31 +233,50 @@ export class EffectApplier {
     this.#keyspace.touch(key);
   }
 
-  #trim(reader: ByteReader): void {
+  /** What an effect of one of the four types takes away; the reader then stands before its `end`. */
+  applyRemoval(type: number, reader: ByteReader): StreamKey {
     const key = this.#keyspace.existing(reader.string());
-    const keepsNone = reader.u8() === 1;
-    const firstKept = StreamId.read(reader);
-    key.stream.entries.removeBefore(keepsNone ? null : firstKept);
-    this.#keyspace.touch(key);
-  }
-
-  #deleteEntries(reader: ByteReader): void {
-    const key = this.#keyspace.existing(reader.string());
-    const count = reader.u32();
-    for (let i = 0; i < count; i++) {
-      // False for an id that is named twice.
-      key.stream.deleteEntry(StreamId.read(reader));
+    const { stream } = key;
+    const { entries } = stream;
+    const { tail } = entries;
+    switch (type) {
+      case EffectType.remove:
+        if (reader.u8() === 1) stream.maxDeletedId = StreamId.read(reader);
+        visitEntryRuns(
+          reader,
+          (block, from, to) => entries.killBetween(block, from, to),
+          (block) => entries.dropIfDead(block),
+        );
+        break;
+      case EffectType.cut:
+        cutBefore(stream, reader);
+        break;
+      case EffectType.cutWithReferences: {
+        const upTo = StreamId.read(reader);
+        cutBefore(stream, reader);
+        dropReferencesUpTo(
+          stream,
+          upTo,
+          stream.groups().map(() => idSet(reader)),
+        );
+        break;
+      }
+      default:
+        stream.lastId = StreamId.read(reader);
+        stream.entriesAdded = reader.f64();
+        stream.maxDeletedId = StreamId.read(reader);
+        this.#keyspace.touchUnseen(key);
+        return key;
     }
+    entries.checkTailNode(tail);
     this.#keyspace.touch(key);
+    return key;
   }
 
-  #trimByPolicy(reader: ByteReader): void {
-    const key = this.#keyspace.existing(reader.string());
-    const policy = reader.u8();
-    const upTo = StreamId.read(reader);
-    if (policy === ReferencePolicy.drop) trimWithReferences(key.stream, upTo);
-    else trimUnreferenced(key.stream, upTo);
-    this.#keyspace.touch(key);
+  /** Where the stream ends after a removal. */
+  applyEnd(key: StreamKey, reader: ByteReader): void {
+    const count = reader.u32();
+    if (count > 0) key.stream.entries.truncateTail(count);
   }
 
   #dropReferences(reader: ByteReader): void {
@@ -262,15 +284,6 @@ export class EffectApplier {
     const count = reader.u32();
     for (let i = 0; i < count; i++) dropReferences(key.stream, StreamId.read(reader));
     this.#keyspace.touch(key);
-  }
-
-  #setStreamId(reader: ByteReader): void {
-    const key = this.#keyspace.existing(reader.string());
-    key.stream.lastId = StreamId.read(reader);
-    key.stream.entries.moveLastIdTo(key.stream.lastId);
-    key.stream.entriesAdded = reader.f64();
-    key.stream.maxDeletedId = StreamId.read(reader);
-    this.#keyspace.touchUnseen(key);
   }
 
   #recordIid(reader: ByteReader): void {
@@ -327,27 +340,24 @@ export class EffectApplier {
         group.touchConsumer(consumer, reader.f64(), reader.f64());
         return;
       }
-      case EffectType.deliver:
-        deliver(stream, group, reader);
+      case EffectType.deliverListed:
+        deliver(group, reader);
         return;
-      case EffectType.redeliver: {
-        reader.string();
-        const timeMs = reader.f64();
-        const count = reader.u32();
-        for (let i = 0; i < count; i++) {
-          const found = group.pending.redeliver(StreamId.read(reader), timeMs);
-          assert(found, "redelivered entry is not pending");
-        }
-        return;
-      }
-      case EffectType.redeliverRange: {
+      case EffectType.redeliverListed: {
         const consumer = group.existing(reader.string());
         const timeMs = reader.f64();
         const from = StreamId.read(reader);
         const to = StreamId.read(reader);
-        group.pending.redeliverRange(from, to, consumer.number, (id) => stream.has(id), timeMs);
+        const bodiless = idSet(reader);
+        const accepts = (id: StreamId): boolean => bodiless.size === 0 || !bodiless.has(id.toString());
+        group.pending.redeliverRange(from, to, consumer.number, accepts, timeMs);
         return;
       }
+      case EffectType.deliver:
+      case EffectType.redeliver:
+      case EffectType.redeliverRange:
+        applyOldDelivery(stream, group, type, reader);
+        return;
       case EffectType.claim:
         claim(group, reader);
         return;
@@ -360,16 +370,26 @@ export class EffectApplier {
   }
 }
 
-function deliver(stream: Stream, group: Group, reader: ByteReader): void {
+function cutBefore({ entries }: Stream, reader: ByteReader): void {
+  const block = reader.u32();
+  const entry = reader.u32();
+  if (block === 0) entries.cutAll();
+  else entries.cutBefore(block, entry);
+}
+
+function idSet(reader: ByteReader): ReadonlySet<string> {
+  const ids = new Set<string>();
+  visitIdList(reader, (id) => ids.add(id.toString()));
+  return ids;
+}
+
+function deliver(group: Group, reader: ByteReader): void {
   const consumer = group.existing(reader.string());
   const upTo = StreamId.read(reader);
   const entriesRead = reader.f64();
   const timeMs = reader.f64();
   const noAck = reader.u8() === 1;
-  const from = group.lastDeliveredId.next();
-  if (!noAck && from !== null) {
-    stream.range(from, upTo, -1, false).forEachId((id) => group.assign(id, consumer, timeMs, 1));
-  }
+  if (!noAck) visitIdList(reader, (id) => group.assign(id, consumer, timeMs, 1));
   group.lastDeliveredId = upTo;
   group.entriesRead = entriesRead;
 }

@@ -40,6 +40,18 @@
  *   renameKey      string key · string name: who had that name is removed
  *   putStream      string key · f64 expiresAtMs (−1: does not) · stream image (stream-image.ts) to the end: replaces what the key held
  *
+ *
+ * Effects that say by position what they mean; those of the same name above are older, and no longer written. Which entry has which id is asked
+ * of the leader alone, so that a replica applies them whatever of the stream is in its memory. Block numbers and entries as in block.ts; entries =
+ * entry-runs.ts, id list = id-list.ts; end = u32 how many entries the stream's last block then keeps (0: there is none): dead ones at its end make room:
+ *
+ *   deliverListed  string key · string group · string consumer · id upTo · f64 entriesRead · f64 timeMs · u8 noAck · id list (when not noAck)
+ *   remove         string key · u8 moves max deleted · id maxDeleted if so · entries · end
+ *   cut            string key · u32 block (0: nothing stays) · u32 entry: where the stream begins · end
+ *   cutWithReferences   string key · id upTo · u32 block · u32 entry · id list per group, sorted by name: pending up to there and staying so · end
+ *   redeliverListed     string key · string group · string consumer · f64 timeMs · id from · id to · id list: those in it that have no body
+ *   moveLastId     string key · id last · f64 entriesAdded · id maxDeleted · end
+ *
  * The first effect of a batch is preceded by what its log time alone changes: every stream forgets the iids that are too old by then.
  * The region stands in front of its columns because entries are encoded straight into it while the run is still growing.
  */
@@ -82,6 +94,12 @@ export const EffectType = {
   trimByPolicy: 21,
   dropReferences: 22,
   giveBack: 23,
+  deliverListed: 24,
+  remove: 25,
+  cut: 26,
+  cutWithReferences: 27,
+  redeliverListed: 28,
+  moveLastId: 29,
   recordIid: 30,
   countDuplicate: 31,
   configureIdempotence: 32,

@@ -10,12 +10,15 @@ import { EntrySlices } from "./entry-slices.ts";
 import type { RunColumns } from "./run-columns.ts";
 import type { StreamId } from "./stream-id.ts";
 import { TailNode } from "./tail-node.ts";
-import type { NodeBounds } from "./api.ts";
+import type { EntryPlace, NodeBounds } from "./api.ts";
 
 const SMALL_BLOCK_BYTES = 512;
 const SMALL_BLOCK_ENTRIES = 4;
 const FULL_BLOCK_ENTRIES = 128;
 
+/** A node without a live entry is gone, as in Redis: what is added next may join the one before, if that has room. So dead nodes at the end are taken
+ * back (`truncateTail`); their entries would stand between.
+ */
 export class EntryLog {
   blocks: Block[];
   /** Live entries. */
@@ -159,22 +162,34 @@ export class EntryLog {
     return block.idAt(block.firstLive);
   }
 
-  /** The live entry number `ordinal` from the front, or null. */
-  liveIdAt(ordinal: number): StreamId | null {
+  /** Where the live entry number `ordinal` from the front stands, or null. */
+  livePlaceAt(ordinal: number): EntryPlace | null {
     let rest = ordinal;
     for (const block of this.blocks) {
       if (rest >= block.liveCount) {
         rest -= block.liveCount;
         continue;
       }
-      if (block.deadCount === 0) return block.idAt(rest);
+      if (block.deadCount === 0) return placeIn(block, rest);
       for (let entry = block.firstLive; ; entry++) {
         if (!block.isLive(entry)) continue;
-        if (rest === 0) return block.idAt(entry);
+        if (rest === 0) return placeIn(block, entry);
         rest--;
       }
     }
     return null;
+  }
+
+  /** Where the live entry with this id stands; null: there is none. */
+  placeOf(id: StreamId): EntryPlace | null {
+    return this.has(id) ? { id, block: this.blocks[this.seekBlock]!.number, entry: this.seekEntry } : null;
+  }
+
+  /** Where the first entry with an id ≥ `id` stands, dead or not; null: behind the end. */
+  placeFrom(id: StreamId): EntryPlace | null {
+    this.seek(id);
+    const block = this.blocks[this.seekBlock];
+    return block === undefined ? null : placeIn(block, this.seekEntry);
   }
 
   /** See StreamView.range. */
@@ -197,57 +212,76 @@ export class EntryLog {
     return EntrySlices.between(this.blocks, fromBlock, fromEntry, toBlock, toEntry, limit, reverse);
   }
 
-  /** Makes the entry a tombstone; answers false when there is no such live entry. */
-  kill(id: StreamId): boolean {
-    if (!this.has(id)) return false;
-    const block = this.blocks[this.seekBlock]!;
-    const inTail = this.seekBlock === this.blocks.length - 1;
-    block.kill(this.seekEntry);
-    this.length--;
+  /** Makes the live entries in [from, to) of the block tombstones. */
+  killBetween(blockNumber: number, from: number, to: number): void {
+    const block = this.blocks[this.#indexOf(blockNumber)]!;
+    const killed = block.killBetween(from, to);
+    if (killed === 0) return;
+    this.length -= killed;
     this.markBlockDirty(block);
-    if (block.liveCount === 0) {
-      this.#dropBlock(this.seekBlock);
-      // Whatever the tail is now, it is not the node that was filled.
-      if (inTail) this.tailNode.forget();
-    }
-    if (inTail) this.#dropDeadNodes();
-    return true;
   }
 
-  /** Removes the live entries before `firstKept` (null: all); answers how many. */
-  removeBefore(firstKept: StreamId | null): number {
+  /** Behind the last `killBetween` of a block: a block without a live entry goes. */
+  dropIfDead(blockNumber: number): void {
+    const at = this.#indexOf(blockNumber);
+    if (this.blocks[at]!.liveCount === 0) this.#dropBlock(at);
+  }
+
+  /** The stream begins at this entry, or behind it if it is dead. */
+  cutBefore(blockNumber: number, entry: number): void {
     const { blocks } = this;
-    let whole = 0;
-    let removed = 0;
-    while (whole < blocks.length) {
-      const block = blocks[whole]!;
-      if (firstKept !== null && block.compareAt(block.count - 1, firstKept) >= 0) break;
-      removed += block.liveCount;
-      this.#forget(block);
-      whole++;
+    const whole = this.#indexOf(blockNumber);
+    for (let at = 0; at < whole; at++) {
+      this.length -= blocks[at]!.liveCount;
+      this.#forget(blocks[at]!);
     }
     if (whole > 0) blocks.splice(0, whole);
-    if (firstKept !== null && blocks.length > 0) {
-      const block = blocks[0]!;
-      const killed = block.killBefore(block.lowerBound(firstKept));
-      if (killed > 0) {
-        removed += killed;
-        this.markBlockDirty(block);
-        if (block.liveCount === 0) this.#dropBlock(0);
-      }
-    }
-    this.length -= removed;
-    if (blocks.length <= 1) this.#dropDeadNodes();
-    return removed;
+    this.killBetween(blockNumber, 0, entry);
+    this.dropIfDead(blockNumber);
   }
 
-  /** The stream's last id moves back to `lastId`, at or above every live entry: tombstones above it make room for the ids that follow. */
-  moveLastIdTo(lastId: StreamId): void {
-    const tail = this.tail;
-    if (tail === null || tail.compareAt(tail.count - 1, lastId) <= 0) return;
-    tail.dropDeadAbove(lastId);
+  cutAll(): void {
+    for (const block of this.blocks) this.#forget(block);
+    this.blocks = [];
+    this.length = 0;
+  }
+
+  /** Leader: how many entries of the tail stay when nodes at its end of which nothing is alive are taken back (0: there is no tail). */
+  countWithoutDeadNodes(): number {
+    return this.tail === null ? 0 : this.tail.countWithoutDeadNodes();
+  }
+
+  /** Leader: the same for dead entries above `id`, which will be the stream's last one. */
+  countWithoutDeadAbove(id: StreamId): number {
+    return this.tail === null ? 0 : this.tail.countWithoutDeadAbove(id);
+  }
+
+  /** Takes back the dead entries of the tail from `count` on. */
+  truncateTail(count: number): void {
+    const tail = this.tail!;
+    if (count === tail.count) return;
+    tail.truncate(count);
     this.markBlockDirty(tail);
     this.tailNode.forget();
+  }
+
+  /** After removals, `before` them the tail was this one: the tail node lives as long as the stream's newest entry does, roughly: else its fill is worked out anew. */
+  checkTailNode(before: Block | null): void {
+    const tail = this.tail;
+    if (tail === null || tail !== before || !tail.isLive(tail.count - 1)) this.tailNode.forget();
+  }
+
+  #indexOf(blockNumber: number): number {
+    const { blocks } = this;
+    let low = 0;
+    let high = blocks.length - 1;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (blocks[middle]!.number < blockNumber) low = middle + 1;
+      else high = middle;
+    }
+    assert(low < blocks.length && blocks[low]!.number === blockNumber, "no such block");
+    return low;
   }
 
   #forget(block: Block): void {
@@ -265,28 +299,6 @@ export class EntryLog {
     if ((next.marks[0]! & MARK_OPENS) !== 0) return;
     next.markOpens(0);
     this.markBlockDirty(next);
-  }
-
-  /**
-   * A node without a live entry is gone, as in Redis: what is added next may join the one before, if that has room. So dead nodes at the end are
-   * taken back; their entries would stand between.
-   */
-  #dropDeadNodes(): void {
-    const tail = this.tail;
-    if (tail !== null) {
-      for (let first = tail.deadNodeAtEnd(); first < tail.count; first = tail.deadNodeAtEnd()) {
-        tail.truncate(first);
-        this.markBlockDirty(tail);
-        this.tailNode.forget();
-      }
-    }
-    this.#checkTailNode();
-  }
-
-  /** The tail node lives as long as the stream's newest entry does, roughly: else its fill is worked out anew. */
-  #checkTailNode(): void {
-    const tail = this.tail;
-    if (tail === null || !tail.isLive(tail.count - 1)) this.tailNode.forget();
   }
 
   /** Redis' listpack nodes that hold live entries. */
@@ -342,4 +354,8 @@ export class EntryLog {
     }
     assert(live === this.length, "length is not the number of live entries");
   }
+}
+
+function placeIn(block: Block, entry: number): EntryPlace {
+  return { id: block.idAt(entry), block: block.number, entry };
 }

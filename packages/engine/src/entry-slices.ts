@@ -5,6 +5,7 @@
 import { assert, type ByteWriter } from "@headrace/bytes";
 import type { EntryRange } from "./api.ts";
 import type { Block } from "./block.ts";
+import type { IdListWriter } from "./id-list.ts";
 import { MIN_ID, type StreamId } from "./stream-id.ts";
 
 export class EntrySlices implements EntryRange {
@@ -91,6 +92,20 @@ export class EntrySlices implements EntryRange {
       for (let j = from; j < to; j++) {
         const entry = this.#reverse ? to - 1 - (j - from) : j;
         if (block.isLive(entry)) visit(block.idAt(entry));
+      }
+    }
+  }
+
+  /** Ascending. */
+  listIds(writer: ByteWriter, list: IdListWriter): void {
+    if (this.count === 0) return;
+    for (let at = this.#fromBlock; at <= this.#toBlock; at++) {
+      const block = this.#blocks[at]!;
+      const { ids } = block;
+      const to = at === this.#toBlock ? this.#toEntry : block.count;
+      for (let entry = at === this.#fromBlock ? this.#fromEntry : 0; entry < to; entry++) {
+        const cell = entry * 4;
+        if (block.isLive(entry)) list.add(writer, ids[cell]!, ids[cell + 1]!, ids[cell + 2]!, ids[cell + 3]!);
       }
     }
   }

@@ -1,9 +1,11 @@
 /**
  * What consumer groups still need of a stream: an entry is referenced while some group has not delivered it yet or has it pending. And removals
- * that ask for it (DELREF, ACKED): which entries a trim takes, and the same again in `apply`. Everything here is resident state.
+ * that ask for it (DELREF, ACKED): which entries a trim takes. The effect names them, so that `apply` has nothing to look up.
  */
-import { type PolicyCut, ReferencePolicy, type TrimBound } from "./api.ts";
+import { type PolicyCut, ReferencePolicy, type RemovingPolicy, type TrimBound } from "./api.ts";
 import { MARK_OPENS, type Block } from "./block.ts";
+import { ENTRY_PLACE_BYTES_MAX, EntryRuns } from "./entry-runs.ts";
+import { LISTED_ID_BYTES_MAX } from "./id-list.ts";
 import type { Stream } from "./stream.ts";
 import { MIN_ID, type StreamId } from "./stream-id.ts";
 
@@ -27,57 +29,91 @@ export function dropReferences(stream: Stream, id: StreamId): void {
  */
 export function planTrimByPolicy(
   stream: Stream,
-  policy: ReferencePolicy,
+  policy: RemovingPolicy,
+  bound: TrimBound,
+  limit: number,
+  bytesMax: number,
+): PolicyCut {
+  const removed = plannedEntries(stream, policy, bound, limit, bytesMax);
+  if (policy === ReferencePolicy.acknowledged) return { policy, count: removed.runs.count, removed: removed.runs };
+  const { upToId, stayPending } = withStayPending(stream, removed.upToId, bytesMax);
+  const next = upToId.next();
+  const firstKept = next === null ? null : stream.entries.placeFrom(next);
+  const count = next === null ? stream.length : stream.entries.countBefore(next);
+  return { policy, count: removed.runs.count === 0 ? 0 : count, upToId, firstKept, stayPending };
+}
+
+function plannedEntries(
+  stream: Stream,
+  policy: RemovingPolicy,
   { maxLength, minId }: TrimBound,
   limit: number,
-): PolicyCut {
+  bytesMax: number,
+): { readonly runs: EntryRuns; readonly upToId: StreamId } {
   const { blocks } = stream.entries;
   const asks = policy === ReferencePolicy.acknowledged;
   const lastDelivered = asks ? lowestPosition(stream) : null;
   let { length } = stream;
-  let count = 0;
-  let upToId: StreamId | null = null;
+  const runs = new EntryRuns();
+  let upToId = MIN_ID;
   walk: for (let at = 0; at < blocks.length; at++) {
     const block = blocks[at]!;
     for (let entry = 0; entry < block.count; entry++) {
       const opens = (at === 0 && entry === 0) || (block.marks[entry]! & MARK_OPENS) !== 0;
-      if (limit > 0 && opens && count + liveInNode(blocks, at, entry) > limit) break walk;
+      if (limit > 0 && opens && runs.count + liveInNode(blocks, at, entry) > limit) break walk;
       if (!block.isLive(entry)) continue;
       if (minId === null ? length <= maxLength : block.compareAt(entry, minId) >= 0) break walk;
       // From here on nothing has been delivered to all groups.
       if (lastDelivered !== null && block.compareAt(entry, lastDelivered) > 0) break walk;
       const id = block.idAt(entry);
       if (asks && isReferenced(stream, id)) continue;
+      if (asks && runs.bytesMax + ENTRY_PLACE_BYTES_MAX > bytesMax) break walk;
       upToId = id;
-      count++;
+      runs.add(block.number, entry);
       length--;
     }
   }
-  return { count, upToId };
+  return { runs, upToId };
 }
 
-/** Removes all entries up to `upTo` and their references. */
-export function trimWithReferences(stream: Stream, upTo: StreamId): void {
-  for (const group of stream.groups()) {
-    const referenced: StreamId[] = [];
+/** The ids up to `upToId` that stay pending because their entries have gone before; fewer entries go when they are too many for one effect. */
+function withStayPending(
+  stream: Stream,
+  upToId: StreamId,
+  bytesMax: number,
+): { readonly upToId: StreamId; readonly stayPending: readonly (readonly StreamId[])[] } {
+  const groups = stream.groups();
+  const idsMax = Math.floor(bytesMax / LISTED_ID_BYTES_MAX / Math.max(1, groups.length));
+  const stayPending: StreamId[][] = [];
+  let end = upToId;
+  for (const group of groups) {
+    const ids: StreamId[] = [];
+    group.pending.visit(MIN_ID, end, null, ({ id }) => {
+      if (stream.has(id)) return true;
+      if (ids.length < idsMax) {
+        ids.push(id);
+        return true;
+      }
+      end = id.previous()!;
+      return false;
+    });
+    stayPending.push(ids);
+  }
+  return { upToId: end, stayPending: stayPending.map((ids) => ids.filter((id) => id.compare(end) <= 0)) };
+}
+
+/** No group has an id up to `upTo` pending any more but those that are named, by group. */
+export function dropReferencesUpTo(stream: Stream, upTo: StreamId, stayPending: readonly ReadonlySet<string>[]): void {
+  stream.groups().forEach((group, i) => {
+    const dropped: StreamId[] = [];
     group.pending.visit(MIN_ID, upTo, null, ({ id }) => {
-      if (stream.has(id)) referenced.push(id);
+      if (!stayPending[i]!.has(id.toString())) dropped.push(id);
       return true;
     });
-    if (referenced.length === 0) continue;
+    if (dropped.length === 0) return;
     stream.markGroupDirty(group);
-    for (const id of referenced) group.release(id);
-  }
-  stream.entries.removeBefore(upTo.next());
-}
-
-/** Removes the entries up to `upTo` that nothing refers to. */
-export function trimUnreferenced(stream: Stream, upTo: StreamId): void {
-  const unreferenced: StreamId[] = [];
-  stream.range(MIN_ID, upTo, -1, false).forEachId((id) => {
-    if (!isReferenced(stream, id)) unreferenced.push(id);
+    for (const id of dropped) group.release(id);
   });
-  for (const id of unreferenced) stream.entries.kill(id);
 }
 
 /** How far the slowest group has come; null when there is none. */

@@ -1,6 +1,6 @@
 /** A stream: its entries, its counters and its groups. Reads are the contract's `StreamView`; every change is part of `apply`. */
 import { assert } from "@headrace/bytes";
-import type { EntryRange, PolicyCut, ReferencePolicy, StreamView, TrimBound, TrimCut } from "./api.ts";
+import type { EntryRange, PolicyCut, RemovingPolicy, StreamView, TrimBound, TrimCut } from "./api.ts";
 import type { DirtyMeter } from "./dirty-meter.ts";
 import { EntryLog } from "./entry-log.ts";
 import { NO_STREAM_ACK } from "./effect-format.ts";
@@ -94,8 +94,8 @@ export class Stream implements StreamView {
     return planTrimById(this.entries, minId, approximate, limit);
   }
 
-  trimByPolicy(policy: ReferencePolicy, bound: TrimBound, limit: number): PolicyCut {
-    return planTrimByPolicy(this, policy, bound, limit);
+  trimByPolicy(policy: RemovingPolicy, bound: TrimBound, limit: number, bytesMax: number): PolicyCut {
+    return planTrimByPolicy(this, policy, bound, limit, bytesMax);
   }
 
   isReferenced(id: StreamId): boolean {
@@ -144,12 +144,6 @@ export class Stream implements StreamView {
     // Stops at 2^53 − 1, which only XSETID can come near: beyond it, one by one and many at once would differ.
     this.entriesAdded = Math.min(this.entriesAdded + (to - from), Number.MAX_SAFE_INTEGER);
     this.lastId = lastId;
-  }
-
-  deleteEntry(id: StreamId): boolean {
-    if (!this.entries.kill(id)) return false;
-    if (id.compare(this.maxDeletedId) > 0) this.maxDeletedId = id;
-    return true;
   }
 
   createGroup(name: string, lastDeliveredId: StreamId, entriesRead: number): Group {

@@ -8,13 +8,13 @@ import { MARK_DEAD, MARK_OPENS } from "./block.ts";
 import type { EntryLog } from "./entry-log.ts";
 import type { StreamId } from "./stream-id.ts";
 
-const NOTHING: TrimCut = { count: 0, firstKeptId: null };
+const NOTHING: TrimCut = { count: 0, firstKept: null };
 
 export function planTrimByLength(log: EntryLog, maxLength: number, approximate: boolean, limit: number): TrimCut {
   if (log.length <= maxLength) return NOTHING;
   if (approximate) return planNodes(log, maxLength, null, limit);
   const count = log.length - maxLength;
-  return { count, firstKeptId: log.liveIdAt(count) };
+  return { count, firstKept: log.livePlaceAt(count) };
 }
 
 export function planTrimById(log: EntryLog, minId: StreamId, approximate: boolean, limit: number): TrimCut {
@@ -22,7 +22,7 @@ export function planTrimById(log: EntryLog, minId: StreamId, approximate: boolea
   if (first === null || first.compare(minId) >= 0) return NOTHING;
   if (approximate) return planNodes(log, 0, minId, limit);
   const count = log.countBefore(minId);
-  return { count, firstKeptId: log.liveIdAt(count) };
+  return { count, firstKept: log.livePlaceAt(count) };
 }
 
 /** By length when `minId` is null. */
@@ -56,5 +56,5 @@ function planNodes(log: EntryLog, maxLength: number, minId: StreamId | null, lim
     if (minId !== null && blocks[lastBlock]!.compareAt(lastEntry, minId) >= 0) break;
     removed += live;
   }
-  return removed === 0 ? NOTHING : { count: removed, firstKeptId: log.liveIdAt(removed) };
+  return removed === 0 ? NOTHING : { count: removed, firstKept: log.livePlaceAt(removed) };
 }

@@ -236,9 +236,9 @@ export class Driver {
     const bound = { maxLength: threshold, minId: by === "length" ? null : StreamId.of(threshold, 0) };
     const view = this.leader.keyspace.find(key)!.stream;
     for (const { id } of live) expect(view.isReferenced(StreamId.of(id, 0))).toBe(stream.isReferenced(id));
-    const cut = view.trimByPolicy(policy, bound, limit);
+    const cut = view.trimByPolicy(policy, bound, limit, Number.POSITIVE_INFINITY);
     expect(cut.count).toBe(stream.trimByPolicy(a % 2 === 0 ? "drop" : "acked", by, threshold, limit));
-    effects.trimByPolicy(key, policy, cut);
+    effects.trimByPolicy(key, cut);
   }
 
   #keyStep(effects: Effects, key: string, stream: ModelStream, { kind, b, c }: Step): void {

@@ -121,14 +121,14 @@ export class AddOrTrimOptions {
     return this.strategy === TrimStrategy.none ? Errors.trimWithoutStrategy : this.#checkTilde();
   }
 
-  /** Trims the stream as these options say; answers how many entries go. */
-  trim({ key, stream }: KeyView, effects: Effects, bounds: NodeBounds): number {
+  /** Trims the stream as these options say; answers how many entries go. What goes entry by entry ends where `roomBytes` do. */
+  trim({ key, stream }: KeyView, effects: Effects, bounds: NodeBounds, roomBytes: number): number {
     const limit = this.approximate && !this.limitGiven ? defaultLimit(bounds) : this.limit;
     const byLength = this.strategy === TrimStrategy.maxLength;
     if (this.policy !== null && this.policy !== ReferencePolicy.keep) {
       const bound = { maxLength: this.maxLength, minId: byLength ? null : this.minId };
-      const cut = stream.trimByPolicy(this.policy, bound, limit);
-      effects.trimByPolicy(key, this.policy, cut);
+      const cut = stream.trimByPolicy(this.policy, bound, limit, roomBytes);
+      effects.trimByPolicy(key, cut);
       return cut.count;
     }
     const cut = byLength

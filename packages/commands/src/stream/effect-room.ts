@@ -4,9 +4,9 @@
  */
 
 /** An effect's header, the lengths of its names and its fixed fields, rounded up (engine/effect-format.ts). */
-const EFFECT_FRAME_BYTES = 64;
-/** An id in a list of ids. */
-export const ID_BYTES = 16;
+const EFFECT_FRAME_BYTES = 128;
+/** An id in a list of ids, or where its entry stands. */
+export const ID_BYTES = 17;
 /** A claimed id with its time and count. */
 export const CLAIM_BYTES = 32;
 

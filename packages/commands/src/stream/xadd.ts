@@ -54,9 +54,10 @@ function execute(context: ShardContext): void {
   const makesWindow = existing === null && hasOwnWindow(context);
   // Each further effect names the key again.
   const further = (options.strategy === TrimStrategy.none ? 0 : 1) + (hasIid ? 1 : 0) + (makesWindow ? 1 : 0);
+  let roomBytes = context.effectRoomBytes;
   if (further > 0) {
-    const bytes = request.rawEnd - request.rawStart + effectBytes(1 + further, key);
-    if (bytes > context.effectRoomBytes) return reply.error(Errors.tooLargeForEntry);
+    roomBytes -= request.rawEnd - request.rawStart + effectBytes(1 + further, key);
+    if (roomBytes < 0) return reply.error(Errors.tooLargeForEntry);
   }
   context.ack = options.ack;
   const known = hasIid ? knownEntry(context, options, existing) : null;
@@ -75,7 +76,7 @@ function execute(context: ShardContext): void {
   );
   if (existing === null) configureNewStream(context, key);
   if (hasIid) recordEntry(context, key, id);
-  if (options.strategy !== TrimStrategy.none) options.trim(keyspace.find(key)!, effects, context.nodeBounds);
+  if (options.strategy !== TrimStrategy.none) options.trim(keyspace.find(key)!, effects, context.nodeBounds, roomBytes);
   writeId(reply, id);
 }
 

@@ -19,7 +19,7 @@ import { Errors, noKeyOrGroupInRead } from "../errors.ts";
 import { findStreamsKeys } from "../keys.ts";
 import { defineCommand } from "../record.ts";
 import { claimableFromMs, idsOf, NEW_TAIL_BYTES, pickClaims, writeClaimed, writeNew } from "./claim-read.ts";
-import { CLAIM_BYTES, effectBytes } from "./effect-room.ts";
+import { CLAIM_BYTES, effectBytes, ID_BYTES } from "./effect-room.ts";
 import { ReadBudget } from "./read-budget.ts";
 import { ReadOptions } from "./read-options.ts";
 import { isStreamError, refuseStream, StreamsReply } from "./streams-reply.ts";
@@ -45,8 +45,8 @@ const EFFECTS_MAX = 4;
 const options = new ReadOptions();
 const answer = new StreamsReply();
 const budget = new ReadBudget();
-/** Pending entries that the log entry has room for. */
-let claimRoom = 0;
+/** What the log entry has room for: claimed entries, and ids of delivered ones. */
+let roomBytes = 0;
 
 export const xreadgroup = defineCommand({
   name: "xreadgroup",
@@ -101,7 +101,7 @@ function execute(context: ShardContext): void {
   context.isUncounted = true;
   answer.begin(context, options);
   budget.begin(options.maxCount, options.maxSize, context.used.entries, context.used.bytes);
-  claimRoom = Math.floor((context.effectRoomBytes - effectBytesMax) / CLAIM_BYTES);
+  roomBytes = context.effectRoomBytes - effectBytesMax;
   const onlyMeets = context.readMode === ReadMode.offered && context.resumed === null;
   for (const read of reads) {
     meetConsumer(context, read, consumer);
@@ -196,8 +196,9 @@ function serveNew(context: ShardContext, read: GroupRead, consumer: string): voi
   const { reply, effects, nowMs } = context;
   const { found, group } = read;
   if (options.isBounded || read.claims) return serveChosen(context, read, consumer);
-  const range = undelivered(read, options.count);
+  const range = undelivered(read, deliverable(options.count));
   if (range === null) return;
+  noteDelivered(range.count);
   context.isUncounted = false;
   const entriesRead = entriesReadAfterDelivery(found.stream, group, range);
   answer.open(context.request, read.keyArgument);
@@ -215,18 +216,28 @@ function undelivered({ found, group }: GroupRead, count: number): EntryRange | n
   return range.count === 0 ? null : range;
 }
 
+/** The effect names what it hands out: never more than there is room for. */
+function deliverable(count: number): number {
+  return options.noAck ? count : Math.min(count, Math.floor(roomBytes / ID_BYTES));
+}
+
+function noteDelivered(count: number): void {
+  if (!options.noAck) roomBytes -= count * ID_BYTES;
+}
+
 /** With CLAIM or a bound: what goes is chosen before anything is written. */
 function serveChosen(context: ShardContext, read: GroupRead, consumer: string): void {
   const { request, reply, effects, nowMs } = context;
   const { found, group, claims, keyArgument } = read;
   budget.addKey(request.end(keyArgument) - request.start(keyArgument), reply.version);
   const claimed = claims ? claimedBy(context, read) : [];
-  let range = undelivered(read, options.count - claimed.length);
+  let range = undelivered(read, deliverable(options.count - claimed.length));
   if (range !== null) {
     const count = budget.admitRange(range, claims ? NEW_TAIL_BYTES : 0);
     if (count < range.count) range = undelivered(read, count);
   }
   const newCount = range === null ? 0 : range.count;
+  noteDelivered(newCount);
   if (claimed.length + newCount === 0) return;
   context.isUncounted = false;
   const entriesRead = range === null ? 0 : entriesReadAfterDelivery(found.stream, group, range);
@@ -242,9 +253,9 @@ function serveChosen(context: ShardContext, read: GroupRead, consumer: string): 
 }
 
 function claimedBy({ nowMs }: ShardContext, { found, group }: GroupRead): PendingEntry[] {
-  const countMax = Math.min(options.count, claimRoom);
+  const countMax = Math.min(options.count, Math.floor(roomBytes / CLAIM_BYTES));
   const claimed = pickClaims(found, group, { minIdleMs: options.claimMinIdleMs, nowMs, countMax, budget });
-  claimRoom -= claimed.length;
+  roomBytes -= claimed.length * CLAIM_BYTES;
   return claimed;
 }
 
@@ -273,11 +284,21 @@ function serveHistory(context: ShardContext, read: GroupRead, consumer: string):
       return pending.length < options.count;
     });
   }
+  // The effect names those whose bodies are gone: what is beyond its room is for the next call.
+  let bodilessMax = Math.floor(roomBytes / ID_BYTES);
+  const ranges: EntryRange[] = [];
+  for (const id of pending) {
+    const range = found.stream.range(id, id, 1, false);
+    if (range.count === 0 && --bodilessMax < 0) break;
+    ranges.push(range);
+  }
+  pending.length = ranges.length;
+  roomBytes -= ID_BYTES * ranges.reduce((sum, range) => (range.count === 0 ? sum + 1 : sum), 0);
   let existing = 0;
   answer.open(request, keyArgument);
   reply.array(pending.length);
-  for (const id of pending) {
-    const range = found.stream.range(id, id, 1, false);
+  for (const [i, id] of pending.entries()) {
+    const range = ranges[i]!;
     if (range.count === 1) {
       range.writeTo(reply.writer);
       existing++;

@@ -1,6 +1,7 @@
 /** XTRIM key MAXLEN|MINID [=|~] threshold [LIMIT n] [KEEPREF|DELREF|ACKED] */
 import { Flag } from "../command.ts";
 import { defineCommand, keyAt } from "../record.ts";
+import { effectBytes } from "./effect-room.ts";
 import { AddOrTrimOptions } from "./add-or-trim-options.ts";
 
 const options = new AddOrTrimOptions();
@@ -18,11 +19,11 @@ export const xtrim = defineCommand({
   categories: ["stream"],
   tips: ["nondeterministic_output"],
   keys: keyAt(1, "RW delete"),
-  execute({ request, reply, keyspace, effects, nodeBounds }) {
+  execute({ request, reply, keyspace, effects, nodeBounds, effectRoomBytes }) {
     const error = options.readTrim(request);
     if (error !== null) return reply.error(error);
     const found = keyspace.find(request.latin1(1));
     if (found === null) return reply.integer(0);
-    reply.integer(options.trim(found, effects, nodeBounds));
+    reply.integer(options.trim(found, effects, nodeBounds, effectRoomBytes - effectBytes(1, found.key)));
   },
 });
