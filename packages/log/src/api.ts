@@ -82,6 +82,8 @@ export interface SharedLogApi {
   readonly stats: {
     readonly writes: number;
     readonly bytes: number;
+    /** Data of the log entries in it, without those that were copied forward: what all other writing is for. */
+    readonly entryBytes: number;
     readonly segments: number;
     readonly lastWriteMs: number;
     /** Of writes that were durable when they returned. */

@@ -23,6 +23,8 @@ export class BlockGatherer {
   /** Of the last `gather`: appends that are now completely placed, in order. */
   finished: WalAppend[] = [];
   mustSync = false;
+  /** Data of all entries ever placed, copies left out. */
+  entryBytes = 0;
   /** The next item needs more room than the segment has left. */
   needsSegment = false;
 
@@ -117,6 +119,7 @@ export class BlockGatherer {
       const placed = this.#table.put(group, entry, this.#segment, this.#offset + this.#builder.totalBytes);
       assert(placed, `group ${groupId}: log entry ${entry.index} would leave a gap behind ${group.lastIndex}`);
       this.#builder.entry(RecordKind.entry, groupId, entry);
+      this.entryBytes += entry.data.length;
       item.taken++;
     }
     if (hardState !== null && group.hardState !== hardState) {

@@ -55,7 +55,14 @@ export class SharedLog implements SharedLogApi {
   #lastActivityMs = 0;
   #onFounded: (() => void) | null = null;
   #onClosed: Done<void> | null = null;
-  readonly #stats = { writes: 0, bytes: 0, segments: 0, lastWriteMs: 0, durableWrites: new LatencyHistogram() };
+  readonly #stats = {
+    writes: 0,
+    bytes: 0,
+    entryBytes: 0,
+    segments: 0,
+    lastWriteMs: 0,
+    durableWrites: new LatencyHistogram(),
+  };
   onPoisoned: (message: string) => void = () => {};
   onDamage: (message: string) => void = () => {};
 
@@ -84,6 +91,7 @@ export class SharedLog implements SharedLogApi {
 
   get stats(): SharedLogApi["stats"] {
     this.#stats.segments = this.#segments.count;
+    this.#stats.entryBytes = this.#gatherer.entryBytes;
     return this.#stats;
   }
 

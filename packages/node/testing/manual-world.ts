@@ -117,7 +117,14 @@ export class MemoryLog implements SharedLogApi {
   maxEntryBytes = 48 * 1024 * 1024;
   onPoisoned: (message: string) => void = () => {};
   onDamage: (message: string) => void = () => {};
-  readonly stats = { writes: 0, bytes: 0, segments: 1, lastWriteMs: 0, durableWrites: new LatencyHistogram() };
+  readonly stats = {
+    writes: 0,
+    bytes: 0,
+    entryBytes: 0,
+    segments: 1,
+    lastWriteMs: 0,
+    durableWrites: new LatencyHistogram(),
+  };
 
   constructor(time: ManualTime, fsync: "always" | "everysec" | "no", disk: Map<number, GroupOnDisk> = new Map()) {
     this.#time = time;

@@ -6,6 +6,8 @@ import { LatencyHistogram } from "@headrace/bytes";
 import type { Gateway } from "@headrace/gateway";
 import { nodeDuties } from "@headrace/meta";
 import type { Node } from "@headrace/node";
+import type { StoreBytes } from "@headrace/store";
+import type { SegmentBytes } from "@headrace/wal";
 import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import { groupRows, type GroupRow } from "./node-status.ts";
 import { HEADRACE_VERSION } from "./version.ts";
@@ -321,21 +323,68 @@ const gatewayRows: readonly MetricRow<Gateway>[] = [
   single("gauge", "headrace_ready", "1 when every shard can be served.", (gateway) => (gateway.isReady ? 1 : 0)),
 ];
 
+/** What a node has asked its disk to write, counted where it is written, and the log entries that all of it is for. */
+export interface DiskBytes {
+  readonly log: SegmentBytes;
+  readonly store: StoreBytes;
+  readonly entryBytes: () => number;
+}
+
+function writtenByKind({ log, store }: DiskBytes): readonly Sample[] {
+  return [
+    [["log"], log.blockBytes],
+    [["log_zeros"], log.zeroBytes],
+    [["values"], store.valueBytes],
+    [["moved_values"], store.movedValueBytes],
+    [["rows"], store.rowBytes],
+    [["tables"], store.tableBytes],
+  ];
+}
+
+const diskRows: readonly MetricRow<DiskBytes>[] = [
+  {
+    name: "headrace_disk_written_bytes_total",
+    type: "counter",
+    help: "Bytes written to disk: the log, zeros of its segments before their use, large values, the same moved or compressed, rows into LevelDB's log, its tables.",
+    labels: ["kind"],
+    read: writtenByKind,
+  },
+  single(
+    "counter",
+    "headrace_log_entry_bytes_total",
+    "Data of the log entries that this node has written: the payload, as effects.",
+    (disk) => disk.entryBytes(),
+  ),
+  single(
+    "gauge",
+    "headrace_write_amplification",
+    "Bytes written to disk for each byte of log entries, since the process began; 0 before the first.",
+    (disk) => {
+      const written = writtenByKind(disk).reduce((sum, [, bytes]) => sum + bytes, 0);
+      return disk.entryBytes() === 0 ? 0 : written / disk.entryBytes();
+    },
+  ),
+];
+
 export type MetricsPage = () => Promise<{ readonly contentType: string; readonly text: string }>;
 
-export function nodeMetrics(node: Node): MetricsPage {
-  return page(nodeRows, nodeHistograms, node);
+export function nodeMetrics(node: Node, written: Pick<DiskBytes, "log" | "store">): MetricsPage {
+  const disk = { ...written, entryBytes: () => walStat(node, "entryBytes") };
+  return page([...bound(nodeRows, node), ...bound(diskRows, disk)], () => histogramTexts(nodeHistograms, node));
 }
 
 export function gatewayMetrics(gateway: Gateway): MetricsPage {
-  return page(gatewayRows, gatewayHistograms, gateway);
+  return page(bound(gatewayRows, gateway), () => histogramTexts(gatewayHistograms, gateway));
 }
 
-function page<Source>(
-  rows: readonly MetricRow<Source>[],
-  histograms: readonly HistogramRow<Source>[],
-  source: Source,
-): MetricsPage {
+/** A row that knows where it reads from. */
+type BoundRow = Omit<MetricRow<never>, "read"> & { readonly samples: () => readonly Sample[] };
+
+function bound<Source>(rows: readonly MetricRow<Source>[], source: Source): readonly BoundRow[] {
+  return rows.map(({ name, type, help, labels, read }) => ({ name, type, help, labels, samples: () => read(source) }));
+}
+
+function page(rows: readonly BoundRow[], histograms: () => string): MetricsPage {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const info = new Gauge({
@@ -345,11 +394,11 @@ function page<Source>(
     registers: [registry],
   });
   info.labels(HEADRACE_VERSION).set(1);
-  for (const row of rows) register(registry, row, source);
+  for (const row of rows) register(registry, row);
   return async () => ({
     contentType: registry.contentType,
     // prom-client's gauges carry the samples; what only grows is declared as what it is.
-    text: declareCounters(await registry.metrics(), rows) + histogramTexts(histograms, source),
+    text: declareCounters(await registry.metrics(), rows) + histograms(),
   });
 }
 
@@ -362,7 +411,7 @@ function histogramTexts<Source>(rows: readonly HistogramRow<Source>[], source: S
     .join("");
 }
 
-function register<Source>(registry: Registry, row: MetricRow<Source>, source: Source): void {
+function register(registry: Registry, row: BoundRow): void {
   const gauge = new Gauge({
     name: row.name,
     help: row.help,
@@ -370,7 +419,7 @@ function register<Source>(registry: Registry, row: MetricRow<Source>, source: So
     registers: [registry],
     collect: () => {
       gauge.reset();
-      for (const [labels, value] of row.read(source)) gauge.labels(...labels).set(value);
+      for (const [labels, value] of row.samples()) gauge.labels(...labels).set(value);
     },
   });
 }

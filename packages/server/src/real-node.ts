@@ -6,9 +6,9 @@ import { utf8Bytes } from "@headrace/bytes";
 import { Gateway } from "@headrace/gateway";
 import { defaultNodeConfig, Node, type NodeConfig, type NodeOuterWorld } from "@headrace/node";
 import type { ByteConnection, ByteNetwork, KvStore, Logger, RecordStore, SegmentDisk } from "@headrace/ports";
-import { openLevelStore, openRecordStore, openSpaceProbe } from "@headrace/store";
+import { noStoreBytes, openLevelStore, openRecordStore, openSpaceProbe } from "@headrace/store";
 import { createGrpcPeerNetwork, createMetaClient } from "@headrace/transport";
-import { openSegmentDisk } from "@headrace/wal";
+import { noSegmentBytes, openSegmentDisk } from "@headrace/wal";
 import { serveAdmin, type AdminHttp } from "./admin-http.ts";
 import { claimDirectory, StartError } from "./data-directory.ts";
 import { completed } from "./done-promise.ts";
@@ -33,14 +33,19 @@ export async function startNode(settings: Settings, network: ByteNetwork, logger
   const directory = settings["data"] as string;
   claimDirectory(directory, "node", {});
   const random = new SystemRandom();
+  const written = { log: noSegmentBytes(), store: noStoreBytes() };
   const segmentDisk = await completed<SegmentDisk>("the log", (done) =>
-    openSegmentDisk(join(directory, "wal"), {}, done),
+    openSegmentDisk(join(directory, "wal"), { written: written.log }, done),
   );
   const damage = new StoreDamage();
   const kvStore = await completed<KvStore>("the store", (done) =>
     openLevelStore(
       join(directory, "state"),
-      { onDamage: (message) => damage.found(message), compression: settings["compression"] as boolean },
+      {
+        onDamage: (message) => damage.found(message),
+        compression: settings["compression"] as boolean,
+        written: written.store,
+      },
       done,
     ),
   );
@@ -73,7 +78,7 @@ export async function startNode(settings: Settings, network: ByteNetwork, logger
   damage.tellTo(node);
   const failure = await new Promise<{ message: string } | null>((done) => node.start(done));
   if (failure !== null) throw new StartError(failure.message);
-  const metrics = nodeMetrics(node);
+  const metrics = nodeMetrics(node, written);
   let admin: AdminHttp;
   try {
     admin = await serveAdmin(places.bindHost, places.httpPort, {

@@ -60,8 +60,13 @@ durableWrites.observe(0.3);
 durableWrites.observe(0.9);
 durableWrites.observe(20_000);
 
+const written = {
+  log: { blockBytes: 8192, zeroBytes: 4096 },
+  store: { valueBytes: 6000, movedValueBytes: 1000, rowBytes: 300, tableBytes: 412 },
+};
+
 const status = {
-  wal: { writes: 9, bytes: 8192, segments: 2, lastWriteMs: 1.5, durableWrites },
+  wal: { writes: 9, bytes: 8192, entryBytes: 5000, segments: 2, lastWriteMs: 1.5, durableWrites },
   metadata: {
     groupId: 0,
     role: 0,
@@ -92,7 +97,7 @@ const status = {
 };
 
 test("a node shows its groups by shard, the metadata group as shard 0", async () => {
-  const { contentType, text } = await nodeMetrics(nodeWith(status))();
+  const { contentType, text } = await nodeMetrics(nodeWith(status), written)();
   expect(contentType).toContain("version=0.0.4");
   const families = parse(text);
   checkRules(families);
@@ -111,7 +116,7 @@ test("a node shows its groups by shard, the metadata group as shard 0", async ()
 });
 
 test("a histogram's buckets are sums in seconds, and the last one is everything", async () => {
-  const families = parse((await nodeMetrics(nodeWith(status))()).text);
+  const families = parse((await nodeMetrics(nodeWith(status), written)()).text);
   const { type, samples } = families.get("headrace_raft_fsync_seconds")!;
   expect(type).toBe("histogram");
   const bucket = (bound: string): number | undefined =>
@@ -123,8 +128,25 @@ test("a histogram's buckets are sums in seconds, and the last one is everything"
   expect(samples.get("headrace_raft_fsync_seconds_sum")).toBeCloseTo(20.0012, 9);
 });
 
+test("what is written to disk is told by kind, and beside the log entries that it is for", async () => {
+  const families = parse((await nodeMetrics(nodeWith(status), written)()).text);
+  const { samples } = families.get("headrace_disk_written_bytes_total")!;
+  expect(Object.fromEntries(samples)).toEqual({
+    'headrace_disk_written_bytes_total{kind="log"}': 8192,
+    'headrace_disk_written_bytes_total{kind="log_zeros"}': 4096,
+    'headrace_disk_written_bytes_total{kind="values"}': 6000,
+    'headrace_disk_written_bytes_total{kind="moved_values"}': 1000,
+    'headrace_disk_written_bytes_total{kind="rows"}': 300,
+    'headrace_disk_written_bytes_total{kind="tables"}': 412,
+  });
+  // 20,000 bytes written for 5,000.
+  expect(families.get("headrace_write_amplification")!.samples.get("headrace_write_amplification")).toBe(4);
+  const none = parse((await nodeMetrics(nodeWith({ wal: {}, metadata: null }), written)()).text);
+  expect(none.get("headrace_write_amplification")!.samples.get("headrace_write_amplification")).toBe(0);
+});
+
 test("a node that is no member yet has a page too", async () => {
-  checkRules(parse((await nodeMetrics(nodeWith({ wal: {}, metadata: null }))()).text));
+  checkRules(parse((await nodeMetrics(nodeWith({ wal: {}, metadata: null }), written)()).text));
 });
 
 test("a gateway counts commands by name and outcome", async () => {

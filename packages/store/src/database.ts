@@ -3,7 +3,14 @@ import { Level } from "level";
 import type { Failure } from "@headrace/ports";
 import { COUNTS_FROM, COUNTS_TO, decodeCounts, type FileCounts, FORMAT_KEY, FORMAT_VERSION } from "./value-row.ts";
 
-export type Database = Level<Uint8Array, Uint8Array>;
+/** What LevelDB in Node has beyond what `level` declares for browsers too. */
+interface ClassicLevel {
+  approximateSize(start: Uint8Array, end: Uint8Array, options: { readonly keyEncoding: "view" }): Promise<number>;
+  compactRange(start: Uint8Array, end: Uint8Array, options: { readonly keyEncoding: "view" }): Promise<void>;
+  getProperty(name: string): string;
+}
+
+export type Database = Level<Uint8Array, Uint8Array> & ClassicLevel;
 export type Snapshot = ReturnType<Database["snapshot"]>;
 
 export const VIEW = { keyEncoding: "view", valueEncoding: "view" } as const;
@@ -21,12 +28,13 @@ export class ForeignStore extends Error {
 const MIB = 1024 * 1024;
 
 export function newDatabase(directory: string, options: DatabaseOptions): Database {
-  return new Level(directory, {
+  const level = new Level<Uint8Array, Uint8Array>(directory, {
     ...VIEW,
     writeBufferSize: options.writeBufferBytes,
     cacheSize: options.cacheBytes,
     maxFileSize: 32 * MIB,
   });
+  return level as Database;
 }
 
 /** Marks a new store, refuses one of another format. `hasValueFiles`: then it can't be new. */

@@ -11,6 +11,7 @@
 import { join } from "node:path";
 import type { Done, KvChange, KvRow, KvSnapshot, KvStore, Result } from "@headrace/ports";
 import { checkFormat, type Database, newDatabase, readCounts, type Snapshot, VIEW } from "./database.ts";
+import { type DeletedRange, DeletedRanges } from "./deleted-ranges.ts";
 import { failureOf, settle } from "./failure.ts";
 import type { Hold } from "./file-holds.ts";
 import { OperationQueue } from "./operation-queue.ts";
@@ -20,6 +21,7 @@ import { ValueCollector } from "./value-collector.ts";
 import { ValueFiles } from "./value-files.ts";
 import { decodeRow, keyOfRow, rowKey, type ValuePointer } from "./value-row.ts";
 import { planWrite } from "./write-plan.ts";
+import { noStoreBytes, type StoreBytes, tableBytesIn } from "./written-bytes.ts";
 
 export interface LevelStoreOptions {
   /** Operations inside LevelDB at once. Default: two below the thread pool's size, 1 at least. */
@@ -40,6 +42,10 @@ export interface LevelStoreOptions {
   readonly compression?: boolean;
   /** After a step of that it rests so many times as long as the step took. Default 4 while nothing is written, else 20; 0: no rest. */
   readonly compressionRestFactor?: number;
+  /** So much deleted in a range of keys, and half of what lives there: LevelDB is told to merge it. Default 8 MiB. */
+  readonly deletedBytesMin?: number;
+  /** Counts what is written, also when the store is opened again. */
+  readonly written?: StoreBytes;
   /** Damage that the collector has met, where nobody was reading: told once for a value file. */
   readonly onDamage?: (message: string) => void;
 }
@@ -47,6 +53,9 @@ export interface LevelStoreOptions {
 const MIB = 1024 * 1024;
 /** Batches that wait together are written together up to here: one sync for all. */
 const MERGED_BATCH_BYTES_MAX = 4 * MIB;
+/** A range is merged when at most twice as much lives there as was deleted: so a merge writes at most two bytes for each that it gives back. */
+const LIVE_FACTOR = 2;
+const COUNT_TABLES_EVERY_MS = 1000;
 /** So compression takes at most a twentieth of the store's time while there are writes, and a fifth when there are none. */
 const REST_FACTOR_BUSY = 20;
 const REST_FACTOR_IDLE = 4;
@@ -79,17 +88,19 @@ async function openOnce(directory: string, options: LevelStoreOptions): Promise<
     writeBufferBytes: options.writeBufferBytes ?? 64 * MIB,
     cacheBytes: options.cacheBytes ?? 8 * MIB,
   });
+  const written = options.written ?? noStoreBytes();
   await database.open();
   try {
     const files = new ValueFiles(join(directory, "values"), {
       fileBytes: options.valueFileBytes ?? 32 * MIB,
       freeFilesMax: options.freeValueFilesMax ?? 4,
       directBytesMin: options.directWriteBytesMin ?? 64 * 1024,
+      written,
     });
     const numbers = await files.list();
     await checkFormat(database, numbers.length > 0);
     await files.load(numbers, await readCounts(database));
-    return new LevelStore(database, files, options);
+    return new LevelStore(database, files, options, written);
   } catch (error) {
     await database.close();
     throw error;
@@ -109,6 +120,12 @@ class LevelStore implements SpoilableStore {
   /** A write or a step of the collector. */
   #isBusy = false;
   #isCollectorsTurn = true;
+  readonly #written: StoreBytes;
+  /** Of LevelDB's tables since it was opened, as last counted. */
+  #tableBytes = 0;
+  #countedAtMs = 0;
+  readonly #deleted: DeletedRanges;
+  #isMerging = false;
   readonly #restFactor: number | null;
   /** Runs while compression rests. */
   #restTimer: NodeJS.Timeout | null = null;
@@ -116,11 +133,13 @@ class LevelStore implements SpoilableStore {
   #hasWritten = false;
   #isClosed = false;
 
-  constructor(database: Database, files: ValueFiles, options: LevelStoreOptions) {
+  constructor(database: Database, files: ValueFiles, options: LevelStoreOptions, written: StoreBytes) {
     const threads = Number(process.env["UV_THREADPOOL_SIZE"] ?? 4);
     this.#database = database;
     this.#files = files;
-    this.#writer = new RowWriter(database, files);
+    this.#written = written;
+    this.#deleted = new DeletedRanges(options.deletedBytesMin ?? 8 * MIB);
+    this.#writer = new RowWriter(database, files, this.#deleted, written);
     this.#collector = new ValueCollector(database, files, this.#writer, {
       compresses: options.compression ?? true,
       onDamage: options.onDamage ?? (() => {}),
@@ -187,6 +206,7 @@ class LevelStore implements SpoilableStore {
     const released = this.#viewOf(snapshot);
     this.#snapshots.delete(snapshot.id);
     this.#leave(released);
+    this.#proceed();
   }
 
   close(done: Done<void>): void {
@@ -207,6 +227,7 @@ class LevelStore implements SpoilableStore {
     const canCollect = mayMove && this.#collector.hasWork;
     if (canCollect && (this.#isCollectorsTurn || this.#batches.length === 0)) this.#collect();
     else if (this.#batches.length > 0) this.#writeNext();
+    else if (mayMove && this.#mayMerge) this.#merge();
     else if (mayMove && this.#restTimer === null && this.#collector.canCompress) {
       if (this.#operations.hasRoom) this.#compress();
       else this.#rest(REST_FOR_READERS_MS);
@@ -225,6 +246,7 @@ class LevelStore implements SpoilableStore {
       settle(plan.isEmpty ? Promise.resolve() : this.#writer.write(plan, null), (result) => {
         this.#isCollectorsTurn = true;
         this.#hasWritten = true;
+        if (performance.now() - this.#countedAtMs > COUNT_TABLES_EVERY_MS) this.#countTables();
         this.#wentOn(finish);
         for (const batch of taken) batch.done(result);
       });
@@ -252,6 +274,44 @@ class LevelStore implements SpoilableStore {
         this.#wentOn(finish);
       });
     });
+  }
+
+  /** What a snapshot still sees stays where it is. */
+  get #mayMerge(): boolean {
+    if (this.#isMerging || this.#snapshots.size > 0 || !this.#operations.hasRoom) return false;
+    return this.#deleted.due() !== null;
+  }
+
+  /** Beside everything else, as LevelDB's own merges are: it takes one operation, and LevelDB's thread, which goes step by step and puts writes first. */
+  #merge(): void {
+    const range = this.#deleted.due()!;
+    this.#isMerging = true;
+    this.#operations.run((finish) => {
+      // Nobody waits for it; LevelDB tells a failure to whoever writes next.
+      settle(this.#mergeIfWorthIt(range), () => {
+        this.#isMerging = false;
+        this.#countTables();
+        this.#proceed();
+        finish();
+      });
+    });
+    this.#proceed();
+  }
+
+  async #mergeIfWorthIt(range: DeletedRange): Promise<void> {
+    const { first, last } = range;
+    const liveBytes = (await this.#database.approximateSize(first, last, VIEW)) - range.bytes;
+    if (liveBytes > range.bytes * LIVE_FACTOR) return this.#deleted.postpone(range);
+    this.#deleted.take(range);
+    await this.#database.compactRange(first, last, VIEW);
+  }
+
+  #countTables(): void {
+    if (this.#isClosed) return;
+    this.#countedAtMs = performance.now();
+    const bytes = tableBytesIn(this.#database.getProperty("leveldb.stats"));
+    this.#written.tableBytes += bytes - this.#tableBytes;
+    this.#tableBytes = bytes;
   }
 
   #rest(ms: number): void {

@@ -4,7 +4,9 @@
  */
 import { crc32 } from "@headrace/bytes";
 import type { Database } from "./database.ts";
+import type { DeletedRanges } from "./deleted-ranges.ts";
 import { InlineKeys } from "./inline-keys.ts";
+import { RowBatch } from "./row-batch.ts";
 import type { ValueFiles } from "./value-files.ts";
 import {
   countsKey,
@@ -17,11 +19,14 @@ import {
   pointerRow,
 } from "./value-row.ts";
 import type { WritePlan } from "./write-plan.ts";
+import type { StoreBytes } from "./written-bytes.ts";
 
 /** Copied into a batch between two turns of the event loop: 4 MiB at once hold the process up for 15 ms and more. */
 const SLICE_BYTES = 256 * 1024;
 /** Values that one row of places tells about: the collector takes it as a whole. */
 const PLACES_BYTES = 1024 * 1024;
+/** Such a row with blocks of the usual size. */
+const PLACES_ROW_BYTES = 1500;
 
 /** What the collector has done with a file, and goes with the batch. */
 export interface Collected {
@@ -36,11 +41,15 @@ export class RowWriter {
   readonly #database: Database;
   readonly #files: ValueFiles;
   readonly #inlineKeys: InlineKeys = new InlineKeys();
+  readonly #deleted: DeletedRanges;
+  readonly #written: StoreBytes;
   #spoiltBy: unknown = null;
 
-  constructor(database: Database, files: ValueFiles) {
+  constructor(database: Database, files: ValueFiles, deleted: DeletedRanges, written: StoreBytes) {
     this.#database = database;
     this.#files = files;
+    this.#deleted = deleted;
+    this.#written = written;
   }
 
   /**
@@ -55,19 +64,20 @@ export class RowWriter {
   async write(plan: WritePlan, collected: Collected | null): Promise<void> {
     if (this.#spoiltBy !== null) throw this.#spoiltBy;
     const changes = new Map<number, number>();
-    await this.#countReplaced(plan, changes);
-    const batch = this.#database.batch();
+    const deletedBytes = await this.#countReplaced(plan, changes);
+    const batch = new RowBatch(this.#database);
     try {
       if (plan.largeKeys.length > 0) await this.#putLarge(batch, plan, changes, collected !== null);
       await putSmall(batch, plan);
       const endedFile = collected?.endedFile ?? null;
-      for (const key of collected?.placesKeys ?? []) batch.del(key);
-      if (endedFile !== null) batch.del(countsKey(endedFile));
+      for (const key of collected?.placesKeys ?? []) batch.delete(key);
+      if (endedFile !== null) batch.delete(countsKey(endedFile));
       const counts = this.#countsWith(changes, endedFile, collected?.settledFile ?? null);
       for (const count of counts) batch.put(countsKey(count.file), countsRow(count));
       await this.#commit(batch);
       for (const count of counts) this.#files.count(count);
-      this.#remember(plan);
+      this.#remember(plan, deletedBytes);
+      for (const key of collected?.placesKeys ?? []) this.#deleted.add(key, PLACES_ROW_BYTES);
     } catch (error) {
       this.#inlineKeys.clear();
       await batch.close();
@@ -75,37 +85,56 @@ export class RowWriter {
     }
   }
 
-  async #commit(batch: Batch): Promise<void> {
+  async #commit(batch: RowBatch): Promise<void> {
     try {
-      await batch.write({ sync: true });
+      await batch.commit();
+      this.#written.rowBytes += batch.bytes;
     } catch (error) {
       this.#spoiltBy = error;
       throw error;
     }
   }
 
-  /** Pointers that the keys of the plan have now will be gone. */
-  async #countReplaced(plan: WritePlan, changes: Map<number, number>): Promise<void> {
-    const keys = plan.smallKeys.filter((_, i) => !this.#inlineKeys.has(plan.smallNames[i]!));
-    for (let i = 0; i < plan.largeKeys.length; i++) {
-      if (!this.#inlineKeys.has(plan.largeNames[i]!)) keys.push(plan.largeKeys[i]!);
+  /** Pointers that the keys of the plan have now will be gone. Answers the bytes of rows that will be deleted, by their place in the plan. */
+  async #countReplaced(plan: WritePlan, changes: Map<number, number>): Promise<ReadonlyMap<number, number>> {
+    const keys: Uint8Array[] = [];
+    /** Places in the plan of keys that will be deleted, else -1. */
+    const deletions: number[] = [];
+    for (let i = 0; i < plan.smallKeys.length; i++) {
+      const isDeletion = plan.smallValues[i] === null;
+      if (!isDeletion && this.#inlineKeys.has(plan.smallNames[i]!)) continue;
+      keys.push(plan.smallKeys[i]!);
+      deletions.push(isDeletion ? i : -1);
     }
-    if (keys.length === 0) return;
-    for (const row of await this.#database.getMany(keys)) {
-      const pointer = row === undefined ? null : pointerOf(row);
+    for (let i = 0; i < plan.largeKeys.length; i++) {
+      if (this.#inlineKeys.has(plan.largeNames[i]!)) continue;
+      keys.push(plan.largeKeys[i]!);
+      deletions.push(-1);
+    }
+    const deletedBytes = new Map<number, number>();
+    const rows = keys.length === 0 ? [] : await this.#database.getMany(keys);
+    for (const [i, row] of rows.entries()) {
+      if (row === undefined) continue;
+      if (deletions[i]! >= 0) deletedBytes.set(deletions[i]!, keys[i]!.length + row.length);
+      const pointer = pointerOf(row);
       if (pointer !== null) changes.set(pointer.file, (changes.get(pointer.file) ?? 0) - pointer.length);
     }
+    return deletedBytes;
   }
 
-  #remember(plan: WritePlan): void {
+  #remember(plan: WritePlan, deletedBytes: ReadonlyMap<number, number>): void {
     for (const name of plan.largeNames) this.#inlineKeys.delete(name);
     for (let i = 0; i < plan.smallNames.length; i++) {
-      if (plan.smallValues[i] === null) this.#inlineKeys.delete(plan.smallNames[i]!);
-      else this.#inlineKeys.add(plan.smallNames[i]!);
+      if (plan.smallValues[i] === null) {
+        this.#inlineKeys.delete(plan.smallNames[i]!);
+        // The row, and the tombstone that covers it.
+        const key = plan.smallKeys[i]!;
+        this.#deleted.add(key, key.length + (deletedBytes.get(i) ?? 0));
+      } else this.#inlineKeys.add(plan.smallNames[i]!);
     }
   }
 
-  async #putLarge(batch: Batch, plan: WritePlan, changes: Map<number, number>, isMoved: boolean): Promise<void> {
+  async #putLarge(batch: RowBatch, plan: WritePlan, changes: Map<number, number>, isMoved: boolean): Promise<void> {
     const { largeKeys: keys, largeValues: values, largeValueBytes: valueBytes, largeBytes } = plan;
     const { file, offset } = await this.#files.append(values, largeBytes, isMoved);
     changes.set(file, (changes.get(file) ?? 0) + largeBytes);
@@ -138,16 +167,13 @@ export class RowWriter {
   }
 }
 
-type Batch = ReturnType<Database["batch"]>;
-
-/** The chained form: 0.6 µs of the main thread a change, the array form takes 6 on Node 20. */
-async function putSmall(batch: Batch, plan: WritePlan): Promise<void> {
+async function putSmall(batch: RowBatch, plan: WritePlan): Promise<void> {
   const { smallKeys, smallValues } = plan;
   let sliceBytes = 0;
   for (let i = 0; i < smallKeys.length; i++) {
     const key = smallKeys[i]!;
     const value = smallValues[i]!;
-    if (value === null) batch.del(key);
+    if (value === null) batch.delete(key);
     else batch.put(key, inlineRow(value));
     sliceBytes += key.length + (value?.length ?? 0);
     if (sliceBytes < SLICE_BYTES) continue;

@@ -12,13 +12,14 @@
  */
 import { mkdir, open, readdir, stat } from "node:fs/promises";
 import { dirname } from "node:path";
-import { DirectWriter } from "./direct-writer.ts";
+import { DirectWriter, wholePages } from "./direct-writer.ts";
 import { failureOf } from "./failure.ts";
 import { FileHolds, type Hold } from "./file-holds.ts";
 import { DamagedValue } from "./damaged-value.ts";
 import { originalNow, originals } from "./value-compression.ts";
 import { ValueFile, valueFileNumber } from "./value-file.ts";
 import type { FileCounts, ValuePointer } from "./value-row.ts";
+import type { StoreBytes } from "./written-bytes.ts";
 
 export interface ValueFilesOptions {
   /** A file is sealed when it has reached this size. */
@@ -27,6 +28,7 @@ export interface ValueFilesOptions {
   readonly freeFilesMax: number;
   /** Writes of this size go past the page cache. */
   readonly directBytesMin: number;
+  readonly written: StoreBytes;
 }
 
 /** Descriptors of sealed files that stay open for the next read. */
@@ -112,6 +114,9 @@ export class ValueFiles {
     const isDirect = totalBytes >= this.#options.directBytesMin && this.#direct.isPossible;
     try {
       const offset = await file.append(values, totalBytes, isDirect ? this.#direct : null);
+      const bytes = isDirect ? wholePages(totalBytes) : totalBytes;
+      if (isMoved) this.#options.written.movedValueBytes += bytes;
+      else this.#options.written.valueBytes += bytes;
       return { file: file.file, offset };
     } catch (error) {
       // Only to give space back; the failure that counts is the first.

@@ -6,6 +6,7 @@ import { expect, test } from "vitest";
 import { failureOf } from "../src/failure.ts";
 import { valueFileName } from "../src/value-file.ts";
 import { ValueFiles } from "../src/value-files.ts";
+import { noStoreBytes } from "../src/written-bytes.ts";
 import {
   all,
   close,
@@ -179,7 +180,12 @@ test.each([Infinity, 1])(
     inDirectory(async (directory) => {
       // Linux' own full disk: every write to it fails with ENOSPC. It can't be written directly.
       await symlink("/dev/full", join(directory, valueFileName(1)));
-      const files = new ValueFiles(directory, { fileBytes: 2000, freeFilesMax: 2, directBytesMin });
+      const files = new ValueFiles(directory, {
+        fileBytes: 2000,
+        freeFilesMax: 2,
+        directBytesMin,
+        written: noStoreBytes(),
+      });
       await files.load([1], [{ file: 1, usedBytes: 0, liveBytes: 1, isSettled: false }]);
       for (let attempt = 0; attempt < 2; attempt++) {
         const error: unknown = await files.append([new Uint8Array(10)], 10, false).catch((reason: unknown) => reason);

@@ -1,2 +1,2 @@
-export { openSegmentDisk } from "./segment-disk.ts";
-export type { SegmentDiskOptions } from "./segment-disk.ts";
+export { noSegmentBytes, openSegmentDisk } from "./segment-disk.ts";
+export type { SegmentBytes, SegmentDiskOptions } from "./segment-disk.ts";

@@ -18,6 +18,20 @@ export interface SegmentDiskOptions {
   readonly blockingWriteBytesMax?: number;
   /** False: through the page cache even where it could be avoided. */
   readonly direct?: boolean;
+  /** Counts what is written. */
+  readonly written?: SegmentBytes;
+}
+
+/** What the disk was asked to write since the process began. */
+export interface SegmentBytes {
+  /** Writes, in whole pages where they went past the page cache. */
+  blockBytes: number;
+  /** Segments filled with zeros before their use. */
+  zeroBytes: number;
+}
+
+export function noSegmentBytes(): SegmentBytes {
+  return { blockBytes: 0, zeroBytes: 0 };
 }
 
 const NAME = /^wal-(\d{16})\.seg$/;
@@ -49,6 +63,7 @@ class FileSegmentDisk implements SegmentDisk {
   readonly #directory: string;
   readonly #blockingWriteBytesMax: number;
   readonly #staging: DirectStaging | null;
+  readonly #written: SegmentBytes;
   readonly #zeros: Uint8Array = pageAligned(ZEROS_BYTES);
   /** Segments that have been written to: at most the current one and the one before. */
   readonly #files: Map<number, SegmentFile> = new Map();
@@ -58,6 +73,7 @@ class FileSegmentDisk implements SegmentDisk {
     this.#directory = directory;
     this.#staging = isDirect ? new DirectStaging() : null;
     this.#blockingWriteBytesMax = options.blockingWriteBytesMax ?? 0;
+    this.#written = options.written ?? noSegmentBytes();
   }
 
   list(done: Done<readonly SegmentInfo[]>): void {
@@ -75,7 +91,13 @@ class FileSegmentDisk implements SegmentDisk {
     const path = this.#path(sequence);
     const temporaryPath = path.replace(/\.seg$/, ".tmp");
     const isDirect = this.#staging !== null && sizeBytes % PAGE_BYTES === 0;
-    preallocate({ directory: this.#directory, path, temporaryPath, sizeBytes, isDirect, zeros: this.#zeros }, done);
+    preallocate(
+      { directory: this.#directory, path, temporaryPath, sizeBytes, isDirect, zeros: this.#zeros },
+      (created) => {
+        if (created.ok) this.#written.zeroBytes += sizeBytes;
+        done(created);
+      },
+    );
   }
 
   read(sequence: number, offsetBytes: number, lengthBytes: number, done: Done<Uint8Array>): void {
@@ -138,7 +160,7 @@ class FileSegmentDisk implements SegmentDisk {
         // A failure to close a file whose content was synced through it has nobody to tell and nothing to lose.
         if (older < sequence) this.#closeFile(older, () => {});
       }
-      file = new SegmentFile(this.#path(sequence), this.#blockingWriteBytesMax, this.#staging);
+      file = new SegmentFile(this.#path(sequence), this.#blockingWriteBytesMax, this.#staging, this.#written);
       this.#files.set(sequence, file);
     }
     return file;

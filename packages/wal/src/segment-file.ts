@@ -8,6 +8,7 @@ import { close, constants, fdatasync, fstat, open, writev, writevSync } from "no
 import type { Done, Result } from "@headrace/ports";
 import { type DirectStaging, PAGE_BYTES } from "./direct-staging.ts";
 import { failureOf } from "./file-failure.ts";
+import type { SegmentBytes } from "./segment-disk.ts";
 
 /** Not everywhere: without it a durable write is a write and a sync. */
 const O_DSYNC: number | undefined = constants.O_DSYNC;
@@ -24,16 +25,18 @@ export class SegmentFile {
   readonly #blockingWriteBytesMax: number;
   /** Null where files cannot be written directly. */
   readonly #staging: DirectStaging | null;
+  readonly #written: SegmentBytes;
   #plainFd = -1;
   #durableFd = -1;
   #isDirect = false;
   #tasks: Task[] = [];
   #isBusy = false;
 
-  constructor(path: string, blockingWriteBytesMax: number, staging: DirectStaging | null) {
+  constructor(path: string, blockingWriteBytesMax: number, staging: DirectStaging | null, written: SegmentBytes) {
     this.#path = path;
     this.#blockingWriteBytesMax = blockingWriteBytesMax;
     this.#staging = staging;
+    this.#written = written;
   }
 
   write(offsetBytes: number, chunks: readonly Uint8Array[], durable: boolean, done: Done<void>): void {
@@ -82,12 +85,14 @@ export class SegmentFile {
     const fd = durable ? this.#durableFd : this.#plainFd;
     let totalBytes = 0;
     for (const chunk of chunks) totalBytes += chunk.length;
+    const isDirect = durable && this.#isDirect;
     const written: Done<void> = (result) => {
+      if (result.ok) this.#written.blockBytes += isDirect ? pagesBytes(offsetBytes, totalBytes) : totalBytes;
       if (result.ok && durable && O_DSYNC === undefined) this.#sync(done);
       else done(result);
     };
     const isBlocking = totalBytes <= this.#blockingWriteBytesMax;
-    if (durable && this.#isDirect) {
+    if (isDirect) {
       this.#staging!.write({ fd, offsetBytes, chunks, totalBytes, isBlocking, done: written });
       return;
     }
@@ -131,6 +136,12 @@ export class SegmentFile {
       });
     });
   }
+}
+
+/** Of all pages that the bytes touch. */
+function pagesBytes(offsetBytes: number, totalBytes: number): number {
+  const first = Math.floor(offsetBytes / PAGE_BYTES);
+  return (Math.ceil((offsetBytes + totalBytes) / PAGE_BYTES) - first) * PAGE_BYTES;
 }
 
 function closeAll(fds: readonly number[], done: Done<void>): void {
