@@ -153,6 +153,9 @@ export const Errors = {
   /** Headrace's own: Redis has no bound of this kind. */
   tooLargeForEntry: "ERR the request is too large for one log entry",
   /** Headrace's own, in the style of Redis' MISCONF texts. Nothing has happened. */
+  outOfMemory: "OOM command not allowed when used memory > 'maxmemory'.",
+  /** Headrace's own: more of what has left memory than may be brought back for one command. */
+  tooMuchAtOnce: "OOM command needs more entries in memory at once than 'maxmemory' allows, ask for fewer (COUNT).",
   noSpace:
     "MISCONF Headrace keeps a reserve of disk space, and this shard's leader is below it. Commands that may grow the data set are refused until there is space again. Please check the Headrace logs for details.",
   crossSlot: "CROSSSLOT Keys in request don't hash to the same slot",

@@ -96,6 +96,11 @@ export class FrameReader implements Frame {
     this.#partialBytes = 0;
   }
 
+  /** Of messages that have come in part. */
+  get partialBytes(): number {
+    return this.#partialBytes;
+  }
+
   /** Gives the next chunk; kept by reference. Only after `next` has answered needMore (or before its first call). */
   feed(chunk: Uint8Array): void {
     this.#chunk = chunk;

@@ -18,6 +18,8 @@ export interface ClusterSettings {
   readonly streamIdmpMaxSize: number;
   /** Which events of keys are published, and where: Redis' bits. */
   readonly notifyKeyspaceEvents: number;
+  /** Memory budget of each node, 0: none; null: each node's own counts. */
+  readonly maxMemoryBytes: number | null;
 }
 
 export const defaultSettings: ClusterSettings = Object.freeze({
@@ -27,7 +29,14 @@ export const defaultSettings: ClusterSettings = Object.freeze({
   streamIdmpDuration: 100,
   streamIdmpMaxSize: 100,
   notifyKeyspaceEvents: 0,
+  maxMemoryBytes: null,
 });
+
+/** Of all of them, those that have no value included. */
+const settingNames: ReadonlySet<string> = new Set([
+  ...settingPairs(defaultSettings).map(([name]) => name),
+  "maxmemory",
+]);
 
 type SettingResult =
   | { readonly ok: true; readonly settings: ClusterSettings }
@@ -39,10 +48,12 @@ const ackWords: ReadonlyMap<string, AckSetting> = new Map([
   ["all", 2],
 ]);
 
-/** Names and values as CONFIG GET shows them. */
+/** Names and values as CONFIG GET shows them; one that has no value for the whole cluster is left out. */
 export function settingPairs(settings: ClusterSettings): [name: string, value: string][] {
+  const { maxMemoryBytes } = settings;
   return [
     ["ack", settings.ack === 2 ? "all" : String(settings.ack)],
+    ...(maxMemoryBytes === null ? [] : [["maxmemory", String(maxMemoryBytes)] as [string, string]]),
     ["notify-keyspace-events", notifyFlagsText(settings.notifyKeyspaceEvents)],
     ["stream-idmp-duration", String(settings.streamIdmpDuration)],
     ["stream-idmp-maxsize", String(settings.streamIdmpMaxSize)],
@@ -52,7 +63,7 @@ export function settingPairs(settings: ClusterSettings): [name: string, value: s
 }
 
 export function isClusterSetting(name: string): boolean {
-  return settingPairs(defaultSettings).some(([known]) => known === name);
+  return settingNames.has(name);
 }
 
 /** The settings with one changed; the error is CONFIG SET's reason. */
@@ -67,6 +78,11 @@ export function parseSetting(settings: ClusterSettings, name: string, value: str
       const flags = parseNotifyFlags(value);
       if (flags === null) return { ok: false, error: "Invalid event class character. Use 'Ag$lshzxeKEtmdn'." };
       return { ok: true, settings: { ...settings, notifyKeyspaceEvents: flags } };
+    }
+    case "maxmemory": {
+      const parsed = parseMemory(value);
+      if (parsed === null) return { ok: false, error: "argument must be a memory value" };
+      return { ok: true, settings: { ...settings, maxMemoryBytes: parsed } };
     }
     case "stream-node-max-entries": {
       const parsed = parseCount(value);
@@ -96,7 +112,7 @@ export function parseSetting(settings: ClusterSettings, name: string, value: str
 /** Reads the JSON form; missing settings (of an older program) get their default. */
 export function settingsFromJson(fields: JsonObject): ClusterSettings {
   let settings = defaultSettings;
-  for (const [name] of settingPairs(defaultSettings)) {
+  for (const name of settingNames) {
     const value = fields[name];
     if (typeof value !== "string") continue;
     const parsed = parseSetting(settings, name, value);

@@ -8,12 +8,12 @@ import { MessageType } from "@headrace/raft-ts";
 import type { Message } from "@headrace/raft-ts";
 
 export class AppendIntake {
-  readonly #boundBytes: number;
+  readonly #boundBytes: () => number;
   readonly #logger: Logger;
   #isPaused: boolean;
   #refusedAppends: number;
 
-  constructor(boundBytes: number, logger: Logger) {
+  constructor(boundBytes: () => number, logger: Logger) {
     this.#boundBytes = boundBytes;
     this.#logger = logger;
     this.#isPaused = false;
@@ -30,7 +30,7 @@ export class AppendIntake {
 
   /** Whether the message may be stepped while the log has so many bytes in memory. Asked again for every message. */
   takes(message: Message, memoryBytes: number, checkpointIndex: number): boolean {
-    const isFull = memoryBytes >= this.#boundBytes;
+    const isFull = memoryBytes >= this.#boundBytes();
     if (this.#isPaused && !isFull) {
       this.#isPaused = false;
       this.#logger.info("appends_resumed", { checkpoint: checkpointIndex });

@@ -105,6 +105,13 @@ export class Checkpointer {
     return this.#row.index;
   }
 
+  /** Of captures that are not in the store yet. */
+  get capturedBytes(): number {
+    let bytes = 0;
+    for (const { capture } of this.#queue) bytes += capture.byteLength;
+    return bytes;
+  }
+
   /** A configuration was applied at this index. */
   configurationApplied(index: number, confState: ConfState): void {
     this.#configurations.push({ index, confState });

@@ -12,12 +12,16 @@ import { slotOf } from "@headrace/bytes";
 import { arityFits, Errors, exec, findCommand, findKeys, Flag, isShardExec, refusal } from "@headrace/commands";
 import { ShardExec, unwatch, watch } from "@headrace/commands";
 import type { CommandRecord } from "@headrace/commands";
+import { ColdMiss, DamagedRowError } from "@headrace/engine";
 import type { ShardStateApi } from "@headrace/engine";
 import { RefuseReason } from "@headrace/link";
+import type { ReadUse, RequestMode } from "@headrace/link";
 import type { Logger } from "@headrace/ports";
 import { DecodeResult, ReplyWriter, RequestDecoder } from "@headrace/resp";
 import type { DecoderLimits, Request, RequestDecoderApi } from "@headrace/resp";
 import { BlockedCalls } from "./blocked-calls.ts";
+import { ColdReadFailed } from "./cold-blocks.ts";
+import type { ColdBlocks } from "./cold-blocks.ts";
 import type { HeldReplies } from "./held-replies.ts";
 import type { LaneProgress, QueuedRequests } from "./lane-progress.ts";
 import { LeaderCounters } from "./leader-counters.ts";
@@ -48,6 +52,13 @@ export interface ExecutorOptions extends OpenBatchOptions, DueKeysOptions {
   readonly logger: Logger;
   readonly queue: RequestQueue;
   readonly held: HeldReplies;
+  readonly cold: ColdBlocks;
+}
+
+/** Why this replica can't go on: what it had to have was not on its disk as it was written, or can't be read. */
+export interface ExecutionFailure {
+  readonly message: string;
+  readonly damaged: boolean;
 }
 
 export class Executor {
@@ -64,6 +75,8 @@ export class Executor {
   #turnRequests: number;
   #executed: number;
   #refusedForSpace: number;
+  #refusedForMemory: number;
+  #failure: ExecutionFailure | null;
 
   constructor(options: ExecutorOptions, state: ShardStateApi) {
     const reply = new ReplyWriter();
@@ -91,6 +104,13 @@ export class Executor {
     this.#turnRequests = 0;
     this.#executed = 0;
     this.#refusedForSpace = 0;
+    this.#refusedForMemory = 0;
+    this.#failure = null;
+  }
+
+  /** Not null after a turn that could not be finished: nothing of its open batch is proposed, and nothing may be done with the state any more. */
+  get failure(): ExecutionFailure | null {
+    return this.#failure;
   }
 
   /** Requests executed since the start. */
@@ -101,6 +121,16 @@ export class Executor {
   /** Writes that were refused because the disk is below its reserve. */
   get refusedForSpace(): number {
     return this.#refusedForSpace;
+  }
+
+  /** Writes that were refused because the node's memory is full of what cannot leave it. */
+  get refusedForMemory(): number {
+    return this.#refusedForMemory;
+  }
+
+  /** Bytes of messages and events that wait for commit. */
+  get announcedBytes(): number {
+    return this.#batch.announcements.bytes;
   }
 
   /** The highest index that a held reply needs durable, not only written. */
@@ -135,6 +165,7 @@ export class Executor {
   endTerm(isCommitted: (index: number) => boolean): void {
     this.#batch.announcements.resolve(isCommitted);
     for (const progress of this.#options.queue.lanes()) this.#transactions.unwatch(progress);
+    this.#options.cold.drop();
   }
 
   laneClosed(progress: LaneProgress): void {
@@ -144,6 +175,7 @@ export class Executor {
   /** After a reload: everything that refers to the old state is dropped. */
   replaceState(state: ShardStateApi): void {
     this.#state = state;
+    this.#options.cold.replaceState(state);
     this.#batch.replaceState(state);
     this.#calls.replaceState(state);
     this.#transactions.replaceState(state);
@@ -157,10 +189,29 @@ export class Executor {
 
   /** One turn's work. Answers whether something that could run now is left for the next turn. */
   run(): boolean {
-    const { queue } = this.#options;
     this.#turnRequests = 0;
     this.#batch.beginTurn();
     this.#replies.beginTurn();
+    try {
+      const isMore = this.#runTurn();
+      this.#replies.close();
+      this.#batch.seal();
+      this.#replies.endTurn();
+      return isMore;
+    } catch (error) {
+      const damaged = error instanceof DamagedRowError;
+      if (!damaged && !(error instanceof ColdReadFailed)) throw error;
+      // A command stands half done: the batch never becomes an entry, and who waits for it learns that its fate is unknown (I5).
+      this.#failure = { message: error.message, damaged };
+      this.#replies.close();
+      this.#replies.endTurn();
+      return false;
+    }
+  }
+
+  #runTurn(): boolean {
+    const { queue, cold } = this.#options;
+    cold.settle((progress) => queue.unpark(progress));
     this.#calls.endEnded();
     if (!this.isOverBounds()) {
       this.#calls.dealWithOffers();
@@ -173,13 +224,10 @@ export class Executor {
       if (this.#runFrame(item)) queue.done(item);
     }
     if (!this.isOverBounds() && this.#due.run(this.#decoder.request)) isMore = true;
-    this.#replies.close();
-    this.#batch.seal();
-    this.#replies.endTurn();
     return isMore;
   }
 
-  /** Runs what it may of the frame. True when the frame is finished, refused, or has nothing left that is not parked. */
+  /** Runs what it may of the frame. True when the frame is finished, refused, or has nothing left that is not parked. Throws what `run` catches. */
   #runFrame(item: QueuedRequests): boolean {
     const { progress } = item;
     const decoder = this.#decoder;
@@ -190,9 +238,12 @@ export class Executor {
         return true;
       }
       const request = decoder.request;
-      if (item.executedUpTo < 0 || this.#calls.isUnheardOf(item))
-        this.#runOne(progress, item.laneEpoch, item.number, item, request);
-      else this.#answerUncertain(progress, item.laneEpoch, item.number);
+      if (item.executedUpTo < 0 || this.#calls.isUnheardOf(item)) {
+        if (!this.#runOne(progress, item.laneEpoch, item.number, item, request)) break;
+        if (progress.cold !== null) this.#options.cold.executed(progress);
+      } else {
+        this.#answerUncertain(progress, item.laneEpoch, item.number);
+      }
       item.offset += request.rawEnd - request.rawStart;
       item.number++;
       item.count--;
@@ -211,14 +262,17 @@ export class Executor {
     replies.answered(progress, laneEpoch, number, start, 0, this.#state.index, replies.readNumber(), 0);
   }
 
-  /** Runs one request. It may be refused, and with it everything behind it in the lane's epoch: the item is void then. */
+  /**
+   * Runs one request. It may be refused, and with it everything behind it in the lane's epoch: the item is void then. False: it waits for cold blocks,
+   * and will run again as if it had never run.
+   */
   #runOne(
     progress: LaneProgress,
     laneEpoch: number,
     number: number,
     { mode, used }: QueuedRequests,
     request: Request,
-  ): void {
+  ): boolean {
     const replies = this.#replies;
     this.#turnRequests++;
     this.#executed++;
@@ -227,37 +281,80 @@ export class Executor {
     if (refused !== null || record === null || record.execute === null) {
       if (!this.#runForTransaction(progress, laneEpoch, number, record, request))
         replies.error(progress, laneEpoch, number, refused ?? NOT_HERE_TEXT);
-      return;
+      return true;
     }
-    // Judged before executing (I2): afterwards the entry would have to be taken, and stop every leader that tries. Reads too: they log what they
-    // find expired.
-    if (this.#batch.costBytes(request) > this.#batch.roomBytes) {
-      replies.error(progress, laneEpoch, number, Errors.tooLargeForEntry);
-      return;
-    }
-    if (this.#options.settings.refuseGrowth && (record.flags & Flag.denyoom) !== 0) {
-      this.#refusedForSpace++;
-      replies.error(progress, laneEpoch, number, Errors.noSpace);
-      return;
+    const error = this.#objection(record, request);
+    if (error !== null) {
+      replies.error(progress, laneEpoch, number, error);
+      return true;
     }
     if (!this.#ownsAllSlots && !this.#ownsKeys(record, request)) {
       replies.close();
       this.#options.queue.refuse(progress, number, RefuseReason.notOwner);
-      return;
+      return true;
     }
+    if (progress.cold !== null && !this.#options.cold.takeInFor(progress, laneEpoch, number)) return false;
     const batch = this.#batch;
     const context = batch.open(request);
     const effectsBefore = context.effects.count;
     const writesBefore = batch.writeCount;
     this.#state.setOrigin(progress.lane.session, number);
     const start = replies.begin(progress);
-    batch.execute(record, request, null, mode, false, used);
+    const miss = this.#execute(record, request, mode, used);
+    if (miss !== null) return this.#putAway(progress, laneEpoch, number, start, miss);
     const changed = context.effects.count > effectsBefore;
     const wrote = batch.writeCount > writesBefore;
     if (context.blockedCall !== null)
       this.#calls.park(progress, laneEpoch, number, mode, record, request, context.blockedCall, start);
     else replies.require(progress, laneEpoch, number, record, request, start, wrote);
     if (changed) this.#afterChange();
+    return true;
+  }
+
+  /**
+   * Judged before executing (I2): afterwards the entry would have to be taken, and stop every leader that tries. Reads too: they log what they find
+   * expired.
+   */
+  #objection(record: CommandRecord, request: Request): string | null {
+    if (this.#batch.costBytes(request) > this.#batch.roomBytes) return Errors.tooLargeForEntry;
+    if ((record.flags & Flag.denyoom) === 0) return null;
+    const { settings } = this.#options;
+    if (settings.refuseFixedMemory) {
+      this.#refusedForMemory++;
+      return Errors.outOfMemory;
+    }
+    if (settings.refuseGrowth) {
+      this.#refusedForSpace++;
+      return Errors.noSpace;
+    }
+    return null;
+  }
+
+  /** Null: it has run. Else nothing has happened, but for bytes of a reply. */
+  #execute(record: CommandRecord, request: Request, mode: RequestMode, used: ReadUse): ColdMiss | null {
+    const { cold } = this.#options;
+    const batch = this.#batch;
+    cold.begin(batch.context.effects, batch.announcements);
+    try {
+      batch.execute(record, request, null, mode, false, used);
+      return null;
+    } catch (error) {
+      if (error instanceof ColdMiss) return error;
+      throw error;
+    } finally {
+      cold.end();
+    }
+  }
+
+  /** True: it wants too much, and is answered. */
+  #putAway(progress: LaneProgress, laneEpoch: number, number: number, start: number, miss: ColdMiss): boolean {
+    this.#replies.takeBack(start);
+    if (this.#options.cold.park(progress, laneEpoch, number, miss)) {
+      this.#executed--;
+      return false;
+    }
+    this.#replies.error(progress, laneEpoch, number, Errors.tooMuchAtOnce);
+    return true;
   }
 
   #afterChange(): void {
@@ -289,6 +386,8 @@ export class Executor {
       this.#afterChange();
     } else if (end === TransactionEnd.noSpace) {
       this.#refusedForSpace++;
+    } else if (end === TransactionEnd.noMemory) {
+      this.#refusedForMemory++;
     } else if (end === TransactionEnd.notOwner || end === TransactionEnd.nonsense) {
       this.#replies.close();
       const reason = end === TransactionEnd.notOwner ? RefuseReason.notOwner : RefuseReason.staleEpoch;

@@ -9,6 +9,7 @@ export * from "./lane-front.ts";
 export * from "./lane-link.ts";
 export * from "./leader-balance.ts";
 export * from "./member-node.ts";
+export * from "./memory-budget.ts";
 export * from "./meta-group.ts";
 export * from "./meta-position.ts";
 export * from "./meta-service.ts";

@@ -140,6 +140,13 @@ export class LaneFront implements LaneLinkHost {
     for (const link of this.#links.keys()) link.leave();
   }
 
+  /** Of all links: frames that came in part, and what their gateways have not taken yet. */
+  get bufferedBytes(): number {
+    let bytes = 0;
+    for (const link of this.#links.keys()) bytes += link.bufferedBytes;
+    return bytes;
+  }
+
   status(): Record<string, unknown> {
     let lanes = 0;
     let unansweredBytes = 0;

@@ -524,6 +524,12 @@ export class LaneLink implements LaneSink, MessageSink, ByteConnectionEvents {
     }
   }
 
+  /** Messages that have come in part, and what the gateway has not taken yet. Whole requests are the shards'. */
+  get bufferedBytes(): number {
+    if (this.#closed) return 0;
+    return this.#reader.partialBytes + this.#connection.bufferedBytes() + this.#writer.length;
+  }
+
   /** Reads only while both directions are within their bounds. */
   #holdReading(): void {
     if (this.#closed) return;

@@ -4,6 +4,7 @@
  */
 import type { CancelHow, ReadUse, RequestMode } from "@headrace/link";
 import type { BlockedRead } from "./blocked-reads.ts";
+import type { ColdCall } from "./cold-blocks.ts";
 import type { HeldSegment } from "./held-replies.ts";
 import type { LaneWatch } from "./lane-watch.ts";
 import type { Lane, RequestBatch } from "./shard-api.ts";
@@ -49,6 +50,8 @@ export class LaneProgress {
   /** The lane's call that waits for entries; requests behind it wait in `parked`. */
   blocked: BlockedRead | null;
   parked: QueuedRequests[];
+  /** The lane's first request, while it waits for cold blocks or has just got them; those behind it wait in `parked` too. */
+  cold: ColdCall | null;
   /** A call that was ended before it was executed: it will not wait. */
   ended: { readonly number: number; readonly how: CancelHow } | null;
   /** Held segments in request order. */
@@ -66,6 +69,7 @@ export class LaneProgress {
     this.refusedFrom = Infinity;
     this.blocked = null;
     this.parked = [];
+    this.cold = null;
     this.ended = null;
     this.heldFirst = null;
     this.heldLast = null;
@@ -73,8 +77,14 @@ export class LaneProgress {
     this.watch = null;
   }
 
+  /** Its first request can't run now. */
+  get mustWait(): boolean {
+    return this.blocked !== null || (this.cold !== null && !this.cold.isReady);
+  }
+
   /** Nothing of this lane is left here. */
   get isIdle(): boolean {
-    return this.blocked === null && this.parked.length === 0 && this.heldFirst === null && this.queued === 0;
+    const hasRequests = this.blocked !== null || this.cold !== null || this.parked.length > 0 || this.queued > 0;
+    return !hasRequests && this.heldFirst === null;
   }
 }

@@ -17,6 +17,7 @@ import type { ChangeableGroup } from "./change-driver.ts";
 import { unknownLevel } from "./feature-level.ts";
 import type { LaneFront } from "./lane-front.ts";
 import { LeaderBalance } from "./leader-balance.ts";
+import { MemoryBudget } from "./memory-budget.ts";
 import type { MetaGroup, MetaGroupHost } from "./meta-group.ts";
 import { storeMetaPosition, votersOnly } from "./meta-position.ts";
 import type { MetaPosition } from "./meta-position.ts";
@@ -83,6 +84,7 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
   readonly #groups: RaftGroups;
   readonly #snapshots: SnapshotTraffic;
   readonly #settings: ShardSettings;
+  readonly memory: MemoryBudget;
   readonly #balance: LeaderBalance;
   readonly #notes: PeerNotes;
   readonly #space: SpaceWatch;
@@ -120,7 +122,12 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
       idempotenceWindow: { durationSeconds: 0, maxSize: 0 },
       notify: 0,
       refuseGrowth: false,
+      refuseFixedMemory: false,
     };
+    this.memory = new MemoryBudget(config.shardLimits, {
+      otherBytes: () => this.#front.bufferedBytes + config.storeMemoryBytes,
+      onFull: (isFull) => this.#memoryIsFull(isFull),
+    });
     this.#notes = new PeerNotes(this.nodeId, world.clock);
     this.#space = new SpaceWatch(world, config.diskReserveBytes, (isLow) => (this.#settings.refuseGrowth = isLow));
     this.#snapshots = new SnapshotTraffic(world.clock, config.snapshotBytesPerSecond);
@@ -129,7 +136,10 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
     const groupsWorld = { scheduler, random, peerNetwork, logger, refusals, snapshots: this.#snapshots };
     this.#groups = new RaftGroups(this.nodeId, config.heartbeatMs, groupsWorld, {
       onLeader: (groupId, leader) => this.#onLeader(groupId, leader),
-      onTurnEnd: () => this.#front.flush(),
+      onTurnEnd: () => {
+        this.#front.flush();
+        this.memory.endTurn();
+      },
       ownNote: () => ({ wallMs: world.clock.wallMs(), isLowOnSpace: this.#space.isLow }),
       onNote: (nodeId, note) => this.#notes.heard(nodeId, note),
     });
@@ -526,6 +536,7 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
       clockAheadMs: this.#notes.aheadMs(this.#state.nodes.map((node) => node.id)),
       turns: this.#groups.turns,
       snapshots: this.#snapshots.status(),
+      memory: this.memory.status(),
     };
   }
 
@@ -548,6 +559,7 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
       world: this.#world,
       log: this.#log,
       snapshots: this.#snapshots,
+      memory: this.memory,
       settings: this.#settings,
       meta,
       host: this,
@@ -569,7 +581,16 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
       maxSize: settings.streamIdmpMaxSize,
     };
     this.#settings.notify = settings.notifyKeyspaceEvents;
+    this.memory.budgetBytes = settings.maxMemoryBytes ?? this.#config.memoryBytes;
     this.#groups.place(state);
+  }
+
+  #memoryIsFull(isFull: boolean): void {
+    this.#settings.refuseFixedMemory = isFull;
+    const { budgetBytes, usedBytes, fixedBytes } = this.memory;
+    const fields = { budgetBytes, usedBytes, fixedBytes };
+    if (isFull) this.#world.logger.warn("memory_full", fields);
+    else this.#world.logger.info("memory_has_room", fields);
   }
 
   #announce(state: ClusterState): void {

@@ -119,8 +119,7 @@ export class MetaGroup implements RaftStorageOwner {
     this.#failed = null;
     const logConfig = {
       groupId: META_GROUP_ID,
-      cacheBytes: RETAINED_LOG_BYTES,
-      fetchBytes: MIB,
+      limits: { logCacheBytes: RETAINED_LOG_BYTES, logFetchBytes: MIB },
       onFetched: () => this.wake(),
       onFailed: (message: string) => this.fail(message),
       snapshot: () => this.#snapshots.ends.offer(),

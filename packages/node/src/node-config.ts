@@ -28,6 +28,10 @@ export interface NodeConfig {
   readonly walSegmentBytes: number;
   /** With less than this free on the data directory's file system what may grow the data is refused. */
   readonly diskReserveBytes: number;
+  /** Budget of what the node holds in memory, where the cluster's settings say nothing; 0: none. */
+  readonly memoryBytes: number;
+  /** What the store keeps in memory for itself, about: it counts against the budget. */
+  readonly storeMemoryBytes: number;
   /** HEADRACE_CLUSTER_SECRET; null: none, then only loopback is bound (the launcher sees to it). */
   readonly secret: Uint8Array | null;
   readonly featureLevel: number;
@@ -58,6 +62,8 @@ export const defaultNodeConfig: Omit<NodeConfig, "addresses" | "dataBindAddress"
   fsync: "always",
   walSegmentBytes: 64 * MIB,
   diskReserveBytes: 512 * MIB,
+  memoryBytes: 0,
+  storeMemoryBytes: 0,
   secret: null,
   featureLevel: 1,
   shardLimits: defaultShardLimits,

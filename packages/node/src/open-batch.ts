@@ -175,8 +175,11 @@ export class OpenBatch {
     const context = this.#context!;
     const { live } = this.#state;
     context.keyspace = watchful.begin(live);
-    record.execute!(context);
-    context.keyspace = live;
+    try {
+      record.execute!(context);
+    } finally {
+      context.keyspace = live;
+    }
   }
 
   /** The level that the write waits for that was just executed for this lane. */

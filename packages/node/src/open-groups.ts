@@ -14,6 +14,7 @@ import type { MetaGroupHost } from "./meta-group.ts";
 import { votersOnly } from "./meta-position.ts";
 import type { MetaPosition } from "./meta-position.ts";
 import type { NodeConfig } from "./node-config.ts";
+import type { MemoryBudget } from "./memory-budget.ts";
 import type { ShardHost, ShardOpening, ShardSettings } from "./shard-api.ts";
 import { ShardReplica } from "./shard.ts";
 import type { SnapshotTraffic } from "./snapshot-traffic.ts";
@@ -24,6 +25,7 @@ export interface OpenGroupsOptions {
   readonly world: NodeWorld;
   readonly log: SharedLogApi;
   readonly snapshots: SnapshotTraffic;
+  readonly memory: MemoryBudget;
   readonly recovered: ReadonlyMap<number, RecoveredGroup>;
   readonly settings: ShardSettings;
   readonly meta: MetaPosition;
@@ -137,7 +139,7 @@ function ticksOf(config: NodeConfig): { electionTicks: number; heartbeatTicks: n
 /** What opening one group takes. */
 export type OpenGroupOptions = Pick<
   OpenGroupsOptions,
-  "config" | "world" | "log" | "snapshots" | "settings" | "meta" | "host"
+  "config" | "world" | "log" | "snapshots" | "memory" | "settings" | "meta" | "host"
 >;
 
 /** A replica that is added to a running group: empty until its leader sends it a snapshot. */
@@ -169,7 +171,7 @@ function openShard(
   from: Pick<ShardOpening, "recovered" | "founding">,
   done: (replica: ShardReplica | null, failure: OpeningFailure | null) => void,
 ): void {
-  const { config, world } = options;
+  const { config, world, log, snapshots, memory } = options;
   const { clock, scheduler, random, kvStore } = world;
   const logger = world.logger.child({ group: group.groupId });
   ShardReplica.open(
@@ -180,10 +182,10 @@ function openShard(
         ...ticksOf(config),
         tickMs: config.heartbeatMs,
         fsync: config.fsync,
-        limits: config.shardLimits,
+        limits: memory.limits,
       },
       settings: options.settings,
-      world: { clock, scheduler, random, kvStore, log: options.log, logger, snapshots: options.snapshots },
+      world: { clock, scheduler, random, kvStore, log, logger, snapshots, memory },
       host: options.host,
       ...from,
     },

@@ -11,6 +11,7 @@
 import { assert } from "@headrace/bytes";
 import type { RecoveredGroup, SharedLogApi } from "@headrace/log";
 import type { ConfState, Entry, EntryType, HardState, InitialState, LogReader, Snapshot } from "@headrace/raft-ts";
+import type { ShardLimits } from "./shard-api.ts";
 
 /** Retained bytes are counted in steps of this size: compaction needs no better. */
 const MARK_BYTES = 256 * 1024;
@@ -23,8 +24,8 @@ const TERM_RUNS_MAX = 64;
 
 export interface RaftLogConfig {
   readonly groupId: number;
-  readonly cacheBytes: number;
-  readonly fetchBytes: number;
+  /** May change while running. */
+  readonly limits: Pick<ShardLimits, "logCacheBytes" | "logFetchBytes">;
   /** A fetch has come back: Raft may ask again. */
   readonly onFetched: () => void;
   /** Entries that must be there cannot be read. */
@@ -172,7 +173,7 @@ export class RaftLog implements LogReader {
   /** Everything up to `checkpointIndex` may leave memory as the cache's bound demands. */
   evict(checkpointIndex: number): void {
     const stop = Math.min(checkpointIndex, this.#last);
-    while (this.#memoryBytes > this.#config.cacheBytes && this.#evicted < stop) this.#evictFirst();
+    while (this.#memoryBytes > this.#config.limits.logCacheBytes && this.#evicted < stop) this.#evictFirst();
   }
 
   /** Forgets everything up to `index`, which a synced checkpoint covers; tells the shared log. */
@@ -302,8 +303,8 @@ export class RaftLog implements LogReader {
   #fetch(low: number): void {
     if (this.#fetching) return;
     this.#fetching = true;
-    const { groupId, fetchBytes } = this.#config;
-    this.#log.readEntries(groupId, low, this.#evicted + 1, fetchBytes, (result) => {
+    const { groupId, limits } = this.#config;
+    this.#log.readEntries(groupId, low, this.#evicted + 1, limits.logFetchBytes, (result) => {
       this.#fetching = false;
       if (result.ok) {
         // What has left memory is committed: it cannot have changed meanwhile.

@@ -92,8 +92,10 @@ export class RequestQueue {
     this.#bytes += batch.bytes.length;
   }
 
-  /** The next frame to execute; frames that a refusal covers, those behind a blocked call and those whose sink is full are
-   * put away on the way. */
+  /**
+   * The next frame to execute; frames that a refusal covers, those behind a blocked call or one that waits for cold blocks, and those whose sink is
+   * full are put away on the way.
+   */
   first(): QueuedRequests | null {
     while (this.#head < this.#items.length) {
       const item = this.#items[this.#head]!;
@@ -101,7 +103,7 @@ export class RequestQueue {
         this.done(item);
         continue;
       }
-      if (item.progress.blocked === null && !this.#mustStall(item.progress)) return item;
+      if (!item.progress.mustWait && !this.#mustStall(item.progress)) return item;
       this.#takeFirst(item);
       item.progress.parked.push(item);
     }
@@ -133,7 +135,7 @@ export class RequestQueue {
     this.#bytes -= item.bytes.length;
   }
 
-  /** The lane's blocked call is over: what waited behind it is queued again, before what has come since. */
+  /** The lane need wait no longer: what waited is queued again, before what has come since. */
   unpark(progress: LaneProgress): void {
     const { parked } = progress;
     if (parked.length === 0) return;

@@ -9,6 +9,7 @@ import type { RecoveredGroup, SharedLogApi } from "@headrace/log";
 import type { Clock, KvStore, Logger, Random, Scheduler } from "@headrace/ports";
 import type { ConfState, Message, Role } from "@headrace/raft-ts";
 import type { ChannelRegistry } from "./channel-registry.ts";
+import type { MemoryBudget } from "./memory-budget.ts";
 import type { SnapshotTraffic } from "./snapshot-traffic.ts";
 
 /** One client connection at this node. Owned by the lane front; the shard only reads it. */
@@ -127,9 +128,13 @@ export interface ShardWorld {
   readonly logger: Logger;
   /** Shared by all groups of the node. */
   readonly snapshots: SnapshotTraffic;
+  readonly memory: MemoryBudget;
 }
 
-/** Bounds of one replica; `defaultShardLimits` in shard-limits.ts. */
+/**
+ * Bounds of one replica; `defaultShardLimits` in shard-limits.ts. The node's memory budget makes some of them smaller, and may do so at any time: to be
+ * read each time, not kept.
+ */
 export interface ShardLimits {
   /** A batch is sealed when its effects have reached this size; one command may make it larger. */
   readonly batchBytes: number;
@@ -171,6 +176,24 @@ export interface ShardLimits {
   /** Rows and bytes of one step of loading from the store. */
   readonly loadRows: number;
   readonly loadBytes: number;
+  /** Cold blocks that one command may want at once; beyond it it is answered with an error. */
+  readonly coldCallBytes: number;
+}
+
+/** What a replica takes in memory, in bytes, about. */
+export interface ShardMemory {
+  /** Entries: blocks that can go, and those that can't yet. */
+  readonly blocks: number;
+  /** What stays: names, headers, block indexes, groups, pending lists. */
+  readonly fixed: number;
+  readonly log: number;
+  readonly replies: number;
+  readonly requests: number;
+  /** What waits for its checkpoint to be written, beside blocks. */
+  readonly captures: number;
+  readonly messages: number;
+  /** Rows that were read for commands that wait. */
+  readonly coldReads: number;
 }
 
 export interface SlotRange {
@@ -201,6 +224,8 @@ export interface ShardSettings {
   notify: number;
   /** The node's disk is below its reserve: what may grow the data is refused. */
   refuseGrowth: boolean;
+  /** What can't leave memory fills the node's budget: the same is refused. */
+  refuseFixedMemory: boolean;
 }
 
 export interface ShardOpening {
@@ -256,6 +281,14 @@ export interface ShardStatus {
   readonly rollbacks: number;
   /** Writes refused because the node's disk is below its reserve. */
   readonly refusedForSpace: number;
+  /** Writes refused because the node's memory is full of what cannot leave it. */
+  readonly refusedForMemory: number;
+  /** Bytes by what they are for. */
+  readonly memory: ShardMemory;
+  /** Given up since the start. */
+  readonly evictedBytes: number;
+  /** Commands that wait for cold blocks. */
+  readonly coldCalls: number;
   /** Appends of the leader that were not taken because the log is too far ahead of the checkpoint. */
   readonly refusedAppends: number;
   readonly appendsPaused: boolean;

@@ -2,7 +2,7 @@
 import type { ShardStateApi } from "@headrace/engine";
 import { Role } from "@headrace/raft-ts";
 import type { RaftNodeApi } from "@headrace/raft-ts";
-import type { ShardStatus, SlotRange } from "./shard-api.ts";
+import type { ShardMemory, ShardStatus, SlotRange } from "./shard-api.ts";
 
 export interface ShardParts {
   readonly groupId: number;
@@ -21,7 +21,13 @@ export interface ShardParts {
   readonly held: { readonly count: number; readonly bytes: number };
   readonly blocked: { readonly count: number };
   readonly waits: { readonly count: number };
-  readonly executor: { readonly executed: number; readonly refusedForSpace: number };
+  readonly executor: {
+    readonly executed: number;
+    readonly refusedForSpace: number;
+    readonly refusedForMemory: number;
+  };
+  readonly cold: { readonly count: number };
+  readonly memory: { readonly evictedBytes: number; byKind(): ShardMemory };
   readonly rollback: { readonly count: number };
   readonly intake: { readonly refusedAppends: number; readonly isPaused: boolean };
 }
@@ -59,6 +65,10 @@ export function shardStatus(parts: ShardParts): ShardStatus {
     executed: parts.executor.executed,
     rollbacks: parts.rollback.count,
     refusedForSpace: parts.executor.refusedForSpace,
+    refusedForMemory: parts.executor.refusedForMemory,
+    memory: parts.memory.byKind(),
+    evictedBytes: parts.memory.evictedBytes,
+    coldCalls: parts.cold.count,
     refusedAppends: parts.intake.refusedAppends,
     appendsPaused: parts.intake.isPaused,
     members: raft.confState,

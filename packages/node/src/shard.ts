@@ -8,24 +8,24 @@
  * Serving leader: X = L. Memory is always the fold of this log up to X (I0).
  */
 import { assert } from "@headrace/bytes";
-import { UnknownEffectError } from "@headrace/engine";
-import type { ShardStateApi } from "@headrace/engine";
-import { RefuseReason } from "@headrace/link";
-import type { OfferAnswer } from "@headrace/link";
+import { UnknownEffectError, type ShardStateApi } from "@headrace/engine";
+import { RefuseReason, type OfferAnswer } from "@headrace/link";
 import type { Done } from "@headrace/ports";
 import { EntryType, RaftNode, Role } from "@headrace/raft-ts";
 import type { Entry, Message, Proposed, RaftNodeApi, RaftStatus } from "@headrace/raft-ts";
 import { AppendIntake } from "./append-intake.ts";
 import { BlockedReads } from "./blocked-reads.ts";
 import { Checkpointer } from "./checkpoint.ts";
+import { CheckpointRounds } from "./checkpoint-rounds.ts";
+import { ColdBlocks } from "./cold-blocks.ts";
 import { Executor } from "./executor.ts";
 import { bestSuccessor, HandOver } from "./hand-over.ts";
 import { HeldReplies } from "./held-replies.ts";
 import type { ElectionView } from "./raft-groups.ts";
 import { LeaderNews } from "./leader-news.ts";
+import { MemoryUse } from "./memory-use.ts";
 import { RaftLog } from "./raft-log.ts";
 import { RaftStorage } from "./raft-storage.ts";
-import { compactLog } from "./log-retention.ts";
 import { ReplicaWaits } from "./replica-waits.ts";
 import { ShardSnapshots } from "./shard-snapshots.ts";
 import type { SnapshotEnds } from "./snapshot-ends.ts";
@@ -34,8 +34,7 @@ import { Rollback } from "./rollback.ts";
 import { CancelHow } from "./shard-api.ts";
 import type { Lane, RequestBatch, ShardConfig, ShardHost, ShardOpening, ShardStatus, ShardWorld } from "./shard-api.ts";
 import type { SlotRange, WaitQuery } from "./shard-api.ts";
-import { loadShard } from "./shard-opening.ts";
-import type { LoadedShard } from "./shard-opening.ts";
+import { loadShard, type LoadedShard } from "./shard-opening.ts";
 import { raftConfig } from "./shard-raft-config.ts";
 import { shardStatus } from "./shard-status.ts";
 import { UncommittedEntries } from "./uncommitted-entries.ts";
@@ -62,6 +61,9 @@ export class ShardReplica {
   readonly #rollback: Rollback;
   readonly #intake: AppendIntake;
   readonly #snapshots: ShardSnapshots;
+  readonly #rounds: CheckpointRounds;
+  readonly #cold: ColdBlocks;
+  readonly #memory: MemoryUse;
   #state: ShardStateApi;
   /** Entries up to here were handed over as committed. */
   #applied: number;
@@ -71,10 +73,8 @@ export class ShardReplica {
   #handOver: HandOver | null = null;
   #stopping: boolean = false;
   #failed: string | null = null;
-  #checkpointForced: boolean = false;
   /** Index of the last change of members proposed here: it counts for this replica once its own disk has it. */
   #memberChangeIndex: number = 0;
-  #compactedFor: number;
   readonly #leaderNews: LeaderNews;
 
   private constructor(opening: ShardOpening, loaded: LoadedShard) {
@@ -86,8 +86,7 @@ export class ShardReplica {
     const raftLog = new RaftLog(
       {
         groupId,
-        cacheBytes: config.limits.logCacheBytes,
-        fetchBytes: config.limits.logFetchBytes,
+        limits: config.limits,
         onFetched: wake,
         onFailed,
         snapshot: () => this.#snapshots.ends.offer(),
@@ -120,6 +119,25 @@ export class ShardReplica {
     this.#waits = new ReplicaWaits(world.scheduler, raft, raftLog, wake);
     this.#uncommitted = new UncommittedEntries();
     this.#state = loaded.state;
+    const { limits } = config;
+    const { kvStore, scheduler, logger } = world;
+    this.#checkpointer = new Checkpointer({
+      groupId,
+      limits,
+      kvStore,
+      scheduler,
+      logger,
+      row,
+      nowMs: world.clock.monotonicMs(),
+      wake,
+      onNoSpace: () => host.onNoSpace(),
+      onFailed,
+    });
+    const checkpointer = this.#checkpointer;
+    this.#cold = new ColdBlocks(
+      { limits, kvStore, traffic: world.memory.traffic, stored: () => checkpointer.row, wake, onFailed },
+      loaded.state,
+    );
     this.#executor = new Executor(
       {
         shardId: groupId,
@@ -139,44 +157,50 @@ export class ShardReplica {
         blocked: this.#blocked,
         uncommitted: this.#uncommitted,
         channels: host.channels,
+        cold: this.#cold,
       },
       loaded.state,
     );
-    const { limits } = config;
-    const { kvStore, scheduler, logger } = world;
-    this.#checkpointer = new Checkpointer({
-      groupId,
-      limits,
-      kvStore,
-      scheduler,
-      logger,
-      row,
-      nowMs: world.clock.monotonicMs(),
-      wake,
-      onNoSpace: () => host.onNoSpace(),
-      onFailed,
-    });
-    this.#rollback = new Rollback({ groupId, limits, kvStore, scheduler, logger, checkpointer: this.#checkpointer });
-    this.#intake = new AppendIntake(limits.logCacheBytes + limits.logAheadBytes, logger);
+    this.#rollback = new Rollback({ groupId, limits, kvStore, scheduler, logger, checkpointer });
+    this.#intake = new AppendIntake(() => limits.logCacheBytes + limits.logAheadBytes, logger);
     this.#snapshots = new ShardSnapshots({
       config,
       world,
       host,
       raft,
       raftLog,
-      checkpointer: this.#checkpointer,
+      checkpointer,
       isRollingBack: () => this.#rollback.isRunning,
       forceCheckpoint: () => this.checkpoint(() => {}),
       switched: (at) => {
         this.#applied = at.index;
-        this.#compactedFor = at.index;
+        this.#rounds.startsAt(at.index);
       },
       loaded: (state) => this.#takeLoaded(state),
       onFailed,
     });
     this.#leaderNews = new LeaderNews((leader, term, ready) => host.onLeaderChange(groupId, leader, term, ready));
+    this.#memory = new MemoryUse({
+      state: () => this.#state,
+      isReplacing: () => this.#isReplacing,
+      raftLog,
+      held: this.#held,
+      queue: this.#queue,
+      checkpointer,
+      executor: this.#executor,
+      cold: this.#cold,
+    });
     this.#applied = row.index;
-    this.#compactedFor = row.index;
+    this.#rounds = new CheckpointRounds({
+      config,
+      clock: world.clock,
+      logger,
+      log: world.log,
+      raft,
+      raftLog,
+      checkpointer,
+      snapshots: this.#snapshots,
+    });
     raftLog.evict(row.index);
     wake();
   }
@@ -347,7 +371,7 @@ export class ShardReplica {
   /** Makes the store hold everything that this replica has executed or applied so far, once it is committed; then a restart replays little. */
   checkpoint(done: Done<void>): void {
     this.#checkpointer.waitFor(this.#state.index, done);
-    this.#checkpointForced = true;
+    this.#rounds.force();
     this.#host.requestTurn(this.groupId);
   }
 
@@ -360,6 +384,8 @@ export class ShardReplica {
     this.#queue.refuseAll(RefuseReason.notReady);
     this.#waits.abandon();
     this.#executor.stop();
+    this.#cold.drop();
+    this.#world.memory.forget(this.#memory);
     this.#handOver?.abandon();
     this.#handOver = null;
     this.#snapshots.stop();
@@ -375,7 +401,8 @@ export class ShardReplica {
     this.#snapshots.ends.letGoIfUnused();
     this.#judgeLeadership();
     let isMore = false;
-    if (this.#mayExecute()) isMore = this.#executor.run();
+    if (this.#mayExecute()) isMore = this.#execute();
+    if (this.#isFailed()) return;
     this.#storage.pump();
     this.#judgeLeadership();
     if (this.#isFailed()) return;
@@ -383,9 +410,11 @@ export class ShardReplica {
     this.#waits.judge(this.#storage.durableIndex);
     this.#proceedHandOver();
     this.#snapshots.proceed();
-    this.#proceedCheckpoint();
+    const state = this.#isReplacing ? null : this.#state;
+    this.#rounds.proceed(state, this.#applied, this.#storage.durableIndex, this.#durabilityWanted());
     this.#tell();
     this.#queue.sweep();
+    this.#world.memory.note(this.#memory);
     // What waits for room, in (C, X] or for changed keys, runs in the next turn.
     const hasRoom = !this.#queue.isEmpty && this.#mayExecute() && !this.#executor.isOverBounds();
     if (isMore || hasRoom) this.#host.requestTurn(this.groupId);
@@ -412,6 +441,8 @@ export class ShardReplica {
       executor: this.#executor,
       rollback: this.#rollback,
       intake: this.#intake,
+      cold: this.#cold,
+      memory: this.#memory,
     });
   }
 
@@ -439,6 +470,13 @@ export class ShardReplica {
   /** Walks the state and asserts its invariants. Tests, sim. */
   verify(): void {
     this.#state.verify();
+  }
+
+  #execute(): boolean {
+    const isMore = this.#executor.run();
+    const { failure } = this.#executor;
+    if (failure !== null) this.#failHere(failure.message, failure.damaged);
+    return isMore;
   }
 
   /** Nothing that is executed can be refused by Raft afterwards (I2). A transfer that was given up may still be on Raft's mind. */
@@ -497,6 +535,7 @@ export class ShardReplica {
 
   /** Back to the checkpoint, then forward through the log as far as it was handed over as committed. */
   #reload(): void {
+    this.#cold.drop();
     this.#rollback.start(this.#state, (result) => {
       if (this.#failed !== null) return;
       if (!result.ok) {
@@ -579,37 +618,6 @@ export class ShardReplica {
     if (!handOver.proceed(this.#world.clock.monotonicMs(), this.#held.count)) return;
     this.#handOver = null;
     this.#host.requestTurn(this.groupId);
-  }
-
-  #proceedCheckpoint(): void {
-    const { durableIndex } = this.#storage;
-    let wanted = this.#durabilityWanted();
-    if (!this.#isReplacing) {
-      const state = this.#state;
-      const term = this.#raftLog.term(state.index);
-      assert(typeof term === "number", "the state index is in the log");
-      const nowMs = this.#world.clock.monotonicMs();
-      if (this.#checkpointer.captureIfDue(state, term, nowMs, this.#checkpointForced)) this.#checkpointForced = false;
-      const cursors = {
-        committed: this.#raft.commit,
-        applied: this.#applied,
-        durable: durableIndex,
-        termAt: (index: number) => this.#raftLog.term(index),
-      };
-      wanted = Math.max(wanted, this.#checkpointer.writeIfCommitted(cursors));
-    }
-    if (wanted > durableIndex && this.#config.fsync !== "always") this.#world.log.requestSync();
-    if (this.#checkpointer.index !== this.#compactedFor) this.#compactLog();
-  }
-
-  #compactLog(): void {
-    this.#compactedFor = this.#checkpointer.index;
-    compactLog(this.#raftLog, this.#raft, this.#compactedFor, {
-      groupId: this.groupId,
-      retainBytes: this.#config.limits.logRetainBytes,
-      logger: this.#world.logger,
-      snapshots: this.#snapshots,
-    });
   }
 
   #refusal(): RefuseReason | 0 {

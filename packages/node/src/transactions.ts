@@ -37,7 +37,7 @@ export interface TransactionRooms {
 }
 
 /** How a request ended. */
-export const TransactionEnd = { answered: 0, changed: 1, notOwner: 2, nonsense: 3, noSpace: 4 } as const;
+export const TransactionEnd = { answered: 0, changed: 1, notOwner: 2, nonsense: 3, noSpace: 4, noMemory: 5 } as const;
 export type TransactionEnd = (typeof TransactionEnd)[keyof typeof TransactionEnd];
 
 /** What its commands' replies have to wait for, all together. */
@@ -141,6 +141,9 @@ export class Transactions {
     }
     if (costBytes > this.#batch.roomBytes) {
       return this.#abort(progress, laneEpoch, number, Errors.tooLargeForEntry, TransactionEnd.answered);
+    }
+    if (grows && this.#rooms.settings.refuseFixedMemory) {
+      return this.#abort(progress, laneEpoch, number, Errors.outOfMemory, TransactionEnd.noMemory);
     }
     if (grows && this.#rooms.settings.refuseGrowth) {
       return this.#abort(progress, laneEpoch, number, Errors.noSpace, TransactionEnd.noSpace);

@@ -58,6 +58,11 @@ export class TurnReplies {
     return this.reply.writer.length;
   }
 
+  /** What was written from `start` on is no reply: the command runs again later. */
+  takeBack(start: number): void {
+    this.reply.writer.length = start;
+  }
+
   /** An error that depends on nothing but the request. */
   error(progress: LaneProgress, laneEpoch: number, number: number, text: string): void {
     const start = this.begin(progress);

@@ -21,7 +21,8 @@ class LogUnderTest {
       throw new Error(message);
     };
     const snapshot = (): "unavailable" => "unavailable";
-    const config = { groupId: 1, cacheBytes, fetchBytes: 1000, onFetched: () => this.fetched++, onFailed, snapshot };
+    const limits = { logCacheBytes: cacheBytes, logFetchBytes: 1000 };
+    const config = { groupId: 1, limits, onFetched: () => this.fetched++, onFailed, snapshot };
     this.log = new RaftLog(config, this.disk, null, { index: 0, term: 0, confState: members });
   }
 

@@ -27,8 +27,7 @@ test("what a later append replaces is not durable here, even if the one after th
   const raftLog = new RaftLog(
     {
       groupId: 1,
-      cacheBytes: 1000,
-      fetchBytes: 1000,
+      limits: { logCacheBytes: 1000, logFetchBytes: 1000 },
       onFetched: () => {},
       onFailed: () => {},
       snapshot: () => "unavailable",

@@ -8,6 +8,7 @@ import type { Logger, Scheduler } from "@headrace/ports";
 import type { ConfState, Message } from "@headrace/raft-ts";
 import { ChannelRegistry } from "../src/channel-registry.ts";
 import { decodeFrame, FrameBuilder } from "../src/peer-codec.ts";
+import { MemoryBudget } from "../src/memory-budget.ts";
 import type { ShardHost, ShardLimits, ShardSettings, WaitQuery } from "../src/shard-api.ts";
 import { defaultShardLimits } from "../src/shard-limits.ts";
 import { ShardReplica } from "../src/shard.ts";
@@ -27,6 +28,8 @@ export interface ClusterOptions {
   readonly limits?: Partial<ShardLimits>;
   readonly slots?: readonly { readonly from: number; readonly to: number }[];
   readonly maxEntryBytes?: number;
+  /** Of each replica. */
+  readonly memoryBytes?: number;
   readonly snapshotBytesPerSecond?: number;
   /** How many of the replicas are members from the beginning; the others are empty and not opened. Default: all. */
   readonly members?: number;
@@ -39,6 +42,7 @@ export class TestReplica implements ShardHost {
   kv: MemoryKv;
   /** Of this life. */
   traffic: SnapshotTraffic;
+  memory: MemoryBudget;
   shard: ShardReplica | null = null;
   readonly channels: ChannelRegistry = new ChannelRegistry();
   failure: string | null = null;
@@ -55,6 +59,7 @@ export class TestReplica implements ShardHost {
     this.log = new MemoryLog(cluster.time, cluster.fsync);
     this.kv = new MemoryKv(cluster.time);
     this.traffic = new SnapshotTraffic(cluster.time, cluster.snapshotBytesPerSecond);
+    this.memory = this.#newMemory();
   }
 
   get up(): ShardReplica {
@@ -79,7 +84,7 @@ export class TestReplica implements ShardHost {
           heartbeatTicks: 1,
           tickMs: TICK_MS,
           fsync: cluster.fsync,
-          limits: cluster.limits,
+          limits: this.memory.limits,
         },
         settings: cluster.settings,
         world: {
@@ -89,6 +94,7 @@ export class TestReplica implements ShardHost {
           kvStore: this.kv,
           log: this.log,
           snapshots: this.traffic,
+          memory: this.memory,
           logger: this.#logger(),
         },
         host: this,
@@ -132,6 +138,17 @@ export class TestReplica implements ShardHost {
     this.log = this.log.afterCrash();
     this.kv = this.kv.afterCrash();
     this.traffic = new SnapshotTraffic(this.cluster.time, this.cluster.snapshotBytesPerSecond);
+    this.memory = this.#newMemory();
+  }
+
+  #newMemory(): MemoryBudget {
+    const { limits, settings, memoryBytes } = this.cluster;
+    const onFull = (isFull: boolean): void => {
+      settings.refuseFixedMemory = isFull;
+    };
+    const memory = new MemoryBudget(limits, { otherBytes: () => 0, onFull });
+    memory.budgetBytes = memoryBytes;
+    return memory;
   }
 
   restart(): void {
@@ -155,6 +172,7 @@ export class TestReplica implements ShardHost {
     this.cluster.time.soon(() => {
       this.#wantsTurn = false;
       this.shard?.drive();
+      this.memory.endTurn();
     });
   }
 
@@ -186,6 +204,7 @@ export class ShardCluster {
   readonly fsync: "always" | "everysec" | "no";
   readonly limits: ShardLimits;
   readonly settings: ShardSettings;
+  readonly memoryBytes: number;
   stampLimitMs: number = Number.POSITIVE_INFINITY;
   readonly slots: readonly { readonly from: number; readonly to: number }[];
   readonly replicas: TestReplica[];
@@ -206,7 +225,9 @@ export class ShardCluster {
       idempotenceWindow: { durationSeconds: 100, maxSize: 100 },
       notify: 0,
       refuseGrowth: false,
+      refuseFixedMemory: false,
     };
+    this.memoryBytes = options.memoryBytes ?? 0;
     this.slots = options.slots ?? [{ from: 0, to: 16383 }];
     this.replicas = [];
     this.members = options.members ?? options.replicas;

@@ -1,0 +1,429 @@
+/**
+ * Blocks of a shard that are not in memory, for the commands that meet them (docs/decisions/0012-cold-blocks.md). A command that has changed nothing
+ * is put away with its lane until everything that it wants was read beside the loop, and runs again; whoever cannot be run again has the row read at
+ * once.
+ *
+ *   ColdMiss ─► ColdCall (its lane waits) ─► reads, shared by all calls that want the block ─► rows kept ─► the call's turn: taken in, run again
+ *
+ * What was read is taken in right before the command runs, in the same turn, and nothing is given up inside a turn: so no budget is too small for
+ * any command, and what it read in several steps cannot be lost between them.
+ *
+ * All of it belongs to one state: `drop` when that goes back, is replaced, or its leadership ends. Reads that come back later are for nobody.
+ */
+import { assert } from "@headrace/bytes";
+import type { BlockName, ColdMiss, ColdReads, Effects, ShardStateApi, StateRow } from "@headrace/engine";
+import { DamagedRowError } from "@headrace/engine";
+import type { Failure, KvStore, Result } from "@headrace/ports";
+import type { CheckpointRow } from "./checkpoint-row.ts";
+import type { BlockReader, ColdReader, ColdTraffic } from "./cold-traffic.ts";
+import { COLD_BLOCK_BYTES } from "./cold-traffic.ts";
+import type { LaneProgress } from "./lane-progress.ts";
+import type { ShardLimits } from "./shard-api.ts";
+import { keyBehind, keyRangesOf, readRanges } from "./state-ranges.ts";
+
+/** Blocks that are read ahead at once, and how many may be noted. */
+const AHEAD_MAX = 8;
+
+/** A block could not be read, and whoever needs it can't wait. The replica can't go on: a command stands half done. */
+export class ColdReadFailed extends Error {
+  override name: string = "ColdReadFailed";
+}
+
+/** One block on its way, for all who want it. */
+class BlockRead {
+  readonly block: BlockName;
+  readonly calls: Set<ColdCall>;
+  isBegun: boolean;
+  /** Index of the state that the store held when it was begun. */
+  storedIndex: number;
+  /** Null until it has come; empty when there was nothing to read any more. */
+  rows: readonly StateRow[] | null;
+  byteLength: number;
+
+  constructor(block: BlockName) {
+    this.block = block;
+    this.calls = new Set();
+    this.isBegun = false;
+    this.storedIndex = 0;
+    this.rows = null;
+    this.byteLength = 0;
+  }
+}
+
+/** A command that waits for blocks: the first of its lane that was not executed. */
+export class ColdCall implements ColdReader {
+  readonly progress: LaneProgress;
+  readonly laneEpoch: number;
+  readonly number: number;
+  readonly #begin: (read: BlockRead, end: () => void) => boolean;
+  /** All that it has wanted so far: it may need every one of them again. */
+  readonly reads: BlockRead[];
+  /** Not come yet. */
+  missing: number;
+  #next: number;
+
+  constructor(
+    progress: LaneProgress,
+    laneEpoch: number,
+    number: number,
+    begin: (read: BlockRead, end: () => void) => boolean,
+  ) {
+    this.progress = progress;
+    this.laneEpoch = laneEpoch;
+    this.number = number;
+    this.#begin = begin;
+    this.reads = [];
+    this.missing = 0;
+    this.#next = 0;
+  }
+
+  get isReady(): boolean {
+    return this.missing === 0;
+  }
+
+  /** Refused meanwhile, or of an epoch that is over: it will not run. */
+  get isVoid(): boolean {
+    return this.laneEpoch !== this.progress.epoch || this.number >= this.progress.refusedFrom;
+  }
+
+  get blockCount(): number {
+    return this.reads.length;
+  }
+
+  beginNext(end: () => void): boolean {
+    while (this.#next < this.reads.length) {
+      const read = this.reads[this.#next++]!;
+      if (!read.isBegun && this.#begin(read, end)) return true;
+    }
+    return false;
+  }
+
+  /** Nothing of it is begun any more. */
+  giveUp(): void {
+    this.#next = this.reads.length;
+  }
+}
+
+export interface ColdBlocksOptions {
+  readonly limits: ShardLimits;
+  readonly kvStore: KvStore;
+  readonly traffic: ColdTraffic;
+  /** The state that the store holds, and where its rows are. */
+  readonly stored: () => Pick<CheckpointRow, "index" | "ranges">;
+  /** Asks for a turn. */
+  readonly wake: () => void;
+  readonly onFailed: (message: string, damaged: boolean) => void;
+}
+
+export class ColdBlocks implements ColdReads, BlockReader {
+  readonly #options: ColdBlocksOptions;
+  #state: ShardStateApi;
+  /** Of the command that runs now; null: it can't be run again. */
+  #effects: Pick<Effects, "count"> | null;
+  #effectsBefore: number;
+  #said: { readonly turnBytes: number };
+  #saidBefore: number;
+  /** Counts up with every drop: reads of another life are for nobody. */
+  #life: number;
+  readonly #reads: Map<string, BlockRead>;
+  readonly #calls: Set<ColdCall>;
+  /** All has come, and their lanes still wait for being told so. */
+  readonly #ready: Set<ColdCall>;
+  /** For nobody yet, not begun. */
+  #ahead: BlockRead[];
+  #aheadUnderWay: number;
+  /** Came for nobody: taken in at the beginning of the next turn. */
+  #arrived: BlockRead[];
+  #heldBytes: number;
+
+  constructor(options: ColdBlocksOptions, state: ShardStateApi) {
+    this.#options = options;
+    this.#state = state;
+    this.#effects = null;
+    this.#effectsBefore = 0;
+    this.#said = { turnBytes: 0 };
+    this.#saidBefore = 0;
+    this.#life = 0;
+    this.#reads = new Map();
+    this.#calls = new Set();
+    this.#ready = new Set();
+    this.#ahead = [];
+    this.#aheadUnderWay = 0;
+    this.#arrived = [];
+    this.#heldBytes = 0;
+    state.coldReads = this;
+  }
+
+  /** Calls whose lanes wait. */
+  get count(): number {
+    return this.#calls.size;
+  }
+
+  /** Rows that have come and were not taken in. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  // ── what the state asks ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  get mayMiss(): boolean {
+    const effects = this.#effects;
+    return effects !== null && effects.count === this.#effectsBefore && this.#said.turnBytes === this.#saidBefore;
+  }
+
+  rowNow(slot: number, subkey: Uint8Array): Uint8Array | null {
+    const { kvStore, traffic, stored } = this.#options;
+    const range = { fromSlot: slot, from: subkey, toSlot: slot, to: keyBehind(subkey) };
+    const [place] = keyRangesOf(stored().ranges, [range]);
+    assert(place !== undefined, "a slot of this shard");
+    traffic.readsNow++;
+    const read = kvStore.getNow(place.from);
+    if (read.ok) return read.value;
+    const message = `a block cannot be read: ${read.message}`;
+    throw read.reason === "corrupt" ? new DamagedRowError(message) : new ColdReadFailed(message);
+  }
+
+  // ── what the executor tells ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A command begins that can be run again as long as it has had no effect, and `said` says that nobody was told anything. */
+  begin(effects: Pick<Effects, "count">, said: { readonly turnBytes: number }): void {
+    this.#effects = effects;
+    this.#effectsBefore = effects.count;
+    this.#said = said;
+    this.#saidBefore = said.turnBytes;
+  }
+
+  /** It is over; what runs beside commands can't be run again. */
+  end(): void {
+    this.#effects = null;
+  }
+
+  /** At the beginning of a turn: the lanes that need wait no longer, and what was read ahead is taken in. Throws DamagedRowError. */
+  settle(goOn: (progress: LaneProgress) => void): void {
+    if (this.#arrived.length > 0) {
+      const arrived = this.#arrived;
+      this.#arrived = [];
+      for (const read of arrived) if (read.calls.size === 0) this.#takeInForNobody(read);
+    }
+    for (const call of this.#calls) if (call.isVoid) this.#release(call);
+    for (const { progress } of this.#ready) goOn(progress);
+    this.#ready.clear();
+  }
+
+  /**
+   * The command is about to run: what was read for it is taken in. False: some of it has been written again since, it waits once more. Throws
+   * DamagedRowError.
+   */
+  takeInFor(progress: LaneProgress, laneEpoch: number, number: number): boolean {
+    const call = progress.cold;
+    if (call === null) return true;
+    if (call.laneEpoch !== laneEpoch || call.number !== number) {
+      this.#release(call);
+      return true;
+    }
+    const stale = call.reads.filter((read) => !this.#takes(read));
+    if (stale.length === 0) return true;
+    for (const read of stale) this.#want(call, this.#readAgain(read));
+    this.#options.traffic.enter(call, stale.length);
+    if (call.isReady) this.#becameReady(call);
+    return false;
+  }
+
+  /** It has run, and met nothing cold. */
+  executed(progress: LaneProgress): void {
+    if (progress.cold !== null) this.#release(progress.cold);
+  }
+
+  /** It has met cold blocks: its lane waits. False: it wants more than one command may, and has to be answered with an error. */
+  park(progress: LaneProgress, laneEpoch: number, number: number, miss: ColdMiss): boolean {
+    const { limits, traffic } = this.#options;
+    const call = progress.cold ?? new ColdCall(progress, laneEpoch, number, (read, end) => this.#begin(read, end));
+    if ((call.reads.length + miss.wanted.length) * COLD_BLOCK_BYTES > limits.coldCallBytes) {
+      this.executed(progress);
+      return false;
+    }
+    const known = call.reads.length;
+    for (const block of miss.wanted) {
+      let read = this.#readOf(block);
+      if (read.calls.has(call)) {
+        if (read.rows === null) continue;
+        // It was in memory when its turn to be read came, and has left since.
+        assert(read.rows.length === 0, "a block that was taken in is still cold");
+        read = this.#readAgain(read);
+      }
+      this.#want(call, read);
+    }
+    assert(call.reads.length > known, "who misses wants something");
+    progress.cold = call;
+    this.#calls.add(call);
+    traffic.waits++;
+    traffic.enter(call, call.reads.length - known);
+    this.#noteAhead(miss.ahead);
+    // All of it had come for others.
+    if (call.isReady) this.#becameReady(call);
+    return true;
+  }
+
+  /** Nothing that was asked for counts any more; the lanes are refused or forgotten by whoever calls. */
+  drop(): void {
+    this.#life++;
+    const { traffic } = this.#options;
+    this.#ahead = [];
+    traffic.forget(this);
+    for (const call of this.#calls) call.giveUp();
+    for (const call of this.#calls) {
+      call.progress.cold = null;
+      traffic.leave(call);
+    }
+    this.#calls.clear();
+    this.#reads.clear();
+    this.#ready.clear();
+    this.#aheadUnderWay = 0;
+    this.#arrived = [];
+    this.#heldBytes = 0;
+    this.#effects = null;
+  }
+
+  replaceState(state: ShardStateApi): void {
+    this.drop();
+    this.#state = state;
+    state.coldReads = this;
+  }
+
+  // ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  beginNext(end: () => void): boolean {
+    if (this.#aheadUnderWay >= AHEAD_MAX) return false;
+    for (let read = this.#ahead.shift(); read !== undefined; read = this.#ahead.shift()) {
+      if (read.isBegun || read.rows !== null) continue;
+      const life = this.#life;
+      const ended = (): void => {
+        if (this.#life === life) this.#aheadUnderWay--;
+        end();
+      };
+      if (!this.#begin(read, ended)) continue;
+      this.#aheadUnderWay++;
+      this.#options.traffic.blocksAhead++;
+      return true;
+    }
+    return false;
+  }
+
+  #readOf(block: BlockName): BlockRead {
+    const key = keyOf(block);
+    let read = this.#reads.get(key);
+    if (read === undefined) this.#reads.set(key, (read = new BlockRead(block)));
+    return read;
+  }
+
+  /** The same block once more, for whoever wants it from now on. */
+  #readAgain(old: BlockRead): BlockRead {
+    this.#forget(old);
+    old.rows = [];
+    return this.#readOf(old.block);
+  }
+
+  #want(call: ColdCall, read: BlockRead): void {
+    read.calls.add(call);
+    call.reads.push(read);
+    if (read.rows === null) call.missing++;
+  }
+
+  #noteAhead(blocks: readonly BlockName[]): void {
+    for (const block of blocks) {
+      if (this.#ahead.length >= AHEAD_MAX) return;
+      if (this.#reads.has(keyOf(block))) continue;
+      this.#ahead.push(this.#readOf(block));
+    }
+    if (this.#ahead.length > 0) this.#options.traffic.readAhead(this);
+  }
+
+  /** False: nothing has to be read. */
+  #begin(read: BlockRead, end: () => void): boolean {
+    const { kvStore, limits, stored } = this.#options;
+    read.isBegun = true;
+    read.storedIndex = this.#options.stored().index;
+    const range = this.#state.rowsOfBlock(read.block);
+    const places = range === null ? [] : keyRangesOf(stored().ranges, [range]);
+    if (places.length === 0) {
+      this.#came(read, []);
+      return false;
+    }
+    const life = this.#life;
+    const rows: StateRow[] = [];
+    const take = (slot: number, subkey: Uint8Array, value: Uint8Array): void => {
+      rows.push({ slot, subkey, value });
+    };
+    readRanges(kvStore, places, limits, take, (result) => {
+      if (this.#life === life) this.#read(read, rows, result);
+      end();
+    });
+    return true;
+  }
+
+  #read(read: BlockRead, rows: readonly StateRow[], result: Result<void>): void {
+    if (!result.ok) return this.#failed(read, result);
+    for (const { subkey, value } of rows) read.byteLength += subkey.length + value!.length;
+    this.#heldBytes += read.byteLength;
+    this.#came(read, rows);
+  }
+
+  #came(read: BlockRead, rows: readonly StateRow[]): void {
+    read.rows = rows;
+    if (read.calls.size === 0) this.#arrived.push(read);
+    for (const call of read.calls) if (--call.missing === 0) this.#becameReady(call);
+    this.#options.wake();
+  }
+
+  #becameReady(call: ColdCall): void {
+    this.#ready.add(call);
+    this.#options.wake();
+  }
+
+  #failed({ block }: BlockRead, failure: Failure): void {
+    const name = `block ${block.number} of key ${block.age} in slot ${block.slot}`;
+    this.#options.onFailed(`${name} cannot be read: ${failure.message}`, failure.reason === "corrupt");
+  }
+
+  /** False: what was read does not fit, and the store has been written since: it must be read again. Throws DamagedRowError. */
+  #takes(read: BlockRead): boolean {
+    const { block, rows, storedIndex } = read;
+    if (rows === null || rows.length === 0) return true;
+    try {
+      this.#state.takeBlock(block, rows);
+      return true;
+    } catch (error) {
+      if (!(error instanceof DamagedRowError) || storedIndex === this.#options.stored().index) throw error;
+      return false;
+    }
+  }
+
+  #takeInForNobody(read: BlockRead): void {
+    this.#forget(read);
+    this.#takes(read);
+  }
+
+  /** The call needs nothing any more. */
+  #release(call: ColdCall): void {
+    call.progress.cold = null;
+    this.#calls.delete(call);
+    this.#ready.delete(call);
+    for (const read of call.reads) {
+      read.calls.delete(call);
+      // One that is under way still comes, for nobody.
+      if (read.calls.size === 0 && (read.rows !== null || !read.isBegun)) this.#forget(read);
+    }
+    this.#options.traffic.leave(call);
+  }
+
+  #forget(read: BlockRead): void {
+    const key = keyOf(read.block);
+    if (this.#reads.get(key) === read) this.#reads.delete(key);
+    this.#heldBytes -= read.byteLength;
+    read.byteLength = 0;
+  }
+}
+
+function keyOf({ slot, age, number }: BlockName): string {
+  return `${slot}:${age}:${number}`;
+}

@@ -1,0 +1,192 @@
+/**
+ * One memory budget for all that a node holds. Who holds something says how much at the end of its turn; when the sum is above the budget, blocks whose
+ * rows are in the store leave memory, those that were used longest ago first, a bounded number of bytes a turn, of each shard by its share of all blocks.
+ * What may queue up on the way shrinks with the budget (shard-limits.ts). When nothing is left that could go, and what can't go fills most of it,
+ * writes that grow it are refused. Without a budget nothing ever leaves and nothing is refused.
+ *
+ * Must not know: what a shard is, where anything is stored.
+ */
+import { ColdTraffic } from "./cold-traffic.ts";
+import type { ShardLimits } from "./shard-api.ts";
+import { coldRoomWithin, limitsWithin } from "./shard-limits.ts";
+
+const MIB = 1024 * 1024;
+/** In one turn: some hundred blocks, well below a millisecond. */
+const EVICT_BYTES_MAX = 4 * MIB;
+/** So much of the budget stays for what is on its way and for blocks in use: what can't leave memory may not fill it. */
+const KEPT_SHARE = 1 / 4;
+
+/** Who holds memory: a replica of a shard. */
+export interface MemoryUser {
+  /** Bytes of all that it holds now, and of them those that stay as long as what they are about. */
+  readonly memoryBytes: number;
+  readonly fixedBytes: number;
+  /** Bytes of entries: what could go, sooner or later. */
+  readonly blockBytes: number;
+  /** Gives up that much or all that may go; answers how much. */
+  evict(bytes: number): number;
+}
+
+export interface MemoryStatus {
+  readonly budgetBytes: number;
+  readonly usedBytes: number;
+  readonly fixedBytes: number;
+  readonly blockBytes: number;
+  readonly otherBytes: number;
+  readonly isFull: boolean;
+  readonly evictedBytes: number;
+  readonly cold: {
+    /** Times that a command waited, and commands that wait now. */
+    readonly waits: number;
+    readonly waiting: number;
+    readonly blocksRead: number;
+    readonly blocksAhead: number;
+    readonly readsNow: number;
+    readonly underWay: number;
+  };
+}
+
+/** What is known of a user. */
+class Share {
+  usedBytes = 0;
+  fixedBytes = 0;
+  blockBytes = 0;
+}
+
+export interface MemoryBudgetHost {
+  /** Bytes that no shard holds: what links have buffered, what the store keeps for itself. Asked at the end of a turn. */
+  otherBytes(): number;
+  /** Writes that grow memory are refused from now on, or no more. */
+  onFull(isFull: boolean): void;
+}
+
+export class MemoryBudget {
+  /** Of all shards of the node; one object for its life. */
+  readonly limits: ShardLimits;
+  readonly traffic: ColdTraffic = new ColdTraffic();
+  /** Given up since the start. */
+  evictedBytes = 0;
+  readonly #given: ShardLimits;
+  readonly #host: MemoryBudgetHost;
+  readonly #users: Map<MemoryUser, Share> = new Map();
+  #budgetBytes = 0;
+  #usedBytes = 0;
+  #fixedBytes = 0;
+  #blockBytes = 0;
+  #otherBytes = 0;
+  #isFull = false;
+
+  /** `given`: the bounds of a shard that no budget narrows. */
+  constructor(given: ShardLimits, host: MemoryBudgetHost) {
+    this.limits = { ...given };
+    this.#given = given;
+    this.#host = host;
+  }
+
+  /** 0: none. */
+  get budgetBytes(): number {
+    return this.#budgetBytes;
+  }
+
+  set budgetBytes(bytes: number) {
+    if (bytes === this.#budgetBytes) return;
+    this.#budgetBytes = bytes;
+    this.#fit();
+  }
+
+  get usedBytes(): number {
+    return this.#usedBytes + this.#otherBytes;
+  }
+
+  get fixedBytes(): number {
+    return this.#fixedBytes;
+  }
+
+  get blockBytes(): number {
+    return this.#blockBytes;
+  }
+
+  get otherBytes(): number {
+    return this.#otherBytes;
+  }
+
+  /** Growing writes are refused. */
+  get isFull(): boolean {
+    return this.#isFull;
+  }
+
+  /** What the user holds, as it is now. */
+  note(user: MemoryUser): void {
+    let share = this.#users.get(user);
+    if (share === undefined) {
+      this.#users.set(user, (share = new Share()));
+      this.#fit();
+    }
+    this.#take(share, user.memoryBytes, user.fixedBytes, user.blockBytes);
+  }
+
+  /** It is gone, and so is what it held. */
+  forget(user: MemoryUser): void {
+    const share = this.#users.get(user);
+    if (share === undefined) return;
+    this.#take(share, 0, 0, 0);
+    this.#users.delete(user);
+    this.#fit();
+  }
+
+  /** Once a turn, when everybody has said what they hold. */
+  endTurn(): void {
+    this.#otherBytes = this.#host.otherBytes();
+    const overBytes = this.#budgetBytes === 0 ? 0 : this.usedBytes - this.#budgetBytes;
+    const freedBytes = overBytes > 0 ? this.evict(Math.min(overBytes, EVICT_BYTES_MAX)) : 0;
+    const isCrowded = this.#fixedBytes > this.#budgetBytes * (1 - KEPT_SHARE);
+    const isFull = overBytes > 0 && freedBytes === 0 && isCrowded;
+    if (isFull === this.#isFull) return;
+    this.#isFull = isFull;
+    this.#host.onFull(isFull);
+  }
+
+  /** Between turns. Answers how many bytes became free; that is about as much as was asked for if there is as much that may go. */
+  evict(bytes: number): number {
+    const allBytes = this.#blockBytes;
+    if (allBytes <= 0) return 0;
+    let freedBytes = 0;
+    for (const [user, share] of this.#users) {
+      if (share.blockBytes === 0) continue;
+      freedBytes += user.evict(Math.ceil((bytes * share.blockBytes) / allBytes));
+      this.note(user);
+    }
+    this.evictedBytes += freedBytes;
+    return freedBytes;
+  }
+
+  /** Bytes by what they are for, and what was done about them since the start. */
+  status(): MemoryStatus {
+    const { traffic, evictedBytes, usedBytes, fixedBytes, budgetBytes, isFull } = this;
+    const { waits, blocksRead, blocksAhead, readsNow, underWay, count } = traffic;
+    return {
+      budgetBytes,
+      usedBytes,
+      fixedBytes,
+      blockBytes: this.#blockBytes,
+      otherBytes: this.#otherBytes,
+      isFull,
+      evictedBytes,
+      cold: { waits, waiting: count, blocksRead, blocksAhead, readsNow, underWay },
+    };
+  }
+
+  #take(share: Share, usedBytes: number, fixedBytes: number, blockBytes: number): void {
+    this.#usedBytes += usedBytes - share.usedBytes;
+    this.#fixedBytes += fixedBytes - share.fixedBytes;
+    this.#blockBytes += blockBytes - share.blockBytes;
+    share.usedBytes = usedBytes;
+    share.fixedBytes = fixedBytes;
+    share.blockBytes = blockBytes;
+  }
+
+  #fit(): void {
+    Object.assign(this.limits, limitsWithin(this.#given, this.#budgetBytes, this.#users.size));
+    this.traffic.roomBytes = coldRoomWithin(this.#budgetBytes);
+  }
+}
