@@ -22,7 +22,15 @@ const TURNS = 800;
 const KEPT_TURNS = 50;
 
 class BenchContext implements ShardContext {
-  readonly counters = { changes: 0, blockingKeys: 0, blockingKeysOnNoKey: 0, keyspaceHits: 0, keyspaceMisses: 0 };
+  readonly counters = {
+    changes: 0,
+    blockingKeys: 0,
+    blockingKeysOnNoKey: 0,
+    keyspaceHits: 0,
+    keyspaceMisses: 0,
+    blockBytes: 0,
+    fixedBytes: 0,
+  };
   isUncounted: boolean = false;
   request;
   reply;

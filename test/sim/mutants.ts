@@ -194,8 +194,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "executed now, proposed in the next turn",
     file: "packages/node/src/executor.ts",
-    find: ["    this.#replies.close();", "    this.#batch.seal();", "    this.#replies.endTurn();"].join("\n"),
-    replace: ["    this.#replies.close();", "    this.#replies.endTurn();"].join("\n"),
+    find: ["this.#batch.seal();", "      this.#replies.endTurn();"].join("\n"),
+    replace: "this.#replies.endTurn();",
     invariant: "I2",
     tier: "test",
   },
@@ -358,12 +358,12 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "the log is cut before its checkpoint is synced",
-    file: "packages/node/src/shard.ts",
-    find: "if (this.#checkpointer.index !== this.#compactedFor) this.#compactLog();",
+    file: "packages/node/src/checkpoint-rounds.ts",
+    find: "if (checkpointer.index !== this.#compactedFor) this.#compact();",
     replace: [
-      "if (this.#state.index !== this.#compactedFor && this.#applied === this.#state.index) {",
-      "      this.#compactedFor = this.#applied;",
-      "      this.#raftLog.compact(Math.min(this.#applied, durableIndex));",
+      "if (state !== null && state.index !== this.#compactedFor && applied === state.index) {",
+      "      this.#compactedFor = applied;",
+      "      raftLog.compact(Math.min(applied, durable));",
       "    }",
     ].join("\n"),
     invariant: "I10",

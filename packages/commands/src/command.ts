@@ -145,6 +145,9 @@ export interface ShardCounters {
   /** Keys that reads looked for, by whether they were there. */
   readonly keyspaceHits: number;
   readonly keyspaceMisses: number;
+  /** Bytes of entries in its memory, and of what can't leave it. */
+  readonly blockBytes: number;
+  readonly fixedBytes: number;
 }
 
 /** How long and how many idempotent ids a stream keeps: settings of the cluster, resolved by the leader. */

@@ -34,6 +34,8 @@ describe("docs/commands.md", () => {
 /** Texts that no fixture can bring about: who does, and by which words. */
 const reachedElsewhere: Readonly<Record<string, readonly [file: string, words: RegExp]>> = {
   uncertain: ["packages/gateway/test/fates.test.ts", /UNCERTAIN/],
+  outOfMemory: ["packages/node/test/memory-budget.test.ts", /OOM command not allowed/],
+  tooMuchAtOnce: ["packages/node/test/cold-lanes.test.ts", /OOM command needs more entries/],
   noSpace: ["packages/node/test/shard-disk-bounds.test.ts", /MISCONF/],
   tooLargeForEntry: ["packages/node/test/shard-entry-size.test.ts", /too large/],
   transactionTooLarge: ["packages/gateway/test/transactions.test.ts", /max-transaction-bytes|larger than/],

@@ -20,7 +20,15 @@ const LIMITS = {
   maxRequestBytes: 64 * 1024 * 1024,
 };
 
-const NO_COUNTERS = { changes: 0, blockingKeys: 0, blockingKeysOnNoKey: 0, keyspaceHits: 0, keyspaceMisses: 0 };
+const NO_COUNTERS = {
+  changes: 0,
+  blockingKeys: 0,
+  blockingKeysOnNoKey: 0,
+  keyspaceHits: 0,
+  keyspaceMisses: 0,
+  blockBytes: 0,
+  fixedBytes: 0,
+};
 
 /** The clock of all harnesses: 2023-11-14, past any id that fixtures name. */
 export const HARNESS_START_MS = 1_700_000_000_000;

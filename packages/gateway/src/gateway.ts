@@ -43,6 +43,9 @@ export interface GatewayGauges {
   readonly links: number;
   readonly readyLinks: number;
   readonly shardsWithoutLeader: number;
+  /** Of all clients: sent by them and not answered, and not taken by them. */
+  readonly clientInputBytes: number;
+  readonly clientOutputBytes: number;
 }
 
 export class Gateway implements ClientHost, NodeLinkEvents {
@@ -191,9 +194,12 @@ export class Gateway implements ClientHost, NodeLinkEvents {
 
   gauges(): GatewayGauges {
     const links = [...this.router.links.values()];
+    const clients = [...this.#clients.values()];
     return {
-      clients: this.#clients.size,
-      blockedClients: [...this.#clients.values()].filter((client) => client.session.blocked).length,
+      clients: clients.length,
+      blockedClients: clients.filter((client) => client.session.blocked).length,
+      clientInputBytes: clients.reduce((sum, client) => sum + client.queryBufferBytes, 0),
+      clientOutputBytes: clients.reduce((sum, client) => sum + client.outputBytes, 0),
       links: links.length,
       readyLinks: links.filter((link) => link.isReady).length,
       shardsWithoutLeader: this.router.shardIds().filter((id) => this.router.linkFor(id) === null).length,

@@ -84,5 +84,7 @@ function numbersOf(numbers: readonly number[]): ShardNumbers {
     keyspaceHits: numbers[6]!,
     keyspaceMisses: numbers[7]!,
     logIndex: numbers[8]!,
+    blockBytes: numbers[9]!,
+    fixedBytes: numbers[10]!,
   };
 }

@@ -3,6 +3,9 @@ import { describe, expect, test } from "vitest";
 import { TestCluster } from "../testing/test-cluster.ts";
 import type { TestClient } from "../testing/test-cluster.ts";
 
+/** A setting of the cluster that nobody has heard of by then counts as set. */
+const PATIENCE_MS = 3000;
+
 function opened(): { cluster: TestCluster; client: TestClient; ask: (...words: string[]) => string } {
   const cluster = new TestCluster({
     config: {
@@ -20,7 +23,7 @@ function opened(): { cluster: TestCluster; client: TestClient; ask: (...words: s
     client,
     ask: (...words) => {
       client.send(...words);
-      cluster.world.run();
+      cluster.world.run(words[2] === "maxmemory" ? PATIENCE_MS : undefined);
       return client.take();
     },
   };
@@ -67,7 +70,6 @@ describe("CONFIG", () => {
     const { ask } = opened();
     for (const [name, truth, lie] of [
       ["appendonly", "yes", "no"],
-      ["maxmemory", "0", "100mb"],
       ["maxmemory-policy", "noeviction", "allkeys-lru"],
       ["requirepass", "", "secret"],
       ["replicaof", "", "10.0.0.1 6379"],
@@ -77,6 +79,21 @@ describe("CONFIG", () => {
       expect(ask("CONFIG", "SET", name, lie)).toMatch(/^-ERR CONFIG SET failed .*'\w.*can't set immutable config\|$/);
       expect(ask("CONFIG", "SET", name, truth)).toBe("+OK|");
     }
+  });
+
+  test("the memory budget is what the process was told until the cluster has one", () => {
+    const { cluster, client, ask } = opened();
+    const asked: unknown[] = [];
+    cluster.world.onAsk = (request) => {
+      asked.push(request.body);
+      return { ok: true, body: {} };
+    };
+    expect(ask("CONFIG", "GET", "maxmemory")).toContain("|$1|0|");
+    expect(ask("CONFIG", "SET", "maxmemory", "lots")).toMatch(/argument must be a memory value\|$/);
+    client.send("CONFIG", "SET", "maxmemory", "100mb");
+    cluster.world.run(10_000);
+    expect(client.take()).toBe("+OK|");
+    expect(asked).toEqual([{ name: "maxmemory", value: "100mb" }]);
   });
 
   test("of several settings all are set or none, the cluster's too", () => {

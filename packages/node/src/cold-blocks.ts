@@ -205,7 +205,11 @@ export class ColdBlocks implements ColdReads, BlockReader {
       this.#arrived = [];
       for (const read of arrived) if (read.calls.size === 0) this.#takeInForNobody(read);
     }
-    for (const call of this.#calls) if (call.isVoid) this.#release(call);
+    for (const call of this.#calls) {
+      if (!call.isVoid) continue;
+      this.#release(call);
+      goOn(call.progress);
+    }
     for (const { progress } of this.#ready) goOn(progress);
     this.#ready.clear();
   }

@@ -80,7 +80,8 @@ export class Executor {
 
   constructor(options: ExecutorOptions, state: ShardStateApi) {
     const reply = new ReplyWriter();
-    const batch = new OpenBatch(options, reply, state, new LeaderCounters(options.blocked));
+    const counters = new LeaderCounters(options.blocked, () => this.#state.memory);
+    const batch = new OpenBatch(options, reply, state, counters);
     const replies = new TurnReplies(options.raft, options.held, reply, batch);
     const { shardId, limits, queue, blocked } = options;
     this.#options = options;

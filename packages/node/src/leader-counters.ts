@@ -3,6 +3,7 @@
  * another leader counts for itself.
  */
 import type { ShardCounters } from "@headrace/commands";
+import type { StateMemory } from "@headrace/engine";
 import type { BlockedReads } from "./blocked-reads.ts";
 
 export class LeaderCounters implements ShardCounters {
@@ -10,9 +11,19 @@ export class LeaderCounters implements ShardCounters {
   keyspaceHits: number = 0;
   keyspaceMisses: number = 0;
   readonly #blocked: BlockedReads;
+  readonly #memory: () => StateMemory;
 
-  constructor(blocked: BlockedReads) {
+  constructor(blocked: BlockedReads, memory: () => StateMemory) {
     this.#blocked = blocked;
+    this.#memory = memory;
+  }
+
+  get blockBytes(): number {
+    return this.#memory().blockBytes;
+  }
+
+  get fixedBytes(): number {
+    return this.#memory().fixedBytes;
   }
 
   get blockingKeys(): number {

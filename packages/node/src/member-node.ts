@@ -125,7 +125,8 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
       refuseFixedMemory: false,
     };
     this.memory = new MemoryBudget(config.shardLimits, {
-      otherBytes: () => this.#front.bufferedBytes + config.storeMemoryBytes,
+      // A budget that was made small while running does not make the store's buffers smaller.
+      otherBytes: () => this.#front.bufferedBytes + Math.min(config.storeMemoryBytes, this.memory.budgetBytes / 4),
       onFull: (isFull) => this.#memoryIsFull(isFull),
     });
     this.#notes = new PeerNotes(this.nodeId, world.clock);

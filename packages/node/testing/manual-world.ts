@@ -7,6 +7,7 @@ import type { RecoveredGroup, RecoveryOutcome, SharedLogApi, WalAppend } from "@
 import type {
   Clock,
   Done,
+  Failure,
   FailureReason,
   KvChange,
   KvRow,
@@ -247,6 +248,11 @@ export class MemoryKv implements KvStore {
   #held: (() => void)[] = [];
   #isDead = false;
   hold = false;
+  /** Reads that are not of a snapshot don't come back. */
+  holdReads = false;
+  readonly #heldReads: (() => void)[] = [];
+  /** What reads answer instead of rows. */
+  readFailure: Failure | null = null;
   /** Batches fail for this reason. */
   refusal: FailureReason | null = null;
   batches = 0;
@@ -298,6 +304,12 @@ export class MemoryKv implements KvStore {
     this.#held = [];
   }
 
+  /** After `holdReads = true`. */
+  releaseReads(): void {
+    this.holdReads = false;
+    for (const answer of this.#heldReads.splice(0)) answer();
+  }
+
   get(key: Uint8Array, snapshot: KvSnapshot | null, done: Done<Uint8Array | null>): void {
     const rows = this.#rowsOf(snapshot);
     const row = rows[find(rows, key)];
@@ -306,6 +318,7 @@ export class MemoryKv implements KvStore {
   }
 
   getNow(key: Uint8Array): Result<Uint8Array | null> {
+    if (this.readFailure !== null) return this.readFailure;
     const row = this.#rows[find(this.#rows, key)];
     return { ok: true, value: row !== undefined && compareBytes(row.key, key) === 0 ? row.value : null };
   }
@@ -328,7 +341,9 @@ export class MemoryKv implements KvStore {
       bytes += row.key.length + row.value.length;
     }
     this.rowsRead += found.length;
-    this.#later(() => done({ ok: true, value: found }));
+    const answer = (): void => done(this.readFailure ?? { ok: true, value: found });
+    if (this.holdReads && snapshot === null) this.#heldReads.push(() => this.#later(answer));
+    else this.#later(answer);
   }
 
   keys(from: Uint8Array, to: Uint8Array, limitRows: number, done: Done<readonly Uint8Array[]>): void {

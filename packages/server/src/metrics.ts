@@ -94,6 +94,32 @@ function space(node: Node): { readonly freeBytes?: number; readonly isLow?: bool
   return (node.status()["space"] ?? {}) as { readonly freeBytes?: number; readonly isLow?: boolean };
 }
 
+function memoryByKind(node: Node): readonly Sample[] {
+  const status = node.status();
+  const sums = new Map<string, number>();
+  for (const { memory } of groupRows(status)) {
+    for (const [kind, bytes] of Object.entries(memory)) sums.set(kind, (sums.get(kind) ?? 0) + bytes);
+  }
+  sums.set("other", numberIn(status["memory"], "otherBytes"));
+  return [...sums].map(([kind, bytes]): Sample => [[kind], bytes]);
+}
+
+function memoryNumber(name: string, field: string, help: string, type: "counter" | "gauge" = "gauge"): MetricRow<Node> {
+  return single(type, name, help, (node) => numberIn(node.status()["memory"], field));
+}
+
+function coldNumber(name: string, field: string, help: string, type: "counter" | "gauge" = "gauge"): MetricRow<Node> {
+  return single(type, name, help, (node) => {
+    const memory = node.status()["memory"] as { readonly cold?: unknown } | undefined;
+    return numberIn(memory?.cold, field);
+  });
+}
+
+/** Before the node is a member there is nothing to count; a yes counts as 1. */
+function numberIn(record: unknown, field: string): number {
+  return Number((record as Readonly<Record<string, unknown>> | undefined)?.[field] ?? 0);
+}
+
 function walStat(node: Node, name: string): number {
   const value = (node.status()["wal"] as Readonly<Record<string, unknown>>)[name];
   return typeof value === "number" ? value : 0;
@@ -176,6 +202,33 @@ const nodeRows: readonly MetricRow<Node>[] = [
     "headrace_wal_last_write_seconds",
     "How long the log's last write took.",
     (node) => walStat(node, "lastWriteMs") / 1000,
+  ),
+  {
+    name: "headrace_memory_bytes",
+    type: "gauge",
+    help: "What the node holds in memory, by what it is for: blocks and coldReads (entries), fixed (what can't leave memory), log, replies, requests, captures, messages, other (links, the store).",
+    labels: ["kind"],
+    read: memoryByKind,
+  },
+  memoryNumber("headrace_memory_budget_bytes", "budgetBytes", "Memory budget of the node; 0: none."),
+  memoryNumber("headrace_memory_full", "isFull", "1 when what can't leave memory fills the budget: -OOM."),
+  memoryNumber("headrace_memory_evicted_bytes_total", "evictedBytes", "Bytes of blocks that left memory.", "counter"),
+  perGroup(
+    "headrace_writes_refused_for_memory_total",
+    "Writes answered with -OOM because what can't leave memory fills the budget.",
+    (group) => group.refusedForMemory,
+    "counter",
+  ),
+  perGroup("headrace_shard_commands_total", "Commands that a leader ran.", (group) => group.executed, "counter"),
+  coldNumber("headrace_cold_waits_total", "waits", "Times that a command waited for blocks from the store.", "counter"),
+  coldNumber("headrace_cold_waiting", "waiting", "Commands that wait for blocks from the store."),
+  coldNumber("headrace_cold_blocks_read_total", "blocksRead", "Blocks read while nothing else waited.", "counter"),
+  coldNumber("headrace_cold_blocks_ahead_total", "blocksAhead", "Of them those that nobody waited for yet.", "counter"),
+  coldNumber(
+    "headrace_cold_reads_now_total",
+    "readsNow",
+    "Rows read while the whole node waited: for transactions, calls that had blocked, and commands that had written.",
+    "counter",
   ),
   perGroup(
     "headrace_writes_refused_for_space_total",
@@ -311,6 +364,19 @@ const gatewayRows: readonly MetricRow<Gateway>[] = [
     "Clients closed because they read too slowly.",
     (gateway) => gateway.statistics.outputLimitClosed,
   ),
+  {
+    name: "headrace_client_buffer_bytes",
+    type: "gauge",
+    help: "Bytes of all clients: input was sent by them and not answered, output was not taken by them.",
+    labels: ["direction"],
+    read: (gateway) => {
+      const { clientInputBytes, clientOutputBytes } = gateway.gauges();
+      return [
+        [["input"], clientInputBytes],
+        [["output"], clientOutputBytes],
+      ];
+    },
+  },
   single("gauge", "headrace_links", "Links to nodes.", (gateway) => gateway.gauges().links),
   single("gauge", "headrace_links_ready", "Links that are up and proven.", (gateway) => gateway.gauges().readyLinks),
   single("counter", "headrace_link_losses_total", "Links lost.", (gateway) => gateway.statistics.linkLosses),

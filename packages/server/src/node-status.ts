@@ -16,6 +16,11 @@ export interface GroupRow {
   readonly heldReplies: number;
   readonly rollbacks: number;
   readonly refusedForSpace: number;
+  readonly refusedForMemory: number;
+  readonly executed: number;
+  readonly evictedBytes: number;
+  /** Bytes by what they are for; empty for the metadata group. */
+  readonly memory: Readonly<Record<string, number>>;
   readonly refusedAppends: number;
   readonly leaderNodeId: number;
   /** Leaders that this replica has heard of, one after another. */
@@ -52,6 +57,10 @@ function groupRow(groupId: number, from: Readonly<Record<string, unknown>>): Gro
     heldReplies: number(from, "heldReplies"),
     rollbacks: number(from, "rollbacks"),
     refusedForSpace: number(from, "refusedForSpace"),
+    refusedForMemory: number(from, "refusedForMemory"),
+    executed: number(from, "executed"),
+    evictedBytes: number(from, "evictedBytes"),
+    memory: (from["memory"] as Readonly<Record<string, number>> | undefined) ?? {},
     refusedAppends: number(from, "refusedAppends"),
     leaderNodeId: number(from, "leaderNodeId"),
     leaderChanges: number(from, "leaderChanges"),

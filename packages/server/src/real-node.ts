@@ -21,6 +21,8 @@ import type { Settings } from "./settings.ts";
 import { systemClock, systemScheduler } from "./system-clock.ts";
 import { systemDigest, SystemRandom } from "./system-random.ts";
 
+const MIB = 1024 * 1024;
+
 export interface RunningNode {
   readonly node: Node;
   close(): Promise<void>;
@@ -38,6 +40,7 @@ export async function startNode(settings: Settings, network: ByteNetwork, logger
     openSegmentDisk(join(directory, "wal"), { written: written.log }, done),
   );
   const damage = new StoreDamage();
+  const storeSizes = storeSizesWithin(settings["memory"] as number);
   const kvStore = await completed<KvStore>("the store", (done) =>
     openLevelStore(
       join(directory, "state"),
@@ -45,6 +48,7 @@ export async function startNode(settings: Settings, network: ByteNetwork, logger
         onDamage: (message) => damage.found(message),
         compression: settings["compression"] as boolean,
         written: written.store,
+        ...storeSizes,
       },
       done,
     ),
@@ -116,6 +120,13 @@ class StoreDamage {
   }
 }
 
+/** What LevelDB keeps in memory: it shrinks with the budget that the node is started with. */
+function storeSizesWithin(budgetBytes: number): { readonly writeBufferBytes: number; readonly cacheBytes: number } {
+  const part = (share: number, most: number): number =>
+    budgetBytes === 0 ? most : Math.min(most, Math.max(Math.floor(budgetBytes * share), MIB));
+  return { writeBufferBytes: part(1 / 32, 64 * MIB), cacheBytes: part(1 / 64, 8 * MIB) };
+}
+
 function nodeConfig(
   settings: Settings,
   places: NodePlaces,
@@ -123,6 +134,7 @@ function nodeConfig(
   secret: string | null,
 ): NodeConfig {
   const ack = settings["ack"] as string;
+  const store = storeSizesWithin(settings["memory"] as number);
   return {
     ...defaultNodeConfig,
     addresses: {
@@ -151,6 +163,9 @@ function nodeConfig(
     fsync: settings["fsync"] as NodeConfig["fsync"],
     walSegmentBytes: settings["wal-segment-bytes"] as number,
     diskReserveBytes: settings["disk-reserve"] as number,
+    memoryBytes: settings["memory"] as number,
+    // One write buffer is being filled, another one written.
+    storeMemoryBytes: 2 * store.writeBufferBytes + store.cacheBytes,
     snapshotBytesPerSecond: settings["snapshot-rate"] as number,
     shardLimits: { ...defaultNodeConfig.shardLimits, logRetainBytes: settings["log-retain"] as number },
     secret: secret === null ? null : utf8Bytes(secret),

@@ -120,7 +120,7 @@ export const settingRows: readonly SettingRow[] = [
     "bytes",
     0,
     all,
-    "Memory budget of a process, shown as maxmemory; nothing is evicted or refused by it yet. 0 = none.",
+    "Memory budget of each node; CONFIG SET maxmemory then counts instead, for all of them. Entries leave memory above it, and when that is not enough, writes get -OOM. 0 = none.",
     {
       minimum: 0,
       configName: "maxmemory",

@@ -78,8 +78,10 @@ export const numbers = defineCommand({
     reply.integer(counters.keyspaceHits);
     reply.integer(counters.keyspaceMisses);
     reply.integer(effects.index);
+    reply.integer(counters.blockBytes);
+    reply.integer(counters.fixedBytes);
   },
 });
 
 /** Numbers that a shard tells, in the order of `ShardNumbers`. */
-export const SHARD_NUMBER_COUNT = 9;
+export const SHARD_NUMBER_COUNT = 11;

@@ -7,6 +7,7 @@ import { Flag } from "../command.ts";
 import type { CommandRecord, SessionContext, ShardContext } from "../command.ts";
 import { Errors } from "../errors.ts";
 import { helpCommand } from "../help.ts";
+import { datasetPercent } from "../server/info-sections.ts";
 import { defineCommand, keyAt } from "../record.ts";
 
 /** A key's own objects and its places in the tables. */
@@ -76,11 +77,21 @@ const purge = processSub(
 
 const stats = processSub("stats", "Show memory usage details", "O(1)", ({ reply, services }) => {
   const numbers = services.info();
-  reply.map(4);
-  reply.bulkLatin1("total.allocated");
-  reply.integer(numbers.usedMemoryBytes);
-  reply.bulkLatin1("keys.count");
-  reply.integer(numbers.shards.keys);
+  const { keys, blockBytes, fixedBytes } = numbers.shards;
+  reply.map(10);
+  const integer = (name: string, value: number): void => {
+    reply.bulkLatin1(name);
+    reply.integer(value);
+  };
+  integer("peak.allocated", Math.max(numbers.peakMemoryBytes, numbers.usedMemoryBytes));
+  integer("total.allocated", numbers.usedMemoryBytes);
+  integer("clients.normal", numbers.clientBufferBytes);
+  integer("overhead.total", fixedBytes);
+  integer("keys.count", keys);
+  integer("keys.bytes-per-key", keys === 0 ? 0 : Math.floor((blockBytes + fixedBytes) / keys));
+  integer("dataset.bytes", blockBytes);
+  reply.bulkLatin1("dataset.percentage");
+  reply.double(datasetPercent(numbers.shards));
   reply.bulkLatin1("allocator.resident");
   reply.integer(numbers.usedMemoryRssBytes);
   reply.bulkLatin1("fragmentation");

@@ -15,6 +15,8 @@ export interface InfoNumbers {
   readonly maxClients: number;
   readonly maxInputBufferBytes: number;
   readonly maxOutputBufferBytes: number;
+  /** Of all clients. */
+  readonly clientBufferBytes: number;
   readonly usedMemoryBytes: number;
   readonly usedMemoryRssBytes: number;
   readonly peakMemoryBytes: number;
@@ -83,6 +85,9 @@ export interface ShardNumbers {
   readonly blockingKeysOnNoKey: number;
   readonly keyspaceHits: number;
   readonly keyspaceMisses: number;
+  /** Of the leaders' memory: entries, and what can't leave it. */
+  readonly blockBytes: number;
+  readonly fixedBytes: number;
   /** Log positions, added up: what Redis calls the replication offset. */
   readonly logIndex: number;
 }

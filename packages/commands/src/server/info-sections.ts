@@ -1,10 +1,11 @@
 /**
  * INFO's sections: Redis' names of fields in Redis' order, since dashboards, exporters and clients' ready checks (`loading:0`, `role:master`) read them.
- * Numbers of clients, commands and memory are those of the process that is asked; keys, changes and blocking keys are the shards', added up. Fields of
+ * Numbers of clients, commands and memory are those of the process that is asked; keys, changes, blocking keys, and what data takes in memory (dataset:
+ * entries, overhead: what can't leave it) are the shards', added up over their leaders. Fields of
  * things that do not exist here (forks, AOF rewrites, replication backlog) have the value that Redis shows while nothing of the kind goes on.
  */
 import type { SessionServices } from "../command.ts";
-import type { InfoNumbers } from "./info-numbers.ts";
+import type { InfoNumbers, ShardNumbers } from "./info-numbers.ts";
 import { REDIS_VERSION } from "./redis-version.ts";
 
 type SectionWriter = (numbers: InfoNumbers, services: SessionServices) => readonly string[];
@@ -63,10 +64,10 @@ const memoryLines: SectionWriter = (numbers) => {
     `used_memory_peak:${peak}`,
     `used_memory_peak_human:${humanBytes(peak)}`,
     `used_memory_peak_perc:${((100 * used) / Math.max(1, peak)).toFixed(2)}%`,
-    `used_memory_overhead:${used}`,
+    `used_memory_overhead:${numbers.shards.fixedBytes}`,
     "used_memory_startup:0",
-    "used_memory_dataset:0",
-    "used_memory_dataset_perc:0.00%",
+    `used_memory_dataset:${numbers.shards.blockBytes}`,
+    `used_memory_dataset_perc:${datasetPercent(numbers.shards).toFixed(2)}%`,
     `total_system_memory:${numbers.systemMemoryBytes}`,
     `total_system_memory_human:${humanBytes(numbers.systemMemoryBytes)}`,
     "used_memory_lua:0",
@@ -91,7 +92,7 @@ const memoryLines: SectionWriter = (numbers) => {
     "mem_replication_backlog:0",
     "mem_total_replication_buffers:0",
     "mem_clients_slaves:0",
-    `mem_clients_normal:${numbers.maxInputBufferBytes + numbers.maxOutputBufferBytes}`,
+    `mem_clients_normal:${numbers.clientBufferBytes}`,
     "mem_cluster_links:0",
     "mem_aof_buffer:0",
     "mem_allocator:libc",
@@ -100,6 +101,11 @@ const memoryLines: SectionWriter = (numbers) => {
     "lazyfreed_objects:0",
   ];
 };
+
+/** Entries' share of what the shards hold in memory. */
+export function datasetPercent({ blockBytes, fixedBytes }: Pick<ShardNumbers, "blockBytes" | "fixedBytes">): number {
+  return (100 * blockBytes) / Math.max(1, blockBytes + fixedBytes);
+}
 
 const persistenceLines: SectionWriter = (numbers, services) => [
   "loading:0",

@@ -1,0 +1,397 @@
+/** Commands that wait for blocks, against a state that knows nothing but which blocks are in memory. */
+import { assert, bytesOf, latin1 } from "@headrace/bytes";
+import { ColdMiss, DamagedRowError } from "@headrace/engine";
+import type { BlockName, RowRange, ShardStateApi, StateRow } from "@headrace/engine";
+import { describe, expect, test, vi, type MockInstance } from "vitest";
+import { ColdBlocks } from "../src/cold-blocks.ts";
+import { ColdTraffic, type BlockReader, type ColdReader } from "../src/cold-traffic.ts";
+import { stateKey } from "../src/checkpoint-row.ts";
+import { LaneProgress } from "../src/lane-progress.ts";
+import { keyBehind } from "../src/state-ranges.ts";
+import { defaultShardLimits } from "../src/shard-limits.ts";
+import { ManualTime, MemoryKv } from "../testing/manual-world.ts";
+import { TestLane } from "../testing/test-lane.ts";
+
+const GENERATION = 7;
+const SLOT = 5;
+
+function named(number: number): BlockName {
+  return { slot: SLOT, age: 1, number };
+}
+
+function subkeyOf({ number }: BlockName): Uint8Array {
+  return bytesOf(`block ${String(number).padStart(3, "0")}`);
+}
+
+/** Blocks are in memory or not; their one row says how they are called and in which version. */
+class FakeState {
+  readonly cold = new Set<number>();
+  readonly gone = new Set<number>();
+  readonly version = new Map<number, number>();
+  readonly taken: number[] = [];
+  coldReads: ColdBlocks | null = null;
+
+  rowsOfBlock(block: BlockName): RowRange | null {
+    if (!this.cold.has(block.number) || this.gone.has(block.number)) return null;
+    const from = subkeyOf(block);
+    return { fromSlot: SLOT, from, toSlot: SLOT, to: keyBehind(from) };
+  }
+
+  takeBlock(block: BlockName, rows: readonly StateRow[]): boolean {
+    if (this.gone.has(block.number) || !this.cold.has(block.number)) return false;
+    const [row] = rows;
+    const wanted = `${block.number} v${this.version.get(block.number) ?? 1}`;
+    if (row === undefined || latin1(row.value!, 0, row.value!.length) !== wanted) {
+      throw new DamagedRowError(`block ${block.number} is not as it was written`);
+    }
+    this.cold.delete(block.number);
+    this.taken.push(block.number);
+    return true;
+  }
+}
+
+class Scene {
+  readonly time = new ManualTime();
+  readonly kv = new MemoryKv(this.time);
+  readonly state = new FakeState();
+  readonly traffic = new ColdTraffic();
+  readonly failures: string[] = [];
+  readonly woken: LaneProgress[] = [];
+  storedIndex = 10;
+  turns = 0;
+  readonly #scans: MockInstance<MemoryKv["scan"]>;
+  readonly cold: ColdBlocks;
+
+  constructor(coldCallBytes: number = defaultShardLimits.coldCallBytes) {
+    this.#scans = vi.spyOn(this.kv, "scan");
+    this.cold = new ColdBlocks(
+      {
+        limits: { ...defaultShardLimits, coldCallBytes },
+        kvStore: this.kv,
+        traffic: this.traffic,
+        stored: () => ({ index: this.storedIndex, ranges: [{ from: 0, to: 16383, generation: GENERATION }] }),
+        wake: () => this.turns++,
+        onFailed: (message, damaged) => this.failures.push(`${damaged ? "damaged: " : ""}${message}`),
+      },
+      this.state as unknown as ShardStateApi,
+    );
+  }
+
+  get scans(): number {
+    return this.#scans.mock.calls.length;
+  }
+
+  /** Blocks that are in the store and not in memory. */
+  store(...numbers: readonly number[]): void {
+    const changes = numbers.map((number) => ({
+      key: stateKey(GENERATION, SLOT, subkeyOf(named(number))),
+      value: bytesOf(`${number} v${this.state.version.get(number) ?? 1}`),
+    }));
+    this.kv.write(changes, () => {});
+    this.run();
+    for (const number of numbers) this.state.cold.add(number);
+  }
+
+  lane(): LaneProgress {
+    const progress = new LaneProgress(new TestLane({ up: { enqueue() {} }, cluster: { settle() {} } }));
+    progress.epoch = 1;
+    return progress;
+  }
+
+  /** What the executor does with a command that needs these blocks: true when it has run. */
+  runCommand(
+    progress: LaneProgress,
+    number: number,
+    wanted: readonly number[],
+    ahead: readonly number[] = [],
+  ): boolean {
+    if (!this.cold.takeInFor(progress, 1, number)) return false;
+    const missing = wanted.filter((block) => this.state.cold.has(block));
+    if (missing.length > 0) {
+      return !this.cold.park(progress, 1, number, new ColdMiss(missing.map(named), ahead.map(named)));
+    }
+    this.cold.executed(progress);
+    return true;
+  }
+
+  /** Everything that can come comes; then the next turn begins. */
+  turn(): void {
+    this.run();
+    this.cold.settle((progress) => this.woken.push(progress));
+  }
+
+  run(): void {
+    while (this.time.runOne());
+  }
+}
+
+describe("a command that meets cold blocks", () => {
+  test("waits until all of them were read, and then has them", () => {
+    const scene = new Scene();
+    scene.store(1, 2, 3);
+    const lane = scene.lane();
+    expect(scene.runCommand(lane, 1, [1, 2, 3])).toBe(false);
+    expect(lane.mustWait).toBe(true);
+    expect(scene.woken).toEqual([]);
+    scene.turn();
+    expect(scene.woken).toEqual([lane]);
+    expect(lane.mustWait).toBe(false);
+    expect(scene.runCommand(lane, 1, [1, 2, 3])).toBe(true);
+    expect(scene.state.taken).toEqual([1, 2, 3]);
+    expect(lane.isIdle).toBe(true);
+    expect(scene.cold.heldBytes).toBe(0);
+    expect(scene.traffic.count).toBe(0);
+  });
+
+  test("keeps what it had read in an earlier step although memory has given it up again", () => {
+    const scene = new Scene();
+    scene.store(1, 2);
+    const lane = scene.lane();
+    // It can't say that it will need 2 before it has seen 1.
+    scene.runCommand(lane, 1, [1]);
+    scene.turn();
+    expect(scene.runCommand(lane, 1, [1, 2])).toBe(false);
+    scene.state.cold.add(1);
+    scene.turn();
+    expect(scene.runCommand(lane, 1, [1, 2])).toBe(true);
+    expect(scene.state.taken).toEqual([1, 1, 2]);
+    expect(scene.scans).toBe(2);
+  });
+
+  test("shares the read with others that want the same block", () => {
+    const scene = new Scene();
+    scene.store(1);
+    const lanes = [scene.lane(), scene.lane(), scene.lane()];
+    for (const lane of lanes) scene.runCommand(lane, 1, [1]);
+    scene.turn();
+    expect(scene.scans).toBe(1);
+    expect(scene.woken).toEqual(lanes);
+    for (const lane of lanes) expect(scene.runCommand(lane, 1, [1])).toBe(true);
+    expect(scene.cold.heldBytes).toBe(0);
+  });
+
+  test("that wants more than one command may is told so, and nothing is read", () => {
+    const scene = new Scene(2 * 32 * 1024);
+    scene.store(1, 2, 3);
+    const lane = scene.lane();
+    expect(scene.runCommand(lane, 1, [1, 2, 3])).toBe(true);
+    expect(scene.scans).toBe(0);
+    expect(lane.isIdle).toBe(true);
+  });
+
+  test("has what comes next read too, which is in memory before anybody asks", () => {
+    const scene = new Scene();
+    scene.store(1, 2, 3);
+    const lane = scene.lane();
+    scene.runCommand(lane, 1, [1], [2, 3]);
+    scene.turn();
+    scene.runCommand(lane, 1, [1]);
+    expect(scene.state.taken.toSorted((a, b) => a - b)).toEqual([1, 2, 3]);
+    expect(scene.runCommand(lane, 2, [2, 3])).toBe(true);
+    expect(scene.traffic.blocksAhead).toBe(2);
+    expect(scene.traffic.waits).toBe(1);
+  });
+
+  test("runs without a block that has gone meanwhile", () => {
+    const scene = new Scene();
+    scene.store(1);
+    const lane = scene.lane();
+    scene.runCommand(lane, 1, [1]);
+    scene.state.gone.add(1);
+    scene.state.cold.delete(1);
+    scene.turn();
+    expect(scene.runCommand(lane, 1, [])).toBe(true);
+    expect(scene.state.taken).toEqual([]);
+  });
+
+  test("has a block read again that was in memory when its turn came and has left since", () => {
+    const scene = new Scene();
+    scene.store(1, 2);
+    const lane = scene.lane();
+    const miss = new ColdMiss([named(1), named(2)], []);
+    scene.state.cold.delete(2);
+    scene.cold.park(lane, 1, 1, miss);
+    scene.state.cold.add(2);
+    scene.turn();
+    expect(scene.runCommand(lane, 1, [1, 2])).toBe(false);
+    scene.turn();
+    expect(scene.runCommand(lane, 1, [1, 2])).toBe(true);
+  });
+
+  test("has a block read again that was written anew since, and is damage only where nothing was", () => {
+    const scene = new Scene();
+    scene.store(1);
+    const lane = scene.lane();
+    scene.runCommand(lane, 1, [1]);
+    scene.turn();
+    // Taken in by another way, grown, stored and given up.
+    scene.state.version.set(1, 2);
+    scene.store(1);
+    scene.storedIndex = 11;
+    expect(scene.runCommand(lane, 1, [1])).toBe(false);
+    expect(lane.mustWait).toBe(true);
+    scene.turn();
+    expect(scene.runCommand(lane, 1, [1])).toBe(true);
+
+    scene.store(2);
+    scene.runCommand(lane, 2, [2]);
+    scene.turn();
+    scene.state.version.set(2, 2);
+    expect(() => scene.runCommand(lane, 2, [2])).toThrow(DamagedRowError);
+  });
+});
+
+describe("what was asked for and is not wanted any more", () => {
+  test("a read that comes back after a drop is for nobody", () => {
+    const scene = new Scene();
+    scene.store(1);
+    const lane = scene.lane();
+    scene.runCommand(lane, 1, [1], [1]);
+    scene.cold.drop();
+    expect(lane.cold).toBeNull();
+    scene.turn();
+    expect(scene.woken).toEqual([]);
+    expect(scene.state.taken).toEqual([]);
+    expect(scene.traffic.underWay).toBe(0);
+    expect(scene.traffic.count).toBe(0);
+    // The next leadership begins with nothing known.
+    expect(scene.runCommand(lane, 1, [1])).toBe(false);
+    scene.turn();
+    expect(scene.runCommand(lane, 1, [1])).toBe(true);
+  });
+
+  test("a call that was refused is forgotten with what was read for it", () => {
+    const scene = new Scene();
+    scene.store(1);
+    const lane = scene.lane();
+    scene.runCommand(lane, 4, [1]);
+    lane.refusedFrom = 4;
+    scene.turn();
+    expect(lane.cold).toBeNull();
+    expect(scene.cold.heldBytes).toBe(0);
+    expect(scene.traffic.count).toBe(0);
+  });
+
+  test("a failed read fails the replica, damage as damage", () => {
+    const scene = new Scene();
+    scene.store(1, 2);
+    scene.kv.scan = (_from, _to, _rows, _bytes, _snapshot, done) =>
+      scene.time.soon(() => done({ ok: false, reason: "corrupt", message: "a checksum" }));
+    scene.runCommand(scene.lane(), 1, [1]);
+    scene.run();
+    scene.kv.scan = (_from, _to, _rows, _bytes, _snapshot, done) =>
+      scene.time.soon(() => done({ ok: false, reason: "io", message: "EIO" }));
+    scene.runCommand(scene.lane(), 1, [2]);
+    scene.run();
+    expect(scene.failures).toEqual([
+      "damaged: block 1 of key 1 in slot 5 cannot be read: a checksum",
+      "block 2 of key 1 in slot 5 cannot be read: EIO",
+    ]);
+  });
+});
+
+describe("whether a command may be run again", () => {
+  test("it may as long as it has had no effect and nobody was told anything, and nobody else may", () => {
+    const { cold } = new Scene();
+    const effects = { count: 3 };
+    const said = { turnBytes: 0 };
+    expect(cold.mayMiss).toBe(false);
+    cold.begin(effects, said);
+    expect(cold.mayMiss).toBe(true);
+    effects.count++;
+    expect(cold.mayMiss).toBe(false);
+    cold.begin(effects, said);
+    said.turnBytes += 10;
+    expect(cold.mayMiss).toBe(false);
+    cold.begin(effects, said);
+    cold.end();
+    expect(cold.mayMiss).toBe(false);
+  });
+
+  test("who may not has the row at once", () => {
+    const scene = new Scene();
+    scene.store(3);
+    const row = scene.cold.rowNow(SLOT, subkeyOf(named(3)));
+    expect(latin1(row!, 0, row!.length)).toBe("3 v1");
+    expect(scene.cold.rowNow(SLOT, subkeyOf(named(4)))).toBeNull();
+    expect(scene.traffic.readsNow).toBe(2);
+    scene.kv.getNow = () => ({ ok: false, reason: "corrupt", message: "a checksum" });
+    expect(() => scene.cold.rowNow(SLOT, subkeyOf(named(3)))).toThrow(DamagedRowError);
+    scene.kv.getNow = () => ({ ok: false, reason: "io", message: "EIO" });
+    expect(() => scene.cold.rowNow(SLOT, subkeyOf(named(3)))).toThrow("EIO");
+  });
+});
+
+/** Wants so many blocks; every read is open until `answer`. */
+class CountingReader implements ColdReader {
+  readonly name: string;
+  readonly blockCount: number;
+  begun = 0;
+  readonly #log: string[];
+  readonly open: (() => void)[] = [];
+
+  constructor(name: string, blockCount: number, log: string[]) {
+    this.name = name;
+    this.blockCount = blockCount;
+    this.#log = log;
+  }
+
+  beginNext(end: () => void): boolean {
+    if (this.begun === this.blockCount) return false;
+    this.begun++;
+    this.#log.push(this.name);
+    this.open.push(end);
+    return true;
+  }
+
+  answer(): void {
+    const end = this.open.shift();
+    assert(end !== undefined, "a read is open");
+    end();
+  }
+}
+
+describe("the reads of a node", () => {
+  test("six are under way at once, and who came later gets every other one", () => {
+    const traffic = new ColdTraffic();
+    const log: string[] = [];
+    const large = new CountingReader("large", 100, log);
+    const small = new CountingReader("small", 2, log);
+    traffic.enter(large, 100);
+    expect(log).toEqual(Array.from({ length: 6 }, () => "large"));
+    traffic.enter(small, 2);
+    expect(log).toHaveLength(6);
+    for (let i = 0; i < 4; i++) large.answer();
+    expect(log.slice(6).filter((name) => name === "small")).toHaveLength(2);
+  });
+
+  test("calls beyond the room wait for those before them, and one that is alone may want more than there is", () => {
+    const traffic = new ColdTraffic();
+    traffic.roomBytes = 4 * 32 * 1024;
+    const log: string[] = [];
+    const first = new CountingReader("first", 5, log);
+    const second = new CountingReader("second", 1, log);
+    const third = new CountingReader("third", 1, log);
+    traffic.enter(first, 5);
+    traffic.enter(second, 1);
+    traffic.enter(third, 1);
+    for (let i = 0; i < 5; i++) first.answer();
+    expect(log.filter((name) => name !== "first")).toEqual([]);
+    traffic.leave(first);
+    expect(log.slice(5)).toEqual(["second", "third"]);
+  });
+
+  test("what nobody waits for is read when nobody waits", () => {
+    const traffic = new ColdTraffic();
+    const log: string[] = [];
+    const waiting = new CountingReader("waiting", 7, log);
+    const ahead: BlockReader = new CountingReader("ahead", 1, log);
+    traffic.enter(waiting, 7);
+    traffic.readAhead(ahead);
+    expect(log).not.toContain("ahead");
+    waiting.answer();
+    expect(log).not.toContain("ahead");
+    waiting.answer();
+    expect(log.filter((name) => name === "ahead")).toHaveLength(1);
+  });
+});
