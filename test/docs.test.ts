@@ -44,6 +44,13 @@ describe("README.md", () => {
         1,
         "3-0",
         3,
+        "OK",
+        "OK",
+        "OK",
+        "OK",
+        "stream-retention-bytes 0 stream-retention-entries 0 stream-retention-keep none stream-retention-ms 2592000000".split(
+          " ",
+        ),
       ]);
     } finally {
       redis.disconnect();

@@ -314,8 +314,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a rollback forgets the idempotent ids",
     file: "packages/engine/src/state-rollback.ts",
-    find: "if (touched.idempotence) restoreSettings(stream, parts, header, meter);\n  else stream.ackLevel = header.ackLevel;",
-    replace: "stream.ackLevel = header.ackLevel;",
+    find: "if (touched.idempotence) restoreSettings(stream, parts, header, meter);\n  else restoreHeaderSettings(stream, header);",
+    replace: "restoreHeaderSettings(stream, header);",
     invariant: "I9",
     tier: "long",
   },

@@ -105,6 +105,8 @@ export const Errors = {
   iidNeedsAutoId: "ERR syntax error, IDMP/IDMPAUTO can be used only with auto-generated IDs",
   idempotenceDuration: "ERR IDMP-DURATION must be between 1 and 86400 seconds",
   idempotenceMaxSize: "ERR IDMP-MAXSIZE must be between 1 and 10000 entries",
+  retentionBound: "ERR a retention must be between 0 and 9007199254740991, or DEFAULT",
+  retentionKeep: "ERR RETENTION-KEEP must be NONE, UNACKED or DEFAULT",
   noParameter: "ERR At least one parameter must be specified",
   producerEmpty: "ERR producer ID must be non-empty",
   iidEmpty: "ERR idempotent ID must be non-empty",

@@ -31,6 +31,7 @@ import type { ByteWriter } from "@headrace/bytes";
 import type { EntryRuns } from "./entry-runs.ts";
 import type { KeyEvents } from "./key-events.ts";
 import type { KeyWatches } from "./key-watches.ts";
+import type { OwnRetention, Retention } from "./retention.ts";
 import type { StreamId } from "./stream-id.ts";
 
 /** What a stream looks like from outside. All ids and numbers as of now, uncommitted effects included. */
@@ -70,6 +71,8 @@ export interface StreamView {
   readonly idempotence: IdempotenceView | null;
   /** Its own acknowledgement level, as in `Ack`; null: it has none. */
   readonly ack: 0 | 1 | 2 | null;
+  /** Its own bounds; null: all are the cluster's. */
+  readonly retention: OwnRetention | null;
   /** Live entries with an id > `id` (for lag), by counting, or null when Redis would not know it. */
   countAfter(id: StreamId): number;
   /** Everything of it as one piece (stream-image.ts); null: larger than that. */
@@ -242,6 +245,32 @@ export interface Keyspace {
   forEachKey(visit: (key: KeyView) => void): void;
 }
 
+/** A stream that retention has looked at. */
+export interface RetentionLook {
+  readonly key: KeyView;
+  /** Whole blocks that it loses; 0: none. */
+  readonly blocks: number;
+  /** The same, for `Effects.trim`. */
+  readonly cut: TrimCut;
+}
+
+/** Which streams retention has to look at. The leader's, and no part of the state. */
+export interface RetentionQueueApi {
+  /** With these bounds of the cluster from now on: the same object for the same bounds. Others than before: every long stream is looked at again. */
+  lead(cluster: Retention): void;
+  /** Leads no more. */
+  rest(): void;
+  /** When age alone makes the next look necessary; Infinity: never. */
+  readonly firstDueMs: number;
+  /** Nothing to look at. */
+  isIdle(nowMs: number): boolean;
+  /**
+   * Looks at the next stream, of which at most `blocksMax` blocks are planned to go: that trim is to be done before the next look, and the stream comes
+   * up again. Null: there is none, or (not `isIdle`) none among those that one call passes over.
+   */
+  look(nowMs: number, blocksMax: number): RetentionLook | null;
+}
+
 /** The keys as they are stored. */
 export interface StoredKeyspace {
   readonly size: number;
@@ -315,6 +344,7 @@ export interface Effects {
   /** Another window than before begins with nothing known. */
   configureIdempotence(key: string, durationSeconds: number, maxSize: number): void;
   setStreamAck(key: string, ack: 0 | 1 | 2 | null): void;
+  setStreamRetention(key: string, own: OwnRetention | null): void;
   createGroup(key: string, group: string, lastDeliveredId: StreamId, entriesRead: number): void;
   setGroupId(key: string, group: string, lastDeliveredId: StreamId, entriesRead: number): void;
   destroyGroup(key: string, group: string): void;
@@ -457,6 +487,8 @@ export interface ShardStateApi {
   takeTouchedKeys(): readonly string[];
   /** WATCH: flags of this leader's clients. They survive no other state. */
   readonly watches: KeyWatches;
+
+  readonly retention: RetentionQueueApi;
 
   /** Bytes and keys that a capture would write now: the checkpoint's trigger. */
   readonly dirtyBytes: number;

@@ -20,9 +20,9 @@ import {
   NO_STREAM_ACK,
   SESSION_BYTES,
 } from "./effect-format.ts";
-import { DELIVERY_COUNT_MAX } from "./delivery-count.ts";
+import { assertTime, isBetween, runsOf, writeCounts, writeIds, writePlace } from "./effect-parts.ts";
 import type { EffectApplier } from "./effect-applier.ts";
-import { EntryRuns } from "./entry-runs.ts";
+import type { EntryRuns } from "./entry-runs.ts";
 import { ENTRY_HEAD_BYTES_MAX, writeEntry } from "./entry-form.ts";
 import { NEVER } from "./expiry-heap.ts";
 import type { Group } from "./group.ts";
@@ -32,7 +32,7 @@ import { KeyEventClass } from "./key-events.ts";
 import type { KeyEvents } from "./key-events.ts";
 import type { KeyspaceState, StreamKey } from "./keyspace-state.ts";
 import { OriginRuns } from "./origin-runs.ts";
-import { UINT48_MAX } from "./pending-leaf.ts";
+import { type OwnRetention, writeRetention } from "./retention.ts";
 import { ENTRY_COLUMN_BYTES, RunColumns } from "./run-columns.ts";
 import { MAX_ID, MIN_ID, type StreamId } from "./stream-id.ts";
 
@@ -451,6 +451,14 @@ export class BatchEffects implements Effects {
     this.#end(EffectType.setStreamAck);
   }
 
+  setStreamRetention(key: string, own: OwnRetention | null): void {
+    this.#keyspace.existing(key);
+    const writer = this.#begin(EffectType.setStreamRetention);
+    writer.string(key);
+    writeRetention(writer, own);
+    this.#end(EffectType.setStreamRetention);
+  }
+
   createGroup(key: string, group: string, lastDeliveredId: StreamId, entriesRead: number): void {
     assert(this.#keyspace.existing(key).stream.group(group) === null, "group exists");
     const writer = this.#beginForGroup(EffectType.createGroup, key, group);
@@ -598,45 +606,4 @@ export class BatchEffects implements Effects {
     this.#begin(EffectType.flush);
     this.#end(EffectType.flush);
   }
-}
-
-/** Where the stream begins; block 0: nowhere. */
-function writePlace(writer: ByteWriter, place: EntryPlace | null): void {
-  writer.u32(place === null ? 0 : place.block);
-  writer.u32(place === null ? 0 : place.entry);
-}
-
-/** Whoever is named twice goes once. */
-function runsOf(places: EntryPlace[]): EntryRuns {
-  if (places.length > 1) places.sort((a, b) => a.block - b.block || a.entry - b.entry);
-  const runs = new EntryRuns();
-  let before: EntryPlace | null = null;
-  for (const place of places) {
-    if (before === null || before.block !== place.block || before.entry !== place.entry) {
-      runs.add(place.block, place.entry);
-    }
-    before = place;
-  }
-  return runs;
-}
-
-function writeIds(writer: ByteWriter, ids: readonly StreamId[]): void {
-  writer.u32(ids.length);
-  for (const id of ids) id.write(writer);
-}
-
-function writeCounts(writer: ByteWriter, counts: readonly number[]): void {
-  for (const count of counts) {
-    assert(count >= 0 && count <= DELIVERY_COUNT_MAX, "delivery count out of range");
-    writer.f64(count);
-  }
-}
-
-function isBetween(value: number, min: number, max: number): boolean {
-  return Number.isInteger(value) && value >= min && value <= max;
-}
-
-/** Pending records hold 48 bits. */
-function assertTime(timeMs: number): void {
-  assert(Number.isInteger(timeMs) && timeMs >= 0 && timeMs <= UINT48_MAX, "delivery time out of range");
 }

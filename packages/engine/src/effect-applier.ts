@@ -19,6 +19,7 @@ import { visitIdList } from "./id-list.ts";
 import type { KeyspaceState, StreamKey } from "./keyspace-state.ts";
 import type { Origins } from "./origins.ts";
 import { secondsOf } from "./log-seconds.ts";
+import { readRetention } from "./retention.ts";
 import { ENTRY_COLUMN_BYTES, RunColumns } from "./run-columns.ts";
 import type { Group } from "./group.ts";
 import { applyOldDelivery, applyOldRemoval } from "./old-effects.ts";
@@ -185,6 +186,12 @@ export class EffectApplier {
       case EffectType.setStreamAck:
         this.#keyspace.setAck(this.#keyspace.existing(reader.string()), reader.u8());
         return;
+      case EffectType.setStreamRetention: {
+        const key = this.#keyspace.existing(reader.string());
+        key.stream.retention = readRetention(reader);
+        this.#keyspace.touch(key);
+        return;
+      }
       default:
         this.#applyToGroup(type, reader);
     }

@@ -7,6 +7,7 @@ import { assert } from "@headrace/bytes";
 import { Block, BLOCK_BYTES, BLOCK_ENTRIES_MAX, MARK_DEAD, MARK_OPENS } from "./block.ts";
 import { LENGTH_MASK, OPENS_BLOCK, OPENS_NODE } from "./effect-format.ts";
 import { EntrySlices } from "./entry-slices.ts";
+import type { BlockLines } from "./retention-plan.ts";
 import type { RunColumns } from "./run-columns.ts";
 import type { StreamId } from "./stream-id.ts";
 import { TailNode } from "./tail-node.ts";
@@ -19,10 +20,12 @@ const FULL_BLOCK_ENTRIES = 128;
 /** A node without a live entry is gone, as in Redis: what is added next may join the one before, if that has room. So dead nodes at the end are taken
  * back (`truncateTail`); their entries would stand between.
  */
-export class EntryLog {
+export class EntryLog implements BlockLines {
   blocks: Block[];
   /** Live entries. */
   length: number;
+  /** Of all blocks, deleted entries included. */
+  byteLength: number;
   nextBlockNumber: number;
   /** Only the leader's layout decisions use it. */
   readonly tailNode: TailNode;
@@ -36,6 +39,7 @@ export class EntryLog {
   constructor() {
     this.blocks = [];
     this.length = 0;
+    this.byteLength = 0;
     this.nextBlockNumber = 1;
     this.tailNode = new TailNode();
     this.dirtyBlocks = [];
@@ -85,6 +89,7 @@ export class EntryLog {
       const tail = this.blocks[this.blocks.length - 1]!;
       tail.append(source, offset, byteCount, columns, at, next);
       this.markBlockDirty(tail);
+      this.byteLength += byteCount;
       offset += byteCount;
       at = next;
     }
@@ -212,6 +217,43 @@ export class EntryLog {
     return EntrySlices.between(this.blocks, fromBlock, fromEntry, toBlock, toEntry, limit, reverse);
   }
 
+  get blockCount(): number {
+    return this.blocks.length;
+  }
+
+  firstIdOf(block: number): StreamId {
+    return this.blocks[block]!.idAt(0);
+  }
+
+  lastIdOf(block: number): StreamId {
+    const { count } = this.blocks[block]!;
+    return this.blocks[block]!.idAt(count - 1);
+  }
+
+  liveCountOf(block: number): number {
+    return this.blocks[block]!.liveCount;
+  }
+
+  byteLengthOf(block: number): number {
+    return this.blocks[block]!.byteLength;
+  }
+
+  /** Where the stream begins without the blocks before this one. */
+  firstLiveOf(at: number): EntryPlace {
+    const block = this.blocks[at]!;
+    return placeIn(block, block.firstLive);
+  }
+
+  /** Counts what stands in the blocks, which came from elsewhere. */
+  recount(): void {
+    this.length = 0;
+    this.byteLength = 0;
+    for (const block of this.blocks) {
+      this.length += block.liveCount;
+      this.byteLength += block.byteLength;
+    }
+  }
+
   /** Makes the live entries in [from, to) of the block tombstones. */
   killBetween(blockNumber: number, from: number, to: number): void {
     const block = this.blocks[this.#indexOf(blockNumber)]!;
@@ -260,7 +302,9 @@ export class EntryLog {
   truncateTail(count: number): void {
     const tail = this.tail!;
     if (count === tail.count) return;
+    this.byteLength -= tail.byteLength;
     tail.truncate(count);
+    this.byteLength += tail.byteLength;
     this.markBlockDirty(tail);
     this.tailNode.forget();
   }
@@ -286,6 +330,7 @@ export class EntryLog {
 
   #forget(block: Block): void {
     block.dropped = true;
+    this.byteLength -= block.byteLength;
     if (block.fragments.length > 0) this.droppedBlocks.push(block);
   }
 
@@ -329,6 +374,7 @@ export class EntryLog {
 
   verify(): void {
     let live = 0;
+    let byteLength = 0;
     let previous: StreamId | null = null;
     for (const block of this.blocks) {
       assert(block.count > 0, "empty block kept");
@@ -351,7 +397,9 @@ export class EntryLog {
       assert(block.liveBetween(0, block.firstLive) === 0, "live entry before the first live one");
       assert(!block.dropped, "dropped block kept");
       live += block.liveCount;
+      byteLength += block.byteLength;
     }
+    assert(byteLength === this.byteLength, "bytes of the blocks miscounted");
     assert(live === this.length, "length is not the number of live entries");
   }
 }

@@ -9,6 +9,7 @@ import { LENGTH_MASK, NO_STREAM_ACK, OPENS_NODE } from "./effect-format.ts";
 import { isEntryForm } from "./entry-form.ts";
 import { readIdempotence } from "./idempotence-rows.ts";
 import { UINT48_MAX } from "./pending-leaf.ts";
+import { readRetention } from "./retention.ts";
 import { MIN_ID, StreamId } from "./stream-id.ts";
 import { IMAGE_VERSION, ImageSection, type StreamImageWriter } from "./stream-image.ts";
 
@@ -36,6 +37,11 @@ function readSections(reader: ByteReader, image: StreamImageWriter): boolean {
   if (kind === ImageSection.settings) {
     reader.offset--;
     if (!inSection(reader, kind, () => readSettings(reader, image))) return false;
+    kind = reader.u8();
+  }
+  if (kind === ImageSection.retention) {
+    reader.offset--;
+    if (!inSection(reader, kind, () => readOwnRetention(reader, image))) return false;
     kind = reader.u8();
   }
   return kind === ImageSection.end;
@@ -133,6 +139,12 @@ function readSettings(reader: ByteReader, image: StreamImageWriter): boolean {
   if ((ackLevel > 2 && ackLevel !== NO_STREAM_ACK) || hasIdempotence > 1) return false;
   image.settings(ackLevel, hasIdempotence === 0 ? null : readIdempotence(reader, new DirtyMeter()));
   return true;
+}
+
+function readOwnRetention(reader: ByteReader, image: StreamImageWriter): boolean {
+  const own = readRetention(reader);
+  if (own !== null) image.retention(own);
+  return own !== null;
 }
 
 function isCount(value: number, max: number): boolean {

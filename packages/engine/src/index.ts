@@ -13,6 +13,15 @@ export { ENTRIES_READ_UNKNOWN, entriesReadAfterDelivery, estimateEntriesRead, la
 export { DEFAULT_DURATION_SECONDS, DEFAULT_IIDS_MAX, DURATION_SECONDS_MAX, IIDS_MAX } from "./idempotence.ts";
 export * from "./key-events.ts";
 export { scanCursor, scanCursorPlace, scanCursorSlot } from "./scan.ts";
+export {
+  hasBounds,
+  isEqualRetention,
+  NO_RETENTION,
+  ownRetention,
+  resolveRetention,
+  RetentionKeep,
+} from "./retention.ts";
+export type { OwnRetention, Retention } from "./retention.ts";
 export { ShardLoader } from "./shard-loader.ts";
 export { ShardState } from "./shard-state.ts";
 export { NEVER } from "./expiry-heap.ts";

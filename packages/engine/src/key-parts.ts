@@ -10,6 +10,7 @@ import { Group } from "./group.ts";
 import { buildIdempotence, IdempotenceParts } from "./idempotence-rows.ts";
 import { StreamKey } from "./keyspace-state.ts";
 import { LEAF_RECORDS_MAX, PendingLeaf, RECORD_WORDS } from "./pending-leaf.ts";
+import { type OwnRetention, readRetention } from "./retention.ts";
 import { RowKind, type RowName } from "./state-rows.ts";
 import { Stream } from "./stream.ts";
 import { StreamId } from "./stream-id.ts";
@@ -30,6 +31,7 @@ export interface StreamHeader {
   readonly expiresAtMs: number;
   /** −1: the age. */
   readonly place: number;
+  readonly retention: OwnRetention | null;
 }
 
 interface Fragment {
@@ -174,7 +176,9 @@ function readStreamHeader(reader: ByteReader): StreamHeader {
   const hasIdempotence = !isOld && reader.u8() === 1;
   const isPlain = reader.remaining === 0;
   const expiresAtMs = isPlain ? NEVER : reader.f64();
-  return { ...header, ackLevel, hasIdempotence, expiresAtMs, place: isPlain ? -1 : reader.f64() };
+  const place = isPlain ? -1 : reader.f64();
+  const retention = reader.remaining === 0 ? null : readRetention(reader);
+  return { ...header, ackLevel, hasIdempotence, expiresAtMs, place, retention };
 }
 
 function readGroupHeader(reader: ByteReader): GroupHeader {
@@ -235,10 +239,8 @@ function buildStream(parts: KeyParts, header: StreamHeader, meter: DirtyMeter): 
   stream.nextGroupNumber = header.nextGroupNumber;
   const { entries } = stream;
   entries.nextBlockNumber = header.nextBlockNumber;
-  for (const block of buildBlocks(parts)) {
-    entries.blocks.push(block);
-    entries.length += block.liveCount;
-  }
+  entries.blocks = buildBlocks(parts);
+  entries.recount();
   if (entries.blocks.length !== header.blockCount) throw new DamagedRowError("blocks are missing or left over");
   if (entries.length !== header.length) throw new DamagedRowError("entries are missing or left over");
   if (parts.groups.size !== header.groupCount) throw new DamagedRowError("groups are missing or left over");
@@ -247,13 +249,19 @@ function buildStream(parts: KeyParts, header: StreamHeader, meter: DirtyMeter): 
   return stream;
 }
 
-/** Acknowledgement level and idempotence, of all their rows. */
+/** Acknowledgement level, retention and idempotence, of all their rows. */
 export function restoreSettings(stream: Stream, parts: KeyParts, header: StreamHeader, meter: DirtyMeter): void {
-  stream.ackLevel = header.ackLevel;
+  restoreHeaderSettings(stream, header);
   if (header.hasIdempotence !== (parts.idempotence !== null)) {
     throw new DamagedRowError("idempotent ids are missing or left over");
   }
   stream.idempotence = parts.idempotence === null ? null : buildIdempotence(parts.idempotence, meter);
+}
+
+/** What of the settings stands in the header's row. */
+export function restoreHeaderSettings(stream: Stream, { ackLevel, retention }: StreamHeader): void {
+  stream.ackLevel = ackLevel;
+  stream.retention = retention;
 }
 
 /** The blocks of which rows were read, ascending. */

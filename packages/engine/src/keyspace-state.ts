@@ -9,6 +9,7 @@ import { DeadlineHeap } from "./deadline-heap.ts";
 import { DirtyMeter } from "./dirty-meter.ts";
 import { KeyWatches } from "./key-watches.ts";
 import { ExpiryHeap, NEVER, type Expiry } from "./expiry-heap.ts";
+import { RetentionQueue, type RetentionPlace } from "./retention-queue.ts";
 import { KEY_AGE_MAX, scanCursor, scanCursorPlace, scanCursorSlot } from "./scan.ts";
 import { SlotKeys } from "./slot-keys.ts";
 import { removeKeyRows } from "./state-rows.ts";
@@ -35,6 +36,8 @@ export class StreamKey implements KeyView {
   persisted: boolean;
   /** When its iids have to be looked at, as its valid place among the deadlines says; Infinity: it has none. */
   iidsDueMs: number;
+  /** Null: its stream has only had one block. No part of the replicated state. */
+  retention: RetentionPlace | null;
 
   constructor(key: string, slot: number, age: number, stream: Stream) {
     this.key = key;
@@ -48,6 +51,7 @@ export class StreamKey implements KeyView {
     this.dirty = false;
     this.persisted = false;
     this.iidsDueMs = Number.POSITIVE_INFINITY;
+    this.retention = null;
   }
 
   get expiresAtMs(): number {
@@ -68,6 +72,7 @@ export class KeyspaceState implements StoredKeyspace {
   readonly expiries: ExpiryHeap<StreamKey>;
   readonly meter: DirtyMeter;
   readonly watches: KeyWatches;
+  readonly retention: RetentionQueue;
   dirtyKeys: StreamKey[];
   /** Removals of rows that the next capture has to carry. */
   deadRows: StateRow[];
@@ -96,6 +101,7 @@ export class KeyspaceState implements StoredKeyspace {
     this.expiries = new ExpiryHeap();
     this.meter = new DirtyMeter();
     this.watches = new KeyWatches();
+    this.retention = new RetentionQueue();
     this.dirtyKeys = [];
     this.deadRows = [];
     this.deletedKeyCount = 0;
@@ -171,6 +177,7 @@ export class KeyspaceState implements StoredKeyspace {
     if (ack !== null) this.#anyAcks = true;
     key.iidsDueMs = Number.POSITIVE_INFINITY;
     if (idempotence !== null) this.scheduleIdempotence(key);
+    if (key.stream.blockCount > 1) this.retention.touched(key);
   }
 
   setAck(key: StreamKey, level: number): void {
@@ -262,6 +269,7 @@ export class KeyspaceState implements StoredKeyspace {
     this.#keys.delete(dropped.key);
     this.#takeFromSlot(dropped);
     this.setExpiry(dropped, NEVER);
+    this.retention.forget(dropped);
   }
 
   /** Rollback: a key that was deleted or renamed is back, at its old place. */
@@ -289,6 +297,7 @@ export class KeyspaceState implements StoredKeyspace {
     this.#leaveName(removed);
     this.#takeFromSlot(removed);
     this.setExpiry(removed, NEVER);
+    this.retention.forget(removed);
     removeKeyRows(this.deadRows, removed);
     this.deletedKeyCount++;
   }
@@ -325,6 +334,7 @@ export class KeyspaceState implements StoredKeyspace {
     this.#slots.fill(undefined);
     this.#moved.clear();
     this.expiries.clear();
+    this.retention.clear();
     this.#deletions.clear();
     this.#flushIndex = this.writerIndex;
     this.#iidDeadlines.clear();
@@ -347,6 +357,8 @@ export class KeyspaceState implements StoredKeyspace {
     key.lastWriterIndex = this.writerIndex;
     key.usedAtSeconds = this.nowSeconds;
     if (!key.dirty) this.markDirty(key);
+    const { retention } = key;
+    if (retention === null ? key.stream.blockCount > 1 : !retention.isQueued) this.retention.touched(key);
     if (this.#watched.size !== 0 && this.#watched.has(key.key)) this.#noteTouched(key.key);
   }
 
@@ -443,6 +455,7 @@ export class KeyspaceState implements StoredKeyspace {
   verify(): void {
     let count = 0;
     let expiring = 0;
+    this.retention.verify(this.#keys.values());
     this.forEachKey((key) => {
       assert(this.#keys.get(key.key) === key, "slot table and key table differ");
       assert(key.slot === slotOfKey(key.key), "key in the wrong slot");

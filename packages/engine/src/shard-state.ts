@@ -11,6 +11,7 @@ import type { KeyEvents } from "./key-events.ts";
 import { KeyspaceState } from "./keyspace-state.ts";
 import type { KeyWatches } from "./key-watches.ts";
 import { LiveKeyspace } from "./live-keyspace.ts";
+import type { RetentionQueue } from "./retention-queue.ts";
 import { secondsOf } from "./log-seconds.ts";
 import { Origins } from "./origins.ts";
 import { hashState } from "./state-hash.ts";
@@ -123,6 +124,10 @@ export class ShardState implements ShardStateApi {
 
   get watches(): KeyWatches {
     return this.keyspace.watches;
+  }
+
+  get retention(): RetentionQueue {
+    return this.keyspace.retention;
   }
 
   get dirtyBytes(): number {

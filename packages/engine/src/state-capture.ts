@@ -11,6 +11,7 @@ import type { Group } from "./group.ts";
 import { captureIdempotence, restoreCapturedIdempotence, type CapturedIdempotence } from "./idempotence-rows.ts";
 import type { KeyspaceState, StreamKey } from "./keyspace-state.ts";
 import { RECORD_WORDS, type PendingLeaf } from "./pending-leaf.ts";
+import { writeRetention } from "./retention.ts";
 import { encodeShardHeader, type HeadedState } from "./shard-header.ts";
 import {
   removeBlockRows,
@@ -149,10 +150,11 @@ function captureKey(key: StreamKey, rows: StateRow[], writer: ByteWriter): Captu
   writer.u32(stream.nextGroupNumber);
   writer.u8(stream.ackLevel);
   writer.u8(stream.idempotence === null ? 0 : 1);
-  if (key.expiry !== null || key.place !== key.age) {
+  if (key.expiry !== null || key.place !== key.age || stream.retention !== null) {
     writer.f64(key.expiresAtMs);
     writer.f64(key.place);
   }
+  if (stream.retention !== null) writeRetention(writer, stream.retention);
   rows.push(sealRow(key.slot, subkeyOf(key.age, RowKind.stream, 0, 0), writer));
   key.dirty = false;
   key.persisted = true;

@@ -102,6 +102,11 @@ function hashKey(mixer: Mixer, key: StreamKey): void {
   mixer.number(stream.groupCount);
   for (const group of stream.groups()) hashGroup(mixer, group);
   mixer.word(stream.ackLevel);
+  const { retention } = stream;
+  if (retention !== null) {
+    for (const bound of [retention.ageMs, retention.bytes, retention.entries, retention.keep])
+      mixer.number(bound ?? -1);
+  }
   if (stream.idempotence !== null) hashIdempotence(mixer, stream.idempotence);
 }
 

@@ -18,6 +18,7 @@ import {
   type GroupParts,
   KeyParts,
   placeOf,
+  restoreHeaderSettings,
   restoreSettings,
 } from "./key-parts.ts";
 import type { StreamKey } from "./keyspace-state.ts";
@@ -133,8 +134,7 @@ function restoreKey(key: StreamKey, touched: TouchedKey, parts: KeyParts, meter:
     blocks.push(...buildBlocks(parts));
     blocks.sort((a, b) => a.number - b.number);
     entries.blocks = blocks;
-    entries.length = 0;
-    for (const block of blocks) entries.length += block.liveCount;
+    entries.recount();
     entries.tailNode.forget();
   }
   entries.nextBlockNumber = header.nextBlockNumber;
@@ -142,7 +142,7 @@ function restoreKey(key: StreamKey, touched: TouchedKey, parts: KeyParts, meter:
   if (entries.length !== header.length) throw new DamagedRowError("entries are missing or left over");
   restoreGroups(key, touched, parts, meter);
   if (touched.idempotence) restoreSettings(stream, parts, header, meter);
-  else stream.ackLevel = header.ackLevel;
+  else restoreHeaderSettings(stream, header);
   if (stream.groupCount !== header.groupCount) throw new DamagedRowError("groups are missing or left over");
 }
 

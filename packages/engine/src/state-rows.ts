@@ -7,7 +7,8 @@
  *
  *   kind 1 stream    –                       string key · id last · id maxDeleted · f64 entriesAdded, length, lastWriterIndex ·
  *                                            u32 blocks, nextBlock, groups, nextGroup · u8 ack level (255: none) · u8 has rows of kind 7 ·
- *                                            nothing, or f64 expiresAtMs (−1: does not expire), place (in SCAN's order; nothing: its age)
+ *                                            nothing, or f64 expiresAtMs (−1: does not expire), place (in SCAN's order; nothing: its age) ·
+ *                                            nothing, or the stream's own retention (retention.ts)
  *   kind 2 fragment  block, first entry      u32 count · ids (16 each) · lengths (u32 each, bit 31 = opens a node) · entry bytes
  *   kind 3 marks     block                   u8 first entry opens a node · u32 count · tombstone bitmap
  *   kind 4 group     group                   string name · id lastDelivered · f64 entriesRead · u32 consumers, nextConsumer, leaves, nextLeaf ·

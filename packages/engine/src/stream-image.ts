@@ -12,6 +12,8 @@
  *                    before it) · f64 deliveries}, ascending by id
  *   kind 4 settings  u8 ack level (255: none of its own) · u8 has idempotent ids · [those, as idempotence-rows.ts writes them]
  *
+ *   kind 5 retention the stream's own (retention.ts)
+ *
  * Head and entries come first, groups sorted by name. Deleted entries are left out: a copy has no tombstones, but for what maxDeleted says of them.
  * Numbers of blocks, groups, consumers and leaves are given anew while it is read, the same on every replica.
  */
@@ -23,13 +25,14 @@ import type { Group } from "./group.ts";
 import type { Idempotence } from "./idempotence.ts";
 import { readIdempotence, writeIdempotence } from "./idempotence-rows.ts";
 import { NOBODY } from "./pending-leaf.ts";
+import { type OwnRetention, readRetention, writeRetention } from "./retention.ts";
 import { ENTRY_COLUMN_BYTES, RunColumns } from "./run-columns.ts";
 import type { Stream } from "./stream.ts";
 import { StreamId } from "./stream-id.ts";
 
 export const IMAGE_VERSION = 1;
 
-export const ImageSection = { end: 0, head: 1, entries: 2, group: 3, settings: 4 } as const;
+export const ImageSection = { end: 0, head: 1, entries: 2, group: 3, settings: 4, retention: 5 } as const;
 
 /** Builds an image piece by piece: head, entries ascending, then groups with their consumers and pending entries. */
 export class StreamImageWriter {
@@ -154,6 +157,13 @@ export class StreamImageWriter {
     this.#end();
   }
 
+  /** Left out for a stream that has none of its own. */
+  retention(own: OwnRetention): void {
+    this.#begin(ImageSection.retention);
+    writeRetention(this.#writer, own);
+    this.#end();
+  }
+
   /** The image, owned by the caller. */
   finish(): Uint8Array {
     assert(!this.isTooLarge, "an image that is too large is not used");
@@ -205,8 +215,9 @@ export function imageOf(stream: Stream, bytesMax: number): Uint8Array | null {
     writeGroup(image, group);
     if (image.isTooLarge) return null;
   }
-  const { ackLevel, idempotence } = stream;
+  const { ackLevel, idempotence, retention } = stream;
   if (ackLevel !== NO_STREAM_ACK || idempotence !== null) image.settings(ackLevel, idempotence);
+  if (retention !== null) image.retention(retention);
   return image.isTooLarge ? null : image.finish();
 }
 
@@ -238,6 +249,7 @@ export function readStreamImage(reader: ByteReader, stream: Stream, columns: Run
     else if (kind === ImageSection.entries) readEntries(reader, stream, columns);
     else if (kind === ImageSection.group) readGroup(reader, stream);
     else if (kind === ImageSection.settings) readSettings(reader, stream);
+    else if (kind === ImageSection.retention) stream.retention = readRetention(reader);
     else assert(false, "stream image section");
     assert(reader.offset === end, "section not read to its end");
   }

@@ -8,6 +8,8 @@ import { Group } from "./group.ts";
 import { Idempotence } from "./idempotence.ts";
 import { isReferenced, planTrimByPolicy } from "./references.ts";
 import { radixTreeNodes } from "./radix-nodes.ts";
+import type { OwnRetention, Retention } from "./retention.ts";
+import { planRetention, type RetentionPlan } from "./retention-plan.ts";
 import type { RunColumns } from "./run-columns.ts";
 import { sortedByName } from "./sorted-by-name.ts";
 import { MIN_ID, type StreamId } from "./stream-id.ts";
@@ -28,6 +30,8 @@ export class Stream implements StreamView {
   idempotence: Idempotence | null;
   /** Its own acknowledgement level, or NO_STREAM_ACK. */
   ackLevel: number;
+  /** Null for most: all of its bounds are the cluster's. */
+  retention: OwnRetention | null;
   dirtyGroups: Group[];
   droppedGroups: Group[];
   readonly meter: DirtyMeter;
@@ -42,6 +46,7 @@ export class Stream implements StreamView {
     this.nextGroupNumber = 1;
     this.idempotence = null;
     this.ackLevel = NO_STREAM_ACK;
+    this.retention = null;
     this.dirtyGroups = [];
     this.droppedGroups = [];
     this.meter = meter;
@@ -96,6 +101,15 @@ export class Stream implements StreamView {
 
   trimByPolicy(policy: RemovingPolicy, bound: TrimBound, limit: number, bytesMax: number): PolicyCut {
     return planTrimByPolicy(this, policy, bound, limit, bytesMax);
+  }
+
+  /** What its retention drops now: see retention-plan.ts. */
+  planRetention(retention: Retention, nowMs: number, blocksMax: number): RetentionPlan {
+    return planRetention(this.entries, this.groups(), retention, nowMs, blocksMax);
+  }
+
+  cutOfBlocks({ blocks, entries }: RetentionPlan): TrimCut {
+    return { count: entries, firstKept: blocks === 0 ? null : this.entries.firstLiveOf(blocks) };
   }
 
   isReferenced(id: StreamId): boolean {

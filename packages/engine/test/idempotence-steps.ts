@@ -1,7 +1,7 @@
-/** Random steps about idempotent ids for the driver: valid always, on the engine and on the model alike, and the comparison of both. */
+/** Random steps about a stream's settings and its idempotent ids for the driver: valid always, on the engine and on the model alike, and the comparison of both. */
 import { asciiBytes } from "@headrace/bytes";
 import { expect } from "vitest";
-import { StreamId, type Effects, type StreamView } from "../src/index.ts";
+import { ownRetention, RetentionKeep, StreamId, type Effects, type StreamView } from "../src/index.ts";
 import type { ModelIdempotence } from "./idempotence-model.ts";
 import type { Step } from "./state-driver.ts";
 
@@ -42,6 +42,11 @@ export function idempotenceStep(
     case 3:
       effects.setStreamAck(key, [0, 1, 2, null][a % 4] as 0 | 1 | 2 | null);
       return;
+    case 4: {
+      const keep = [RetentionKeep.nothing, RetentionKeep.unacknowledged, null][a % 3]!;
+      effects.setStreamRetention(key, ownRetention(a % 2 === 0 ? null : a, b % 3 === 0 ? 0 : b, null, keep));
+      return;
+    }
     default:
   }
   for (let i = 0; i <= a % 30; i++) {

@@ -37,6 +37,7 @@ export function dumpOf(state: ShardState): unknown {
       droppedGroups: stream.droppedGroups.map((group) => group.number),
       groups: stream.groups().map(groupOf),
       ackLevel: stream.ackLevel,
+      retention: stream.retention,
       idempotence: stream.idempotence === null ? null : idempotenceOf(stream.idempotence),
     });
   });

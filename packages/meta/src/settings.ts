@@ -16,6 +16,12 @@ export interface ClusterSettings {
   /** The window of idempotent ids that a new stream gets: seconds, and ids kept of each producer. */
   readonly streamIdmpDuration: number;
   readonly streamIdmpMaxSize: number;
+  /** What streams keep that do not say it themselves; 0 = no bound. Age in ms, by the time in ids. */
+  readonly streamRetentionMs: number;
+  readonly streamRetentionBytes: number;
+  readonly streamRetentionEntries: number;
+  /** Whatever the bounds say, nothing goes that a consumer group has not acknowledged. */
+  readonly streamRetentionKeepsUnacked: boolean;
   /** Which events of keys are published, and where: Redis' bits. */
   readonly notifyKeyspaceEvents: number;
   /** Memory budget of each node, 0: none; null: each node's own counts. */
@@ -28,6 +34,10 @@ export const defaultSettings: ClusterSettings = Object.freeze({
   streamNodeMaxBytes: 4096,
   streamIdmpDuration: 100,
   streamIdmpMaxSize: 100,
+  streamRetentionMs: 0,
+  streamRetentionBytes: 0,
+  streamRetentionEntries: 0,
+  streamRetentionKeepsUnacked: false,
   notifyKeyspaceEvents: 0,
   maxMemoryBytes: null,
 });
@@ -59,6 +69,10 @@ export function settingPairs(settings: ClusterSettings): [name: string, value: s
     ["stream-idmp-maxsize", String(settings.streamIdmpMaxSize)],
     ["stream-node-max-bytes", String(settings.streamNodeMaxBytes)],
     ["stream-node-max-entries", String(settings.streamNodeMaxEntries)],
+    ["stream-retention-bytes", String(settings.streamRetentionBytes)],
+    ["stream-retention-entries", String(settings.streamRetentionEntries)],
+    ["stream-retention-keep", settings.streamRetentionKeepsUnacked ? "unacked" : "none"],
+    ["stream-retention-ms", String(settings.streamRetentionMs)],
   ];
 }
 
@@ -103,6 +117,27 @@ export function parseSetting(settings: ClusterSettings, name: string, value: str
       const parsed = parseInteger(value, 1, 10_000);
       if (typeof parsed === "string") return { ok: false, error: parsed };
       return { ok: true, settings: { ...settings, streamIdmpMaxSize: parsed } };
+    }
+    case "stream-retention-ms": {
+      const parsed = parseCount(value);
+      if (typeof parsed === "string") return { ok: false, error: parsed };
+      return { ok: true, settings: { ...settings, streamRetentionMs: parsed } };
+    }
+    case "stream-retention-bytes": {
+      const parsed = parseMemory(value);
+      if (parsed === null) return { ok: false, error: "argument must be a memory value" };
+      return { ok: true, settings: { ...settings, streamRetentionBytes: parsed } };
+    }
+    case "stream-retention-entries": {
+      const parsed = parseCount(value);
+      if (typeof parsed === "string") return { ok: false, error: parsed };
+      return { ok: true, settings: { ...settings, streamRetentionEntries: parsed } };
+    }
+    case "stream-retention-keep": {
+      const word = value.toLowerCase();
+      if (word !== "none" && word !== "unacked")
+        return { ok: false, error: "argument(s) must be one of the following: none, unacked" };
+      return { ok: true, settings: { ...settings, streamRetentionKeepsUnacked: word === "unacked" } };
     }
     default:
       return { ok: false, error: `unknown setting ${name}` };
@@ -153,7 +188,7 @@ const memoryUnits: ReadonlyMap<string, number> = new Map([
 
 /** Redis' memory values: digits and an optional unit, k = 1000, kb = 1024. Source: redis util.c memtoull. */
 export function parseMemory(text: string): number | null {
-  const match = /^(\d{1,15})([a-z]{0,2})$/.exec(text.toLowerCase());
+  const match = /^(\d{1,16})([a-z]{0,2})$/.exec(text.toLowerCase());
   if (match === null) return null;
   const unit = memoryUnits.get(match[2] ?? "");
   if (unit === undefined) return null;

@@ -31,7 +31,9 @@ import { OpenBatch } from "./open-batch.ts";
 import type { OpenBatchOptions } from "./open-batch.ts";
 import type { RaftLog } from "./raft-log.ts";
 import type { RequestQueue } from "./request-queue.ts";
-import type { SlotRange } from "./shard-api.ts";
+import { RetentionTrims } from "./retention-trims.ts";
+import type { RetentionTrimsOptions } from "./retention-trims.ts";
+import type { ShardSettings, SlotRange } from "./shard-api.ts";
 import { TransactionEnd, Transactions } from "./transactions.ts";
 import { TurnReplies } from "./turn-replies.ts";
 
@@ -45,7 +47,8 @@ const DECODER_LIMITS: DecoderLimits = {
 
 const NOT_HERE_TEXT = "ERR this command does not run on a shard";
 
-export interface ExecutorOptions extends OpenBatchOptions, DueKeysOptions {
+export interface ExecutorOptions extends OpenBatchOptions, DueKeysOptions, RetentionTrimsOptions {
+  readonly settings: ShardSettings;
   readonly shardId: number;
   readonly slots: readonly SlotRange[];
   readonly raftLog: Pick<RaftLog, "memoryBytes">;
@@ -68,6 +71,7 @@ export class Executor {
   readonly #calls: BlockedCalls;
   readonly #transactions: Transactions;
   readonly #due: DueKeys;
+  readonly #retention: RetentionTrims;
   readonly #positions: number[];
   readonly #ownsAllSlots: boolean;
   #decoder: RequestDecoderApi;
@@ -97,6 +101,7 @@ export class Executor {
     const transactionRooms = { batch, replies, settings, decoderLimits: DECODER_LIMITS, ownsKeys };
     this.#transactions = new Transactions(transactionRooms, state);
     this.#due = new DueKeys(options, batch, this.#calls, state);
+    this.#retention = new RetentionTrims(options, batch, this.#calls, state);
     this.#positions = [];
     const [only] = options.slots;
     this.#ownsAllSlots = options.slots.length === 1 && only!.from === 0 && only!.to === 16383;
@@ -134,6 +139,11 @@ export class Executor {
     return this.#batch.announcements.bytes;
   }
 
+  /** Entries that retention has trimmed. */
+  get trimmedByRetention(): number {
+    return this.#retention.trimmed;
+  }
+
   /** The highest index that a held reply needs durable, not only written. */
   get durabilityWanted(): number {
     return this.#replies.durabilityWanted;
@@ -167,6 +177,7 @@ export class Executor {
     this.#batch.announcements.resolve(isCommitted);
     for (const progress of this.#options.queue.lanes()) this.#transactions.unwatch(progress);
     this.#options.cold.drop();
+    this.#retention.rest();
   }
 
   laneClosed(progress: LaneProgress): void {
@@ -181,11 +192,13 @@ export class Executor {
     this.#calls.replaceState(state);
     this.#transactions.replaceState(state);
     this.#due.replaceState(state);
+    this.#retention.replaceState(state);
   }
 
   /** Nothing will be executed any more. */
   stop(): void {
     this.#due.stop();
+    this.#retention.stop();
   }
 
   /** One turn's work. Answers whether something that could run now is left for the next turn. */
@@ -225,6 +238,7 @@ export class Executor {
       if (this.#runFrame(item)) queue.done(item);
     }
     if (!this.isOverBounds() && this.#due.run(this.#decoder.request)) isMore = true;
+    if (!this.isOverBounds() && this.#retention.run(this.#decoder.request)) isMore = true;
     return isMore;
   }
 

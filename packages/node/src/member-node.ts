@@ -15,6 +15,7 @@ import type { ChannelRegistry } from "./channel-registry.ts";
 import { ChangeDriver } from "./change-driver.ts";
 import type { ChangeableGroup } from "./change-driver.ts";
 import { unknownLevel } from "./feature-level.ts";
+import { followSettings, unknownSettings } from "./followed-settings.ts";
 import type { LaneFront } from "./lane-front.ts";
 import { LeaderBalance } from "./leader-balance.ts";
 import { MemoryBudget } from "./memory-budget.ts";
@@ -116,14 +117,7 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
     this.#front = options.front;
     this.#cluster = options.cluster;
     this.#damage = options.damage;
-    this.#settings = {
-      ack: 2,
-      nodeBounds: { maxEntries: 0, maxBytes: 0 },
-      idempotenceWindow: { durationSeconds: 0, maxSize: 0 },
-      notify: 0,
-      refuseGrowth: false,
-      refuseFixedMemory: false,
-    };
+    this.#settings = unknownSettings();
     this.memory = new MemoryBudget(config.shardLimits, {
       // A budget that was made small while running does not make the store's buffers smaller.
       otherBytes: () => this.#front.bufferedBytes + Math.min(config.storeMemoryBytes, this.memory.budgetBytes / 4),
@@ -574,15 +568,8 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
   }
 
   #follow(state: ClusterState): void {
-    const { settings } = state;
-    this.#settings.ack = settings.ack;
-    this.#settings.nodeBounds = { maxEntries: settings.streamNodeMaxEntries, maxBytes: settings.streamNodeMaxBytes };
-    this.#settings.idempotenceWindow = {
-      durationSeconds: settings.streamIdmpDuration,
-      maxSize: settings.streamIdmpMaxSize,
-    };
-    this.#settings.notify = settings.notifyKeyspaceEvents;
-    this.memory.budgetBytes = settings.maxMemoryBytes ?? this.#config.memoryBytes;
+    followSettings(this.#settings, state.settings);
+    this.memory.budgetBytes = state.settings.maxMemoryBytes ?? this.#config.memoryBytes;
     this.#groups.place(state);
   }
 

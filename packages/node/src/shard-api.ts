@@ -3,7 +3,7 @@
  * checkpoints, rollback) and `Node` (identity, founding, metadata group, peers' frames, lanes).
  */
 import type { Ack, IdempotenceWindow } from "@headrace/commands";
-import type { NodeBounds } from "@headrace/engine";
+import type { NodeBounds, Retention } from "@headrace/engine";
 import type { ReadUse, RefuseReason, RequestMode } from "@headrace/link";
 import type { RecoveredGroup, SharedLogApi } from "@headrace/log";
 import type { Clock, KvStore, Logger, Random, Scheduler } from "@headrace/ports";
@@ -220,6 +220,8 @@ export interface ShardSettings {
   ack: Ack;
   nodeBounds: NodeBounds;
   idempotenceWindow: IdempotenceWindow;
+  /** The cluster's, for what streams do not say themselves; the same object for the same bounds. */
+  retention: Retention;
   /** notify-keyspace-events, as Redis' bits. */
   notify: number;
   /** The node's disk is below its reserve: what may grow the data is refused. */
@@ -289,6 +291,8 @@ export interface ShardStatus {
   readonly evictedBytes: number;
   /** Commands that wait for cold blocks. */
   readonly coldCalls: number;
+  /** Entries that retention has trimmed here, as leader. */
+  readonly trimmedByRetention: number;
   /** Appends of the leader that were not taken because the log is too far ahead of the checkpoint. */
   readonly refusedAppends: number;
   readonly appendsPaused: boolean;

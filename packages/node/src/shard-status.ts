@@ -25,6 +25,7 @@ export interface ShardParts {
     readonly executed: number;
     readonly refusedForSpace: number;
     readonly refusedForMemory: number;
+    readonly trimmedByRetention: number;
   };
   readonly cold: { readonly count: number };
   readonly memory: { readonly evictedBytes: number; byKind(): ShardMemory };
@@ -69,6 +70,7 @@ export function shardStatus(parts: ShardParts): ShardStatus {
     memory: parts.memory.byKind(),
     evictedBytes: parts.memory.evictedBytes,
     coldCalls: parts.cold.count,
+    trimmedByRetention: parts.executor.trimmedByRetention,
     refusedAppends: parts.intake.refusedAppends,
     appendsPaused: parts.intake.isPaused,
     members: raft.confState,

@@ -39,13 +39,15 @@ class Task implements Timer {
 }
 
 export class ManualTime implements Clock, Scheduler {
+  /** Between the wall's clock and the other one, which begins with a small number. */
+  wallAheadMs = 0;
   #nowMs = 1_000_000;
   #order = 0;
   #soon: (() => void)[] = [];
   #timers: Task[] = [];
 
   wallMs(): number {
-    return this.#nowMs;
+    return this.#nowMs + this.wallAheadMs;
   }
 
   monotonicMs(): number {

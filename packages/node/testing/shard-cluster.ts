@@ -4,6 +4,7 @@
  */
 import { assert, concatBytes, copyOf } from "@headrace/bytes";
 import { Ack } from "@headrace/commands";
+import { NO_RETENTION } from "@headrace/engine";
 import type { Logger, Scheduler } from "@headrace/ports";
 import type { ConfState, Message } from "@headrace/raft-ts";
 import { ChannelRegistry } from "../src/channel-registry.ts";
@@ -223,6 +224,7 @@ export class ShardCluster {
       ack: Ack.committed,
       nodeBounds: { maxEntries: 100, maxBytes: 4096 },
       idempotenceWindow: { durationSeconds: 100, maxSize: 100 },
+      retention: NO_RETENTION,
       notify: 0,
       refuseGrowth: false,
       refuseFixedMemory: false,

@@ -237,6 +237,12 @@ const nodeRows: readonly MetricRow<Node>[] = [
     "counter",
   ),
   perGroup(
+    "headrace_retention_trimmed_entries_total",
+    "Entries that this leader has trimmed because they were outside of their stream's retention.",
+    (group) => group.trimmedByRetention,
+    "counter",
+  ),
+  perGroup(
     "headrace_raft_refused_appends_total",
     "Appends of a leader not taken because the log is too far ahead of the checkpoint.",
     (group) => group.refusedAppends,

@@ -21,6 +21,7 @@ export interface GroupRow {
   readonly evictedBytes: number;
   /** Bytes by what they are for; empty for the metadata group. */
   readonly memory: Readonly<Record<string, number>>;
+  readonly trimmedByRetention: number;
   readonly refusedAppends: number;
   readonly leaderNodeId: number;
   /** Leaders that this replica has heard of, one after another. */
@@ -61,6 +62,7 @@ function groupRow(groupId: number, from: Readonly<Record<string, unknown>>): Gro
     executed: number(from, "executed"),
     evictedBytes: number(from, "evictedBytes"),
     memory: (from["memory"] as Readonly<Record<string, number>> | undefined) ?? {},
+    trimmedByRetention: number(from, "trimmedByRetention"),
     refusedAppends: number(from, "refusedAppends"),
     leaderNodeId: number(from, "leaderNodeId"),
     leaderChanges: number(from, "leaderChanges"),

@@ -1,8 +1,11 @@
 /**
- * XCFGSET key [IDMP-DURATION seconds] [IDMP-MAXSIZE count] [ACK 0|1|ALL|DEFAULT]: at least one. Another window of idempotence than before forgets
- * every iid; the stream's acknowledgement level (ours) is what its writes wait for where neither command nor connection says.
+ * XCFGSET key [IDMP-DURATION seconds] [IDMP-MAXSIZE count] [ACK 0|1|ALL|DEFAULT] [RETENTION-…]: at least one. Another window of idempotence than before
+ * forgets every iid; the stream's acknowledgement level (ours) is what its writes wait for where neither command nor connection says. Retention
+ * (ours): 0 is no bound, whatever the cluster has; DEFAULT the cluster's.
  */
 import { DEFAULT_DURATION_SECONDS, DEFAULT_IIDS_MAX, DURATION_SECONDS_MAX, IIDS_MAX } from "@headrace/engine";
+import { isEqualRetention, ownRetention, RetentionKeep } from "@headrace/engine";
+import type { OwnRetention } from "@headrace/engine";
 import type { Request } from "@headrace/resp";
 import { readAck } from "../ack.ts";
 import { readLong } from "../args.ts";
@@ -12,17 +15,32 @@ import { Errors, givenTwice } from "../errors.ts";
 import { defineCommand, keyAt } from "../record.ts";
 import { effectBytes } from "./effect-room.ts";
 
-const DURATION = "IDMP-DURATION";
-const MAXSIZE = "IDMP-MAXSIZE";
-/** No value that one of them may have. */
-const NOT_GIVEN = 0;
-
+/** What the request names; what is undefined stays as it is. */
 interface StreamSettings {
-  readonly durationSeconds: number;
-  readonly maxSize: number;
-  /** undefined: not given. */
-  readonly ack: Ack | null | undefined;
+  durationSeconds?: number;
+  maxSize?: number;
+  /** null: the cluster's, as in all below. */
+  ack?: Ack | null;
+  ageMs?: number | null;
+  bytes?: number | null;
+  entries?: number | null;
+  keep?: RetentionKeep | null;
 }
+
+type Setting = keyof StreamSettings;
+
+/** Reads the value at argument i into what was given; or the error text. */
+type ReadValue = (given: StreamSettings, request: Request, i: number) => string | null;
+
+const OPTIONS: readonly (readonly [word: string, setting: Setting, read: ReadValue])[] = [
+  ["IDMP-DURATION", "durationSeconds", readWindow("durationSeconds", DURATION_SECONDS_MAX, Errors.idempotenceDuration)],
+  ["IDMP-MAXSIZE", "maxSize", readWindow("maxSize", IIDS_MAX, Errors.idempotenceMaxSize)],
+  ["ACK", "ack", readStreamAck],
+  ["RETENTION-MS", "ageMs", readBound("ageMs")],
+  ["RETENTION-BYTES", "bytes", readBound("bytes")],
+  ["RETENTION-ENTRIES", "entries", readBound("entries")],
+  ["RETENTION-KEEP", "keep", readKeep],
+];
 
 export const xcfgset = defineCommand({
   name: "xcfgset",
@@ -32,7 +50,9 @@ export const xcfgset = defineCommand({
   group: "stream",
   summary: "Sets the idempotent message processing configuration of a stream",
   complexity: "O(1)",
-  syntax: "key [IDMP-DURATION seconds] [IDMP-MAXSIZE count] [ACK 0 | 1 | ALL | DEFAULT]",
+  syntax:
+    "key [IDMP-DURATION seconds] [IDMP-MAXSIZE count] [ACK 0 | 1 | ALL | DEFAULT] [RETENTION-MS milliseconds | DEFAULT] " +
+    "[RETENTION-BYTES bytes | DEFAULT] [RETENTION-ENTRIES count | DEFAULT] [RETENTION-KEEP NONE | UNACKED | DEFAULT]",
   categories: ["stream"],
   keys: keyAt(1, "RW update"),
   execute,
@@ -44,40 +64,68 @@ function execute({ request, reply, keyspace, effects, effectRoomBytes }: ShardCo
   const found = keyspace.find(request.latin1(1));
   if (found === null) return reply.error(Errors.noSuchKey);
   const { key, stream } = found;
-  if (effectBytes(2, key) > effectRoomBytes) return reply.error(Errors.tooLargeForEntry);
+  if (effectBytes(3, key) > effectRoomBytes) return reply.error(Errors.tooLargeForEntry);
   const seconds = stream.idempotence?.durationSeconds ?? DEFAULT_DURATION_SECONDS;
   const iids = stream.idempotence?.maxSize ?? DEFAULT_IIDS_MAX;
-  const durationSeconds = given.durationSeconds === NOT_GIVEN ? seconds : given.durationSeconds;
-  const maxSize = given.maxSize === NOT_GIVEN ? iids : given.maxSize;
+  const { durationSeconds = seconds, maxSize = iids, ack = stream.ack } = given;
   if (durationSeconds !== seconds || maxSize !== iids) effects.configureIdempotence(key, durationSeconds, maxSize);
-  if (given.ack !== undefined && given.ack !== stream.ack) effects.setStreamAck(key, given.ack);
+  if (ack !== stream.ack) effects.setStreamAck(key, ack);
+  const retention = retentionWith(stream.retention, given);
+  if (!isEqualRetention(retention, stream.retention)) effects.setStreamRetention(key, retention);
   reply.ok();
+}
+
+function retentionWith(own: OwnRetention | null, given: StreamSettings): OwnRetention | null {
+  const { ageMs = own?.ageMs ?? null, bytes = own?.bytes ?? null } = given;
+  const { entries = own?.entries ?? null, keep = own?.keep ?? null } = given;
+  return ownRetention(ageMs, bytes, entries, keep);
 }
 
 /** Or the error text. */
 function readSettings(request: Request): StreamSettings | string {
-  let durationSeconds = NOT_GIVEN;
-  let maxSize = NOT_GIVEN;
-  let ack: Ack | null | undefined;
+  const given: StreamSettings = {};
   for (let i = 2; i < request.count; i += 2) {
-    const hasValue = i + 1 < request.count;
-    if (hasValue && request.is(i, DURATION)) {
-      if (durationSeconds !== NOT_GIVEN) return givenTwice(DURATION);
-      durationSeconds = readLong(request, i + 1);
-      if (Number.isNaN(durationSeconds)) return Errors.notInteger;
-      if (durationSeconds < 1 || durationSeconds > DURATION_SECONDS_MAX) return Errors.idempotenceDuration;
-    } else if (hasValue && request.is(i, MAXSIZE)) {
-      if (maxSize !== NOT_GIVEN) return givenTwice(MAXSIZE);
-      maxSize = readLong(request, i + 1);
-      if (Number.isNaN(maxSize)) return Errors.notInteger;
-      if (maxSize < 1 || maxSize > IIDS_MAX) return Errors.idempotenceMaxSize;
-    } else if (hasValue && request.is(i, "ACK")) {
-      ack = request.is(i + 1, "DEFAULT") ? null : readAck(request, i + 1);
-      if (ack === null && !request.is(i + 1, "DEFAULT")) return Errors.streamAck;
-    } else {
-      return Errors.syntax;
-    }
+    const option = i + 1 < request.count ? OPTIONS.find(([word]) => request.is(i, word)) : undefined;
+    if (option === undefined) return Errors.syntax;
+    const [word, setting, read] = option;
+    if (given[setting] !== undefined) return givenTwice(word);
+    const error = read(given, request, i + 1);
+    if (error !== null) return error;
   }
-  if (durationSeconds === NOT_GIVEN && maxSize === NOT_GIVEN && ack === undefined) return Errors.noParameter;
-  return { durationSeconds, maxSize, ack };
+  return request.count === 2 ? Errors.noParameter : given;
+}
+
+function readWindow(setting: "durationSeconds" | "maxSize", max: number, error: string): ReadValue {
+  return (given, request, i) => {
+    const value = readLong(request, i);
+    if (Number.isNaN(value)) return Errors.notInteger;
+    if (value < 1 || value > max) return error;
+    given[setting] = value;
+    return null;
+  };
+}
+
+function readStreamAck(given: StreamSettings, request: Request, i: number): string | null {
+  const ack = readAck(request, i);
+  if (ack === null && !request.is(i, "DEFAULT")) return Errors.streamAck;
+  given.ack = ack;
+  return null;
+}
+
+function readBound(setting: "ageMs" | "bytes" | "entries"): ReadValue {
+  return (given, request, i) => {
+    const value = request.is(i, "DEFAULT") ? null : readLong(request, i);
+    if (value !== null && Number.isNaN(value)) return Errors.notInteger;
+    if (value !== null && (value < 0 || value > Number.MAX_SAFE_INTEGER)) return Errors.retentionBound;
+    given[setting] = value;
+    return null;
+  };
+}
+
+function readKeep(given: StreamSettings, request: Request, i: number): string | null {
+  if (request.is(i, "NONE")) given.keep = RetentionKeep.nothing;
+  else if (request.is(i, "UNACKED")) given.keep = RetentionKeep.unacknowledged;
+  else if (request.is(i, "DEFAULT")) given.keep = null;
+  else return Errors.retentionKeep;
+  return null;
 }

@@ -1,5 +1,5 @@
 /** XINFO STREAM in its short and its FULL form. */
-import { DEFAULT_DURATION_SECONDS, DEFAULT_IIDS_MAX, lagOf, MAX_ID, MIN_ID } from "@headrace/engine";
+import { DEFAULT_DURATION_SECONDS, DEFAULT_IIDS_MAX, lagOf, MAX_ID, MIN_ID, RetentionKeep } from "@headrace/engine";
 import type { ConsumerView, GroupView, PendingEntry, StreamId, StreamView } from "@headrace/engine";
 import type { ReplyWriterApi, Request } from "@headrace/resp";
 import { readLong } from "../args.ts";
@@ -50,10 +50,27 @@ function writeSharedFields(reply: ReplyWriterApi, stream: StreamView, nowMs: num
   writeField(reply, "iids-tracked", tracked?.iids ?? 0);
   writeField(reply, "iids-added", idempotence?.iidsAdded ?? 0);
   writeField(reply, "iids-duplicates", idempotence?.duplicates ?? 0);
+  for (const [name, value] of ownSettings(stream)) {
+    reply.bulkLatin1(name);
+    if (typeof value === "number") reply.integer(value);
+    else reply.bulkLatin1(value);
+  }
+}
+
+/** Ours: what the stream has of its own, so that Redis' reply stays as it is where nothing was set. */
+function ownSettings({ retention }: StreamView): [name: string, value: number | string][] {
+  const found: [name: string, value: number | string][] = [];
+  if (retention === null) return found;
+  const { ageMs, bytes, entries, keep } = retention;
+  if (ageMs !== null) found.push(["retention-ms", ageMs]);
+  if (bytes !== null) found.push(["retention-bytes", bytes]);
+  if (entries !== null) found.push(["retention-entries", entries]);
+  if (keep !== null) found.push(["retention-keep", keep === RetentionKeep.unacknowledged ? "unacked" : "none"]);
+  return found;
 }
 
 function writeShort(reply: ReplyWriterApi, stream: StreamView, nowMs: number): void {
-  reply.map(SHARED_FIELDS + 3);
+  reply.map(SHARED_FIELDS + ownSettings(stream).length + 3);
   writeSharedFields(reply, stream, nowMs);
   writeField(reply, "groups", stream.groupCount);
   reply.bulkLatin1("first-entry");
@@ -69,7 +86,7 @@ function writeOneEntry(reply: ReplyWriterApi, stream: StreamView, last: boolean)
 }
 
 function writeFull(reply: ReplyWriterApi, stream: StreamView, count: number, nowMs: number): void {
-  reply.map(SHARED_FIELDS + 2);
+  reply.map(SHARED_FIELDS + ownSettings(stream).length + 2);
   writeSharedFields(reply, stream, nowMs);
   reply.bulkLatin1("entries");
   const range = stream.range(MIN_ID, MAX_ID, count, false);

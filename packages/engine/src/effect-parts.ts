@@ -1,0 +1,48 @@
+/** Places, lists of ids and numbers as bodies of effects hold them (effect-format.ts), and the bounds that they have to be within. */
+import { assert, type ByteWriter } from "@headrace/bytes";
+import type { EntryPlace } from "./api.ts";
+import { DELIVERY_COUNT_MAX } from "./delivery-count.ts";
+import { EntryRuns } from "./entry-runs.ts";
+import { UINT48_MAX } from "./pending-leaf.ts";
+import type { StreamId } from "./stream-id.ts";
+
+/** Where the stream begins; block 0: nowhere. */
+export function writePlace(writer: ByteWriter, place: EntryPlace | null): void {
+  writer.u32(place === null ? 0 : place.block);
+  writer.u32(place === null ? 0 : place.entry);
+}
+
+/** Whoever is named twice goes once. */
+export function runsOf(places: EntryPlace[]): EntryRuns {
+  if (places.length > 1) places.sort((a, b) => a.block - b.block || a.entry - b.entry);
+  const runs = new EntryRuns();
+  let before: EntryPlace | null = null;
+  for (const place of places) {
+    if (before === null || before.block !== place.block || before.entry !== place.entry) {
+      runs.add(place.block, place.entry);
+    }
+    before = place;
+  }
+  return runs;
+}
+
+export function writeIds(writer: ByteWriter, ids: readonly StreamId[]): void {
+  writer.u32(ids.length);
+  for (const id of ids) id.write(writer);
+}
+
+export function writeCounts(writer: ByteWriter, counts: readonly number[]): void {
+  for (const count of counts) {
+    assert(count >= 0 && count <= DELIVERY_COUNT_MAX, "delivery count out of range");
+    writer.f64(count);
+  }
+}
+
+export function isBetween(value: number, min: number, max: number): boolean {
+  return Number.isInteger(value) && value >= min && value <= max;
+}
+
+/** Pending records hold 48 bits. */
+export function assertTime(timeMs: number): void {
+  assert(Number.isInteger(timeMs) && timeMs >= 0 && timeMs <= UINT48_MAX, "delivery time out of range");
+}
