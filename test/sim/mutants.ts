@@ -753,7 +753,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "snapshot read from the live store",
     file: "packages/node/src/shard-snapshots.ts",
-    find: "snapshotChunkBytes, this.#view, (result)",
+    find: "snapshotChunkBytes, this.#hold.view, (result)",
     replace: "snapshotChunkBytes, null, (result)",
     invariant: "I11",
     tier: "test",

@@ -50,6 +50,8 @@ export interface ClusterStateFields {
   readonly nextChangeId: number;
   /** Copies of each shard that are wanted as soon as there are nodes for them. */
   readonly replicaTarget: number;
+  /** Id of the backup that the cluster was founded from; empty: from none. Who founds it must have put that backup's data before it serves. */
+  readonly restoredFrom: string;
   readonly nodes: readonly NodeRecord[];
   /** Members of the metadata group itself. */
   readonly metaReplicas: readonly ReplicaRecord[];
@@ -70,6 +72,7 @@ export class ClusterState implements ClusterStateFields {
   nextReplicaId: number;
   nextChangeId: number;
   replicaTarget: number;
+  readonly restoredFrom: string;
   nodes: readonly NodeRecord[];
   metaReplicas: readonly ReplicaRecord[];
   metaChange: GroupChange | null;
@@ -85,6 +88,7 @@ export class ClusterState implements ClusterStateFields {
     this.nextReplicaId = fields.nextReplicaId;
     this.nextChangeId = fields.nextChangeId;
     this.replicaTarget = fields.replicaTarget;
+    this.restoredFrom = fields.restoredFrom;
     this.nodes = fields.nodes;
     this.metaReplicas = fields.metaReplicas;
     this.metaChange = fields.metaChange;
@@ -299,6 +303,7 @@ export function emptyFields(clusterId: string): ClusterStateFields {
     nextReplicaId: 1,
     nextChangeId: 1,
     replicaTarget: 1,
+    restoredFrom: "",
     nodes: [],
     metaReplicas: [],
     metaChange: null,

@@ -9,6 +9,9 @@
  *   setDuty     {nodeId, duty}                  ─► {} or {error}      cluster add (active), drain (draining), remove --force (expelled); a node
  *                                                                     whose data is damaged asks for `quarantined`, and for `active` when it is empty
  *   removeNode  {nodeId}                        ─► {} or {error}      a node that holds nothing leaves
+ *   backupOpen  {shardId}                       ─► {backupId, index, term, logTimeMs, slots} or {error, leaderNodeId}   of the shard's leader
+ *   backupRows  {backupId, after: hex of a row} ─► rows behind it in the payload, or {error, gone}
+ *   backupClose {backupId}                      ─► {}
  *   propose     {command}                       ─► {nodeId, state} or {error, leaderNodeId}   between nodes: never passed on
  *
  * A refusal has `ok: false` and a text in `error`; `retry: true` says that nothing happened or that repeating is harmless.
@@ -21,4 +24,7 @@ export const MetaAsk = {
   setDuty: "setDuty",
   removeNode: "removeNode",
   propose: "propose",
+  backupOpen: "backupOpen",
+  backupRows: "backupRows",
+  backupClose: "backupClose",
 } as const;

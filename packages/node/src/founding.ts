@@ -12,6 +12,9 @@
  * named the old one is replaced. That is safe because a plan is only ever replaced when all founders are seen not to be members: nobody has
  * decided on it, and only the leading founder could.
  *
+ * FROM A BACKUP: each founder names the backup that it has read, and a plan names it too: only who has the very same takes part. The shards are the
+ * backup's, the cluster id is new.
+ *
  * JOINING: an empty node that hears of a member of a cluster never founds. It asks to be registered under a new id. Its token makes
  * the request repeatable. A node whose founders can't all be reached waits, and says for whom.
  *
@@ -25,7 +28,7 @@ import {
   MetaFormatError,
   parseAddresses,
 } from "@headrace/meta";
-import type { ClusterSettings, ClusterState, Founder, NodeAddresses } from "@headrace/meta";
+import type { ClusterSettings, ClusterState, Founder, FoundingOrigin, NodeAddresses } from "@headrace/meta";
 import type { Logger, MetaResponse, PeerNetwork, Random, RecordStore, Scheduler, Timer } from "@headrace/ports";
 import { decodeRecord, encodeRecord } from "./record-json.ts";
 
@@ -62,6 +65,13 @@ export interface FoundingWorld {
   readonly logger: Logger;
 }
 
+/** What the backup says instead of the configuration. */
+export interface FoundingBackup {
+  readonly origin: FoundingOrigin;
+  readonly replicas: number;
+  readonly settings: ClusterSettings;
+}
+
 /** The outcome: this node has this id in this cluster. `founded`: the state is the first one, and the node's groups begin with it. */
 export interface Membership {
   readonly state: ClusterState;
@@ -85,6 +95,8 @@ interface Hello {
   readonly phase: Phase;
   readonly clusterId: string;
   readonly founders: string;
+  /** Id of the backup that it would found from; empty: none. */
+  readonly backup: string;
   readonly addresses: NodeAddresses;
 }
 
@@ -111,6 +123,7 @@ export class Founding {
   #timer: Timer | null;
   #waitingFor: string;
   #clusterId: string;
+  #backup: FoundingBackup | null;
 
   constructor(config: FoundingConfig, world: FoundingWorld, callbacks: FoundingCallbacks) {
     this.#config = config;
@@ -128,6 +141,7 @@ export class Founding {
     this.#timer = null;
     this.#waitingFor = "starting";
     this.#clusterId = "";
+    this.#backup = null;
   }
 
   /** What it is waiting for, for readiness and the log; empty when it is done. */
@@ -135,8 +149,9 @@ export class Founding {
     return this.#waitingFor;
   }
 
-  /** For a directory without an identity: finds or founds a cluster. */
-  start(): void {
+  /** For a directory without an identity: finds or founds a cluster; from the backup if there is one, which has been verified. */
+  start(backup: FoundingBackup | null = null): void {
+    this.#backup = backup;
     this.#readToken(() =>
       this.#readPlan(() => {
         this.#phase = this.#plan === null ? "empty" : "prepared";
@@ -276,12 +291,21 @@ export class Founding {
     const other = founders.find((hello) => hello.founders !== own.founders);
     if (other !== undefined)
       return this.#wait(`one list of founders: ${other.address} has ${other.founders}, this node ${own.founders}`);
+    const differing = founders.find((hello) => hello.backup !== own.backup);
+    if (differing !== undefined) {
+      const named = (backup: string): string => (backup === "" ? "none" : backup);
+      return this.#wait(
+        `one backup: ${differing.address} has ${named(differing.backup)}, this node ${named(own.backup)}`,
+      );
+    }
     this.#prepare(founders);
   }
 
   /** Phase 1, leading founder. */
   #prepare(founders: readonly Hello[]): void {
-    const plan = this.#plan !== null && namesAll(this.#plan.state, founders) ? this.#plan : this.#newPlan(founders);
+    const known = this.#plan;
+    const isUsable = known !== null && namesAll(known.state, founders) && this.#isFromOurBackup(known);
+    const plan = isUsable ? known : this.#newPlan(founders);
     this.#storePlan(plan, (stored) => {
       if (!stored) return this.#again();
       const others = founders.filter((hello) => hello.token !== this.#token);
@@ -309,8 +333,9 @@ export class Founding {
       clusterId: randomHex(this.#world.random, 4),
       founders: listed,
       shardCount: this.#config.shards,
-      replicaCount: this.#config.replicas,
-      settings: this.#config.settings,
+      replicaCount: this.#backup?.replicas ?? this.#config.replicas,
+      settings: this.#backup?.settings ?? this.#config.settings,
+      ...(this.#backup === null ? {} : { origin: this.#backup.origin }),
     });
     return { state, nodeId: nodeIdOf(state, this.#token) };
   }
@@ -364,6 +389,7 @@ export class Founding {
       phase: this.#phase,
       clusterId: this.#phase === "member" ? this.#clusterId : "",
       founders: this.#founders.join(","),
+      backup: this.#backup?.origin.backupId ?? "",
       addresses: this.#config.addresses,
     };
   }
@@ -376,6 +402,7 @@ export class Founding {
     const plan = parsePlan(body);
     if (plan === null || nodeIdOf(plan.state, this.#token) !== plan.nodeId)
       return refuse("does not understand the plan");
+    if (!this.#isFromOurBackup(plan)) return refuse("has another backup");
     this.#storePlan(plan, (stored) => (stored ? answer({ ok: true, body: {} }) : refuse("could not store the plan")));
   }
 
@@ -385,6 +412,10 @@ export class Founding {
     // While a plan is being written the answer would be about the one before it: the next round finds out.
     if (isOurs && !this.#writing) this.#commit(plan);
     answer({ ok: isOurs, body: {} });
+  }
+
+  #isFromOurBackup(plan: Plan): boolean {
+    return plan.state.restoredFrom === (this.#backup?.origin.backupId ?? "");
   }
 
   // ── small steps ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -456,10 +487,11 @@ export function parseState(value: unknown): ClusterState | null {
 
 function parseHello(address: string, body: Readonly<Record<string, unknown>>): Hello | null {
   const { token, phase, clusterId, founders } = body;
+  const backup = typeof body["backup"] === "string" ? body["backup"] : "";
   if (typeof token !== "string" || typeof clusterId !== "string" || typeof founders !== "string") return null;
   if (phase !== "starting" && phase !== "empty" && phase !== "prepared" && phase !== "member") return null;
   try {
-    return { address, token, phase, clusterId, founders, addresses: parseAddresses(body["addresses"]) };
+    return { address, token, phase, clusterId, founders, backup, addresses: parseAddresses(body["addresses"]) };
   } catch (error) {
     if (error instanceof MetaFormatError) return null;
     throw error;

@@ -5,7 +5,43 @@
 import type { ProgressView, RaftNodeApi } from "@headrace/raft-ts";
 import { Role } from "@headrace/raft-ts";
 
-export class HandOver {
+/** At most one of a replica at a time. */
+export class HandOvers {
+  readonly #raft: RaftNodeApi;
+  #current: HandOver | null;
+
+  constructor(raft: RaftNodeApi) {
+    this.#raft = raft;
+    this.#current = null;
+  }
+
+  get isRunning(): boolean {
+    return this.#current !== null;
+  }
+
+  /** To the replica, null: to the one in contact that is furthest. False: it is not begun, and `done` not called. */
+  begin(toReplica: number | null, deadlineMs: number, done: (moved: boolean) => void): boolean {
+    const target = toReplica ?? bestSuccessor(this.#raft.status().progress, this.#raft.id);
+    if (target === 0 || target === this.#raft.id || this.#current !== null) return false;
+    this.#current = new HandOver(this.#raft, target, deadlineMs, done);
+    return true;
+  }
+
+  /** Once a turn. True: one is over. */
+  proceed(nowMs: number, heldReplies: number): boolean {
+    if (this.#current === null || !this.#current.proceed(nowMs, heldReplies)) return false;
+    this.#current = null;
+    return true;
+  }
+
+  /** The replica stops or fails. */
+  abandon(): void {
+    this.#current?.abandon();
+    this.#current = null;
+  }
+}
+
+class HandOver {
   readonly target: number;
   readonly #raft: RaftNodeApi;
   readonly #deadlineMs: number;
@@ -33,7 +69,6 @@ export class HandOver {
     return false;
   }
 
-  /** The replica stops or fails. */
   abandon(): void {
     this.#finish(false);
   }
@@ -53,7 +88,7 @@ export class HandOver {
 }
 
 /** The voter in contact that is furthest, 0 if there is none. */
-export function bestSuccessor(progress: readonly ProgressView[], self: number): number {
+function bestSuccessor(progress: readonly ProgressView[], self: number): number {
   let best = 0;
   let bestMatch = -1;
   for (const view of progress) {

@@ -29,7 +29,7 @@ export interface Identity {
 
 /** Why a node can't start. One clear line for people in `message`. */
 export interface StartFailure {
-  readonly reason: "foreign" | "newer" | "damaged" | "contradiction" | "io" | "bind" | "config";
+  readonly reason: "foreign" | "newer" | "damaged" | "contradiction" | "backup" | "io" | "bind" | "config";
   readonly message: string;
 }
 

@@ -3,6 +3,7 @@ export * from "./shard-limits.ts";
 export * from "./shard.ts";
 export * from "./snapshot-ends.ts";
 export * from "./snapshot-traffic.ts";
+export { decodeSnapshotFrame, type SnapshotFrame } from "./snapshot-codec.ts";
 export * from "./founding.ts";
 export * from "./identity.ts";
 export * from "./lane-front.ts";

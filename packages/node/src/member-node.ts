@@ -10,32 +10,28 @@ import type { RecoveredGroup, SharedLogApi } from "@headrace/log";
 import { PeerChannel } from "@headrace/ports";
 import type { NodeWorld, PeerLoss, Timer } from "@headrace/ports";
 import type { Message } from "@headrace/raft-ts";
+import { BackupService } from "./backup-service.ts";
 import type { DamageReports } from "./damage.ts";
 import type { ChannelRegistry } from "./channel-registry.ts";
-import { ChangeDriver } from "./change-driver.ts";
-import type { ChangeableGroup } from "./change-driver.ts";
+import { ChangeDriver, type ChangeableGroup } from "./change-driver.ts";
 import { unknownLevel } from "./feature-level.ts";
 import { followSettings, unknownSettings } from "./followed-settings.ts";
 import type { LaneFront } from "./lane-front.ts";
 import { LeaderBalance } from "./leader-balance.ts";
+import type { StoredPosition } from "./log-meeting.ts";
 import { MemoryBudget } from "./memory-budget.ts";
 import type { MetaGroup, MetaGroupHost } from "./meta-group.ts";
-import { storeMetaPosition, votersOnly } from "./meta-position.ts";
-import type { MetaPosition } from "./meta-position.ts";
+import { storeMetaPosition, votersOnly, type MetaPosition } from "./meta-position.ts";
 import type { NodeConfig } from "./node-config.ts";
 import type { MessageRefusals } from "./message-refusals.ts";
 import { misplacedGroups } from "./misplaced-groups.ts";
-import { openEmptyShard, openGroups, openMeta } from "./open-groups.ts";
-import type { OpenedGroups, OpenGroupOptions } from "./open-groups.ts";
+import { openEmptyShard, openGroups, openMeta, type OpenedGroups, type OpenGroupOptions } from "./open-groups.ts";
 import { PeerNotes } from "./peer-notes.ts";
 import { PlacementDriver } from "./placement-driver.ts";
-import { RaftGroups } from "./raft-groups.ts";
-import type { GroupLeader } from "./raft-groups.ts";
+import { RaftGroups, type GroupLeader } from "./raft-groups.ts";
 import { ReplicaReplacement } from "./replica-replacement.ts";
-import { ReplicaKeeper } from "./replica-keeper.ts";
-import type { ReplicaKeeperHost } from "./replica-keeper.ts";
-import { storeReplicas } from "./replica-record.ts";
-import type { OwnReplica } from "./replica-record.ts";
+import { ReplicaKeeper, type ReplicaKeeperHost } from "./replica-keeper.ts";
+import { storeReplicas, type OwnReplica } from "./replica-record.ts";
 import type { ShardHost, ShardSettings } from "./shard-api.ts";
 import { ShardReplica } from "./shard.ts";
 import { SnapshotTraffic } from "./snapshot-traffic.ts";
@@ -74,6 +70,8 @@ export interface MemberStart {
   readonly isFounder: boolean;
   /** The first state of the groups is still to be written. */
   readonly founding: boolean;
+  /** Where the log of a group begins that was restored from a backup. */
+  readonly beginnings: ReadonlyMap<number, StoredPosition>;
 }
 
 export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
@@ -84,6 +82,7 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
   readonly #front: LaneFront;
   readonly #groups: RaftGroups;
   readonly #snapshots: SnapshotTraffic;
+  readonly backups: BackupService;
   readonly #settings: ShardSettings;
   readonly memory: MemoryBudget;
   readonly #balance: LeaderBalance;
@@ -127,6 +126,10 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
     this.#space = new SpaceWatch(world, config.diskReserveBytes, (isLow) => (this.#settings.refuseGrowth = isLow));
     this.#snapshots = new SnapshotTraffic(world.clock, config.snapshotBytesPerSecond);
     const { scheduler, random, peerNetwork, logger } = world;
+    this.backups = new BackupService(world, this.#snapshots, {
+      shard: (shardId) => this.shard(shardId),
+      leaderNodeOf: (shardId) => this.#groups.leaderOf(shardId).nodeId,
+    });
     const { refusals } = options;
     const groupsWorld = { scheduler, random, peerNetwork, logger, refusals, snapshots: this.#snapshots };
     this.#groups = new RaftGroups(this.nodeId, config.heartbeatMs, groupsWorld, {
@@ -222,6 +225,7 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
       recovered: start.recovered,
       placed: own.filter((replica) => replica.stage === "open"),
       founding: start.founding,
+      beginnings: start.beginnings,
     };
     const world = { ...this.#world, log: this.#log };
     this.#keeper = new ReplicaKeeper(this.nodeId, world, this, own);
@@ -342,6 +346,7 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
       shard.drive();
     }
     this.#front.flush();
+    this.backups.stop();
     this.#groups.stop();
     this.#space.stop();
     this.#running = false;

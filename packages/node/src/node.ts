@@ -2,14 +2,18 @@
  * A storage node: one process' worth of replicas. This file is its life: who am I, is the log whole, found or join or resume, serve, stop.
  *
  *   identity ─► log recovery ─► peers and data port ─► founding or joining, if empty ─► groups ─► serving
+ *           └► a backup to found from, if empty: checked                └► its rows put into the store ┘
  *
  * What is done in between is the business of the parts that it puts together. Must not know: Raft, RESP, how anything is stored.
  */
+import { settingsFromJson } from "@headrace/meta";
 import type { ClusterState, MetaCommand } from "@headrace/meta";
 import type { HandshakeSecurity, NodeIdentity } from "@headrace/link";
 import { SharedLog } from "@headrace/log";
 import type { RecoveredGroup } from "@headrace/log";
 import type {
+  BackupContent,
+  BackupReader,
   ByteConnection,
   ByteNetwork,
   MetaRequest,
@@ -25,7 +29,7 @@ import { DamageReports } from "./damage.ts";
 import { unknownLevel } from "./feature-level.ts";
 import { disposeOfLog } from "./log-disposal.ts";
 import { Founding, randomHex } from "./founding.ts";
-import type { Membership } from "./founding.ts";
+import type { FoundingBackup, Membership } from "./founding.ts";
 import { contradiction, loadIdentity, storeIdentity } from "./identity.ts";
 import type { FoundedWith, Identity, StartFailure } from "./identity.ts";
 import { LaneFront } from "./lane-front.ts";
@@ -40,12 +44,15 @@ import { loadReplicas } from "./replica-record.ts";
 import type { OwnReplica } from "./replica-record.ts";
 import { defaultReplicas, defaultShards } from "./node-config.ts";
 import type { NodeConfig } from "./node-config.ts";
+import { checkBackup, positionsOf, Restoration } from "./restoration.ts";
 
 export interface NodeOuterWorld extends NodeWorld {
   /** The data port and the links. */
   readonly network: ByteNetwork;
   /** A client that speaks RESP to the data port; the connection delivers from its first byte on. Without it such clients are closed. */
   readonly onRespConnection?: (connection: ByteConnection) => void;
+  /** What the cluster is to be founded from; of no meaning to a node that is a member. */
+  readonly backup?: BackupReader;
 }
 
 /** What `/readyz` says. */
@@ -75,6 +82,10 @@ export class Node implements PeerNetworkEvents {
   readonly #damage: DamageReports;
   readonly #refusals: MessageRefusals;
   readonly #records: PatientRecords;
+  /** Checked; null: none was given, or it is not needed any more. */
+  #backup: BackupContent | null;
+  #restoration: Restoration | null;
+  #restorationFailure: string | null;
   #stopping: boolean;
 
   constructor(config: NodeConfig, world: NodeOuterWorld) {
@@ -130,6 +141,9 @@ export class Node implements PeerNetworkEvents {
     this.#quarantine = null;
     this.#lastState = null;
     this.#firstReplicas = [];
+    this.#backup = null;
+    this.#restoration = null;
+    this.#restorationFailure = null;
     this.#stopping = false;
   }
 
@@ -143,11 +157,14 @@ export class Node implements PeerNetworkEvents {
       const identity = loaded.value;
       const contradicts = identity === null ? null : contradiction(identity, this.#config);
       if (contradicts !== null) return done(contradicts);
-      this.#recoverLog(identity, (failure) => {
-        if (failure !== null) return done(failure);
-        this.#listen((notListening) => {
-          done(notListening);
-          if (notListening === null) this.#findPlace(identity);
+      this.#checkBackup(identity, (unusable) => {
+        if (unusable !== null) return done(unusable);
+        this.#recoverLog(identity, (failure) => {
+          if (failure !== null) return done(failure);
+          this.#listen((notListening) => {
+            done(notListening);
+            if (notListening === null) this.#findPlace(identity);
+          });
         });
       });
     });
@@ -162,6 +179,7 @@ export class Node implements PeerNetworkEvents {
     this.#front.stopping = true;
     this.#founding.close();
     this.#quarantine?.stop();
+    this.#restoration?.stop();
     this.#service.close();
     const member = this.#member;
     if (member === null) return this.#close(done);
@@ -183,6 +201,7 @@ export class Node implements PeerNetworkEvents {
     if (this.#quarantine !== null) reasons.push(`waits for ${this.#quarantine.waitsFor}`);
     if (this.#broken !== null) return { ready: false, reasons };
     if (this.#records.lackSpace) reasons.push("the disk is full: records wait for space");
+    else if (this.#restoration !== null) reasons.push(restoringReason(this.#restoration));
     else if (this.#member === null) reasons.push(`not part of a cluster: waiting for ${this.#founding.waitingFor}`);
     else reasons.push(...this.#member.unreadyReasons());
     return { ready: reasons.length === 0, reasons };
@@ -192,6 +211,11 @@ export class Node implements PeerNetworkEvents {
   get isSetAside(): boolean {
     const state = this.#member?.state;
     return state !== undefined && state.node(this.nodeId)?.duty !== "active";
+  }
+
+  /** Why it can't be founded from its backup; only a new start can go on. Null: nothing is wrong. */
+  get restorationFailure(): string | null {
+    return this.#restorationFailure;
   }
 
   /** The state of the cluster as this node knows it; null before membership. To be read, not kept. */
@@ -221,6 +245,7 @@ export class Node implements PeerNetworkEvents {
       incarnation: this.#identity?.incarnation ?? 0,
       ...this.readiness(),
       ...this.#member?.status(),
+      ...(this.#restoration === null ? {} : { restoring: this.#restoration.progress }),
       wal: { ...this.#log.stats },
       damage: this.#damage.counts,
       refused: this.#refusals.counts,
@@ -260,10 +285,28 @@ export class Node implements PeerNetworkEvents {
   onMetaRequest(request: MetaRequest, answer: (response: MetaResponse) => void): void {
     const { kind, body } = request;
     if (this.#founding.answer(kind, body, answer) || this.#service.answer(kind, body, answer)) return;
+    if (this.#member?.backups.answer(kind, body, answer) === true) return;
     answer({ ok: false, body: { error: `unknown request ${kind}`, retry: false } });
   }
 
   // ── starting ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** All of it is read before anything is founded from it. */
+  #checkBackup(identity: Identity | null, done: (failure: StartFailure | null) => void): void {
+    const { backup } = this.#world;
+    if (backup === undefined || identity?.opened === true) return done(null);
+    checkBackup(backup, this.#config.featureLevel, (checked) => {
+      if (!checked.ok) return done({ reason: "backup", message: checked.message });
+      const { shards } = checked.value;
+      const asked = this.#config.shards;
+      if (asked !== null && asked !== shards.length) {
+        const message = `the backup has ${shards.length} shards, not ${asked}: a cluster that is founded from it has the same`;
+        return done({ reason: "contradiction", message });
+      }
+      this.#backup = checked.value;
+      done(null);
+    });
+  }
 
   #recoverLog(identity: Identity | null, done: (failure: StartFailure | null) => void): void {
     this.#log.recover((result) => {
@@ -304,8 +347,18 @@ export class Node implements PeerNetworkEvents {
       if (this.#broken === null) this.#resume(identity);
       else this.#stayOut(identity);
     } else if (this.#broken === null) {
-      this.#founding.start();
+      this.#founding.start(this.#foundingBackup());
     }
+  }
+
+  #foundingBackup(): FoundingBackup | null {
+    if (this.#backup === null) return null;
+    const { id: backupId, featureLevel, shards, settings, replicas } = this.#backup;
+    return {
+      origin: { backupId, featureLevel, shards },
+      replicas: this.#config.replicas ?? replicas,
+      settings: settingsFromJson(settings),
+    };
   }
 
   /** The data directory says who this node is. Every start is a new incarnation, and durable before anyone hears of it. */
@@ -375,6 +428,10 @@ export class Node implements PeerNetworkEvents {
       this.#break(unknown);
       return this.#stayOut(identity);
     }
+    if (!identity.opened && meta.state.restoredFrom !== "" && this.#restoration === null) {
+      return this.#restore(identity, meta, own);
+    }
+    this.#restoration = null;
     const { clusterId, nodeId, incarnation } = identity;
     this.#identity = identity;
     this.#world.peerNetwork.identify({ clusterId, nodeId, incarnation });
@@ -403,11 +460,35 @@ export class Node implements PeerNetworkEvents {
       this.#service.start(nodeId);
     };
     const isFounder = identity.foundedWith !== null;
-    member.open({ meta, recovered: this.#recovered, own, isFounder, founding: !identity.opened }, () => {
+    const beginnings = this.#backup === null ? new Map() : positionsOf(this.#backup);
+    const start = { meta, recovered: this.#recovered, own, isFounder, founding: !identity.opened, beginnings };
+    member.open(start, () => {
       this.#recovered = new Map();
       if (identity.opened) return run();
       const opened = { ...identity, opened: true };
       this.#storeIdentity(opened, run);
+    });
+  }
+
+  /** Its replicas' first state is the backup's: none of them is opened before all of it is in the store. */
+  #restore(identity: Identity, meta: MetaPosition, own: readonly OwnReplica[] | null): void {
+    const { backup: reader, kvStore, scheduler, logger } = this.#world;
+    const { state } = meta;
+    const content = this.#backup;
+    const fail = (message: string): void => {
+      this.#restorationFailure = message;
+      this.#break(message);
+      this.#stayOut(identity);
+    };
+    if (reader === undefined || content === null || content.id !== state.restoredFrom) {
+      return fail(`restoring was not finished: start it with --restore and backup ${state.restoredFrom}`);
+    }
+    const { nodeId } = identity;
+    const restoration = new Restoration({ reader, content, state, nodeId, kvStore, scheduler, logger });
+    this.#restoration = restoration;
+    restoration.run((result) => {
+      if (result.ok) this.#openMember(identity, meta, own);
+      else fail(`the backup can't be restored: ${result.message}`);
     });
   }
 
@@ -511,6 +592,11 @@ export class Node implements PeerNetworkEvents {
       nonce: randomHex(random, 4),
     };
   }
+}
+
+function restoringReason(restoration: Restoration): string {
+  const { shardsDone, shards } = restoration.progress;
+  return `restoring shard ${Math.min(shardsDone + 1, shards)} of ${shards}`;
 }
 
 function foundedWithOf(state: ClusterState): FoundedWith {

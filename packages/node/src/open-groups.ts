@@ -9,6 +9,7 @@ import type { ClusterState } from "@headrace/meta";
 import type { RecoveredGroup, SharedLogApi } from "@headrace/log";
 import type { NodeWorld } from "@headrace/ports";
 import { FOUNDING_INDEX, FOUNDING_TERM } from "./checkpoint-row.ts";
+import type { StoredPosition } from "./log-meeting.ts";
 import { MetaGroup } from "./meta-group.ts";
 import type { MetaGroupHost } from "./meta-group.ts";
 import { votersOnly } from "./meta-position.ts";
@@ -33,6 +34,8 @@ export interface OpenGroupsOptions {
   readonly placed: readonly PlacedReplica[];
   /** The first state of the groups is still to be written (again, if a former attempt was cut short). */
   readonly founding: boolean;
+  /** Where the logs of groups begin whose first state was put into the store before: of those that are not named, at the beginning. */
+  readonly beginnings: ReadonlyMap<number, StoredPosition>;
   readonly host: ShardHost & MetaGroupHost;
 }
 
@@ -72,10 +75,11 @@ function markInLog(options: OpenGroupsOptions, placed: readonly PlacedReplica[],
     return;
   }
   for (const { groupId } of missing) {
-    options.log.compact(groupId, FOUNDING_INDEX, FOUNDING_TERM);
+    const { index, term } = options.beginnings.get(groupId) ?? { index: FOUNDING_INDEX, term: FOUNDING_TERM };
+    options.log.compact(groupId, index, term);
     options.log.append({
       groupId,
-      hardState: { term: FOUNDING_TERM, vote: 0, commit: 0 },
+      hardState: { term, vote: 0, commit: 0 },
       entries: [],
       mustSync: true,
       onWritten: null,

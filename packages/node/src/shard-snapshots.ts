@@ -95,7 +95,7 @@ export class ShardSnapshots implements SnapshotPlace, SnapshotHold {
       traffic: world.snapshots,
       host,
       place: this,
-      open: (done) => this.#open(done),
+      open: (done) => this.openView(done),
       onUnnamed: options.forceCheckpoint,
       onFailed: options.onFailed,
     });
@@ -157,16 +157,18 @@ export class ShardSnapshots implements SnapshotPlace, SnapshotHold {
 
   // ── sending ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #open(done: (content: SnapshotContent | null) => void): void {
+  /** What the store holds now, until it is closed. In a later event, null: it can't be read. */
+  openView(done: (content: SnapshotContent | null) => void): void {
     const { config, world, raft } = this.#options;
     const view = world.kvStore.snapshot();
     this.#views.add(view);
     world.kvStore.get(checkpointKey(config.groupId), view, (result) => {
-      if (this.#stopped) return;
+      if (this.#stopped) return done(null);
       const row = result.ok && result.value !== null ? decoded(result.value) : null;
       if (row !== null && typeof row !== "string") {
         assert(row.index <= raft.commit, "the store holds committed state only (I11)");
-        done(new StoreView(this.#options, row, view, () => this.#release(view)));
+        const hold = { view, isOpen: () => this.#views.has(view), close: () => this.#release(view) };
+        done(new StoreView(this.#options, row, hold));
         return;
       }
       this.#release(view);
@@ -270,26 +272,34 @@ export class ShardSnapshots implements SnapshotPlace, SnapshotHold {
   }
 }
 
+interface ViewHold {
+  readonly view: KvSnapshot;
+  /** False: the replica has stopped, and its views with it. */
+  readonly isOpen: () => boolean;
+  readonly close: () => void;
+}
+
 /** A shard's rows as they were when the view was taken. */
 class StoreView implements SnapshotContent {
   readonly meta: SnapshotMeta;
   readonly head: Uint8Array;
   readonly close: () => void;
   readonly #options: ShardSnapshotsOptions;
-  readonly #view: KvSnapshot;
+  readonly #hold: ViewHold;
   /** By slot. */
   readonly #ranges: readonly GenerationRange[];
 
-  constructor(options: ShardSnapshotsOptions, row: CheckpointRow, view: KvSnapshot, close: () => void) {
+  constructor(options: ShardSnapshotsOptions, row: CheckpointRow, hold: ViewHold) {
     this.meta = { index: row.index, term: row.term, confState: row.confState };
     this.head = encodeCheckpointRow(row);
-    this.close = close;
+    this.close = hold.close;
     this.#options = options;
-    this.#view = view;
+    this.#hold = hold;
     this.#ranges = row.ranges.slice().sort((a, b) => a.from - b.from);
   }
 
   chunk(after: Uint8Array, done: Done<{ readonly rows: readonly SnapshotRow[]; readonly isLast: boolean }>): void {
+    if (!this.#hold.isOpen()) return done({ ok: false, reason: "closed", message: "the replica has stopped" });
     const slot = after.length < SLOT_BYTES ? 0 : slotOf(after);
     const found = this.#ranges.findIndex((range) => range.to >= slot);
     this.#read(Math.max(found, 0), after, done);
@@ -306,7 +316,7 @@ class StoreView implements SnapshotContent {
     const to = slotKey(range.generation, range.to + 1);
     const { world, config } = this.#options;
     const { snapshotChunkRows, snapshotChunkBytes } = config.limits;
-    world.kvStore.scan(from, to, snapshotChunkRows, snapshotChunkBytes, this.#view, (result) => {
+    world.kvStore.scan(from, to, snapshotChunkRows, snapshotChunkBytes, this.#hold.view, (result) => {
       if (!result.ok) return done(result);
       if (result.value.length > 0) {
         const rows = result.value.map(({ key, value }) => ({ key: key.subarray(GENERATION_BYTES), value }));

@@ -19,7 +19,7 @@ import { Checkpointer } from "./checkpoint.ts";
 import { CheckpointRounds } from "./checkpoint-rounds.ts";
 import { ColdBlocks } from "./cold-blocks.ts";
 import { Executor } from "./executor.ts";
-import { bestSuccessor, HandOver } from "./hand-over.ts";
+import { HandOvers } from "./hand-over.ts";
 import { HeldReplies } from "./held-replies.ts";
 import type { ElectionView } from "./raft-groups.ts";
 import { LeaderNews } from "./leader-news.ts";
@@ -29,6 +29,7 @@ import { RaftStorage } from "./raft-storage.ts";
 import { ReplicaWaits } from "./replica-waits.ts";
 import { ShardSnapshots } from "./shard-snapshots.ts";
 import type { SnapshotEnds } from "./snapshot-ends.ts";
+import type { SnapshotContent } from "./snapshot-source.ts";
 import { RequestQueue } from "./request-queue.ts";
 import { Rollback } from "./rollback.ts";
 import { CancelHow } from "./shard-api.ts";
@@ -70,7 +71,7 @@ export class ShardReplica {
   #received: Message[] = [];
   /** Term of the leadership that queue, held replies and blocked calls belong to; 0 = not leading (I12). */
   #leadTerm: number = 0;
-  #handOver: HandOver | null = null;
+  readonly #handOvers: HandOvers;
   #stopping: boolean = false;
   #failed: string | null = null;
   /** Index of the last change of members proposed here: it counts for this replica once its own disk has it. */
@@ -105,6 +106,7 @@ export class ShardReplica {
     this.#slots = row.ranges.map((range) => ({ from: range.from, to: range.to }));
     this.#raftLog = raftLog;
     this.#raft = raft;
+    this.#handOvers = new HandOvers(raft);
     this.#storage = new RaftStorage(groupId, raft, raftLog, world.log, {
       applyCommitted: (entries) => this.#applyCommitted(entries),
       logReplaced: (index) => this.#logReplaced(index),
@@ -337,19 +339,14 @@ export class ShardReplica {
    * time; then this replica goes on serving.
    */
   handOver(toReplica: number | null, done: (moved: boolean) => void): void {
-    const target = toReplica ?? bestSuccessor(this.#raft.status().progress, this.replicaId);
-    if (!this.isLeader || target === 0 || target === this.replicaId || this.#handOver !== null) {
-      done(false);
-      return;
-    }
-    const timeoutMs = 2 * this.#config.electionTicks * this.#config.tickMs;
-    this.#handOver = new HandOver(this.#raft, target, this.#world.clock.monotonicMs() + timeoutMs, done);
-    this.#host.requestTurn(this.groupId);
+    const deadlineMs = this.#world.clock.monotonicMs() + 2 * this.#config.electionTicks * this.#config.tickMs;
+    if (this.isLeader && this.#handOvers.begin(toReplica, deadlineMs, done)) this.#host.requestTurn(this.groupId);
+    else done(false);
   }
 
   /** A change of members, made when its entry is applied. Refused unless this replica is ready: the state has to stand at the log's end. */
   proposeMembers(data: Uint8Array, isV2: boolean): Proposed {
-    if (!this.isReady || this.#handOver !== null) return { ok: false, reason: "notLeader" };
+    if (!this.isReady || this.#handOvers.isRunning) return { ok: false, reason: "notLeader" };
     const proposed = this.#raft.proposeConfChange(data, isV2);
     if (proposed.ok) {
       this.#state.apply(NO_DATA, proposed.index);
@@ -375,6 +372,16 @@ export class ShardReplica {
     this.#host.requestTurn(this.groupId);
   }
 
+  /** For a backup: a view of the store with all that was answered before. In a later event; null: not (any more) the leader, or not to be read. */
+  openBackup(done: (content: SnapshotContent | null) => void): void {
+    const { term } = this.#raft;
+    const mark = this.#mayExecute() ? this.#raft.propose(NO_DATA) : null;
+    if (mark === null || !mark.ok) return done(null);
+    this.#state.apply(NO_DATA, mark.index);
+    // In the store it is committed, and only who leads still can have committed it.
+    this.checkpoint((result) => (result.ok && this.#leadTerm === term ? this.#snapshots.openView(done) : done(null)));
+  }
+
   /** The log is poisoned or the node stops: nothing is served, stepped, sent or written any more (I22). */
   fail(message: string): void {
     if (this.#failed !== null) return;
@@ -386,8 +393,7 @@ export class ShardReplica {
     this.#executor.stop();
     this.#cold.drop();
     this.#world.memory.forget(this.#memory);
-    this.#handOver?.abandon();
-    this.#handOver = null;
+    this.#handOvers.abandon();
     this.#snapshots.stop();
     this.#checkpointer.stop();
     this.#tell();
@@ -408,7 +414,8 @@ export class ShardReplica {
     if (this.#isFailed()) return;
     this.#moveCursors();
     this.#waits.judge(this.#storage.durableIndex);
-    this.#proceedHandOver();
+    if (this.#handOvers.proceed(this.#world.clock.monotonicMs(), this.#held.count))
+      this.#host.requestTurn(this.groupId);
     this.#snapshots.proceed();
     const state = this.#isReplacing ? null : this.#state;
     this.#rounds.proceed(state, this.#applied, this.#storage.durableIndex, this.#durabilityWanted());
@@ -481,7 +488,7 @@ export class ShardReplica {
 
   /** Nothing that is executed can be refused by Raft afterwards (I2). A transfer that was given up may still be on Raft's mind. */
   #mayExecute(): boolean {
-    return this.isReady && this.#handOver === null && this.#raft.canPropose(0) === null;
+    return this.isReady && !this.#handOvers.isRunning && this.#raft.canPropose(0) === null;
   }
 
   #stepReceived(): void {
@@ -610,14 +617,6 @@ export class ShardReplica {
     const crowded = this.#uncommitted.isAbove(this.#config.limits, 0.5) ? this.#raft.lastIndex : 0;
     const gated = Math.max(wanted > this.#raft.commit ? wanted : 0, this.#memberChangeIndex);
     return Math.max(gated, crowded, this.#waits.localIndexWanted());
-  }
-
-  #proceedHandOver(): void {
-    const handOver = this.#handOver;
-    if (handOver === null) return;
-    if (!handOver.proceed(this.#world.clock.monotonicMs(), this.#held.count)) return;
-    this.#handOver = null;
-    this.#host.requestTurn(this.groupId);
   }
 
   #refusal(): RefuseReason | 0 {

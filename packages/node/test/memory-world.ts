@@ -4,6 +4,7 @@
  */
 import { compareBytes, concatBytes } from "@headrace/bytes";
 import type {
+  BackupReader,
   ByteConnection,
   ByteConnectionEvents,
   ByteListener,
@@ -591,6 +592,8 @@ export class MemoryProcess {
   readonly kvStore: MemoryKvStore;
   readonly peerNetwork: MemoryPeerNetwork;
   readonly network: MemoryByteNetwork;
+  /** To found from. */
+  backup?: BackupReader;
 
   constructor(network: MemoryNetwork, name: string, peerAddress: string, disks: MemoryDisks, seed: number) {
     const { time } = network;

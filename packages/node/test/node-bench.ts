@@ -10,6 +10,7 @@ import type { NodeConfig } from "../src/node-config.ts";
 import { Node } from "../src/node.ts";
 import { Life, MemoryByteNetwork, MemoryDisks, MemoryNetwork, MemoryProcess, VirtualTime } from "./memory-world.ts";
 import type { MemoryConnection } from "./memory-world.ts";
+import type { MemoryBackup } from "./memory-backup.ts";
 import { TestGateway } from "./test-gateway.ts";
 
 export const SHARDS = 4;
@@ -25,6 +26,11 @@ export class Cluster {
   readonly #gateways: (TestGateway | null)[] = [];
   readonly overrides: Partial<NodeConfig>;
   readonly seeds: readonly string[];
+  /** What nodes that start are told to found from; some may be told otherwise. */
+  backup: MemoryBackup | null = null;
+  readonly backups: MemoryBackup[] = [];
+  /** Clusters with different ones draw different ids. */
+  seed = 0;
   #starts = 0;
 
   constructor(size: number, overrides: Partial<NodeConfig> = {}) {
@@ -36,7 +42,13 @@ export class Cluster {
   start(i: number): void {
     const name = `n${i + 1}`;
     this.disks[i] ??= new MemoryDisks();
-    const process = new MemoryProcess(this.network, name, `${name}:7400`, this.disks[i], ++this.#starts * 7919);
+    const process = new MemoryProcess(
+      this.network,
+      name,
+      `${name}:7400`,
+      this.disks[i],
+      this.seed + ++this.#starts * 7919,
+    );
     const config: NodeConfig = {
       ...defaultNodeConfig,
       addresses: {
@@ -54,6 +66,8 @@ export class Cluster {
       walSegmentBytes: 256 * 1024,
       ...this.overrides,
     };
+    const backup = this.backups[i] ?? this.backup;
+    if (backup !== null) process.backup = backup.readerOf(this.time, process.life);
     const node = new Node(config, process);
     this.processes[i] = process;
     this.nodes[i] = node;

@@ -18,6 +18,7 @@ function stateWith(replicaId: number): ClusterState {
     nextReplicaId: replicaId + 1,
     nextChangeId: 1,
     replicaTarget: 1,
+    restoredFrom: "",
     nodes: [],
     metaReplicas: [],
     metaChange: null,

@@ -1,5 +1,6 @@
 export type * from "./result.ts";
 export type * from "./clock.ts";
+export type * from "./backup-reader.ts";
 export type * from "./segment-disk.ts";
 export type * from "./space-probe.ts";
 export type * from "./kv-store.ts";

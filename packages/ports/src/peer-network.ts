@@ -39,6 +39,8 @@ export interface MetaRequest {
 export interface MetaResponse {
   readonly ok: boolean;
   readonly body: Record<string, unknown>;
+  /** Bulk that goes beside the body, never empty; whoever answers does not change it afterwards. */
+  readonly payload?: Uint8Array;
 }
 
 /** Frames between the nodes of one cluster: unordered across channels, ordered within one, at most once, may be lost. */

@@ -28,16 +28,42 @@ export interface DirectoryMarker {
   readonly kind: "cluster" | "node";
   /** Facts that are fixed at founding, for `cluster`. */
   readonly fixed: Readonly<Record<string, number>>;
+  /** The backup that it is founded from, and whether all of it is there. */
+  readonly origin?: Origin;
 }
 
-/** Makes sure that `directory` exists, can be written and is ours. `fixed`: what is written down when it is new. */
+export interface Origin {
+  readonly backupId: string;
+  readonly isRestored: boolean;
+}
+
+/**
+ * Makes sure that `directory` exists, can be written and is ours. `fixed`: what is written down when it is new; and from which backup it is
+ * founded, null: from none.
+ */
 export function claimDirectory(
   directory: string,
   kind: DirectoryMarker["kind"],
   fixed: Readonly<Record<string, number>>,
+  backupId: string | null = null,
 ): void {
   if (inspectDirectory(directory, kind, {}) !== null) return;
-  writeMarker(join(directory, MARKER), { formatVersion: DATA_FORMAT_VERSION, kind, fixed });
+  const marker: DirectoryMarker = { formatVersion: DATA_FORMAT_VERSION, kind, fixed };
+  const origin = { backupId: backupId ?? "", isRestored: false };
+  writeMarker(join(directory, MARKER), backupId === null ? marker : { ...marker, origin });
+}
+
+/** Of a directory that was inspected; null: it was founded from no backup, or is new. */
+export function originOf(directory: string): Origin | null {
+  const path = join(directory, MARKER);
+  return existsSync(path) ? (readMarker(directory, path).origin ?? null) : null;
+}
+
+/** The backup is restored: from now on it is a cluster like any other. */
+export function finishRestoring(directory: string): void {
+  const path = join(directory, MARKER);
+  const marker = readMarker(directory, path);
+  if (marker.origin !== undefined) writeMarker(path, { ...marker, origin: { ...marker.origin, isRestored: true } });
 }
 
 /**
@@ -91,7 +117,8 @@ function readMarker(directory: string, path: string): DirectoryMarker {
   try {
     const marker = JSON.parse(readFileSync(path, "utf8")) as Partial<DirectoryMarker>;
     if (typeof marker.formatVersion === "number" && (marker.kind === "cluster" || marker.kind === "node")) {
-      return { formatVersion: marker.formatVersion, kind: marker.kind, fixed: marker.fixed ?? {} };
+      const { formatVersion, kind, fixed, origin } = marker;
+      return { formatVersion, kind, fixed: fixed ?? {}, ...(origin === undefined ? {} : { origin }) };
     }
   } catch (error) {
     throw new StartError(`data directory ${directory}: ${MARKER} cannot be read: ${(error as Error).message}`);

@@ -3,6 +3,8 @@
  * 1 the world does not allow it, 2 wrong usage.
  */
 import { Command, CommanderError, Option } from "commander";
+import { runBackup, type BackupOptions } from "./backup-command.ts";
+import { runRestore } from "./restore-command.ts";
 import { loadSettings, rowsOf, UsageError } from "./configuration.ts";
 import { StartError } from "./data-directory.ts";
 import { runClusterStatus } from "./cluster-command.ts";
@@ -44,6 +46,26 @@ membersCommand("remove", "let a node that holds nothing go, for good").option(
   "although it holds replicas: they are replaced from the other copies, or dropped where no node can take them",
 );
 
+program
+  .command("backup")
+  .description("a copy of the running cluster; the cluster goes on meanwhile")
+  .argument("<directory>", "new or empty; or with a backup in it that was not finished, which is begun anew")
+  .option("--seeds <addresses>", "host:grpc-port of any node", anyNode)
+  .option("--json", "for scripts")
+  .action(async (directory: string, options: BackupOptions) => {
+    process.exitCode = await runBackup(directory, options);
+  });
+
+addSettings(
+  program
+    .command("restore")
+    .description("the data directory of a new cluster out of a backup; then `headrace up` starts it")
+    .argument("<directory>", "the backup")
+    .option("--json", "for scripts"),
+  "up",
+  (settings, [directory], options) => runRestore(directory!, settings, options["json"] === true),
+);
+
 function membersCommand(verb: MembersVerb, description: string): Command {
   return cluster
     .command(verb)
@@ -59,7 +81,18 @@ function membersCommand(verb: MembersVerb, description: string): Command {
 }
 
 function addProgram(name: Program, description: string, run: (settings: Settings) => Promise<number>): void {
-  const command = program.command(name).description(description).allowExcessArguments(false);
+  addSettings(program.command(name).description(description), name, (settings) => run(settings));
+}
+
+type GivenOptions = Readonly<Record<string, unknown>>;
+
+/** Gives the command all settings of the program as options, and runs it with what was given; `words`: its arguments. */
+function addSettings(
+  command: Command,
+  name: Program,
+  run: (settings: Settings, words: readonly string[], options: GivenOptions) => Promise<number>,
+): void {
+  command.allowExcessArguments(false);
   command.addOption(new Option("--config <file>", 'YAML or "name value" file with the settings below'));
   for (const row of rowsOf(name)) {
     // A secret on the command line would stand in every process list.
@@ -70,7 +103,8 @@ function addProgram(name: Program, description: string, run: (settings: Settings
     "\nEach setting can also be given by environment (HEADRACE_ and its name in capitals, like HEADRACE_ELECTION_TIMEOUT_MS) or in the file.\n" +
       "HEADRACE_CLUSTER_SECRET: shared secret of the cluster's processes; needed beyond loopback.",
   );
-  command.action(async (given: Record<string, unknown>) => {
+  command.action(async () => {
+    const given = command.opts<GivenOptions>();
     const flags: Record<string, unknown> = {};
     for (const row of rowsOf(name)) {
       const value =
@@ -83,7 +117,7 @@ function addProgram(name: Program, description: string, run: (settings: Settings
       environment: process.env,
       file: typeof given["config"] === "string" ? given["config"] : null,
     });
-    process.exitCode = await run(settings);
+    process.exitCode = await run(settings, command.args, given);
     // Adapters may hold the loop open (keep-alives, thread pool); everything that matters is flushed and closed by now.
     process.exit();
   });

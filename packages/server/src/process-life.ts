@@ -11,13 +11,15 @@ export interface Program {
   readonly isReady: () => boolean;
   readonly nodeId: () => number;
   readonly close: () => Promise<void>;
+  /** Why it will never be ready; null: nothing is wrong. */
+  readonly failure?: () => string | null;
 }
 
 /** Runs until told to stop; resolves with the exit code. */
 export function runUntilStopped(program: Program): Promise<number> {
   return new Promise((finish) => {
     let stopping = false;
-    const stop = (): void => {
+    const stop = (code: 0 | 1 = 0): void => {
       if (stopping) return;
       stopping = true;
       clearInterval(watch);
@@ -25,7 +27,7 @@ export function runUntilStopped(program: Program): Promise<number> {
       program.close().then(
         () => {
           clearTimeout(late);
-          finish(0);
+          finish(code);
         },
         (error: unknown) => {
           clearTimeout(late);
@@ -35,15 +37,21 @@ export function runUntilStopped(program: Program): Promise<number> {
       );
     };
     const watch = setInterval(() => {
+      const failure = program.failure?.() ?? null;
+      if (failure !== null) {
+        process.stderr.write(`headrace: ${failure}\n`);
+        tellSupervisor({ type: "failed", message: failure });
+        return stop(1);
+      }
       if (!program.isReady()) return;
       clearInterval(watch);
       tellSupervisor({ type: "ready", nodeId: program.nodeId() });
     }, LOOK_EVERY_MS);
-    process.on("SIGTERM", stop);
-    process.on("SIGINT", stop);
-    process.on("SIGHUP", stop);
+    process.on("SIGTERM", () => stop());
+    process.on("SIGINT", () => stop());
+    process.on("SIGHUP", () => stop());
     // The supervisor is gone: nobody would ever stop this process.
-    process.on("disconnect", stop);
+    process.on("disconnect", () => stop());
     // It may have gone while this process was still starting; never forked, there is no such property.
     if ((process as { connected?: boolean }).connected === false) stop();
     process.on("message", (message) => {

@@ -10,6 +10,7 @@ import { noStoreBytes, openLevelStore, openRecordStore, openSpaceProbe } from "@
 import { createGrpcPeerNetwork, createMetaClient } from "@headrace/transport";
 import { noSegmentBytes, openSegmentDisk } from "@headrace/wal";
 import { serveAdmin, type AdminHttp } from "./admin-http.ts";
+import { BackupDirectory } from "./backup-directory.ts";
 import { claimDirectory, StartError } from "./data-directory.ts";
 import { completed } from "./done-promise.ts";
 import { nodeMetrics } from "./metrics.ts";
@@ -76,6 +77,7 @@ export async function startNode(settings: Settings, network: ByteNetwork, logger
     logger,
     network,
     onRespConnection: (connection) => direct.accept(connection),
+    ...(settings["restore"] === null ? {} : { backup: new BackupDirectory(settings["restore"] as string) }),
   };
   const node = new Node(nodeConfig(settings, places, seeds, secret), world);
   direct.node = node;

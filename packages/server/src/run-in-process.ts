@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { createTcpNetwork } from "@headrace/transport";
 import { writeClusterFile } from "./cluster-file.ts";
+import { finishRestoring, StartError } from "./data-directory.ts";
 import { createLogger } from "./logger.ts";
 import { runUntilStopped } from "./process-life.ts";
 import { startGateway, type RunningGateway } from "./real-gateway.ts";
@@ -50,7 +51,15 @@ export async function runInProcess(given: Settings): Promise<number> {
   }
   const running = gateway;
   const ended = runUntilStopped({ isReady: () => running.gateway.isReady, nodeId: () => 0, close });
-  while (!running.gateway.isReady || !nodes.every((node) => node.node.readiness().ready)) await pause(10);
+  while (!running.gateway.isReady || !nodes.every((node) => node.node.readiness().ready)) {
+    const failure = nodes.map((node) => node.node.restorationFailure).find((each) => each !== null) ?? null;
+    if (failure !== null) {
+      await close();
+      throw new StartError(failure);
+    }
+    await pause(10);
+  }
+  if (settings["restore"] !== null) finishRestoring(resolve(settings["data"] as string));
   writeClusterFile(resolve(settings["data"] as string), {
     gateways: [{ pid: process.pid, port: settings["port"] as number, httpPort: settings["http-port"] as number }],
     nodes: layouts.map((layout) => ({

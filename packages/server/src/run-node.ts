@@ -12,6 +12,7 @@ export async function runNode(settings: Settings): Promise<number> {
     const running = await startNode(settings, createTcpNetwork({}), logger);
     return await runUntilStopped({
       isReady: () => running.node.readiness().ready || running.node.isSetAside,
+      failure: () => running.node.restorationFailure,
       nodeId: () => running.node.nodeId,
       close: () => running.close(),
     });

@@ -84,6 +84,14 @@ export const settingRows: readonly SettingRow[] = [
     founding: true,
   }),
   row(
+    "restore",
+    "string",
+    "",
+    null,
+    storage,
+    "Directory of a backup that a new cluster is founded from: the same one at every founder. Once it is restored this has no meaning.",
+  ),
+  row(
     "ack",
     "choice",
     "",

@@ -7,7 +7,9 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { writeClusterFile, type ClusterFile } from "./cluster-file.ts";
 import { rowsOf, UsageError } from "./configuration.ts";
-import { claimDirectory, inspectDirectory, StartError } from "./data-directory.ts";
+import { readManifest } from "./backup-directory.ts";
+import { BackupError } from "./backup-manifest.ts";
+import { claimDirectory, finishRestoring, inspectDirectory, originOf, StartError } from "./data-directory.ts";
 import { environmentName, foundingFacts, type Settings } from "./settings.ts";
 import { Supervisor, type ChildSpec } from "./supervisor.ts";
 
@@ -54,16 +56,55 @@ export async function prepareUp(given: Settings): Promise<Settings> {
     replicas: given["replicas"] as number | null,
     shards: given["shards"] as number | null,
   };
+  const backup = given["restore"] === null ? null : usableBackup(given["restore"] as string, asked.shards);
   const found = inspectDirectory(directory, "cluster", asked);
-  const fixed = { ...foundingFacts(given), ...found };
+  checkOrigin(directory, found !== null, backup?.id ?? null);
+  const facts = foundingFacts(backup === null ? given : { ...given, shards: backup.shards.length });
+  const replicas = backup === null ? facts.replicas : (asked.replicas ?? Math.min(facts.nodes, backup.replicas));
+  const fixed = { ...facts, replicas, ...found };
   if (fixed.replicas > fixed.nodes) {
     throw new UsageError(`--replicas ${fixed.replicas} cannot be more than the nodes, ${fixed.nodes}`);
   }
   const settings: Settings = { ...given, ...fixed };
   await checkPorts(settings);
   // Not before: a start that fails for a port must not fix anything.
-  claimDirectory(directory, "cluster", fixed);
+  claimDirectory(directory, "cluster", fixed, backup?.id ?? null);
   return settings;
+}
+
+/** Its manifest; the nodes read the rest. */
+function usableBackup(path: string, askedShards: number | null): ReturnType<typeof readManifest> {
+  let manifest;
+  try {
+    manifest = readManifest(path);
+  } catch (error) {
+    if (!(error instanceof BackupError)) throw error;
+    throw new StartError(error.message);
+  }
+  const { shards } = manifest;
+  if (askedShards === null || askedShards === shards.length) return manifest;
+  throw new StartError(
+    `--shards ${askedShards} contradicts the backup in ${path}: its cluster has ${shards.length} shards`,
+  );
+}
+
+/**
+ * A backup goes into an empty directory, or on where the same one was being restored; and what is half restored is not started as anything else. Where
+ * all of it is there the setting has done its work.
+ */
+function checkOrigin(directory: string, isFounded: boolean, backupId: string | null): void {
+  const origin = originOf(directory);
+  if (!isFounded || origin?.backupId === backupId) return;
+  if (origin?.isRestored === false) {
+    throw new StartError(
+      `data directory ${directory} is half restored from backup ${origin.backupId}: restore that one again to go on, or empty it`,
+    );
+  }
+  if (backupId !== null) throw new StartError(holdsCluster(directory));
+}
+
+export function holdsCluster(directory: string): string {
+  return `data directory ${directory} holds a cluster already; choose an empty one with --data to restore`;
 }
 
 async function checkPorts(settings: Settings): Promise<void> {
@@ -136,8 +177,16 @@ function childSpecs(settings: Settings): { readonly nodes: readonly ChildSpec[];
   return { nodes, gateway };
 }
 
-/** Runs until a signal; resolves with the exit code. */
-export async function runUp(given: Settings): Promise<number> {
+/** What `headrace restore` makes of it: the cluster is ended when it is complete. */
+export interface UpOnce {
+  /** Called when all nodes are there and serve. */
+  onComplete(layouts: readonly NodeLayout[]): Promise<void>;
+  /** The nodes are about to start. */
+  onStarting(layouts: readonly NodeLayout[]): void;
+}
+
+/** Runs until a signal, or once; resolves with the exit code. */
+export async function runUp(given: Settings, once: UpOnce | null = null): Promise<number> {
   const settings = await prepareUp(given);
   const layouts = nodeLayouts(settings);
   const specs = childSpecs(settings);
@@ -200,8 +249,10 @@ export async function runUp(given: Settings): Promise<number> {
           if (announced || waiting.size > 0) return;
           announced = true;
           clearTimeout(slow);
+          if (settings["restore"] !== null) finishRestoring(directory);
           writeFile();
-          process.stdout.write(readyLine(settings));
+          if (once === null) process.stdout.write(readyLine(settings));
+          else void once.onComplete(layouts).finally(() => stop(0));
         },
         onPids: () => {
           if (announced) writeFile();
@@ -215,13 +266,17 @@ export async function runUp(given: Settings): Promise<number> {
     );
 
     const slow = setTimeout(() => {
-      say(`still waiting for ${[...waiting].join(", ")}; see the logs in ${join(directory, "logs")}`);
+      if (once === null)
+        say(`still waiting for ${[...waiting].join(", ")}; see the logs in ${join(directory, "logs")}`);
     }, STARTED_SLOWLY_MS);
 
-    process.on("SIGTERM", () => stop(0));
-    process.on("SIGINT", () => stop(0));
-    process.on("SIGHUP", () => stop(0));
+    // Ending a cluster is in order; ending what was to be completed is not.
+    const interrupted = once === null ? 0 : 1;
+    process.on("SIGTERM", () => stop(interrupted));
+    process.on("SIGINT", () => stop(interrupted));
+    process.on("SIGHUP", () => stop(interrupted));
     say(`starting ${layouts.length} nodes and a gateway; logs in ${join(directory, "logs")}`);
+    once?.onStarting(layouts);
     for (const spec of specs.nodes) supervisor.start(spec);
     supervisor.start(specs.gateway);
   });

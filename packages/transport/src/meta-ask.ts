@@ -48,7 +48,10 @@ export function askMetaService(asking: Asking, done: Done<MetaResponse>): () => 
         done({ ok: false, reason: "corrupt", message: `${asking.address}: body_json is no JSON object` });
         return;
       }
-      done({ ok: true, value: { ok: answer.ok, body: answerBody } });
+      const { payload } = answer;
+      const value =
+        payload.length === 0 ? { ok: answer.ok, body: answerBody } : { ok: answer.ok, body: answerBody, payload };
+      done({ ok: true, value });
     },
   );
   return () => call.cancel();

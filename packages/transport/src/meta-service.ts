@@ -35,6 +35,7 @@ export interface MetaServiceOptions {
 
 // A watcher that reads nothing is closed rather than served from memory; states are small and rare.
 const WATCHERS_MAX = 1024;
+const NO_PAYLOAD = new Uint8Array(0);
 
 export class MetaService {
   readonly #options: MetaServiceOptions;
@@ -86,7 +87,9 @@ export class MetaService {
     }
     this.#options.onMetaRequest(
       { kind, body },
-      once((response) => reply(null, { ok: response.ok, bodyJson: JSON.stringify(response.body) })),
+      once(({ ok, body: answered, payload }) =>
+        reply(null, { ok, bodyJson: JSON.stringify(answered), payload: payload ?? NO_PAYLOAD }),
+      ),
     );
   }
 

@@ -46,6 +46,7 @@ export interface RequestMessage {
 export interface ResponseMessage {
   readonly ok: boolean;
   readonly bodyJson: string;
+  readonly payload: Uint8Array;
 }
 export interface WatchRequestMessage {
   readonly knownVersion: number;

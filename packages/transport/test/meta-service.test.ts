@@ -63,6 +63,15 @@ describe("asking a node", () => {
     expect(fromClient).toEqual({ ok: true, value: { ok: true, body: { kind: "state", n: 1 } } });
   });
 
+  test("bulk goes beside the body, byte for byte, more than a message of a client may have", async () => {
+    const a = await started();
+    const payload = Uint8Array.from({ length: 5 * 1024 * 1024 }, (_, i) => (i * 7) % 251);
+    a.payload = payload;
+    const answer = await ask(clientOf(), a.address, "rows");
+    expect(answer).toMatchObject({ ok: true, value: { ok: true, body: { kind: "rows", n: 1 } } });
+    expect(Buffer.compare(answer.ok ? answer.value.payload! : Buffer.alloc(0), payload)).toBe(0);
+  });
+
   test("with a secret only those who prove it are answered", async () => {
     const a = await started({ secret: "s" });
     expect(await ask(clientOf("s"), a.address, "state")).toMatchObject({ ok: true });

@@ -50,6 +50,8 @@ export class TestNode {
   readonly up: Set<number> = new Set();
   /** Questions stay unanswered. */
   isMute = false;
+  /** Goes with each answer. */
+  payload: Uint8Array | null = null;
   #wake: (() => void)[] = [];
 
   constructor(nodeId: number, options: Partial<GrpcPeerNetworkOptions> = {}) {
@@ -91,7 +93,8 @@ export class TestNode {
           onPeerRefused: (objection) => this.#heard(() => this.objections.push(objection)),
           onWritable: (nodeId, channel) => this.#heard(() => this.writable.push(`${nodeId}/${channel}`)),
           onMetaRequest: ({ kind, body }, answer) => {
-            if (!this.isMute) answer({ ok: true, body: { kind, ...body } });
+            const { payload } = this;
+            if (!this.isMute) answer({ ok: true, body: { kind, ...body }, ...(payload === null ? {} : { payload }) });
           },
         },
         resolve,
