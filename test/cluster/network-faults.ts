@@ -213,7 +213,7 @@ class Round {
     const entries = new Map<string, readonly Entry[]>();
     const pending = new Map<string, readonly PendingRow[]>();
     const drained = new Map<string, readonly string[]>();
-    const { grouped, idempotent } = this.#streams;
+    const { grouped, idempotent, unacked } = this.#streams;
     for (const stream of idempotent) {
       entries.set(stream, (await this.#insist(client, ["XRANGE", stream, "-", "+"], Array.isArray)) as never);
     }
@@ -221,7 +221,7 @@ class Round {
       await this.#insist(client, ["XADD", `${stream}end`, "*", "p", "end"], (reply) => typeof reply === "string");
       entries.set(stream, (await this.#insist(client, ["XRANGE", stream, "-", "+"], Array.isArray)) as never);
     }
-    for (const stream of grouped) {
+    for (const stream of [...grouped, ...unacked]) {
       const listed = await this.#insist(client, ["XPENDING", stream, GROUP, "-", "+", "1000000"], Array.isArray);
       const rows = (listed as unknown as [string, string, number, number][]).map(([id, consumer, , deliveries]) => ({
         id,

@@ -63,6 +63,8 @@ const states: readonly string[] = [
   "compared by WATCH and set",
   "compared by WATCH and not set",
   "message sent again and answered with its entry",
+  "entries trimmed by retention",
+  "retention kept what is not acknowledged",
 ];
 
 const replies: readonly string[] = [

@@ -13,7 +13,16 @@ import { Faults, type FaultChoice } from "./faults.ts";
 import { MessageWork } from "./message-work.ts";
 import { SimSubscriber } from "./sim-subscriber.ts";
 import { CHAIN, PAIR, TransactionWork } from "./transaction-work.ts";
-import { ClientWork, GroupNames, GROUP, judgedStreams, preparations, workStreams } from "./workload.ts";
+import {
+  ClientWork,
+  GroupNames,
+  GROUP,
+  judgedStreams,
+  lengthBelow,
+  preparations,
+  UNACKED_LENGTH,
+  workStreams,
+} from "./workload.ts";
 import { ClockChecker } from "./checkers/clocks.ts";
 import { History } from "./checkers/history.ts";
 import type { Entry, FinalView, PendingRow } from "./checkers/reading.ts";
@@ -91,7 +100,9 @@ export function simulate(options: SimulationOptions): SimulationResult {
     run = new Run(loop, options);
     return run.run();
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const whole = error instanceof Error ? error.message : String(error);
+    // Large entries say no more than small ones.
+    const message = whole.replaceAll(/x{100,}/g, "xxx…");
     const violation = new Violation(options.seed, loop, run === null ? null : run.faults, message);
     if (error instanceof Error && error.stack !== undefined) violation.stack = error.stack;
     throw violation;
@@ -152,6 +163,7 @@ class Run {
     this.faults.heal();
     this.#loop.note("healed");
     const final = this.#look(quiet);
+    this.#countRetention(final);
     this.#checkWaiters(quiet);
     this.#checkMessages(quiet);
     this.#replicas.checkStates();
@@ -167,6 +179,13 @@ class Run {
       statesCompared: this.#replicas.compared,
       entriesCompared: this.#replicas.entriesCompared,
     };
+  }
+
+  #countRetention({ entries }: FinalView): void {
+    for (const { shard } of this.#cluster.replicas())
+      this.#loop.countMany("entries trimmed by retention", shard.status().trimmedByRetention);
+    const held = STREAMS.unacked.filter((stream) => entries.get(stream)!.length >= UNACKED_LENGTH);
+    this.#loop.countMany("retention kept what is not acknowledged", held.length);
   }
 
   #step(): boolean {
@@ -375,9 +394,11 @@ class Run {
     }
     for (const stream of judgedStreams(STREAMS)) {
       this.#insist(client, ["XADD", `${stream}end`, "*", "p", `end ${stream}`], (reply) => typeof reply === "string");
-      entries.set(stream, this.#insist(client, ["XRANGE", stream, "-", "+"], Array.isArray) as never);
+      const isShort = (reply: ReplyValue): boolean =>
+        Array.isArray(reply) && reply.length < lengthBelow(stream, STREAMS);
+      entries.set(stream, this.#insist(client, ["XRANGE", stream, "-", "+"], isShort) as never);
     }
-    for (const stream of STREAMS.grouped) {
+    for (const stream of [...STREAMS.grouped, ...STREAMS.unacked]) {
       const rows = this.#insist(client, ["XPENDING", stream, GROUP, "-", "+", "1000000"], Array.isArray);
       pending.set(
         stream,

@@ -3,7 +3,7 @@
  * exists once, so that id and payload identify each other. The first letter of a stream says what may be done to it, since each kind of removal has its
  * own rules (checkers/reading.ts).
  */
-import { isFree } from "./checkers/reading.ts";
+import { isFree, RETAINED_ENTRIES, UNACKED_ENTRIES } from "./checkers/reading.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import type { Operation } from "./sim-client.ts";
 import { anyCommand, nameGroup } from "./workload-commands.ts";
@@ -22,6 +22,10 @@ export interface WorkStreams {
   readonly expiring: readonly string[];
   /** Messages are sent again and again under their own ids (XADD IDMP); nothing is ever removed. */
   readonly idempotent: readonly string[];
+  /** Trimmed by the leader itself; their entries are large, so that they have many blocks. */
+  readonly retained: readonly string[];
+  /** The same, but what the group has not acknowledged stays. */
+  readonly unacked: readonly string[];
   /** Nobody ever makes it. */
   readonly missing: string;
 }
@@ -34,13 +38,21 @@ export function workStreams(round: string = ""): WorkStreams {
     deleted: ["a", "b"].map((tag) => `d${round}:{${tag}}`),
     expiring: ["a", "c"].map((tag) => `e${round}:{${tag}}`),
     idempotent: ["a", "c"].map((tag) => `i${round}:{${tag}}`),
+    retained: [`r${round}:{b}`],
+    unacked: [`u${round}:{d}`],
     missing: `n${round}:{a}`,
   };
 }
 
 /** Those that the reader at the end has to look at with nothing in between: what is not in its view counts as lost. */
-export function judgedStreams({ grouped, trimmed, deleted, expiring }: WorkStreams): readonly string[] {
-  return [...grouped, ...trimmed, ...deleted, ...expiring];
+export function judgedStreams(streams: WorkStreams): readonly string[] {
+  const { grouped, trimmed, deleted, expiring, retained, unacked } = streams;
+  return [...grouped, ...trimmed, ...deleted, ...expiring, ...retained, ...unacked];
+}
+
+/** What a stream may hold when its leader has had a turn: its bound and not a whole block more. Infinity: anything. */
+export function lengthBelow(stream: string, { retained }: WorkStreams): number {
+  return retained.includes(stream) ? RETAINED_ENTRIES + LARGE_PER_BLOCK : Number.POSITIVE_INFINITY;
 }
 
 /** What has to be there before clients begin: each answers OK, or BUSYGROUP when it was done before. */
@@ -53,8 +65,23 @@ export function preparations(streams: WorkStreams): readonly (readonly string[])
     // No message leaves it while a run lasts, whatever becomes of clocks.
     ["XCFGSET", stream, "IDMP-DURATION", "86400", "IDMP-MAXSIZE", "10000"],
   ]);
-  return [...groups, ...windows];
+  const bounds = streams.retained.flatMap((stream) => [
+    ["XGROUP", "CREATE", stream, GROUP, "0", "MKSTREAM"],
+    ["XCFGSET", stream, "RETENTION-ENTRIES", String(RETAINED_ENTRIES)],
+  ]);
+  const kept = streams.unacked.flatMap((stream) => [
+    ["XGROUP", "CREATE", stream, GROUP, "0", "MKSTREAM"],
+    ["XCFGSET", stream, "RETENTION-ENTRIES", String(UNACKED_ENTRIES), "RETENTION-KEEP", "UNACKED"],
+  ]);
+  return [...groups, ...windows, ...bounds, ...kept];
 }
+
+/** Bytes that make an entry large, and how many of those a block of 32 KiB holds. */
+const LARGE_BYTES = 6000;
+const LARGE_PER_BLOCK = 5;
+
+/** A stream of that many would have lost some, were they not needed. */
+export const UNACKED_LENGTH = UNACKED_ENTRIES + LARGE_PER_BLOCK;
 
 /** Messages that a client may send again. */
 const MESSAGES_KEPT = 8;
@@ -122,6 +149,12 @@ const writers: readonly WorkRow[] = [
   { weight: 4, make: (work) => ["XRANGE", work.expiring(), "-", "+"] },
   { weight: 7, make: (work, random) => work.addOnce(random) },
   { weight: 2, make: (work, random) => ["XRANGE", random.pick(work.streams.idempotent), "-", "+"] },
+  { weight: 3, make: (work, random) => work.addLarge(random.pick(work.streams.retained)) },
+  { weight: 1, make: (work, random) => ["XRANGE", random.pick(work.streams.retained), "-", "+"] },
+  { weight: 3, make: (work, random) => work.addLarge(random.pick(work.streams.unacked)) },
+  { weight: 2, make: (work, random) => work.readGroup(random.pick(work.streams.unacked), random) },
+  { weight: 4, make: (work, random) => work.acknowledge(random.pick(work.streams.unacked), random) },
+  { weight: 1, make: (work, random) => ["XREAD", "COUNT", "10", "STREAMS", random.pick(work.streams.unacked), "0"] },
   { weight: 4, make: (work) => ["ECHO", work.payload()] },
   { weight: 8, make: (work, random) => anyCommand(random, work.name) },
   { weight: 6, make: (work, random) => work.nameGroup(random) },
@@ -235,6 +268,10 @@ export class ClientWork {
     return ["XADD", stream, ...this.#ack(), "*", "p", this.payload()];
   }
 
+  addLarge(stream: string): readonly string[] {
+    return ["XADD", stream, ...this.#ack(), "*", "p", `${this.payload()} ${"x".repeat(LARGE_BYTES)}`];
+  }
+
   /** A new message, or one of the last few again, whatever has become of it: that is what its id is for. */
   addOnce(random: SeededRandom): readonly string[] {
     const again = this.#messages.length > 0 && random.chance(3, 5);
@@ -315,7 +352,8 @@ export class ClientWork {
 
   acknowledge(stream: string, random: SeededRandom): readonly string[] {
     const mine = this.#mine.get(stream);
-    if (mine === undefined || mine.length === 0) return this.add(stream);
+    if (mine === undefined || mine.length === 0)
+      return this.streams.unacked.includes(stream) ? this.addLarge(stream) : this.add(stream);
     const ids = mine.splice(0, this.#random.between(1, Math.min(4, mine.length)));
     if (random.chance(7, 8)) return ["XACK", stream, GROUP, ...ids];
     const policy = random.pick(["KEEPREF", "DELREF", "ACKED"]);

@@ -18,6 +18,7 @@ import {
   NEVER,
   namedIds,
   payloadOf,
+  RETAINED_ENTRIES,
   showsEnd,
 } from "./reading.ts";
 
@@ -50,6 +51,18 @@ interface Remover {
   readonly below: string | null;
 }
 
+/** The leader's own trims: any time, and nobody asks for them. */
+const RETENTION: Operation = {
+  client: "the leader",
+  args: ["XTRIM"],
+  ack: "ALL",
+  connection: 0,
+  invokedStep: -1,
+  completedStep: -1,
+  reply: undefined,
+  open: true,
+};
+
 export class StreamEntries {
   readonly #stream: string;
   readonly #operations: readonly Operation[];
@@ -65,6 +78,8 @@ export class StreamEntries {
     this.#stream = stream;
     this.#operations = operations;
     this.#final = final.entries.get(stream) ?? [];
+    if (stream.startsWith("r"))
+      this.#removers.push({ operation: RETENTION, asked: -1, keeps: RETAINED_ENTRIES, below: null });
     for (const operation of operations) this.#collect(operation);
     this.#collectAcknowledged();
   }
@@ -124,9 +139,9 @@ export class StreamEntries {
     this.#deletions.set(id, Math.min(step, this.#deletions.get(id) ?? NEVER));
   }
 
-  /** XTRIM with ACKED takes entries that somebody acknowledged, and no others. */
+  /** XTRIM with ACKED takes entries that somebody acknowledged, and no others; so does retention that keeps the others. */
   #collectAcknowledged(): void {
-    let trimmedFrom = NEVER;
+    let trimmedFrom = this.#stream.startsWith("u") ? -1 : NEVER;
     const acknowledged = new Map<string, number>();
     for (const operation of this.#operations) {
       const { args, invokedStep } = operation;

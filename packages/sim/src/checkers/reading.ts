@@ -22,11 +22,15 @@ export interface PendingRow {
   readonly deliveries: number;
 }
 
-/** By its first letters: `s` entries are added and deleted by id, `t` trimmed, `d` the whole key is deleted now and then, `e` it expires now and then. */
+/**
+ * By its first letters: `s` entries are added and deleted by id, `t` trimmed, `d` the whole key is deleted now and then, `e` it expires now and then. What
+ * retention does to `r` is a trim, and to `u`, where it keeps what is not acknowledged, a deletion of what is.
+ */
 export type StreamKind = "s" | "t" | "d" | "e";
 
 export function kindOf(stream: string): StreamKind {
   const letter = stream[0]!;
+  if (letter === "r") return "t";
   return letter === "t" || letter === "d" || letter === "e" ? letter : "s";
 }
 
@@ -41,6 +45,10 @@ export function goesAsAWhole(stream: string): boolean {
 export function isFree(stream: string): boolean {
   return /^[xgyiw]/.test(stream);
 }
+
+/** What the streams `r` and `u` are told to keep. */
+export const RETAINED_ENTRIES = 12;
+export const UNACKED_ENTRIES = 4;
 
 export const NEVER: number = Number.POSITIVE_INFINITY;
 
