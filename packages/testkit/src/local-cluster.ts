@@ -31,6 +31,8 @@ export interface LocalClusterOptions {
   /** Give a fixed first port (tests that run one after another); else a free range is looked for. */
   readonly firstPort?: number;
   readonly startTimeoutMs?: number;
+  /** Beside this process' own. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 const mainScript = fileURLToPath(new URL("../../server/src/main.ts", import.meta.url));
@@ -41,6 +43,7 @@ export class LocalCluster {
   readonly basePort: number;
   readonly dataDirectory: string;
   readonly #flags: readonly string[];
+  readonly #environment: Readonly<Record<string, string>>;
   readonly #temporary: boolean;
   readonly #startTimeoutMs: number;
   #child: ChildProcess | null = null;
@@ -53,6 +56,7 @@ export class LocalCluster {
     this.#temporary = options.dataDirectory === undefined;
     this.dataDirectory = options.dataDirectory ?? mkdtempSync(join(tmpdir(), "headrace-"));
     this.#flags = options.flags ?? [];
+    this.#environment = options.environment ?? {};
     this.#startTimeoutMs = options.startTimeoutMs ?? 60_000;
   }
 
@@ -94,7 +98,7 @@ export class LocalCluster {
         this.dataDirectory,
         ...this.#flags,
       ],
-      { stdio: ["ignore", "pipe", "pipe"] },
+      { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...this.#environment } },
     );
     this.#child = child;
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
