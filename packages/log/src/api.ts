@@ -84,6 +84,8 @@ export interface SharedLogApi {
     readonly bytes: number;
     /** Data of the log entries in it, without those that were copied forward: what all other writing is for. */
     readonly entryBytes: number;
+    /** Data of entries that were written again, so that the segment that they stood in can go. */
+    readonly copiedBytes: number;
     readonly segments: number;
     readonly lastWriteMs: number;
     /** Of writes that were durable when they returned. */

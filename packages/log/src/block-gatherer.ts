@@ -25,6 +25,8 @@ export class BlockGatherer {
   mustSync = false;
   /** Data of all entries ever placed, copies left out. */
   entryBytes = 0;
+  /** Data of the copies. */
+  copiedBytes = 0;
   /** The next item needs more room than the segment has left. */
   needsSegment = false;
 
@@ -141,6 +143,7 @@ export class BlockGatherer {
       if (!this.#fits(recordBytes(entry.data.length))) return false;
       this.#table.move(group, index, this.#segment, this.#offset + this.#builder.totalBytes);
       this.#builder.entry(RecordKind.copiedEntry, item.groupId, entry);
+      this.copiedBytes += entry.data.length;
     }
     return true;
   }

@@ -59,6 +59,7 @@ export class SharedLog implements SharedLogApi {
     writes: 0,
     bytes: 0,
     entryBytes: 0,
+    copiedBytes: 0,
     segments: 0,
     lastWriteMs: 0,
     durableWrites: new LatencyHistogram(),
@@ -92,6 +93,7 @@ export class SharedLog implements SharedLogApi {
   get stats(): SharedLogApi["stats"] {
     this.#stats.segments = this.#segments.count;
     this.#stats.entryBytes = this.#gatherer.entryBytes;
+    this.#stats.copiedBytes = this.#gatherer.copiedBytes;
     return this.#stats;
   }
 

@@ -44,6 +44,25 @@ describe("the shared log", () => {
     expect(bench.log.stats.writes - before).toBe(2);
   });
 
+  test("writes at most so much at once, except for one entry that is larger, whatever has gathered", () => {
+    const config = { ...smallConfig, segmentBytes: 65536, maxWriteBytes: 4096 };
+    const disk = new MemoryDisk();
+    const bench = LogBench.open(disk, config);
+    const sizes: number[] = [];
+    const write = disk.write.bind(disk);
+    disk.write = (sequence, offset, chunks, durable, done) => {
+      sizes.push(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
+      write(sequence, offset, chunks, durable, done);
+    };
+    for (let index = 1; index <= 60; index++) bench.append(1, [testEntry(index, 1, index === 30 ? 9000 : 500)]);
+    bench.settle();
+    expect(bench.durable).toHaveLength(60);
+    // The entry of 9,000 bytes has a block of its own: 40 bytes of header and 32 of record beside it.
+    expect(sizes.filter((size) => size > 4096)).toEqual([9072]);
+    // Seven entries of 32 + 504 bytes fill a block.
+    expect(sizes.length).toBe(Math.ceil(29 / 7) + 1 + Math.ceil(30 / 7));
+  });
+
   test("replaces the suffix when an append begins below the last index", () => {
     const bench = LogBench.open(new MemoryDisk());
     bench.append(1, [testEntry(1, 1), testEntry(2, 1), testEntry(3, 1), testEntry(4, 1)]);

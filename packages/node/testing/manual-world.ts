@@ -124,6 +124,7 @@ export class MemoryLog implements SharedLogApi {
     writes: 0,
     bytes: 0,
     entryBytes: 0,
+    copiedBytes: 0,
     segments: 1,
     lastWriteMs: 0,
     durableWrites: new LatencyHistogram(),
