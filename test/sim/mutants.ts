@@ -139,6 +139,27 @@ export const mutants: readonly Mutant[] = [
     tier: "test",
   },
   {
+    name: "what lingers counts as durable",
+    file: "packages/log/src/shared-log.ts",
+    find: ["      if (durable) {", "        for (const append of finished) append.onDurable();"].join("\n"),
+    replace: [
+      "      if (durable || finished.length > 0) {",
+      "        for (const append of finished) append.onDurable();",
+    ].join("\n"),
+    invariant: "I21",
+    test: "packages/log/test/log-crash.test.ts",
+    tier: "long",
+  },
+  {
+    name: "WAITAOF counts what is only written",
+    file: "packages/node/src/replica-waits.ts",
+    find: "const localFsynced = durableIndex >= query.index;",
+    replace: "const localFsynced = durableIndex >= 0 * query.index;",
+    invariant: "I15",
+    test: "packages/node/test/shard-durability.test.ts",
+    tier: "long",
+  },
+  {
     name: "a tail that was only read is not synced",
     file: "packages/log/src/log-recovery.ts",
     find: "if (this.#current === -1) return this.#end(tornBytes);",

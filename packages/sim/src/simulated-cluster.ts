@@ -34,6 +34,8 @@ export interface ClusterOptions {
   readonly nodeDownAfterMs: number;
   /** Few: a leader without its quorum soon has to stop (I17). */
   readonly uncommittedEntries: number;
+  /** What a power cut may take of a leader's own entries at ack=1 and 0. */
+  readonly fsync: "always" | "everysec" | "no";
   /** A wall clock of the caller's for every process; null: it follows simulated time. */
   readonly wallMs: (() => number) | null;
 }
@@ -51,6 +53,7 @@ export const defaultClusterOptions: ClusterOptions = {
   snapshotBytesPerSecond: defaultNodeConfig.snapshotBytesPerSecond,
   nodeDownAfterMs: defaultNodeConfig.nodeDownAfterMs,
   uncommittedEntries: defaultNodeConfig.shardLimits.uncommittedEntries,
+  fsync: defaultNodeConfig.fsync,
   wallMs: null,
 };
 
@@ -68,6 +71,7 @@ export function clusterOptionsOf(seed: number): ClusterOptions {
     spares: random.pick([0, 0, 1, 2]),
     nodeDownAfterMs: random.pick([nodeDownAfterMs, 3000]),
     uncommittedEntries: random.pick([uncommittedEntries, 12]),
+    fsync: random.pick(["always", "always", "everysec", "no"]),
   };
 }
 
@@ -174,6 +178,7 @@ export class SimulatedCluster {
         electionTimeoutMs: options.electionTimeoutMs,
         heartbeatMs: options.heartbeatMs,
         walSegmentBytes: options.walSegmentBytes,
+        fsync: options.fsync,
         snapshotBytesPerSecond: options.snapshotBytesPerSecond,
         nodeDownAfterMs: options.nodeDownAfterMs,
         shardLimits: {

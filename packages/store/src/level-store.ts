@@ -34,7 +34,7 @@ export interface LevelStoreOptions {
   readonly valueFileBytesMin?: number;
   /** Size at which a value file is sealed. Default 32 MiB. */
   readonly valueFileBytes?: number;
-  /** Free value files that are kept to be written again. Default 4. */
+  /** Free value files that are kept to be written again. Default 1. */
   readonly freeValueFilesMax?: number;
   /** Values written together go past the page cache from this size on, where the file system can. Default 64 KiB; Infinity: never. */
   readonly directWriteBytesMin?: number;
@@ -93,7 +93,7 @@ async function openOnce(directory: string, options: LevelStoreOptions): Promise<
   try {
     const files = new ValueFiles(join(directory, "values"), {
       fileBytes: options.valueFileBytes ?? 32 * MIB,
-      freeFilesMax: options.freeValueFilesMax ?? 4,
+      freeFilesMax: options.freeValueFilesMax ?? 1,
       directBytesMin: options.directWriteBytesMin ?? 64 * 1024,
       written,
     });

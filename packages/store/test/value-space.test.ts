@@ -42,6 +42,23 @@ test("the space of deleted values is given back, but for the files that are kept
     expect((await valueFilesIn(directory)).length).toBeLessThanOrEqual(3);
   }));
 
+test("of a store all of whose values went nothing is left but one free file, the one that was being written included", () =>
+  inDirectory(async (directory) => {
+    const options = { ...smallFiles, valueFileBytes: 10_000, freeValueFilesMax: 1 };
+    const store = await open(directory, options);
+    const rows = await fill(store, "v");
+    expect((await valueFilesIn(directory)).length).toBe(5);
+    await write(
+      store,
+      rows.map(([key]) => [key, null]),
+    );
+    await letMove(store);
+    expect(await all(store)).toEqual([["small", "100"]]);
+    await close(store);
+    expect((await valueFilesIn(directory)).length).toBe(1);
+    expect((await auditIndex(directory)).problems).toEqual([]);
+  }));
+
 test("values that are left in mostly dead files are moved together, and stay what they are", () =>
   inDirectory(async (directory) => {
     const store = await open(directory);
