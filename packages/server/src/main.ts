@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError, Option } from "commander";
 import { runBackup, type BackupOptions } from "./backup-command.ts";
+import { runImport, type ImportOptions } from "./import-command.ts";
 import { runRestore } from "./restore-command.ts";
 import { loadSettings, rowsOf, UsageError } from "./configuration.ts";
 import { StartError } from "./data-directory.ts";
@@ -56,6 +57,23 @@ program
     process.exitCode = await runBackup(directory, options);
   });
 
+program
+  .command("import")
+  .description("copy the streams of a running Redis into a running cluster, and compare them")
+  .argument("<source>", "redis://[user:password@]host:port[/db]; any node of a Redis Cluster stands for all")
+  .option("--to <url>", "a gateway", "redis://127.0.0.1:6379")
+  .option("--match <pattern>", "only keys that match, as with SCAN")
+  .option("--replace", "streams that are in the cluster already and differ are replaced, not left alone")
+  .option("--dry-run", "only say what would be done")
+  .option(
+    "--state <file>",
+    "where it is kept how far it is, so that the same command goes on (default: named after the source, here)",
+  )
+  .option("--dump-max <bytes>", "larger streams are copied in pieces", "4194304")
+  .option("--json", "for scripts")
+  .action(async (source: string, options: ImportOptions) => {
+    process.exitCode = await runImport(source, options);
+  });
 addSettings(
   program
     .command("restore")
