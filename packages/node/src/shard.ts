@@ -421,7 +421,7 @@ export class ShardReplica {
     this.#rounds.proceed(state, this.#applied, this.#storage.durableIndex, this.#durabilityWanted());
     this.#tell();
     this.#queue.sweep();
-    this.#world.memory.note(this.#memory);
+    if (!this.#isFailed()) this.#world.memory.note(this.#memory);
     // What waits for room, in (C, X] or for changed keys, runs in the next turn.
     const hasRoom = !this.#queue.isEmpty && this.#mayExecute() && !this.#executor.isOverBounds();
     if (isMore || hasRoom) this.#host.requestTurn(this.groupId);

@@ -283,6 +283,37 @@ export const faultTable: readonly FaultRow[] = [
     },
   },
   {
+    // For a while everything leaves memory as soon as it may.
+    kind: "evict",
+    chanceOf10: 5,
+    inject: ({ cluster, machine, random, later }) => {
+      const met = random.chance(1, 2) ? cluster.machines : [machine];
+      const endMs = cluster.loop.nowMs + random.between(0, 3000);
+      const evict = (): void => {
+        for (const { node } of met) {
+          const freedBytes = node?.member?.memory.evict(Number.MAX_SAFE_INTEGER) ?? 0;
+          cluster.loop.countMany("bytes evicted by a fault", freedBytes);
+        }
+        if (cluster.loop.nowMs < endMs) later(evict, 1, 10);
+      };
+      evict();
+      return true;
+    },
+  },
+  {
+    // A budget that what can't leave memory alone fills, or nearly so: growing writes are refused, and nothing else stays in memory.
+    kind: "tightMemory",
+    chanceOf10: 4,
+    inject: ({ cluster, machine, random, later }) => {
+      const member = machine.node === null ? null : machine.node.member;
+      if (member === null || member.memory.fixedBytes === 0) return false;
+      const { memory } = member;
+      memory.budgetBytes = Math.ceil((memory.fixedBytes * random.between(80, 200)) / 100);
+      later(() => (memory.budgetBytes = cluster.memoryBytes), 100, 3000);
+      return true;
+    },
+  },
+  {
     // One machine at most in a run: a second could take the last good copy, and no program can give that back.
     kind: "bitFlip",
     chanceOf10: 3,

@@ -84,6 +84,8 @@ export class Faults {
       const isGoing = machine.isStopping || machine.disk.faults.hasErred;
       if (isGoing && machine.isUp) this.#cluster.crashNode(machine, false);
       machine.disk.faults.heal();
+      const member = machine.node === null ? null : machine.node.member;
+      if (member !== null) member.memory.budgetBytes = this.#cluster.memoryBytes;
       if (!machine.isUp) this.#cluster.startNode(machine);
     }
   }

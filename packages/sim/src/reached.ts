@@ -65,6 +65,12 @@ const states: readonly string[] = [
   "message sent again and answered with its entry",
   "entries trimmed by retention",
   "retention kept what is not acknowledged",
+  "a command waited for cold blocks",
+  "a cold block was read at once",
+  "bytes gave way to the memory budget",
+  "bytes evicted by a fault",
+  "log memory_full",
+  "log memory_has_room",
 ];
 
 const replies: readonly string[] = [
@@ -75,6 +81,7 @@ const replies: readonly string[] = [
   "XADD -UNCERTAIN",
   "XADD -CLUSTERDOWN",
   "XADD -MISCONF",
+  "XADD -OOM",
   "XRANGE answered",
   "XRANGE -CLUSTERDOWN",
   "XREVRANGE answered",

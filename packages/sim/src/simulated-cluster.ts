@@ -36,6 +36,8 @@ export interface ClusterOptions {
   readonly uncommittedEntries: number;
   /** What a power cut may take of a leader's own entries at ack=1 and 0. */
   readonly fsync: "always" | "everysec" | "no";
+  /** Memory budget of a node; with little of it most of what is stored is not in memory. */
+  readonly memoryBytes: number;
   /** A wall clock of the caller's for every process; null: it follows simulated time. */
   readonly wallMs: (() => number) | null;
 }
@@ -54,8 +56,12 @@ export const defaultClusterOptions: ClusterOptions = {
   nodeDownAfterMs: defaultNodeConfig.nodeDownAfterMs,
   uncommittedEntries: defaultNodeConfig.shardLimits.uncommittedEntries,
   fsync: defaultNodeConfig.fsync,
+  memoryBytes: 0,
   wallMs: null,
 };
+
+/** Room for what can't leave, and for hardly anything else. */
+const LITTLE_MEMORY_BYTES = 300_000;
 
 /** Some rows each: a snapshot of a small state is a journey too. */
 const SNAPSHOT_CHUNK_ROWS = 4;
@@ -72,6 +78,7 @@ export function clusterOptionsOf(seed: number): ClusterOptions {
     nodeDownAfterMs: random.pick([nodeDownAfterMs, 3000]),
     uncommittedEntries: random.pick([uncommittedEntries, 12]),
     fsync: random.pick(["always", "always", "everysec", "no"]),
+    memoryBytes: random.pick([0, 0, LITTLE_MEMORY_BYTES]),
   };
 }
 
@@ -148,6 +155,10 @@ export class SimulatedCluster {
     return this.#options.uncommittedEntries;
   }
 
+  get memoryBytes(): number {
+    return this.#options.memoryBytes;
+  }
+
   get seeds(): readonly string[] {
     return this.machines.slice(0, this.#options.nodes).map((machine) => `${machine.name}:7401`);
   }
@@ -181,6 +192,7 @@ export class SimulatedCluster {
         fsync: options.fsync,
         snapshotBytesPerSecond: options.snapshotBytesPerSecond,
         nodeDownAfterMs: options.nodeDownAfterMs,
+        memoryBytes: options.memoryBytes,
         shardLimits: {
           ...defaultNodeConfig.shardLimits,
           checkpointIntervalMs: options.checkpointIntervalMs,
@@ -289,6 +301,7 @@ export class SimulatedCluster {
   crashNode(machine: Machine, powerCut: boolean): void {
     const { life, peers } = machine;
     if (life === null) return;
+    this.#countMemory(machine);
     life.alive = false;
     machine.node = null;
     machine.life = null;
@@ -330,6 +343,22 @@ export class SimulatedCluster {
       const ends = last.map(({ shard }) => shard.status().durableIndex);
       return found.length === replicas.length && Math.max(...ends) === Math.min(...ends);
     });
+  }
+
+  /** What the processes that still run have counted; once, at the end. */
+  countMemory(): void {
+    for (const machine of this.machines) this.#countMemory(machine);
+  }
+
+  /** Of one process, when it ends. */
+  #countMemory({ node }: Machine): void {
+    const memory = node === null ? null : node.member?.memory;
+    if (memory === null || memory === undefined) return;
+    const { waits, readsNow, blocksAhead } = memory.traffic;
+    this.loop.countMany("a command waited for cold blocks", waits);
+    this.loop.countMany("a cold block was read at once", readsNow);
+    this.loop.countMany("a cold block was read ahead", blocksAhead);
+    this.loop.countMany("bytes gave way to the memory budget", memory.evictedBytes);
   }
 
   /** Asks a node for what an operator asks for. */

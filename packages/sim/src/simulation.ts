@@ -167,6 +167,7 @@ class Run {
     this.#checkWaiters(quiet);
     this.#checkMessages(quiet);
     this.#replicas.checkStates();
+    this.#cluster.countMemory();
     this.#history.check(final, this.#replicas.placements, this.faults.happened.length === 0);
     return {
       seed: this.#options.seed,
