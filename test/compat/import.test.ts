@@ -261,6 +261,26 @@ test("a source with a password and another database, and addresses that cannot b
   }
 });
 
+test("any node of a Redis Cluster stands for all of it", async () => {
+  const clustered = await startRedis("--cluster-enabled", "yes");
+  const node = new Redis(clustered.port);
+  try {
+    await node.cluster("ADDSLOTSRANGE", 0, 16383);
+    while (!(await node.cluster("INFO")).includes("cluster_state:ok"))
+      await new Promise((next) => setTimeout(next, 20));
+    for (const key of ["a", "b", "c"]) await node.xadd(key, "1-0", "f", key);
+    const args = [main, "import", `redis://127.0.0.1:${clustered.port}`, "--to", cluster.url, "--json"];
+    const stdout = await new Promise<string>((done) => {
+      execFile(process.execPath, args, { encoding: "utf8", cwd: folder }, (_error, text) => done(text));
+    });
+    expect(JSON.parse(stdout)).toMatchObject({ ok: true, streams: 3, copied: 3, same: 3 });
+    for (const key of ["a", "b", "c"]) expect(await target.xrange(key, "-", "+")).toEqual([["1-0", ["f", key]]]);
+  } finally {
+    node.disconnect();
+    await clustered.stop();
+  }
+});
+
 test("what the README says is done", async () => {
   await fill("race:{france}", 50);
   const commands = testedCommands(readFileSync(join(root, "README.md"), "utf8"), "headrace import").map(shellWords);
