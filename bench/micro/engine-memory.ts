@@ -3,7 +3,7 @@
  * Run: `node --expose-gc bench/micro/engine-memory.ts`. Numbers of the last look: bench/results/engine-memory.txt.
  */
 import { asciiBytes } from "@headrace/bytes";
-import { type Effects, MIN_ID, ShardLoader, ShardState, StreamId } from "@headrace/engine";
+import { type Effects, MIN_ID, ShardLoader, ShardState, slotOfRow, StreamId } from "@headrace/engine";
 
 const BOUNDS = { maxEntries: 100, maxBytes: 4096 };
 const PER_BATCH = 1000;
@@ -95,9 +95,33 @@ inBatches(loaded, 300_000, (effects, i) => append(effects, name(i % 1000), i, la
 const capture = loaded.capture();
 const startedAt = process.hrtime.bigint();
 const loader = new ShardLoader();
-for (const row of capture.rows) if (row.value !== null) loader.row(row.slot, row.subkey, row.value);
+// Rows of entries are not read to open a state.
+for (const { slot, subkey, value } of capture.rows) {
+  if (value !== null && slotOfRow(slot) === slot) loader.row(slot, subkey, value);
+}
 loader.finish(capture.header, capture.index);
 const elapsedMs = Number(process.hrtime.bigint() - startedAt) / 1e6;
 console.log(
   `load of 300 000 entries of 256 B in 1000 streams: ${((elapsedMs * 1e6) / 300_000).toFixed(0)} ns an entry`,
 );
+
+// Blocks that are not in memory: what is there when all entries of a long stream have left, by block.
+{
+  const state = new ShardState();
+  inBatches(state, 10, (effects, i) => append(effects, "s", i, large));
+  state.capture();
+  state.evict(Number.POSITIVE_INFINITY, state.index);
+  globalThis.gc!();
+  const before = process.memoryUsage();
+  inBatches(state, 2_000_000, (effects, i) => {
+    append(effects, "s", 10 + i, large);
+  });
+  state.capture();
+  const blocks = state.keyspace.find("s")!.stream.blockCount;
+  state.evict(Number.POSITIVE_INFINITY, state.index);
+  globalThis.gc!();
+  globalThis.gc!();
+  const after = process.memoryUsage();
+  const bytes = after.heapUsed + after.arrayBuffers - before.heapUsed - before.arrayBuffers;
+  console.log(`${blocks} cold blocks: ${(bytes / blocks).toFixed(0)} B a block, ${state.memory.fixedBytes} B said`);
+}

@@ -50,6 +50,10 @@ export interface StreamView {
   groups(): Iterable<GroupView>;
   group(name: string): GroupView | null;
   has(id: StreamId): boolean;
+  /** Some of its entries are not in memory. */
+  readonly hasCold: boolean;
+  /** Has all blocks in memory that hold one of these ids: for who will ask for them one by one. May throw ColdMiss, as all that looks at entries. */
+  needEntries(ids: readonly StreamId[]): void;
   /**
    * Live entries between `start` and `end`, both included, at most `limit` (negative or Infinity: all), backwards when `reverse`.
    * The answer is a frozen position list over blocks; it must be used before the next effect on this stream.
@@ -390,6 +394,7 @@ export interface Effects {
 
 /** One value for the ordered store; `subkey` sorts within the slot. `value: null` removes it. */
 export interface StateRow {
+  /** The key's; with bit 15 set for rows of entries, which so stand behind all others (`slotOfRow`). */
   readonly slot: number;
   readonly subkey: Uint8Array;
   readonly value: Uint8Array | null;
@@ -515,7 +520,10 @@ export interface ShardStateApi {
   evict(bytes: number, durableIndex: number): number;
   /** Where the block's entries are in the store; null: they are in memory, or it is no more. */
   rowsOfBlock(block: BlockName): RowRange | null;
-  /** The rows of that range, read since. False: nobody needs them any more. Throws DamagedRowError. */
+  /**
+   * The rows of that range, read since. False: nobody needs them any more. Throws DamagedRowError, and nothing has happened: also when the store has
+   * been written since, and they are of before.
+   */
   takeBlock(block: BlockName, rows: readonly StateRow[]): boolean;
 
   /** Hex digest of everything that a client or a later effect could see; equal on every replica at an equal index. Walks all: tests, sim. */

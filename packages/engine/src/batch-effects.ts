@@ -20,7 +20,7 @@ import {
   NO_STREAM_ACK,
   SESSION_BYTES,
 } from "./effect-format.ts";
-import { assertTime, isBetween, runsOf, writeCounts, writeIds, writePlace } from "./effect-parts.ts";
+import { assertTime, isBetween, runsOf, writeCounts, writeEnd, writeIds, writePlace } from "./effect-parts.ts";
 import type { EffectApplier } from "./effect-applier.ts";
 import type { EntryRuns } from "./entry-runs.ts";
 import { ENTRY_HEAD_BYTES_MAX, writeEntry } from "./entry-form.ts";
@@ -139,8 +139,11 @@ export class BatchEffects implements Effects {
     let run = this.#runKey;
     let isNew = false;
     if (run === null || run.key !== key || this.#origins.isFull) {
-      if (this.events !== null) isNew = this.#keyspace.find(key) === null;
-      run = this.#openRun(key);
+      const found = this.#keyspace.find(key);
+      // Before anything is written: the fill of the last node may have to be worked out of blocks that are not in memory.
+      if (found !== null) found.stream.entries.tailNode.learn(found.stream.entries.blocks);
+      isNew = found === null;
+      run = this.#openRun(key, found);
     }
     const { stream } = run;
     assert(stream.lastId.compare(id) < 0, "appended id is not above the last one");
@@ -173,9 +176,9 @@ export class BatchEffects implements Effects {
     if (this.events !== null) this.events.keyEvent(eventClass, event, key);
   }
 
-  #openRun(key: string): StreamKey {
+  #openRun(key: string, found: StreamKey | null): StreamKey {
     this.#closeRun();
-    const run = this.#keyspace.find(key) ?? this.#keyspace.create(key);
+    const run = found ?? this.#keyspace.create(key);
     const writer = this.#writer;
     this.#head(EffectType.append);
     writer.string(key);
@@ -266,9 +269,8 @@ export class BatchEffects implements Effects {
 
   /** A cut of nothing is no effect. */
   trim(key: string, { count, firstKept }: TrimCut): void {
-    const { stream } = this.#keyspace.existing(key);
+    this.#keyspace.existing(key);
     if (count === 0) return;
-    assert(firstKept === null || stream.has(firstKept.id), "first kept entry does not exist");
     const writer = this.#begin(EffectType.cut);
     writer.string(key);
     writePlace(writer, firstKept);
@@ -318,7 +320,7 @@ export class BatchEffects implements Effects {
     assert(reader.remaining === 0, "effect body not read to its end");
     const { entries } = key.stream;
     const endOffset = writer.length;
-    writer.u32(lastId === null ? entries.countWithoutDeadNodes() : entries.countWithoutDeadAbove(lastId));
+    writeEnd(writer, entries.tailEnd(lastId));
     this.#patchBodyBytes();
     this.#applier.applyEnd(key, new ByteReader(writer.bytes, endOffset, writer.length));
     this.count++;

@@ -4,17 +4,55 @@
  *
  *   bytes   entry 0 │ entry 1 │ …            ends[i] = offset behind entry i
  *   ids     four u32 per entry               marks[i] = OPENS | DEAD
+ *
+ * It may be HOLLOW: of its first entries nothing is in memory but their marks, and of those OPENS may be missing. What is appended then stands behind
+ * them at its place. Everything that decides where entries stand, which of them live and where later ones go is known without the hollow part.
  */
-import { allocate, copyBytes } from "@headrace/bytes";
+import { allocate, assert, copyBytes, crc32 } from "@headrace/bytes";
 import { LENGTH_MASK, OPENS_NODE } from "./effect-format.ts";
 import type { RunColumns } from "./run-columns.ts";
-import { StreamId } from "./stream-id.ts";
+import { MIN_ID, StreamId } from "./stream-id.ts";
 
 export const BLOCK_BYTES = 32 * 1024;
 export const BLOCK_ENTRIES_MAX = 1024;
 
 export const MARK_OPENS = 1;
 export const MARK_DEAD = 2;
+
+/** Blocks to a page of the block index: 64. */
+export const PAGE_BITS = 6;
+
+/** What of a dropped block names its rows. */
+export type DroppedBlock = Pick<Block, "number" | "fragments" | "marksPersisted">;
+
+const NO_BYTES = new Uint8Array(0);
+const NO_WORDS = new Uint32Array(0);
+const DIGEST_START = 0x9e37_79b9;
+
+/** Where a block ends when entries at its end are taken back. */
+export interface BlockEnd {
+  readonly count: number;
+  readonly byteLength: number;
+  readonly opensCount: number;
+  readonly opensDigest: number;
+  readonly crc: number;
+  readonly lastId: StreamId;
+}
+
+/** All that stays of a block without tombstones when its entries leave memory. */
+export interface BlockLine extends BlockEnd {
+  readonly number: number;
+  readonly firstId: StreamId;
+  readonly opensFirst: boolean;
+  /** First entry of each fragment row, ascending. */
+  readonly fragments: readonly number[];
+}
+
+/** Whoever lets go of blocks for the pool. */
+export interface BlockOwner {
+  /** Answers how many bytes became free. */
+  evict(block: Block): number;
+}
 
 export class Block {
   /** Unique in its stream, ascending: names the block's rows. */
@@ -29,6 +67,18 @@ export class Block {
   /** Everything before it is dead. */
   firstLive: number;
   opensCount: number;
+  /** The first entry opens a node. */
+  opensFirst: boolean;
+
+  /** How many entries at the front are not in memory, and what is known of them. */
+  hollow: number;
+  hollowBytes: number;
+  hollowDigest: number;
+  hollowFirstId: StreamId;
+  hollowLastId: StreamId;
+  // Of bytes[0, #crcBytes), which always has the hollow part.
+  #crc: number;
+  #crcBytes: number;
 
   // What the store has of it; only capture and loader read these.
   dirty: boolean;
@@ -38,8 +88,18 @@ export class Block {
   /** The fragments on record can't be trusted: write all of it. */
   rewrite: boolean;
   capturedCount: number;
-  /** First entry of each fragment row, ascending. */
+  /** First entry of each fragment row, ascending. One may reach into the next, whose entries are the valid ones. */
   fragments: number[];
+  /** Index of the capture that wrote it last. */
+  capturedIndex: number;
+
+  // Recency: neighbours in the pool's list, and whose block it is there; null: it is in none.
+  older: Block | null;
+  newer: Block | null;
+  owner: BlockOwner | null;
+  // What the pool and the meter have counted for it.
+  heldBytes: number;
+  shellBytes: number;
 
   constructor(number: number, capacityBytes: number, capacityEntries: number) {
     this.number = number;
@@ -52,6 +112,14 @@ export class Block {
     this.deadCount = 0;
     this.firstLive = 0;
     this.opensCount = 0;
+    this.opensFirst = false;
+    this.hollow = 0;
+    this.hollowBytes = 0;
+    this.hollowDigest = 0;
+    this.hollowFirstId = MIN_ID;
+    this.hollowLastId = MIN_ID;
+    this.#crc = 0;
+    this.#crcBytes = 0;
     this.dirty = false;
     this.dropped = false;
     this.marksDirty = false;
@@ -59,10 +127,111 @@ export class Block {
     this.rewrite = false;
     this.capturedCount = 0;
     this.fragments = [];
+    this.capturedIndex = 0;
+    this.older = null;
+    this.newer = null;
+    this.owner = null;
+    this.heldBytes = 0;
+    this.shellBytes = 0;
+  }
+
+  /** A block of which nothing is in memory. */
+  static shell(line: BlockLine): Block {
+    const block = new Block(line.number, 0, 0);
+    block.count = line.count;
+    block.byteLength = line.byteLength;
+    block.marks = new Uint8Array(line.count);
+    block.opensCount = line.opensCount;
+    block.opensFirst = line.opensFirst;
+    block.hollow = line.count;
+    block.hollowBytes = line.byteLength;
+    block.hollowDigest = line.opensDigest;
+    block.hollowFirstId = line.firstId;
+    block.hollowLastId = line.lastId;
+    block.#crc = line.crc;
+    block.#crcBytes = line.byteLength;
+    block.capturedCount = line.count;
+    block.fragments = [...line.fragments];
+    return block;
   }
 
   get liveCount(): number {
     return this.count - this.deadCount;
+  }
+
+  get line(): BlockLine {
+    return {
+      number: this.number,
+      firstId: this.firstId,
+      opensFirst: this.opensFirst,
+      fragments: this.fragments,
+      ...this.endAt(this.count),
+    };
+  }
+
+  /** What there is when only `count` entries stay; they are in memory, or all that there are. */
+  endAt(count: number): BlockEnd {
+    const isAll = count === this.count;
+    assert(isAll || this.hollow === 0, "end of a block that is not in memory");
+    let { opensCount } = this;
+    for (let entry = count; entry < this.count; entry++) if ((this.marks[entry]! & MARK_OPENS) !== 0) opensCount--;
+    const byteLength = isAll ? this.byteLength : this.ends[count - 1]!;
+    return {
+      count,
+      byteLength,
+      opensCount,
+      opensDigest: this.opensDigest(count),
+      crc: isAll ? this.contentCrc() : crc32(this.bytes.subarray(0, byteLength)),
+      lastId: isAll ? this.lastId : this.idAt(count - 1),
+    };
+  }
+
+  get firstId(): StreamId {
+    return this.hollow > 0 ? this.hollowFirstId : this.idAt(0);
+  }
+
+  get lastId(): StreamId {
+    return this.hollow === this.count ? this.hollowLastId : this.idAt(this.count - 1);
+  }
+
+  /** CRC-32 of all entries' bytes, dead ones too. */
+  contentCrc(): number {
+    if (this.#crcBytes < this.byteLength) {
+      this.#crc = crc32(this.bytes.subarray(this.#crcBytes, this.byteLength), this.#crc);
+      this.#crcBytes = this.byteLength;
+    }
+    return this.#crc;
+  }
+
+  /** Of which entries but the first open a node. */
+  opensDigest(count: number = this.count): number {
+    let digest = this.hollow > 0 ? this.hollowDigest : DIGEST_START;
+    for (let entry = Math.max(1, this.hollow); entry < count; entry++) {
+      if ((this.marks[entry]! & MARK_OPENS) === 0) continue;
+      digest = Math.imul(digest ^ entry, 0x85eb_ca6b);
+      digest ^= digest >>> 15;
+    }
+    return digest >>> 0;
+  }
+
+  /** Gives up the entries; what the index keeps of them stays. */
+  hollowOut(): void {
+    this.contentCrc();
+    this.hollowDigest = this.opensDigest();
+    const { firstId, lastId } = this;
+    this.hollowFirstId = firstId;
+    this.hollowLastId = lastId;
+    this.hollow = this.count;
+    this.hollowBytes = this.byteLength;
+    this.bytes = NO_BYTES;
+    this.ids = NO_WORDS;
+    this.ends = NO_WORDS;
+    if (this.marks.length > this.count) this.marks = this.marks.slice(0, this.count);
+  }
+
+  /** Where this id's entry stands, or would stand, can be told from what is in memory. */
+  knowsPlaceOf(id: StreamId): boolean {
+    return this.hollow === 0 || this.hollowLastId.compare(id) <= 0 || this.hollowFirstId.compare(id) >= 0;
   }
 
   startOf(entry: number): number {
@@ -98,6 +267,12 @@ export class Block {
   lowerBound(id: StreamId): number {
     let low = 0;
     let high = this.count;
+    if (this.hollow > 0) {
+      assert(this.knowsPlaceOf(id), "ids of a block that is not in memory");
+      if (this.hollowFirstId.compare(id) >= 0) return 0;
+      low = this.hollowLastId.equals(id) ? this.hollow - 1 : this.hollow;
+      if (low < this.hollow) return low;
+    }
     while (low < high) {
       const middle = (low + high) >>> 1;
       if (this.compareAt(middle, id) < 0) low = middle + 1;
@@ -145,6 +320,7 @@ export class Block {
         this.opensCount++;
       }
     }
+    if (first === 0) this.opensFirst = (marks[0]! & MARK_OPENS) !== 0;
     this.byteLength = needed;
     this.count = count;
   }
@@ -183,23 +359,48 @@ export class Block {
   }
 
   /** Takes back the entries from `count` on, all of them dead; one at least stays. */
-  truncate(count: number): void {
-    for (let entry = count; entry < this.count; entry++) {
-      this.deadCount--;
-      if ((this.marks[entry]! & MARK_OPENS) !== 0) this.opensCount--;
-    }
+  truncate({ count, byteLength, opensCount, opensDigest, crc, lastId }: BlockEnd): void {
+    for (let entry = count; entry < this.count; entry++) if (!this.isLive(entry)) this.deadCount--;
     this.count = count;
-    this.byteLength = this.ends[count - 1]!;
+    this.byteLength = byteLength;
+    this.opensCount = opensCount;
+    this.#crc = crc;
+    this.#crcBytes = byteLength;
+    if (count <= this.hollow) {
+      this.hollow = count;
+      this.hollowBytes = byteLength;
+      this.hollowDigest = opensDigest;
+      this.hollowLastId = lastId;
+      if (this.ends.length > 0) this.ends[count - 1] = byteLength;
+    }
+    this.capturedCount = Math.min(this.capturedCount, count);
     // No fragment on record ends where the block ends now.
     this.rewrite = true;
     this.marksDirty = true;
   }
 
-  markOpens(entry: number): void {
-    if ((this.marks[entry]! & MARK_OPENS) !== 0) return;
-    this.marks[entry]! |= MARK_OPENS;
+  /** The first entry opens a node from now on. */
+  openFirst(): void {
+    if (this.opensFirst) return;
+    this.opensFirst = true;
+    this.marks[0]! |= MARK_OPENS;
     this.opensCount++;
     this.marksDirty = true;
+  }
+
+  /** Content of the hollow part, read back: whole arrays, with room for all entries, into which the rest goes. */
+  fill(bytes: Uint8Array, ids: Uint32Array, ends: Uint32Array): void {
+    const { hollow, count } = this;
+    if (count > hollow) {
+      copyBytes(bytes, this.hollowBytes, this.bytes, this.hollowBytes, this.byteLength);
+      ids.set(this.ids.subarray(hollow * 4, count * 4), hollow * 4);
+      ends.set(this.ends.subarray(hollow, count), hollow);
+    }
+    this.bytes = bytes;
+    this.ids = ids;
+    this.ends = ends;
+    this.hollow = 0;
+    this.hollowBytes = 0;
   }
 
   #moveFirstLive(): void {
@@ -209,11 +410,13 @@ export class Block {
   }
 
   #growBytes(needed: number): void {
-    let capacity = this.bytes.length * 2;
+    // Nothing at all when everything so far is hollow.
+    let capacity = Math.max(this.bytes.length * 2, 512);
     while (capacity < needed) capacity *= 2;
     if (capacity > BLOCK_BYTES) capacity = Math.max(BLOCK_BYTES, needed);
     const grown = allocate(capacity);
-    copyBytes(grown, 0, this.bytes, 0, this.byteLength);
+    const from = this.hollowBytes;
+    if (from < this.byteLength) copyBytes(grown, from, this.bytes, from, this.byteLength);
     this.bytes = grown;
   }
 
@@ -226,6 +429,7 @@ export class Block {
     ends.set(this.ends);
     const marks = new Uint8Array(capacity);
     marks.set(this.marks);
+    if (this.hollow > 0) ends[this.hollow - 1] = this.hollowBytes;
     this.ids = ids;
     this.ends = ends;
     this.marks = marks;

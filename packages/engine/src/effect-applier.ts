@@ -236,6 +236,7 @@ export class EffectApplier {
     const key = this.#keyspace.create(name);
     this.#keyspace.setExpiry(key, reader.f64());
     readStreamImage(reader, key.stream, this.#columns);
+    if (key.stream.idempotence !== null) this.#keyspace.meter.fixedBytes += key.stream.idempotence.residentBytes;
     this.#keyspace.noticeSettings(key);
     this.#keyspace.touch(key);
   }
@@ -282,8 +283,15 @@ export class EffectApplier {
 
   /** Where the stream ends after a removal. */
   applyEnd(key: StreamKey, reader: ByteReader): void {
-    const count = reader.u32();
-    if (count > 0) key.stream.entries.truncateTail(count);
+    if (reader.u8() === 0) return;
+    key.stream.entries.truncateTail({
+      count: reader.u32(),
+      byteLength: reader.u32(),
+      opensCount: reader.u32(),
+      opensDigest: reader.u32(),
+      crc: reader.u32(),
+      lastId: StreamId.read(reader),
+    });
   }
 
   #dropReferences(reader: ByteReader): void {
@@ -379,9 +387,8 @@ export class EffectApplier {
 
 function cutBefore({ entries }: Stream, reader: ByteReader): void {
   const block = reader.u32();
-  const entry = reader.u32();
   if (block === 0) entries.cutAll();
-  else entries.cutBefore(block, entry);
+  else entries.cutBefore({ block, entry: reader.u32(), id: StreamId.read(reader) });
 }
 
 function idSet(reader: ByteReader): ReadonlySet<string> {

@@ -44,12 +44,13 @@
  *
  * Effects that say by position what they mean; those of the same name above are older, and no longer written. Which entry has which id is asked
  * of the leader alone, so that a replica applies them whatever of the stream is in its memory. Block numbers and entries as in block.ts; entries =
- * entry-runs.ts, id list = id-list.ts; end = u32 how many entries the stream's last block then keeps (0: there is none): dead ones at its end make room:
+ * entry-runs.ts, id list = id-list.ts; place = u32 block (0: nowhere, and nothing follows) · u32 entry · its id; end = u8 1 if the stream's last block now
+ * ends earlier, since dead entries at its end make room, and then u32 entries · u32 bytes · u32 opens · u32 digest of opens · u32 CRC-32 · id of its last:
  *
  *   deliverListed  string key · string group · string consumer · id upTo · f64 entriesRead · f64 timeMs · u8 noAck · id list (when not noAck)
  *   remove         string key · u8 moves max deleted · id maxDeleted if so · entries · end
- *   cut            string key · u32 block (0: nothing stays) · u32 entry: where the stream begins · end
- *   cutWithReferences   string key · id upTo · u32 block · u32 entry · id list per group, sorted by name: pending up to there and staying so · end
+ *   cut            string key · place where the stream then begins · end
+ *   cutWithReferences   string key · id upTo · place · id list per group, sorted by name: pending up to there and staying so · end
  *   redeliverListed     string key · string group · string consumer · f64 timeMs · id from · id to · id list: those in it that have no body
  *   moveLastId     string key · id last · f64 entriesAdded · id maxDeleted · end
  *

@@ -1,6 +1,7 @@
 /** Places, lists of ids and numbers as bodies of effects hold them (effect-format.ts), and the bounds that they have to be within. */
 import { assert, type ByteWriter } from "@headrace/bytes";
 import type { EntryPlace } from "./api.ts";
+import type { BlockEnd } from "./block.ts";
 import { DELIVERY_COUNT_MAX } from "./delivery-count.ts";
 import { EntryRuns } from "./entry-runs.ts";
 import { UINT48_MAX } from "./pending-leaf.ts";
@@ -8,8 +9,21 @@ import type { StreamId } from "./stream-id.ts";
 
 /** Where the stream begins; block 0: nowhere. */
 export function writePlace(writer: ByteWriter, place: EntryPlace | null): void {
-  writer.u32(place === null ? 0 : place.block);
-  writer.u32(place === null ? 0 : place.entry);
+  if (place === null) {
+    writer.u32(0);
+    return;
+  }
+  writer.u32(place.block);
+  writer.u32(place.entry);
+  place.id.write(writer);
+}
+
+/** Null: where it did. */
+export function writeEnd(writer: ByteWriter, end: BlockEnd | null): void {
+  writer.u8(end === null ? 0 : 1);
+  if (end === null) return;
+  for (const value of [end.count, end.byteLength, end.opensCount, end.opensDigest, end.crc]) writer.u32(value);
+  end.lastId.write(writer);
 }
 
 /** Whoever is named twice goes once. */

@@ -160,6 +160,13 @@ export class FieldMeasure {
   }
 }
 
+/** How many bytes the fields take that begin at `start`. */
+export function measuredBytes(bytes: Uint8Array, start: number, elementCount: number): number {
+  let at = start;
+  for (let left = elementCount; left > 0; left--) at = behindBulk(bytes, at);
+  return at - start;
+}
+
 function behindBulk(bytes: Uint8Array, start: number): number {
   let at = start + 1;
   let length = 0;

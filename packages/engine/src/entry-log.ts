@@ -1,27 +1,36 @@
 /**
  * The entries of one stream: blocks in id order, appended at the end, killed anywhere, cut at the front. Every change here is part of
- * `apply`: no settings, no clock. The two decisions that depend on settings (does an entry open a node, a block?) are made by
- * `layoutFlags` on the leader and come back as flags in the run.
+ * `apply`: no settings, no clock, and nothing that may not be in memory. The two decisions that depend on settings (does an entry open a node, a
+ * block?) are made by `layoutFlags` on the leader and come back as flags in the run.
+ *
+ * A node without a live entry is gone, as in Redis: what is added next may join the one before, if that has room. So dead nodes at the end are taken
+ * back (`truncateTail`); their entries would stand between.
  */
 import { assert } from "@headrace/bytes";
-import { Block, BLOCK_BYTES, BLOCK_ENTRIES_MAX, MARK_DEAD, MARK_OPENS } from "./block.ts";
+import type { EntryPlace, NodeBounds } from "./api.ts";
+import {
+  Block,
+  BLOCK_BYTES,
+  BLOCK_ENTRIES_MAX,
+  type BlockEnd,
+  MARK_OPENS,
+  type DroppedBlock,
+  PAGE_BITS,
+} from "./block.ts";
+import { BlockList } from "./block-list.ts";
+import type { DirtyMeter } from "./dirty-meter.ts";
 import { LENGTH_MASK, OPENS_BLOCK, OPENS_NODE } from "./effect-format.ts";
 import { EntrySlices } from "./entry-slices.ts";
 import type { BlockLines } from "./retention-plan.ts";
 import type { RunColumns } from "./run-columns.ts";
-import type { StreamId } from "./stream-id.ts";
+import { MIN_ID, type StreamId } from "./stream-id.ts";
 import { TailNode } from "./tail-node.ts";
-import type { EntryPlace, NodeBounds } from "./api.ts";
 
 const SMALL_BLOCK_BYTES = 512;
 const SMALL_BLOCK_ENTRIES = 4;
 const FULL_BLOCK_ENTRIES = 128;
-
-/** A node without a live entry is gone, as in Redis: what is added next may join the one before, if that has room. So dead nodes at the end are taken
- * back (`truncateTail`); their entries would stand between.
- */
 export class EntryLog implements BlockLines {
-  blocks: Block[];
+  readonly blocks: BlockList;
   /** Live entries. */
   length: number;
   /** Of all blocks, deleted entries included. */
@@ -31,26 +40,30 @@ export class EntryLog implements BlockLines {
   readonly tailNode: TailNode;
   /** For capture. */
   dirtyBlocks: Block[];
-  droppedBlocks: Block[];
+  droppedBlocks: DroppedBlock[];
+  dirtyPages: Set<number> | null;
   /** Where `seek` found something. */
   seekBlock: number;
   seekEntry: number;
+  /** The id of an entry at the front, as long as the stream begins there: its block may not be in memory. */
+  #front: EntryPlace | null;
 
-  constructor() {
-    this.blocks = [];
+  constructor(meter: DirtyMeter) {
+    this.blocks = new BlockList(meter, this);
     this.length = 0;
     this.byteLength = 0;
     this.nextBlockNumber = 1;
     this.tailNode = new TailNode();
     this.dirtyBlocks = [];
     this.droppedBlocks = [];
+    this.dirtyPages = null;
     this.seekBlock = 0;
     this.seekEntry = 0;
+    this.#front = null;
   }
 
   get tail(): Block | null {
-    const { blocks } = this;
-    return blocks.length === 0 ? null : blocks[blocks.length - 1]!;
+    return this.blocks.tail;
   }
 
   /** Flags of an entry of `byteCount` bytes whose fields begin at source[start]: leader only. */
@@ -86,8 +99,10 @@ export class EntryLog implements BlockLines {
         if ((length & OPENS_BLOCK) !== 0) break;
         byteCount += length & LENGTH_MASK;
       }
-      const tail = this.blocks[this.blocks.length - 1]!;
+      const tail = this.blocks.tail!;
+      const { bytes, ends } = tail;
       tail.append(source, offset, byteCount, columns, at, next);
+      if (tail.bytes !== bytes || tail.ends !== ends) this.blocks.account(tail);
       this.markBlockDirty(tail);
       this.byteLength += byteCount;
       offset += byteCount;
@@ -103,79 +118,134 @@ export class EntryLog implements BlockLines {
     else this.dirtyBlocks.push(block);
   }
 
+  markPageDirty(blockNumber: number): void {
+    this.dirtyPages ??= new Set();
+    this.dirtyPages.add(blockNumber >>> PAGE_BITS);
+  }
+
   #openBlock(firstBytes: number): void {
     const sealed = this.tail;
-    // Its fragments become one row.
-    if (sealed !== null && sealed.fragments.length > 1) this.markBlockDirty(sealed);
+    if (sealed !== null) {
+      // Its fragments become one row, if they are there to be written.
+      if (sealed.fragments.length > 1 && sealed.hollow === 0) this.markBlockDirty(sealed);
+      this.markPageDirty(sealed.number);
+    }
     const block =
       sealed === null
         ? new Block(this.nextBlockNumber, Math.max(SMALL_BLOCK_BYTES, firstBytes), SMALL_BLOCK_ENTRIES)
         : new Block(this.nextBlockNumber, Math.max(BLOCK_BYTES, firstBytes), FULL_BLOCK_ENTRIES);
     this.nextBlockNumber++;
-    // An array of one is one word; the first push onto an empty one makes room for seventeen, which many small streams would feel.
-    if (sealed === null) this.blocks = [block];
-    else this.blocks.push(block);
+    this.blocks.push(block);
   }
+
+  // ── reads ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Puts the place of the first entry with an id ≥ `id`, dead or not, into seekBlock/seekEntry; behind the end: (blocks, 0). */
   seek(id: StreamId): void {
     const { blocks } = this;
-    let low = 0;
-    let high = blocks.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (blocks[middle]!.compareAt(0, id) <= 0) low = middle + 1;
-      else high = middle;
-    }
-    if (low === 0) {
+    const at = blocks.lastBeginningAt(id);
+    if (at < 0) {
       this.seekBlock = 0;
       this.seekEntry = 0;
       return;
     }
-    const block = blocks[low - 1]!;
-    const entry = block.lowerBound(id);
-    if (entry < block.count) {
-      this.seekBlock = low - 1;
+    const entry = this.#entryFrom(at, id);
+    if (entry < blocks.countAt(at)) {
+      this.seekBlock = at;
       this.seekEntry = entry;
     } else {
-      this.seekBlock = low;
+      this.seekBlock = at + 1;
       this.seekEntry = 0;
     }
   }
 
+  /** First entry of the block, which begins at or before `id`, with an id ≥ `id`. */
+  #entryFrom(at: number, id: StreamId): number {
+    const { blocks } = this;
+    const block = blocks.slots[at]!;
+    if (block !== null && block.knowsPlaceOf(id)) return block.lowerBound(id);
+    if (blocks.compareFirst(at, id) === 0) return 0;
+    const fromLast = blocks.lastIdAt(at).compare(id);
+    if (fromLast < 0) return blocks.countAt(at);
+    return fromLast === 0 ? blocks.countAt(at) - 1 : blocks.whole(at).lowerBound(id);
+  }
+
   has(id: StreamId): boolean {
+    const { blocks } = this;
     this.seek(id);
-    if (this.seekBlock >= this.blocks.length) return false;
-    const block = this.blocks[this.seekBlock]!;
-    return block.compareAt(this.seekEntry, id) === 0 && block.isLive(this.seekEntry);
+    const at = this.seekBlock;
+    if (at >= blocks.length) return false;
+    const block = blocks.slots[at]!;
+    const isIt = this.seekEntry === 0 ? blocks.compareFirst(at, id) === 0 : this.#isEntry(at, this.seekEntry, id);
+    return isIt && (block === null || block.isLive(this.seekEntry));
+  }
+
+  #isEntry(at: number, entry: number, id: StreamId): boolean {
+    const block = this.blocks.slots[at]!;
+    if (block !== null && entry >= block.hollow) return block.compareAt(entry, id) === 0;
+    // `seek` comes to an entry that is not in memory only by the last id of what is not.
+    return (block === null ? this.blocks.lastIdAt(at) : block.hollowLastId).equals(id);
+  }
+
+  /** Has all blocks in memory that hold one of these ids, as far as it may lie inside. */
+  needEntries(ids: readonly StreamId[]): void {
+    const { blocks } = this;
+    if (blocks.coldCount === 0) return;
+    const wanted = new Set<number>();
+    for (const id of ids) {
+      const at = blocks.lastBeginningAt(id);
+      if (at >= 0 && !blocks.isWhole(at) && blocks.lastIdAt(at).compare(id) >= 0) wanted.add(at);
+    }
+    blocks.needThese([...wanted], []);
   }
 
   /** Live entries with an id < `id`. */
   countBefore(id: StreamId): number {
     this.seek(id);
-    const { blocks, seekBlock } = this;
+    const { blocks, seekBlock, seekEntry } = this;
     let count = 0;
-    for (let i = 0; i < seekBlock; i++) count += blocks[i]!.liveCount;
-    if (seekBlock < blocks.length) count += blocks[seekBlock]!.liveBetween(0, this.seekEntry);
+    for (let i = 0; i < seekBlock; i++) count += blocks.liveAt(i);
+    if (seekEntry > 0) {
+      count += blocks.hasDeadAt(seekBlock) ? blocks.slots[seekBlock]!.liveBetween(0, seekEntry) : seekEntry;
+    }
     return count;
   }
 
   /** Null when there is no live entry. Blocks without one are never kept. */
   firstLiveId(): StreamId | null {
-    if (this.blocks.length === 0) return null;
-    const block = this.blocks[0]!;
-    return block.idAt(block.firstLive);
+    const { blocks } = this;
+    if (blocks.length === 0) return null;
+    const block = blocks.slots[0]!;
+    if (block === null || block.firstLive === 0) return blocks.firstIdAt(0);
+    if (block.firstLive >= block.hollow) return block.idAt(block.firstLive);
+    const front = this.#front;
+    if (front !== null && front.block === block.number && front.entry === block.firstLive) return front.id;
+    return blocks.whole(0).idAt(block.firstLive);
+  }
+
+  /** Before the block leaves memory: what it says of the stream's front and of its last node stays known. */
+  evict(block: Block): number {
+    const { blocks } = this;
+    if (blocks.slots[0] === block && block.firstLive > 0) this.#front = placeIn(block, block.firstLive);
+    this.tailNode.leavesMemory(block, blocks);
+    return blocks.evict(block);
   }
 
   /** Where the live entry number `ordinal` from the front stands, or null. */
   livePlaceAt(ordinal: number): EntryPlace | null {
     let rest = ordinal;
-    for (const block of this.blocks) {
-      if (rest >= block.liveCount) {
-        rest -= block.liveCount;
+    const { blocks } = this;
+    for (let at = 0; at < blocks.length; at++) {
+      const live = blocks.liveAt(at);
+      if (rest >= live) {
+        rest -= live;
         continue;
       }
-      if (block.deadCount === 0) return placeIn(block, rest);
+      if (!blocks.hasDeadAt(at)) {
+        if (rest === 0) return { id: blocks.firstIdAt(at), block: blocks.numberAt(at), entry: 0 };
+        return placeIn(blocks.whole(at), rest);
+      }
+      const block = blocks.whole(at);
       for (let entry = block.firstLive; ; entry++) {
         if (!block.isLive(entry)) continue;
         if (rest === 0) return placeIn(block, entry);
@@ -187,76 +257,155 @@ export class EntryLog implements BlockLines {
 
   /** Where the live entry with this id stands; null: there is none. */
   placeOf(id: StreamId): EntryPlace | null {
-    return this.has(id) ? { id, block: this.blocks[this.seekBlock]!.number, entry: this.seekEntry } : null;
+    return this.has(id) ? { id, block: this.blocks.numberAt(this.seekBlock), entry: this.seekEntry } : null;
   }
 
   /** Where the first entry with an id ≥ `id` stands, dead or not; null: behind the end. */
   placeFrom(id: StreamId): EntryPlace | null {
+    const { blocks } = this;
     this.seek(id);
-    const block = this.blocks[this.seekBlock];
-    return block === undefined ? null : placeIn(block, this.seekEntry);
+    const { seekBlock, seekEntry } = this;
+    if (seekBlock >= blocks.length) return null;
+    if (seekEntry === 0) return { id: blocks.firstIdAt(seekBlock), block: blocks.numberAt(seekBlock), entry: 0 };
+    return placeIn(blocks.whole(seekBlock), seekEntry);
   }
 
   /** See StreamView.range. */
   range(start: StreamId, end: StreamId, limit: number, reverse: boolean): EntrySlices {
     if (this.length === 0 || limit === 0 || start.compare(end) > 0) return EntrySlices.empty;
-    this.seek(start);
-    const fromBlock = this.seekBlock;
-    const fromEntry = this.seekEntry;
-    this.seek(end);
-    let toBlock = this.seekBlock;
-    let toEntry = this.seekEntry;
-    // Half open: behind `end` itself when that entry exists.
-    if (toBlock < this.blocks.length && this.blocks[toBlock]!.compareAt(toEntry, end) === 0) {
-      toEntry++;
-      if (toEntry === this.blocks[toBlock]!.count) {
-        toBlock++;
-        toEntry = 0;
+    const { blocks } = this;
+    const low = Math.max(0, blocks.lastBeginningAt(start));
+    const high = blocks.lastBeginningAt(end);
+    if (high < low) return EntrySlices.empty;
+    const wanted = limit < 0 ? Number.POSITIVE_INFINITY : limit;
+    if (blocks.coldCount === 0) {
+      const slices = this.#between(low, high, start, end, wanted, reverse);
+      slices.touch(blocks.meter.pool);
+      return slices;
+    }
+    const [first, last] = reverse ? this.#needBack(low, high, end, wanted) : this.#needOn(low, high, start, wanted);
+    // Beyond what is needed nobody looks: those ends are whole blocks.
+    return this.#between(first, last, first === low ? start : MIN_ID, last === high ? end : null, wanted, reverse);
+  }
+
+  /** Of blocks first … last what lies between the ids, `end` included; null: all. */
+  #between(
+    first: number,
+    last: number,
+    start: StreamId,
+    end: StreamId | null,
+    wanted: number,
+    reverse: boolean,
+  ): EntrySlices {
+    const { blocks } = this;
+    let fromBlock = first;
+    let fromEntry = 0;
+    if (blocks.compareFirst(first, start) < 0) {
+      fromEntry = this.#entryFrom(first, start);
+      if (fromEntry === blocks.countAt(first)) {
+        fromBlock++;
+        fromEntry = 0;
       }
     }
-    return EntrySlices.between(this.blocks, fromBlock, fromEntry, toBlock, toEntry, limit, reverse);
+    let toBlock = last + 1;
+    let toEntry = 0;
+    if (end !== null) {
+      // Half open: behind `end` itself when that entry exists.
+      toEntry = this.#entryFrom(last, end);
+      if (toEntry < blocks.countAt(last) && this.#isAt(last, toEntry, end)) toEntry++;
+      if (toEntry < blocks.countAt(last)) toBlock = last;
+      else toEntry = 0;
+    }
+    return EntrySlices.between(blocks.slots, fromBlock, fromEntry, toBlock, toEntry, wanted, reverse);
   }
+
+  #isAt(at: number, entry: number, id: StreamId): boolean {
+    return entry === 0 ? this.blocks.compareFirst(at, id) === 0 : this.#isEntry(at, entry, id);
+  }
+
+  /** Has in memory what a read from `start` on needs of blocks low … high; answers the first and the last of them that it needs. */
+  #needOn(low: number, high: number, start: StreamId, wanted: number): [number, number] {
+    const { blocks } = this;
+    let last = low;
+    // What lies behind a hollow part can be read without it.
+    const first = blocks.slots[low]!;
+    const isBehind = first !== null && first.hollow > 0 && first.hollowLastId.compare(start) < 0;
+    if (wanted === Number.POSITIVE_INFINITY) {
+      last = high;
+    } else {
+      let found = 0;
+      if (isBehind || blocks.isWhole(low)) found = first!.liveBetween(first!.lowerBound(start), first!.count);
+      else if (blocks.compareFirst(low, start) >= 0) found = blocks.liveAt(low);
+      while (last < high && found < wanted) found += blocks.liveAt(++last);
+    }
+    blocks.need(isBehind ? low + 1 : low, last + 1, Number.isFinite(wanted) ? 1 : 0);
+    return [low, last];
+  }
+
+  /** The same backwards from `end` on. */
+  #needBack(low: number, high: number, end: StreamId, wanted: number): [number, number] {
+    const { blocks } = this;
+    let first = high;
+    if (wanted === Number.POSITIVE_INFINITY) {
+      first = low;
+    } else {
+      const block = blocks.slots[high]!;
+      let found = 0;
+      if (blocks.isWhole(high)) {
+        const entry = block!.lowerBound(end);
+        found = block!.liveBetween(0, entry);
+        if (entry < block!.count && block!.compareAt(entry, end) === 0 && block!.isLive(entry)) found++;
+      } else if (blocks.lastIdAt(high).compare(end) <= 0) {
+        found = blocks.liveAt(high);
+      }
+      while (first > low && found < wanted) found += blocks.liveAt(--first);
+    }
+    blocks.need(first, high + 1, Number.isFinite(wanted) ? -1 : 0);
+    return [first, high];
+  }
+
+  // ── what retention looks at: lines alone ────────────────────────────────────────────────────────────────────────────────────────
 
   get blockCount(): number {
     return this.blocks.length;
   }
 
-  firstIdOf(block: number): StreamId {
-    return this.blocks[block]!.idAt(0);
+  firstIdOf(at: number): StreamId {
+    return this.blocks.firstIdAt(at);
   }
 
-  lastIdOf(block: number): StreamId {
-    const { count } = this.blocks[block]!;
-    return this.blocks[block]!.idAt(count - 1);
+  lastIdOf(at: number): StreamId {
+    return this.blocks.lastIdAt(at);
   }
 
-  liveCountOf(block: number): number {
-    return this.blocks[block]!.liveCount;
+  liveCountOf(at: number): number {
+    return this.blocks.liveAt(at);
   }
 
-  byteLengthOf(block: number): number {
-    return this.blocks[block]!.byteLength;
+  byteLengthOf(at: number): number {
+    return this.blocks.entryBytesAt(at);
   }
 
-  /** Where the stream begins without the blocks before this one. */
-  firstLiveOf(at: number): EntryPlace {
-    const block = this.blocks[at]!;
-    return placeIn(block, block.firstLive);
+  /** Where the stream begins without the blocks before this one, or behind it when that one is dead. */
+  firstOf(at: number): EntryPlace {
+    return { id: this.blocks.firstIdAt(at), block: this.blocks.numberAt(at), entry: 0 };
   }
 
   /** Counts what stands in the blocks, which came from elsewhere. */
   recount(): void {
     this.length = 0;
     this.byteLength = 0;
-    for (const block of this.blocks) {
-      this.length += block.liveCount;
-      this.byteLength += block.byteLength;
+    for (let at = 0; at < this.blocks.length; at++) {
+      this.length += this.blocks.liveAt(at);
+      this.byteLength += this.blocks.entryBytesAt(at);
     }
   }
 
+  // ── removals ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
   /** Makes the live entries in [from, to) of the block tombstones. */
   killBetween(blockNumber: number, from: number, to: number): void {
-    const block = this.blocks[this.#indexOf(blockNumber)]!;
+    const block = this.blocks.shell(this.#indexOf(blockNumber));
     const killed = block.killBetween(from, to);
     if (killed === 0) return;
     this.length -= killed;
@@ -266,144 +415,187 @@ export class EntryLog implements BlockLines {
   /** Behind the last `killBetween` of a block: a block without a live entry goes. */
   dropIfDead(blockNumber: number): void {
     const at = this.#indexOf(blockNumber);
-    if (this.blocks[at]!.liveCount === 0) this.#dropBlock(at);
+    if (this.blocks.liveAt(at) === 0) this.#dropBlock(at);
   }
 
   /** The stream begins at this entry, or behind it if it is dead. */
-  cutBefore(blockNumber: number, entry: number): void {
+  cutBefore(place: EntryPlace): void {
     const { blocks } = this;
-    const whole = this.#indexOf(blockNumber);
-    for (let at = 0; at < whole; at++) {
-      this.length -= blocks[at]!.liveCount;
-      this.#forget(blocks[at]!);
-    }
-    if (whole > 0) blocks.splice(0, whole);
-    this.killBetween(blockNumber, 0, entry);
-    this.dropIfDead(blockNumber);
+    const whole = this.#indexOf(place.block);
+    this.#forget(whole);
+    if (whole > 0) blocks.remove(0, whole);
+    if (place.entry > 0) this.killBetween(place.block, 0, place.entry);
+    this.dropIfDead(place.block);
+    this.#front = place;
   }
 
   cutAll(): void {
-    for (const block of this.blocks) this.#forget(block);
-    this.blocks = [];
-    this.length = 0;
+    const { blocks } = this;
+    this.#forget(blocks.length);
+    blocks.remove(0, blocks.length);
   }
 
-  /** Leader: how many entries of the tail stay when nodes at its end of which nothing is alive are taken back (0: there is no tail). */
-  countWithoutDeadNodes(): number {
-    return this.tail === null ? 0 : this.tail.countWithoutDeadNodes();
+  /**
+   * Leader, who has changed something already: where the tail ends when nodes at its end of which nothing is alive are taken back, or, if `lastId`
+   * is given, dead entries above it. Null: as it does, or there is none.
+   */
+  tailEnd(lastId: StreamId | null): BlockEnd | null {
+    const { blocks, tail } = this;
+    if (tail === null || tail.isLive(tail.count - 1)) return null;
+    const block = blocks.wholeNow(blocks.length - 1);
+    const count = lastId === null ? block.countWithoutDeadNodes() : block.countWithoutDeadAbove(lastId);
+    return count === block.count ? null : block.endAt(count);
   }
 
-  /** Leader: the same for dead entries above `id`, which will be the stream's last one. */
-  countWithoutDeadAbove(id: StreamId): number {
-    return this.tail === null ? 0 : this.tail.countWithoutDeadAbove(id);
-  }
-
-  /** Takes back the dead entries of the tail from `count` on. */
-  truncateTail(count: number): void {
+  /** Takes back the dead entries at the tail's end. */
+  truncateTail(end: BlockEnd): void {
     const tail = this.tail!;
-    if (count === tail.count) return;
-    this.byteLength -= tail.byteLength;
-    tail.truncate(count);
-    this.byteLength += tail.byteLength;
+    this.byteLength += end.byteLength - tail.byteLength;
+    tail.truncate(end);
     this.markBlockDirty(tail);
     this.tailNode.forget();
   }
 
-  /** After removals, `before` them the tail was this one: the tail node lives as long as the stream's newest entry does, roughly: else its fill is worked out anew. */
+  /** After removals, before them the tail was this one: the tail node lives as long as the stream's newest entry does, roughly: else its fill is worked
+   * out anew. */
   checkTailNode(before: Block | null): void {
     const tail = this.tail;
     if (tail === null || tail !== before || !tail.isLive(tail.count - 1)) this.tailNode.forget();
   }
 
   #indexOf(blockNumber: number): number {
-    const { blocks } = this;
-    let low = 0;
-    let high = blocks.length - 1;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (blocks[middle]!.number < blockNumber) low = middle + 1;
-      else high = middle;
-    }
-    assert(low < blocks.length && blocks[low]!.number === blockNumber, "no such block");
-    return low;
+    const at = this.blocks.indexOf(blockNumber);
+    assert(at >= 0, "no such block");
+    return at;
   }
 
-  #forget(block: Block): void {
+  /** The first `count` blocks are about to go. */
+  #forget(count: number): void {
+    for (let at = 0; at < count; at++) this.#forgetAt(at);
+  }
+
+  #forgetAt(at: number): void {
+    const { blocks } = this;
+    this.length -= blocks.liveAt(at);
+    this.byteLength -= blocks.entryBytesAt(at);
+    const block = blocks.slots[at]!;
+    const number = blocks.numberAt(at);
+    this.markPageDirty(number);
+    if (block === null) {
+      this.droppedBlocks.push({ number, fragments: [0], marksPersisted: false });
+      return;
+    }
     block.dropped = true;
-    this.byteLength -= block.byteLength;
     if (block.fragments.length > 0) this.droppedBlocks.push(block);
   }
 
-  #dropBlock(index: number): void {
-    const block = this.blocks[index]!;
-    this.#forget(block);
-    this.blocks.splice(index, 1);
+  #dropBlock(at: number): void {
+    const { blocks } = this;
+    const opensCount = blocks.opensCountAt(at);
+    this.#forgetAt(at);
+    blocks.remove(at, 1);
+    if (at >= blocks.length) {
+      // What was sealed is the tail now: its page no longer has it.
+      if (at > 0) this.markPageDirty(blocks.numberAt(at - 1));
+      return;
+    }
     // A node that began in the dropped block and goes on in the next one must not melt into the node before.
-    if (block.opensCount === 0 || index >= this.blocks.length) return;
-    const next = this.blocks[index]!;
-    if ((next.marks[0]! & MARK_OPENS) !== 0) return;
-    next.markOpens(0);
+    if (opensCount === 0 || blocks.opensFirstAt(at)) return;
+    const next = blocks.shell(at);
+    next.openFirst();
     this.markBlockDirty(next);
+    this.markPageDirty(next.number);
   }
 
   /** Redis' listpack nodes that hold live entries. */
   nodeCount(): number {
+    const { blocks } = this;
+    this.#needMarks();
     let nodes = 0;
     let counted = false;
-    let first = true;
-    for (const block of this.blocks) {
-      if (block.deadCount === 0) {
-        const opensFirst = first || (block.marks[0]! & MARK_OPENS) !== 0;
-        const opens = block.opensCount + (opensFirst && (block.marks[0]! & MARK_OPENS) === 0 ? 1 : 0);
+    for (let at = 0; at < blocks.length; at++) {
+      const opensFirst = at === 0 || blocks.opensFirstAt(at);
+      if (!blocks.hasDeadAt(at)) {
+        const opens = blocks.opensCountAt(at) + (opensFirst && !blocks.opensFirstAt(at) ? 1 : 0);
         nodes += opens + (!opensFirst && !counted ? 1 : 0);
         counted = true;
-      } else {
-        for (let entry = 0; entry < block.count; entry++) {
-          const mark = block.marks[entry]!;
-          if ((mark & MARK_OPENS) !== 0 || (first && entry === 0)) counted = false;
-          if ((mark & MARK_DEAD) === 0 && !counted) {
-            nodes++;
-            counted = true;
-          }
+        continue;
+      }
+      const block = blocks.slots[at]!;
+      for (let entry = 0; entry < block.count; entry++) {
+        if (entry === 0 ? opensFirst : (block.marks[entry]! & MARK_OPENS) !== 0) counted = false;
+        if (block.isLive(entry) && !counted) {
+          nodes++;
+          counted = true;
         }
       }
-      first = false;
     }
     return nodes;
   }
 
+  /** Where nodes begin is asked of blocks with tombstones entry by entry. */
+  #needMarks(): void {
+    const { blocks } = this;
+    if (blocks.coldCount === 0) return;
+    const wanted: number[] = [];
+    for (let at = 0; at < blocks.length; at++) if (blocks.hasDeadAt(at) && !blocks.isWhole(at)) wanted.push(at);
+    blocks.needThese(wanted, []);
+  }
+
   verify(): void {
-    let live = 0;
-    let byteLength = 0;
-    let previous: StreamId | null = null;
-    for (const block of this.blocks) {
-      assert(block.count > 0, "empty block kept");
-      assert(block.count <= block.ends.length, "columns shorter than the block");
-      assert(block.ends[block.count - 1] === block.byteLength, "last offset is not the block's length");
-      let dead = 0;
-      let opens = 0;
-      for (let entry = 0; entry < block.count; entry++) {
-        const id = block.idAt(entry);
-        assert(previous === null || previous.compare(id) < 0, "ids out of order");
-        previous = id;
-        if (!block.isLive(entry)) dead++;
-        if ((block.marks[entry]! & MARK_OPENS) !== 0) opens++;
-        assert(block.bytes[block.startOf(entry)] === 42, "entry does not begin with an array");
-      }
-      assert(dead === block.deadCount, "tombstones miscounted");
-      assert(opens === block.opensCount, "node boundaries miscounted");
-      assert(dead < block.count, "dead block kept");
-      assert(block.isLive(block.firstLive), "first live entry is dead");
-      assert(block.liveBetween(0, block.firstLive) === 0, "live entry before the first live one");
-      assert(!block.dropped, "dropped block kept");
-      live += block.liveCount;
-      byteLength += block.byteLength;
-    }
-    assert(byteLength === this.byteLength, "bytes of the blocks miscounted");
-    assert(live === this.length, "length is not the number of live entries");
+    verifyBlocks(this);
   }
 }
 
 function placeIn(block: Block, entry: number): EntryPlace {
   return { id: block.idAt(entry), block: block.number, entry };
+}
+
+function verifyBlocks({ blocks, length, byteLength }: EntryLog): void {
+  let live = 0;
+  let bytes = 0;
+  let cold = 0;
+  let previous: StreamId | null = null;
+  for (let at = 0; at < blocks.length; at++) {
+    if (!blocks.isWhole(at)) cold++;
+    live += blocks.liveAt(at);
+    bytes += blocks.entryBytesAt(at);
+    assert(previous === null || previous.compare(blocks.firstIdAt(at)) < 0, "blocks out of order");
+    assert(at === 0 || blocks.numberAt(at - 1) < blocks.numberAt(at), "block numbers out of order");
+    previous = blocks.lastIdAt(at);
+    const block = blocks.slots[at]!;
+    if (block !== null) verifyBlock(block);
+  }
+  assert(blocks.length === 0 || blocks.tail !== null, "the tail is a line");
+  assert(bytes === byteLength, "bytes of the blocks miscounted");
+  assert(live === length, "length is not the number of live entries");
+  assert(cold === blocks.coldCount, "blocks that are not in memory miscounted");
+}
+
+function verifyBlock(block: Block): void {
+  assert(block.count > 0, "empty block kept");
+  assert(block.count <= block.marks.length, "columns shorter than the block");
+  assert(
+    block.hollow === block.count || block.ends[block.count - 1] === block.byteLength,
+    "last offset is not the block's length",
+  );
+  let dead = 0;
+  let opens = 0;
+  let previous: StreamId | null = null;
+  for (let entry = 0; entry < block.count; entry++) {
+    if (!block.isLive(entry)) dead++;
+    if ((block.marks[entry]! & MARK_OPENS) !== 0) opens++;
+    if (entry < block.hollow) continue;
+    const id = block.idAt(entry);
+    assert(previous === null || previous.compare(id) < 0, "ids out of order");
+    previous = id;
+    assert(block.bytes[block.startOf(entry)] === 42, "entry does not begin with an array");
+  }
+  assert(dead === block.deadCount, "tombstones miscounted");
+  assert(block.hollow > 0 || opens === block.opensCount, "node boundaries miscounted");
+  assert(block.hollow > 0 || block.opensFirst === ((block.marks[0]! & MARK_OPENS) !== 0), "first boundary unknown");
+  assert(dead < block.count, "dead block kept");
+  assert(block.isLive(block.firstLive), "first live entry is dead");
+  assert(block.liveBetween(0, block.firstLive) === 0, "live entry before the first live one");
+  assert(!block.dropped, "dropped block kept");
 }

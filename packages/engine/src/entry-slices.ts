@@ -5,6 +5,7 @@
 import { assert, type ByteWriter } from "@headrace/bytes";
 import type { EntryRange } from "./api.ts";
 import type { Block } from "./block.ts";
+import type { BlockPool } from "./block-pool.ts";
 import type { IdListWriter } from "./id-list.ts";
 import { MIN_ID, type StreamId } from "./stream-id.ts";
 
@@ -12,7 +13,7 @@ export class EntrySlices implements EntryRange {
   static readonly empty: EntrySlices = new EntrySlices([], 0, 0, 0, 0, 0, false);
 
   readonly count: number;
-  readonly #blocks: readonly Block[];
+  readonly #blocks: readonly (Block | null)[];
   // Half open and trimmed: the first and the last entry inside are live.
   readonly #fromBlock: number;
   readonly #fromEntry: number;
@@ -21,7 +22,7 @@ export class EntrySlices implements EntryRange {
   readonly #reverse: boolean;
 
   constructor(
-    blocks: readonly Block[],
+    blocks: readonly (Block | null)[],
     fromBlock: number,
     fromEntry: number,
     toBlock: number,
@@ -38,20 +39,25 @@ export class EntrySlices implements EntryRange {
     this.#reverse = reverse;
   }
 
-  /** Live entries in [from, to), at most `limit` of them (negative: all), counted from the end when `reverse`. */
+  /** Live entries in [from, to), at most `wanted` of them, counted from the end when `reverse`. */
   static between(
-    blocks: readonly Block[],
+    blocks: readonly (Block | null)[],
     fromBlock: number,
     fromEntry: number,
     toBlock: number,
     toEntry: number,
-    limit: number,
+    wanted: number,
     reverse: boolean,
   ): EntrySlices {
-    const wanted = limit < 0 ? Number.POSITIVE_INFINITY : limit;
     return reverse
       ? backward(blocks, fromBlock, fromEntry, toBlock, toEntry, wanted)
       : forward(blocks, fromBlock, fromEntry, toBlock, toEntry, wanted);
+  }
+
+  /** Its blocks were used. */
+  touch(pool: BlockPool): void {
+    if (this.count === 0) return;
+    for (let at = this.#fromBlock; at <= this.#toBlock; at++) pool.touch(this.#blocks[at]!);
   }
 
   get firstId(): StreamId {
@@ -124,7 +130,7 @@ export class EntrySlices implements EntryRange {
 }
 
 function forward(
-  blocks: readonly Block[],
+  blocks: readonly (Block | null)[],
   fromBlock: number,
   fromEntry: number,
   toBlock: number,
@@ -169,7 +175,7 @@ function forward(
 }
 
 function backward(
-  blocks: readonly Block[],
+  blocks: readonly (Block | null)[],
   fromBlock: number,
   fromEntry: number,
   toBlock: number,

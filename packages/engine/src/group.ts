@@ -5,6 +5,7 @@ import { Consumer } from "./consumer.ts";
 import type { DirtyMeter } from "./dirty-meter.ts";
 import { NOBODY } from "./pending-leaf.ts";
 import { PendingList } from "./pending-list.ts";
+import { CONSUMER_BYTES } from "./resident-bytes.ts";
 import { sortedByName } from "./sorted-by-name.ts";
 import type { StreamId } from "./stream-id.ts";
 
@@ -68,6 +69,7 @@ export class Group implements GroupView {
   createConsumer(name: string, timeMs: number): void {
     const consumer = new Consumer(name, this.nextConsumerNumber++, timeMs);
     this.adopt(consumer);
+    this.#meter.fixedBytes += CONSUMER_BYTES + name.length;
     this.markConsumerDirty(consumer);
   }
 
@@ -82,6 +84,7 @@ export class Group implements GroupView {
   deleteConsumer(name: string): void {
     const consumer = this.existing(name);
     this.pending.removeConsumer(consumer.number);
+    this.#meter.fixedBytes -= CONSUMER_BYTES + name.length;
     this.#consumers.delete(name);
     this.#byNumber.delete(consumer.number);
     this.#sorted = null;

@@ -53,6 +53,10 @@ export class Producer {
   }
 }
 
+/** An iid with its record, its place in the index and its bytes; a producer with its name. About. */
+const IID_BYTES = 64;
+const PRODUCER_BYTES = 220;
+
 export class Idempotence implements IdempotenceView {
   durationSeconds: number;
   maxSize: number;
@@ -100,6 +104,11 @@ export class Idempotence implements IdempotenceView {
   /** Records that live, those that are too old and not forgotten yet included. */
   get tracked(): number {
     return this.#index.size;
+  }
+
+  /** See resident-bytes.ts. */
+  get residentBytes(): number {
+    return this.tracked * IID_BYTES + this.producerCount * PRODUCER_BYTES;
   }
 
   get producerCount(): number {
@@ -151,6 +160,7 @@ export class Idempotence implements IdempotenceView {
 
   /** Remembers source[start, end) as the producer's iid of the entry; the producer's oldest make room. */
   record(producerName: string, source: Uint8Array, start: number, end: number, id: StreamId): void {
+    const before = this.residentBytes;
     const producer = this.#producers.get(producerName) ?? this.#createProducer(producerName);
     const hash = hashOf(producer.number, source, start, end);
     const known = this.#placeOf(producer, hash, source, start, end);
@@ -161,6 +171,7 @@ export class Idempotence implements IdempotenceView {
     this.iidsAdded++;
     this.markDirty();
     this.#compact();
+    this.#meter.fixedBytes += this.residentBytes - before;
   }
 
   countDuplicate(): void {
@@ -171,6 +182,7 @@ export class Idempotence implements IdempotenceView {
   /** Another window than before begins with nothing known. */
   configure(durationSeconds: number, maxSize: number): void {
     if (durationSeconds === this.durationSeconds && maxSize === this.maxSize) return;
+    this.#meter.fixedBytes -= this.residentBytes;
     this.durationSeconds = durationSeconds;
     this.maxSize = maxSize;
     for (const segment of this.segments) this.#drop(segment);
@@ -186,6 +198,7 @@ export class Idempotence implements IdempotenceView {
   /** Forgets what is too old at this time of the log. Answers whether there was anything. */
   purge(logTimeMs: number): boolean {
     const oldestMs = this.#oldestMs(logTimeMs);
+    const before = this.residentBytes;
     let found = false;
     for (let front = this.segments[0]; front !== undefined; front = this.segments[0]) {
       if (front.msAt(front.firstLive) >= oldestMs) break;
@@ -197,6 +210,7 @@ export class Idempotence implements IdempotenceView {
     if (!found) return false;
     this.markDirty();
     this.#compact();
+    this.#meter.fixedBytes += this.residentBytes - before;
     return true;
   }
 

@@ -30,3 +30,4 @@ export { secondsOf } from "./log-seconds.ts";
 export { StreamImageWriter } from "./stream-image.ts";
 export { writeEntryHead, ENTRY_HEAD_BYTES_MAX } from "./entry-form.ts";
 export { rowIsIntact } from "./row-check.ts";
+export { dataSlot, slotOfRow } from "./state-rows.ts";

@@ -1,10 +1,11 @@
 /** What has been read of one key so far, and how a key, or a part of one, is made of it. */
-import { copyBytes, TruncatedError, type ByteReader } from "@headrace/bytes";
+import { copyBytes, type ByteReader } from "@headrace/bytes";
 import { DamagedRowError } from "./api.ts";
-import { Block, MARK_DEAD, MARK_OPENS } from "./block.ts";
+import { Block, type BlockLine, MARK_DEAD, PAGE_BITS } from "./block.ts";
+import { readLine } from "./block-line.ts";
+import { checked } from "./checked.ts";
 import { Consumer } from "./consumer.ts";
 import type { DirtyMeter } from "./dirty-meter.ts";
-import { LENGTH_MASK, NO_STREAM_ACK, OPENS_NODE } from "./effect-format.ts";
 import { NEVER } from "./expiry-heap.ts";
 import { Group } from "./group.ts";
 import { buildIdempotence, IdempotenceParts } from "./idempotence-rows.ts";
@@ -32,20 +33,11 @@ export interface StreamHeader {
   /** −1: the age. */
   readonly place: number;
   readonly retention: OwnRetention | null;
-}
-
-interface Fragment {
-  readonly first: number;
-  readonly count: number;
-  readonly bytes: Uint8Array;
-  readonly ids: number;
-  readonly lengths: number;
-  readonly region: number;
-  readonly regionBytes: number;
+  /** Of the last block. */
+  readonly tail: BlockLine | null;
 }
 
 interface Marks {
-  readonly opensFirst: boolean;
   readonly count: number;
   readonly bitmap: Uint8Array;
 }
@@ -76,13 +68,15 @@ export class GroupParts {
 
 /** Shared, never written: a load meets very many keys, most with neither marks nor groups. */
 const NO_MARKS: Map<number, Marks> = new Map();
+const NO_LINES: Map<number, BlockLine> = new Map();
 const NO_GROUPS: Map<number, GroupParts> = new Map();
 
 export class KeyParts {
   readonly slot: number;
   readonly age: number;
   header: StreamHeader | null;
-  readonly fragments: Map<number, Fragment[]>;
+  /** Of sealed blocks, by number. */
+  lines: Map<number, BlockLine>;
   marks: Map<number, Marks>;
   groups: Map<number, GroupParts>;
   idempotence: IdempotenceParts | null;
@@ -91,7 +85,7 @@ export class KeyParts {
     this.slot = slot;
     this.age = age;
     this.header = null;
-    this.fragments = new Map();
+    this.lines = NO_LINES;
     this.marks = NO_MARKS;
     this.groups = NO_GROUPS;
     this.idempotence = null;
@@ -109,18 +103,19 @@ export class KeyParts {
       case RowKind.stream:
         this.header = readStreamHeader(reader);
         return;
-      case RowKind.fragment: {
-        const list = this.fragments.get(first);
-        const fragment = readFragment(second, reader);
-        if (list === undefined) this.fragments.set(first, [fragment]);
-        else list.push(fragment);
+      case RowKind.page: {
+        if (this.lines === NO_LINES) this.lines = new Map();
+        for (let left = reader.u32(); left > 0; left--) {
+          const line = readLine(reader);
+          if (line.number >>> PAGE_BITS !== first) throw new DamagedRowError("a block on a page that is not its own");
+          this.lines.set(line.number, line);
+        }
         return;
       }
       case RowKind.marks: {
-        const opensFirst = reader.u8() === 1;
         const count = reader.u32();
         if (this.marks === NO_MARKS) this.marks = new Map();
-        this.marks.set(first, { opensFirst, count, bitmap: reader.raw((count + 7) >>> 3) });
+        this.marks.set(first, { count, bitmap: reader.raw((count + 7) >>> 3) });
         return;
       }
       case RowKind.group:
@@ -170,15 +165,14 @@ function readStreamHeader(reader: ByteReader): StreamHeader {
     groupCount: reader.u32(),
     nextGroupNumber: reader.u32(),
   };
-  // Rows of older programs end here.
-  const isOld = reader.remaining === 0;
-  const ackLevel = isOld ? NO_STREAM_ACK : reader.u8();
-  const hasIdempotence = !isOld && reader.u8() === 1;
+  const ackLevel = reader.u8();
+  const hasIdempotence = reader.u8() === 1;
+  const tail = header.blockCount === 0 ? null : readLine(reader);
   const isPlain = reader.remaining === 0;
   const expiresAtMs = isPlain ? NEVER : reader.f64();
   const place = isPlain ? -1 : reader.f64();
   const retention = reader.remaining === 0 ? null : readRetention(reader);
-  return { ...header, ackLevel, hasIdempotence, expiresAtMs, place, retention };
+  return { ...header, ackLevel, hasIdempotence, tail, expiresAtMs, place, retention };
 }
 
 function readGroupHeader(reader: ByteReader): GroupHeader {
@@ -193,14 +187,6 @@ function readGroupHeader(reader: ByteReader): GroupHeader {
     pendingCount: reader.f64(),
     givenBack: reader.remaining === 0 ? 0 : reader.f64(),
   };
-}
-
-function readFragment(first: number, reader: ByteReader): Fragment {
-  const count = reader.u32();
-  const ids = reader.skip(count * 16);
-  const lengths = reader.skip(count * 4);
-  const regionBytes = reader.remaining;
-  return { first, count, bytes: reader.bytes, ids, lengths, region: reader.skip(regionBytes), regionBytes };
 }
 
 function readLeaf(number: number, reader: ByteReader): PendingLeaf {
@@ -239,7 +225,7 @@ function buildStream(parts: KeyParts, header: StreamHeader, meter: DirtyMeter): 
   stream.nextGroupNumber = header.nextGroupNumber;
   const { entries } = stream;
   entries.nextBlockNumber = header.nextBlockNumber;
-  entries.blocks = buildBlocks(parts);
+  entries.blocks.adopt(buildBlocks(parts, header));
   entries.recount();
   if (entries.blocks.length !== header.blockCount) throw new DamagedRowError("blocks are missing or left over");
   if (entries.length !== header.length) throw new DamagedRowError("entries are missing or left over");
@@ -264,66 +250,38 @@ export function restoreHeaderSettings(stream: Stream, { ackLevel, retention }: S
   stream.retention = retention;
 }
 
-/** The blocks of which rows were read, ascending. */
-export function buildBlocks(parts: KeyParts): Block[] {
-  const blocks: Block[] = [];
-  for (const number of [...parts.fragments.keys()].sort((a, b) => a - b)) {
-    const block = buildBlock(number, parts.fragments.get(number)!);
-    const marks = parts.marks.get(number);
-    if (marks !== undefined) applyMarks(block, marks);
-    parts.marks.delete(number);
-    blocks.push(block);
-  }
-  if (parts.marks.size > 0) throw new DamagedRowError("marks of a block that is not there");
-  return blocks;
+/** The blocks of which rows were read, ascending, or only those with these numbers. None of them is in memory yet. */
+export function buildBlocks(
+  parts: KeyParts,
+  { tail }: StreamHeader,
+  numbers: ReadonlySet<number> | null = null,
+): (Block | BlockLine)[] {
+  const lines = [...parts.lines.values()].filter(({ number }) => tail === null || number < tail.number);
+  // The page of a block that was sealed before, and is the last one again, may still have it: as it was then.
+  if (tail !== null) lines.push(tail);
+  const blocks = numbers === null ? lines : lines.filter(({ number }) => numbers.has(number));
+  const marked = new Set(parts.marks.keys());
+  const built = blocks.map((line) => {
+    const marks = parts.marks.get(line.number);
+    marked.delete(line.number);
+    return marks === undefined ? line : markedBlock(line, marks);
+  });
+  if (marked.size > 0) throw new DamagedRowError("marks of a block that is not there");
+  return built.sort((a, b) => a.number - b.number);
 }
 
-function buildBlock(number: number, fragments: Fragment[]): Block {
-  fragments.sort((a, b) => a.first - b.first);
-  let count = 0;
-  let byteLength = 0;
-  for (const fragment of fragments) {
-    if (fragment.first !== count || fragment.count === 0) throw new DamagedRowError("fragments of a block do not join");
-    count += fragment.count;
-    byteLength += fragment.regionBytes;
-  }
-  const block = new Block(number, byteLength, count);
-  const idBytes = new Uint8Array(block.ids.buffer);
-  const lengths = new Uint32Array(count);
-  const lengthBytes = new Uint8Array(lengths.buffer);
-  let end = 0;
-  for (const { first, bytes, ids, lengths: lengthsAt, count: more, region, regionBytes } of fragments) {
-    copyBytes(idBytes, first * 16, bytes, ids, ids + more * 16);
-    copyBytes(lengthBytes, first * 4, bytes, lengthsAt, lengthsAt + more * 4);
-    copyBytes(block.bytes, block.byteLength, bytes, region, region + regionBytes);
-    block.byteLength += regionBytes;
-    for (let entry = first; entry < first + more; entry++) {
-      end += lengths[entry]! & LENGTH_MASK;
-      block.ends[entry] = end;
-      if ((lengths[entry]! & OPENS_NODE) === 0) continue;
-      block.marks[entry] = MARK_OPENS;
-      block.opensCount++;
-    }
-    if (end !== block.byteLength) throw new DamagedRowError("lengths of a fragment do not add up");
-    block.fragments.push(first);
-  }
-  block.count = count;
-  block.capturedCount = count;
-  return block;
-}
-
-function applyMarks(block: Block, marks: Marks): void {
+function markedBlock(line: BlockLine, marks: Marks): Block {
+  const block = Block.shell(line);
   if (marks.count > block.count) throw new DamagedRowError("marks for more entries than there are");
   for (let entry = 0; entry < marks.count; entry++) {
     if ((marks.bitmap[entry >>> 3]! & (1 << (entry & 7))) === 0) continue;
     block.marks[entry]! |= MARK_DEAD;
     block.deadCount++;
   }
-  block.firstLive = 0;
-  while (block.firstLive < block.count && !block.isLive(block.firstLive)) block.firstLive++;
-  if (marks.opensFirst) block.markOpens(0);
-  block.marksDirty = false;
+  if (block.deadCount === block.count) throw new DamagedRowError("a block without a live entry");
+  while (!block.isLive(block.firstLive)) block.firstLive++;
   block.marksPersisted = true;
+  return block;
 }
 
 export function buildGroup(number: number, parts: GroupParts, meter: DirtyMeter): Group {
@@ -342,14 +300,4 @@ export function buildGroup(number: number, parts: GroupParts, meter: DirtyMeter)
   if (group.pending.count !== header.pendingCount)
     throw new DamagedRowError("pending entries are missing or left over");
   return group;
-}
-
-/** Bytes that end early are damage here. */
-export function checked<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof TruncatedError) throw new DamagedRowError(error.message);
-    throw error;
-  }
 }

@@ -5,12 +5,14 @@
  */
 import { assert, SLOT_COUNT, slotOfKey } from "@headrace/bytes";
 import type { KeyView, StateRow, StoredKeyspace } from "./api.ts";
+import { BLOCK_LINE_BYTES, BLOCK_SHELL_BYTES } from "./block-list.ts";
 import { DeadlineHeap } from "./deadline-heap.ts";
 import { DirtyMeter } from "./dirty-meter.ts";
 import { KeyWatches } from "./key-watches.ts";
 import { ExpiryHeap, NEVER, type Expiry } from "./expiry-heap.ts";
 import { RetentionQueue, type RetentionPlace } from "./retention-queue.ts";
 import { KEY_AGE_MAX, scanCursor, scanCursorPlace, scanCursorSlot } from "./scan.ts";
+import { fixedBytesOf } from "./resident-bytes.ts";
 import { SlotKeys } from "./slot-keys.ts";
 import { removeKeyRows } from "./state-rows.ts";
 import { Stream } from "./stream.ts";
@@ -52,6 +54,8 @@ export class StreamKey implements KeyView {
     this.persisted = false;
     this.iidsDueMs = Number.POSITIVE_INFINITY;
     this.retention = null;
+    stream.entries.blocks.slot = slot;
+    stream.entries.blocks.age = age;
   }
 
   get expiresAtMs(): number {
@@ -169,6 +173,19 @@ export class KeyspaceState implements StoredKeyspace {
     this.#deletions.delete(created.key);
     created.usedAtSeconds = this.nowSeconds;
     this.noticeSettings(created);
+    this.count(created);
+  }
+
+  /** What the key takes in memory counts from now on. */
+  count(key: StreamKey): void {
+    this.meter.fixedBytes += fixedBytesOf(key);
+    key.stream.entries.blocks.accountAll();
+  }
+
+  /** And no longer: it goes, or it changes otherwise than by effects. */
+  uncount(key: StreamKey): void {
+    this.meter.fixedBytes -= fixedBytesOf(key);
+    key.stream.entries.blocks.releaseAll();
   }
 
   /** A key has come with a stream that was filled elsewhere: loaded, restored, copied, renamed. */
@@ -266,6 +283,7 @@ export class KeyspaceState implements StoredKeyspace {
 
   /** Rollback: as if the key had never been made. Its parts are still there, for one that `restore` brings back under another name. */
   drop(dropped: StreamKey): void {
+    this.uncount(dropped);
     this.#keys.delete(dropped.key);
     this.#takeFromSlot(dropped);
     this.setExpiry(dropped, NEVER);
@@ -279,6 +297,7 @@ export class KeyspaceState implements StoredKeyspace {
     this.#slotKeys(key.slot).insert(key);
     this.noticeSettings(key);
     if (key.place !== key.age) this.#moved.set(key.age, key);
+    this.count(key);
   }
 
   /** Rollback: nothing is dirty, and nothing written or deleted waits to be committed. */
@@ -294,6 +313,7 @@ export class KeyspaceState implements StoredKeyspace {
 
   remove(removed: StreamKey): void {
     this.touch(removed);
+    this.uncount(removed);
     this.#leaveName(removed);
     this.#takeFromSlot(removed);
     this.setExpiry(removed, NEVER);
@@ -318,6 +338,7 @@ export class KeyspaceState implements StoredKeyspace {
     this.touch(renamed);
     this.#leaveName(renamed);
     this.#takeFromSlot(renamed);
+    this.meter.fixedBytes += name.length - renamed.key.length;
     renamed.key = name;
     renamed.place = this.nextAge++;
     this.#keys.set(name, renamed);
@@ -344,6 +365,8 @@ export class KeyspaceState implements StoredKeyspace {
     this.deletedKeyCount = 0;
     this.cleared = true;
     this.meter.bytes = 0;
+    this.meter.fixedBytes = 0;
+    this.meter.pool.clear();
   }
 
   /** Every effect on a key passes here. */
@@ -456,6 +479,8 @@ export class KeyspaceState implements StoredKeyspace {
     let count = 0;
     let expiring = 0;
     this.retention.verify(this.#keys.values());
+    let fixedBytes = 0;
+    let blockBytes = 0;
     this.forEachKey((key) => {
       assert(this.#keys.get(key.key) === key, "slot table and key table differ");
       assert(key.slot === slotOfKey(key.key), "key in the wrong slot");
@@ -463,9 +488,20 @@ export class KeyspaceState implements StoredKeyspace {
       assert(this.findByAge(key.slot, key.age) === key, "key is not found by its age");
       if (key.expiry !== null) expiring++;
       key.stream.verify();
+      fixedBytes += fixedBytesOf(key);
+      const { slots } = key.stream.entries.blocks;
+      fixedBytes += slots.length * BLOCK_LINE_BYTES;
+      for (const block of slots) {
+        if (block === null) continue;
+        const { bytes, ids, ends, marks } = block;
+        if (bytes.length === 0) fixedBytes += marks.length + BLOCK_SHELL_BYTES;
+        else blockBytes += bytes.length + ids.byteLength + ends.byteLength + marks.length;
+      }
       count++;
     });
     this.expiries.verify(({ key }) => assert(this.#keys.get(key.key) === key, "a key that is gone expires"));
+    assert(fixedBytes === this.meter.fixedBytes, "memory that stays is miscounted");
+    assert(blockBytes === this.meter.pool.blockBytes, "memory of blocks is miscounted");
     assert(expiring === this.expiries.size, "expiring keys miscounted");
     assert(count === this.#keys.size, "a key is in no slot");
     for (const key of this.dirtyKeys) assert(key.dirty, "clean key on the dirty list");

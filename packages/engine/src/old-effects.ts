@@ -21,7 +21,7 @@ export function applyOldRemoval(keyspace: KeyspaceState, type: number, reader: B
     stream.lastId = StreamId.read(reader);
     stream.entriesAdded = reader.f64();
     stream.maxDeletedId = StreamId.read(reader);
-    if (tail !== null) entries.truncateTail(entries.countWithoutDeadAbove(stream.lastId));
+    endTail(entries, stream.lastId);
     keyspace.touchUnseen(key);
     return;
   }
@@ -42,7 +42,7 @@ export function applyOldRemoval(keyspace: KeyspaceState, type: number, reader: B
     else trimUnreferenced(stream, upTo);
   }
   entries.checkTailNode(tail);
-  if (entries.tail !== null) entries.truncateTail(entries.countWithoutDeadNodes());
+  endTail(entries, null);
   keyspace.touch(key);
 }
 
@@ -73,6 +73,11 @@ export function applyOldDelivery(stream: Stream, group: Group, type: number, rea
   group.entriesRead = entriesRead;
 }
 
+function endTail(entries: EntryLog, lastId: StreamId | null): void {
+  const end = entries.tailEnd(lastId);
+  if (end !== null) entries.truncateTail(end);
+}
+
 function kill(entries: EntryLog, id: StreamId): boolean {
   const place = entries.placeOf(id);
   if (place === null) return false;
@@ -85,7 +90,7 @@ function kill(entries: EntryLog, id: StreamId): boolean {
 function removeBefore(entries: EntryLog, firstKept: StreamId | null): void {
   const place = firstKept === null ? null : entries.placeFrom(firstKept);
   if (place === null) entries.cutAll();
-  else entries.cutBefore(place.block, place.entry);
+  else entries.cutBefore(place);
 }
 
 /** Removes all entries up to `upTo` and their references. */

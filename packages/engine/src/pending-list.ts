@@ -11,6 +11,7 @@ import { countUp } from "./delivery-count.ts";
 import type { DirtyMeter } from "./dirty-meter.ts";
 import { OwnerLeaves } from "./owner-leaves.ts";
 import { LEAF_RECORDS_MAX, NOBODY, PendingLeaf, RECORD_WORDS } from "./pending-leaf.ts";
+import { PENDING_BYTES } from "./resident-bytes.ts";
 import type { StreamId } from "./stream-id.ts";
 
 /** Two neighbours that fit into this many records become one. */
@@ -155,6 +156,7 @@ export class PendingList implements PendingView {
     }
     this.markDirty(leaf);
     this.count++;
+    this.#meter.fixedBytes += PENDING_BYTES;
     return -1;
   }
 
@@ -193,6 +195,7 @@ export class PendingList implements PendingView {
     const leaf = this.#leaves[leafAt]!;
     const owner = leaf.remove(this.#recordAt);
     this.count--;
+    this.#meter.fixedBytes -= PENDING_BYTES;
     this.#settle(leafAt);
     return owner;
   }
@@ -208,6 +211,7 @@ export class PendingList implements PendingView {
     }
     this.#byOwner.forget(consumer);
     this.count -= removed;
+    this.#meter.fixedBytes -= removed * PENDING_BYTES;
     return removed;
   }
 

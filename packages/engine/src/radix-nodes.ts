@@ -86,7 +86,12 @@ function visitKeys(log: EntryLog, counter: BranchCounter): void {
   let ids: Uint32Array = new Uint32Array(0);
   let cell = 0;
   let isCounted = true;
-  for (const block of log.blocks) {
+  const { blocks } = log;
+  let to = 0;
+  for (let opens = 0; to < blocks.length && opens <= KEYS_MAX; to++) opens += blocks.opensCountAt(to);
+  blocks.need(0, to);
+  for (let at = 0; at < blocks.length; at++) {
+    const block = blocks.whole(at);
     const { marks, count } = block;
     for (let entry = 0; entry < count; entry++) {
       const mark = marks[entry]!;

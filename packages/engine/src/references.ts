@@ -3,8 +3,10 @@
  * that ask for it (DELREF, ACKED): which entries a trim takes. The effect names them, so that `apply` has nothing to look up.
  */
 import { type PolicyCut, ReferencePolicy, type RemovingPolicy, type TrimBound } from "./api.ts";
-import { MARK_OPENS, type Block } from "./block.ts";
+import { MARK_OPENS } from "./block.ts";
+import type { BlockList } from "./block-list.ts";
 import { ENTRY_PLACE_BYTES_MAX, EntryRuns } from "./entry-runs.ts";
+import type { Group } from "./group.ts";
 import { LISTED_ID_BYTES_MAX } from "./id-list.ts";
 import type { Stream } from "./stream.ts";
 import { MIN_ID, type StreamId } from "./stream-id.ts";
@@ -56,8 +58,10 @@ function plannedEntries(
   let { length } = stream;
   const runs = new EntryRuns();
   let upToId = MIN_ID;
+  needFront(blocks, stream.length - maxLength, minId);
   walk: for (let at = 0; at < blocks.length; at++) {
-    const block = blocks[at]!;
+    if (minId === null ? length <= maxLength : blocks.compareFirst(at, minId) >= 0) break;
+    const block = blocks.whole(at);
     for (let entry = 0; entry < block.count; entry++) {
       const opens = (at === 0 && entry === 0) || (block.marks[entry]! & MARK_OPENS) !== 0;
       if (limit > 0 && opens && runs.count + liveInNode(blocks, at, entry) > limit) break walk;
@@ -76,6 +80,16 @@ function plannedEntries(
   return { runs, upToId };
 }
 
+/** The blocks that hold so many entries at the front, or those below `minId`, all at once. */
+function needFront(blocks: BlockList, count: number, minId: StreamId | null): void {
+  let to = 0;
+  for (let live = 0; to < blocks.length; to++) {
+    if (minId === null ? live >= count : blocks.compareFirst(to, minId) >= 0) break;
+    live += blocks.liveAt(to);
+  }
+  blocks.need(0, to);
+}
+
 /** The ids up to `upToId` that stay pending because their entries have gone before; fewer entries go when they are too many for one effect. */
 function withStayPending(
   stream: Stream,
@@ -88,6 +102,7 @@ function withStayPending(
   let end = upToId;
   for (const group of groups) {
     const ids: StreamId[] = [];
+    stream.needEntries(pendingIds(group, end));
     group.pending.visit(MIN_ID, end, null, ({ id }) => {
       if (stream.has(id)) return true;
       if (ids.length < idsMax) {
@@ -100,6 +115,12 @@ function withStayPending(
     stayPending.push(ids);
   }
   return { upToId: end, stayPending: stayPending.map((ids) => ids.filter((id) => id.compare(end) <= 0)) };
+}
+
+function pendingIds(group: Group, upTo: StreamId): StreamId[] {
+  const ids: StreamId[] = [];
+  group.pending.visit(MIN_ID, upTo, null, ({ id }) => ids.push(id) > 0);
+  return ids;
 }
 
 /** No group has an id up to `upTo` pending any more but those that are named, by group. */
@@ -126,10 +147,10 @@ function lowestPosition(stream: Stream): StreamId | null {
 }
 
 /** Live entries of the node that begins at this entry. */
-function liveInNode(blocks: readonly Block[], blockAt: number, entryAt: number): number {
+function liveInNode(blocks: BlockList, blockAt: number, entryAt: number): number {
   let live = 0;
   for (let at = blockAt; at < blocks.length; at++) {
-    const block = blocks[at]!;
+    const block = blocks.whole(at);
     const first = at === blockAt ? entryAt : 0;
     for (let entry = first; entry < block.count; entry++) {
       const opens = (block.marks[entry]! & MARK_OPENS) !== 0;

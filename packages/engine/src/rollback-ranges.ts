@@ -9,8 +9,7 @@ import type { KeyspaceState, StreamKey } from "./keyspace-state.ts";
 import { agePrefix, RowKind, subkeyOf } from "./state-rows.ts";
 import type { TouchedGroup, TouchedKey } from "./touched-parts.ts";
 
-/** A key with at most so many untouched blocks (32 KiB each), and untouched smaller parts, is read whole. */
-const SPARE_BLOCKS = 2;
+/** A key with at most so many untouched parts is read whole. Entries are never read: a block that is taken back is not in memory. */
 const SPARE_PARTS = 64;
 /** Untouched neighbours that are read along rather than begin another range: leaves have 4 KiB, consumers less than 100 bytes. */
 const LEAF_GAP = 4;
@@ -55,8 +54,8 @@ export function rangesOf(
 }
 
 function isSmall(key: TouchedKey, { stream }: StreamKey): boolean {
-  if (stream.entries.blocks.length > key.blocks.size + SPARE_BLOCKS) return false;
-  let spare = SPARE_PARTS;
+  // Marks, perhaps, and a share of a page that is as large as many small parts.
+  let spare = SPARE_PARTS - Math.max(0, stream.entries.blocks.length - key.blocks.size) * 2;
   const { idempotence } = stream;
   if (idempotence !== null && !key.idempotence) spare -= idempotence.producerCount + idempotence.segments.length;
   for (const group of stream.groups()) {
@@ -75,7 +74,7 @@ function rowsBetween(keyspace: KeyspaceState, before: TouchedKey, behind: Touche
     const afterPlace = slot === before.slot ? before.age : -1;
     const toPlace = slot === behind.slot ? behind.age : Infinity;
     keyspace.visitBetween(slot, afterPlace, toPlace, ({ stream }) => {
-      rows += 1 + stream.entries.blocks.length * 4;
+      rows += 1 + stream.entries.blocks.length;
       const { idempotence } = stream;
       if (idempotence !== null) rows += 1 + idempotence.producerCount + idempotence.segments.length;
       for (const group of stream.groups()) rows += 1 + group.consumerCount + group.pending.leaves.length;
@@ -99,9 +98,7 @@ function addParts(ranges: RowRange[], key: TouchedKey): void {
     toSlot: slot,
     to: subkeyOf(age, RowKind.fragment, 0, 0),
   });
-  const blocks = runsOf(key.blocks, 0);
-  for (const { from, to } of blocks) add(RowKind.fragment, from, 0, to + 1, 0);
-  for (const { from, to } of blocks) add(RowKind.marks, from, 0, to + 1, 0);
+  for (const { from, to } of runsOf(key.blocks, 0)) add(RowKind.marks, from, 0, to + 1, 0);
   for (const { from, to } of runsOf(new Set(key.groups.keys()), CONSUMER_GAP)) add(RowKind.group, from, 0, to + 1, 0);
   const groups = [...key.groups].sort(([a], [b]) => a - b);
   const addGroup = (kind: number, parts: (group: TouchedGroup) => ReadonlySet<number>, gap: number): void => {
@@ -113,6 +110,7 @@ function addParts(ranges: RowRange[], key: TouchedKey): void {
   addGroup(RowKind.leaf, (group) => group.leaves, LEAF_GAP);
   if (key.idempotence) add(RowKind.producer, 0, 0, 0xffff_ffff, 0);
   if (key.idempotence) add(RowKind.iids, 0, 0, 0xffff_ffff, 0);
+  for (const { from, to } of runsOf(key.pages, 0)) add(RowKind.page, from, 0, to + 1, 0);
 }
 
 /** The numbers as runs, ascending, both ends included; up to `gap` missing ones are taken along. */

@@ -3,7 +3,8 @@
  * the parts together and checks that nothing is missing and nothing is left over. Row values are kept until then and must not change.
  */
 import { DamagedRowError, type ShardHeader, type ShardLoaderApi } from "./api.ts";
-import { buildKey, checked, KeyParts } from "./key-parts.ts";
+import { checked } from "./checked.ts";
+import { buildKey, KeyParts } from "./key-parts.ts";
 import { readShardHeader } from "./shard-header.ts";
 import { ShardState } from "./shard-state.ts";
 import { rowBody, rowName } from "./state-rows.ts";

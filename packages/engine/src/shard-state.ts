@@ -3,9 +3,12 @@
  * make equal states; nothing here knows Raft, disks or clients.
  */
 import { assert, latin1 } from "@headrace/bytes";
-import type { BlockName, Capture, ColdReads, Effects, RowRange, ShardHeader, ShardRollbackApi } from "./api.ts";
+import { type BlockName, type Capture, type ColdReads, DamagedRowError, type Effects, type RowRange } from "./api.ts";
+import type { ShardHeader, ShardRollbackApi } from "./api.ts";
 import type { ShardStateApi, StateMemory, StateRow } from "./api.ts";
 import { BatchEffects } from "./batch-effects.ts";
+import type { BlockList } from "./block-list.ts";
+import { type Fragment, readFragment } from "./cold-block.ts";
 import { EffectApplier } from "./effect-applier.ts";
 import type { KeyEvents } from "./key-events.ts";
 import { KeyspaceState } from "./keyspace-state.ts";
@@ -14,15 +17,16 @@ import { LiveKeyspace } from "./live-keyspace.ts";
 import type { RetentionQueue } from "./retention-queue.ts";
 import { secondsOf } from "./log-seconds.ts";
 import { Origins } from "./origins.ts";
+import { SESSION_RECORD_BYTES } from "./resident-bytes.ts";
 import { hashState } from "./state-hash.ts";
 import { restoreCaptured, StateCapture, takeCapture } from "./state-capture.ts";
+import { dataSlot, rowBody, RowKind, rowName, subkeyOf } from "./state-rows.ts";
 import { StateRollback } from "./state-rollback.ts";
 
 export class ShardState implements ShardStateApi {
   readonly keyspace: KeyspaceState;
   readonly live: LiveKeyspace;
   readonly origins: Origins;
-  coldReads: ColdReads | null;
   #index: number;
   #logTimeMs: number;
   readonly #applier: EffectApplier;
@@ -33,7 +37,6 @@ export class ShardState implements ShardStateApi {
   constructor() {
     this.keyspace = new KeyspaceState();
     this.origins = new Origins();
-    this.coldReads = null;
     this.#index = 0;
     this.#logTimeMs = 0;
     this.#applier = new EffectApplier(this.keyspace, this.origins);
@@ -160,20 +163,56 @@ export class ShardState implements ShardStateApi {
     this.#logTimeMs = logTimeMs;
   }
 
+  get coldReads(): ColdReads | null {
+    return this.keyspace.meter.pool.coldReads;
+  }
+
+  set coldReads(coldReads: ColdReads | null) {
+    this.keyspace.meter.pool.coldReads = coldReads;
+  }
+
   get memory(): StateMemory {
-    return { blockBytes: 0, fixedBytes: 0 };
+    const { fixedBytes, pool } = this.keyspace.meter;
+    return { blockBytes: pool.blockBytes, fixedBytes: fixedBytes + this.origins.size * SESSION_RECORD_BYTES };
   }
 
-  evict(_bytes: number, _durableIndex: number): number {
-    return 0;
+  evict(bytes: number, durableIndex: number): number {
+    assert(!this.#isOpen, "blocks leave memory between batches");
+    return this.keyspace.meter.pool.evict(bytes, durableIndex);
   }
 
-  rowsOfBlock(_block: BlockName): RowRange | null {
-    return null;
+  rowsOfBlock({ slot, age, number }: BlockName): RowRange | null {
+    if (this.#coldPlace({ slot, age, number }) === null) return null;
+    const from = subkeyOf(age, RowKind.fragment, number, 0);
+    const to = subkeyOf(age, RowKind.fragment, number + 1, 0);
+    return { fromSlot: dataSlot(slot), from, toSlot: dataSlot(slot), to };
   }
 
-  takeBlock(_block: BlockName, _rows: readonly StateRow[]): boolean {
-    return false;
+  takeBlock(block: BlockName, rows: readonly StateRow[]): boolean {
+    const place = this.#coldPlace(block);
+    if (place === null) return false;
+    const { blocks, at } = place;
+    const found = new Map<number, Fragment>();
+    for (const { slot, subkey, value } of rows) {
+      const { age, kind, first, second } = rowName(subkey);
+      const isOfBlock = age === block.age && kind === RowKind.fragment && first === block.number;
+      if (isOfBlock && value !== null) found.set(second, readFragment(rowBody(slot, subkey, value)));
+    }
+    blocks.fill(at, (first) => {
+      const fragment = found.get(first);
+      if (fragment === undefined) throw new DamagedRowError("entries of a block are missing");
+      return fragment;
+    });
+    return true;
+  }
+
+  /** Null: there is no such block, or it is in memory. */
+  #coldPlace({ slot, age, number }: BlockName): { readonly blocks: BlockList; readonly at: number } | null {
+    const key = this.keyspace.findByAge(slot, age);
+    if (key === null) return null;
+    const { blocks } = key.stream.entries;
+    const at = blocks.indexOf(number);
+    return at < 0 || blocks.isWhole(at) ? null : { blocks, at };
   }
 
   stateHash(): string {

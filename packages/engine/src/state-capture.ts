@@ -4,7 +4,8 @@
  */
 import { ByteWriter } from "@headrace/bytes";
 import type { Capture, ShardHeader, StateRow } from "./api.ts";
-import { MARK_DEAD, MARK_OPENS, type Block } from "./block.ts";
+import { MARK_DEAD, MARK_OPENS, type Block, PAGE_BITS } from "./block.ts";
+import { writeLine } from "./block-line.ts";
 import type { Consumer } from "./consumer.ts";
 import { OPENS_NODE } from "./effect-format.ts";
 import type { Group } from "./group.ts";
@@ -17,6 +18,7 @@ import {
   removeBlockRows,
   removeDroppedOfGroup,
   removeGroupRows,
+  dataSlot,
   removeRow,
   ROW_VERSION,
   RowKind,
@@ -34,6 +36,7 @@ interface CapturedKey {
   readonly key: StreamKey;
   readonly blocks: readonly Block[];
   readonly marks: readonly Block[];
+  readonly pages: readonly number[];
   readonly groups: readonly CapturedGroup[];
   readonly idempotence: CapturedIdempotence | null;
 }
@@ -72,7 +75,7 @@ export function takeCapture(state: HeadedState): StateCapture {
   const keys: CapturedKey[] = [];
   for (const key of keyspace.dirtyKeys) {
     // A deleted key's rows are dead rows already.
-    if (keyspace.find(key.key) === key) keys.push(captureKey(key, rows, writer));
+    if (keyspace.find(key.key) === key) keys.push(captureKey(key, state.index, rows, writer));
   }
   const { cleared } = keyspace;
   keyspace.markClean();
@@ -83,7 +86,7 @@ export function takeCapture(state: HeadedState): StateCapture {
 export function restoreCaptured(keyspace: KeyspaceState, capture: StateCapture): void {
   if (capture.cleared) keyspace.cleared = true;
   for (const row of capture.rows) if (row.value === null) keyspace.deadRows.push(row);
-  for (const { key, blocks, marks, groups, idempotence } of capture.keys) {
+  for (const { key, blocks, marks, pages, groups, idempotence } of capture.keys) {
     if (keyspace.find(key.key) !== key) continue;
     keyspace.markDirty(key);
     const { stream } = key;
@@ -95,6 +98,7 @@ export function restoreCaptured(keyspace: KeyspaceState, capture: StateCapture):
       block.marksDirty = true;
       if (!block.dropped) stream.entries.markBlockDirty(block);
     }
+    for (const page of pages) stream.entries.markPageDirty(page << PAGE_BITS);
     for (const { group, consumers, leaves } of groups) {
       if (stream.group(group.name) !== group) continue;
       stream.markGroupDirty(group);
@@ -108,7 +112,7 @@ export function restoreCaptured(keyspace: KeyspaceState, capture: StateCapture):
   keyspace.meter.bytes += capture.byteLength;
 }
 
-function captureKey(key: StreamKey, rows: StateRow[], writer: ByteWriter): CapturedKey {
+function captureKey(key: StreamKey, index: number, rows: StateRow[], writer: ByteWriter): CapturedKey {
   const { stream } = key;
   const { entries } = stream;
   for (const block of entries.droppedBlocks) removeBlockRows(rows, key, block);
@@ -126,8 +130,10 @@ function captureKey(key: StreamKey, rows: StateRow[], writer: ByteWriter): Captu
       rows.push(captureMarks(key, block, writer));
       marks.push(block);
     }
+    entries.blocks.captured(block, index);
   }
   entries.dirtyBlocks = [];
+  const pages = capturePages(key, rows, writer);
 
   const groups: CapturedGroup[] = [];
   for (const group of stream.dirtyGroups) {
@@ -150,6 +156,7 @@ function captureKey(key: StreamKey, rows: StateRow[], writer: ByteWriter): Captu
   writer.u32(stream.nextGroupNumber);
   writer.u8(stream.ackLevel);
   writer.u8(stream.idempotence === null ? 0 : 1);
+  if (entries.blocks.length > 0) writeLine(writer, entries.blocks.lineAt(entries.blocks.length - 1));
   if (key.expiry !== null || key.place !== key.age || stream.retention !== null) {
     writer.f64(key.expiresAtMs);
     writer.f64(key.place);
@@ -158,7 +165,7 @@ function captureKey(key: StreamKey, rows: StateRow[], writer: ByteWriter): Captu
   rows.push(sealRow(key.slot, subkeyOf(key.age, RowKind.stream, 0, 0), writer));
   key.dirty = false;
   key.persisted = true;
-  return { key, blocks, marks, groups, idempotence };
+  return { key, blocks, marks, pages, groups, idempotence };
 }
 
 /** Writes what the store lacks of the block's entries; answers false when it lacks nothing. */
@@ -169,24 +176,33 @@ function captureBlockBytes(
   rows: StateRow[],
   writer: ByteWriter,
 ): boolean {
-  const { fragments, count } = block;
+  const { fragments, count, hollow } = block;
   const isWhole = block.capturedCount === count;
-  if (isWhole && !block.rewrite && (isTail || fragments.length === 1)) return false;
+  if (isWhole && !block.rewrite && (isTail || fragments.length === 1 || hollow > 0)) return false;
   let from = block.capturedCount;
-  if (block.rewrite || !isTail) {
-    for (const first of fragments) if (first !== 0) removeRow(rows, key, RowKind.fragment, block.number, first);
-    fragments.length = 0;
-    from = 0;
+  if (block.rewrite || (!isTail && hollow === 0)) {
+    // All that is in memory; what is not stands in rows of its own.
+    const isWritten = count > hollow;
+    for (const first of fragments) {
+      if (first > hollow || (first === hollow && !isWritten)) {
+        removeRow(rows, key, RowKind.fragment, block.number, first);
+      }
+    }
+    block.fragments = fragments.filter((first) => first < hollow);
+    from = hollow;
   } else {
     // The last fragments that are not clearly longer than what follows are taken in.
     for (let last = fragments.length - 1; last >= 0; last--) {
       const first = fragments[last]!;
-      if (from - first > 2 * (count - from)) break;
+      if (first < hollow || from - first > 2 * (count - from)) break;
       fragments.pop();
       if (from !== block.capturedCount) removeRow(rows, key, RowKind.fragment, block.number, from);
       from = first;
     }
   }
+  block.capturedCount = count;
+  block.rewrite = false;
+  if (from === count) return true;
   writer.u8(ROW_VERSION);
   writer.u32(count - from);
   for (let cell = from * 4; cell < count * 4; cell++) writer.u32(block.ids[cell]!);
@@ -195,17 +211,37 @@ function captureBlockBytes(
     writer.u32((block.ends[entry]! - block.startOf(entry)) | opens);
   }
   writer.raw(block.bytes, block.startOf(from), block.byteLength);
-  rows.push(sealRow(key.slot, subkeyOf(key.age, RowKind.fragment, block.number, from), writer));
-  if (fragments.length === 0) block.fragments = [from];
-  else fragments.push(from);
-  block.capturedCount = count;
-  block.rewrite = false;
+  rows.push(sealRow(dataSlot(key.slot), subkeyOf(key.age, RowKind.fragment, block.number, from), writer));
+  // Of one element is smaller than of room for seventeen.
+  if (block.fragments.length === 0) block.fragments = [from];
+  else block.fragments.push(from);
   return true;
+}
+
+/** Pages with a block that was sealed, changed or dropped since: all lines of them. */
+function capturePages(key: StreamKey, rows: StateRow[], writer: ByteWriter): number[] {
+  const { entries } = key.stream;
+  const { blocks, dirtyPages } = entries;
+  if (dirtyPages === null) return [];
+  entries.dirtyPages = null;
+  const pages = [...dirtyPages];
+  for (const page of pages) {
+    const from = blocks.lowerBound(page << PAGE_BITS);
+    const to = Math.min(blocks.lowerBound((page + 1) << PAGE_BITS), blocks.length - 1);
+    if (from >= to) {
+      removeRow(rows, key, RowKind.page, page, 0);
+      continue;
+    }
+    writer.u8(ROW_VERSION);
+    writer.u32(to - from);
+    for (let at = from; at < to; at++) writeLine(writer, blocks.lineAt(at));
+    rows.push(sealRow(key.slot, subkeyOf(key.age, RowKind.page, page, 0), writer));
+  }
+  return pages;
 }
 
 function captureMarks(key: StreamKey, block: Block, writer: ByteWriter): StateRow {
   writer.u8(ROW_VERSION);
-  writer.u8((block.marks[0]! & MARK_OPENS) === 0 ? 0 : 1);
   writer.u32(block.count);
   for (let first = 0; first < block.count; first += 8) {
     let bits = 0;

@@ -1,10 +1,9 @@
 /**
- * A digest of everything that a client or a later effect could see. Entry bytes go in by their CRC-32; everything else word by word into four
+ * A digest of everything that a client or a later effect could see. Entry bytes go in by the CRC-32 of their blocks; everything else word by word into four
  * lanes of multiply-and-rotate mixing (no cryptography: it finds accidents, not attackers). Layout and numbers of blocks, groups, consumers
  * and leaves count too: effects alone decide them, and later effects (which block dies whole, which row is written) depend on them.
  */
 import { crc32, slotOfKey } from "@headrace/bytes";
-import { MARK_DEAD, MARK_OPENS } from "./block.ts";
 import type { EntryLog } from "./entry-log.ts";
 import type { Group } from "./group.ts";
 import type { Idempotence } from "./idempotence.ts";
@@ -135,23 +134,25 @@ function hashIdempotence(mixer: Mixer, idempotence: Idempotence): void {
   }
 }
 
-/** Dead entries count too: they fill nodes, which decides where later nodes open. */
-function hashEntries(mixer: Mixer, entries: EntryLog): void {
-  mixer.number(entries.length);
-  mixer.word(entries.nextBlockNumber);
-  let isFirst = true;
-  let crc = 0;
-  for (const block of entries.blocks) {
-    mixer.word(block.number);
-    mixer.word(block.count);
-    for (let entry = 0; entry < block.count; entry++) {
-      mixer.id(block.idAt(entry));
-      mixer.word((block.marks[entry]! & (MARK_OPENS | MARK_DEAD)) | (isFirst ? MARK_OPENS : 0));
-      isFirst = false;
-      if (block.isLive(entry)) crc = crc32(block.bytes.subarray(block.startOf(entry), block.ends[entry]), crc);
-    }
+/**
+ * Dead entries count too: they fill nodes, which decides where later nodes open. What a block's line says stands for what is in it, so that
+ * nothing has to be read.
+ */
+function hashEntries(mixer: Mixer, { blocks, length, nextBlockNumber }: EntryLog): void {
+  mixer.number(length);
+  mixer.word(nextBlockNumber);
+  for (let at = 0; at < blocks.length; at++) {
+    const line = blocks.lineAt(at);
+    const opensFirst = at === 0 || line.opensFirst;
+    for (const value of [line.number, line.count, line.byteLength, line.opensDigest, line.crc]) mixer.word(value);
+    mixer.word(opensFirst ? 1 : 0);
+    mixer.word(line.opensCount - (line.opensFirst ? 1 : 0));
+    mixer.id(line.firstId);
+    mixer.id(line.lastId);
+    if (!blocks.hasDeadAt(at)) continue;
+    const block = blocks.slots[at]!;
+    for (let entry = 0; entry < block.count; entry++) mixer.word(block.isLive(entry) ? 0 : 1);
   }
-  mixer.word(crc);
 }
 
 function hashGroup(mixer: Mixer, group: Group): void {

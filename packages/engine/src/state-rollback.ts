@@ -8,13 +8,13 @@
  * was touched (FLUSHALL), or before the first checkpoint.
  */
 import { DamagedRowError, type Capture, type RowRange, type ShardHeader, type ShardRollbackApi } from "./api.ts";
+import { checked } from "./checked.ts";
 import type { DirtyMeter } from "./dirty-meter.ts";
 import type { Group } from "./group.ts";
 import {
   buildBlocks,
   buildGroup,
   buildKey,
-  checked,
   type GroupParts,
   KeyParts,
   placeOf,
@@ -96,7 +96,10 @@ export class StateRollback implements ShardRollbackApi {
       const touched = this.#touched.get(age)!;
       const living = renamed.get(age) ?? keyspace.findByAge(touched.slot, age);
       const key = living ?? buildKey(parts, meter);
+      const isInPlace = living !== null && !renamed.has(age);
+      if (isInPlace) keyspace.uncount(living);
       if (living !== null) restoreKey(living, touched, parts, meter);
+      if (isInPlace) keyspace.count(living);
       if (living === null || renamed.has(age)) keyspace.restore(key);
       else keyspace.noticeSettings(key);
       keyspace.setExpiry(key, parts.header!.expiresAtMs);
@@ -130,12 +133,10 @@ function restoreKey(key: StreamKey, touched: TouchedKey, parts: KeyParts, meter:
   stream.entriesAdded = header.entriesAdded;
   stream.nextGroupNumber = header.nextGroupNumber;
   if (touched.blocks.size > 0) {
-    const blocks = entries.blocks.filter((block) => !touched.blocks.has(block.number));
-    blocks.push(...buildBlocks(parts));
-    blocks.sort((a, b) => a.number - b.number);
-    entries.blocks = blocks;
+    entries.blocks.replace(touched.blocks, buildBlocks(parts, header, touched.blocks));
     entries.recount();
     entries.tailNode.forget();
+    entries.dirtyBlocks = [];
   }
   entries.nextBlockNumber = header.nextBlockNumber;
   if (entries.blocks.length !== header.blockCount) throw new DamagedRowError("blocks are missing or left over");

@@ -3,14 +3,15 @@
  * meets old rows. All numbers of a subkey are big-endian (rows sort by key, kind, number), those of values little-endian.
  *
  *   subkey  age u48 · kind u8 · numbers u32…
- *   value   u8 version = 1 · body · u32 CRC-32 over slot, subkey, version and body
+ *   value   u8 version = 2 · body · u32 CRC-32 over slot, subkey, version and body
  *
  *   kind 1 stream    –                       string key · id last · id maxDeleted · f64 entriesAdded, length, lastWriterIndex ·
  *                                            u32 blocks, nextBlock, groups, nextGroup · u8 ack level (255: none) · u8 has rows of kind 7 ·
+ *                                            line of the last block, if there is one ·
  *                                            nothing, or f64 expiresAtMs (−1: does not expire), place (in SCAN's order; nothing: its age) ·
  *                                            nothing, or the stream's own retention (retention.ts)
  *   kind 2 fragment  block, first entry      u32 count · ids (16 each) · lengths (u32 each, bit 31 = opens a node) · entry bytes
- *   kind 3 marks     block                   u8 first entry opens a node · u32 count · tombstone bitmap
+ *   kind 3 marks     block                   u32 count · tombstone bitmap
  *   kind 4 group     group                   string name · id lastDelivered · f64 entriesRead · u32 consumers, nextConsumer, leaves, nextLeaf ·
  *                                            f64 pending · f64 givenBack (missing in rows of before XNACK: 0)
  *   kind 5 consumer  group, consumer         string name · f64 seenMs · f64 activeMs
@@ -20,16 +21,24 @@
  *                    producer                string name
  *   kind 8 iids      segment                 u32 count · records (24 each, see iid-segment.ts) · bytes of the iids
  *
- * A block is one fragment once it is sealed; a tail has several, each at least about twice as long as the next, so that a few new entries
+ *   kind 9 page      number                  u32 lines · line…: all sealed blocks whose number divided by 64 is the page's
+ *
+ *   line  u32 block number · id first · id last · u32 entries, bytes, opens, first one opens a node, digest of opens, CRC-32 of the entries' bytes ·
+ *         u32 fragments · u32 first entry each
+ *
+ * Fragments stand in a region of their own, in slots with bit 15 set, behind all other rows: what a replica reads when it opens does not have to step
+ * over them.
+ *
+ * A block is one fragment once it is sealed, unless a part of it was not in memory then; a tail has several, each at least about twice as long as the next, so that a few new entries
  * never rewrite the whole tail and a load never meets many.
  */
 import { allocate, ByteReader, crc32, type ByteWriter, copyOf } from "@headrace/bytes";
 import { DamagedRowError, UnknownRowError, type StateRow } from "./api.ts";
-import type { Block } from "./block.ts";
+import { type DroppedBlock, PAGE_BITS } from "./block.ts";
 import type { Group } from "./group.ts";
 import type { StreamKey } from "./keyspace-state.ts";
 
-export const ROW_VERSION = 1;
+export const ROW_VERSION = 2;
 export const SUBKEY_HEAD_BYTES = 7;
 /** Version byte and CRC. */
 export const ROW_FRAME_BYTES = 5;
@@ -43,14 +52,27 @@ export const RowKind = {
   leaf: 6,
   producer: 7,
   iids: 8,
+  page: 9,
 } as const;
 /** Producers are numbered from 1: what stands for all of them has the number 0. */
 export const IDEMPOTENCE_HEADER = 0;
 
+const DATA_REGION = 0x8000;
+
+/** The slot that rows of entries say. */
+export function dataSlot(slot: number): number {
+  return slot | DATA_REGION;
+}
+
+/** The key's slot, whatever region a row stands in. */
+export function slotOfRow(slot: number): number {
+  return slot & ~DATA_REGION;
+}
+
 /** How many u32 numbers stand behind the kind. */
 export function subkeyNumbers(kind: number): number {
   if (kind === RowKind.stream) return 0;
-  return kind === RowKind.marks || kind === RowKind.group || kind === RowKind.producer || kind === RowKind.iids ? 1 : 2;
+  return kind === RowKind.fragment || kind === RowKind.consumer || kind === RowKind.leaf ? 2 : 1;
 }
 
 export function subkeyOf(age: number, kind: number, first: number, second: number): Uint8Array {
@@ -119,10 +141,11 @@ export function sealRow(slot: number, subkey: Uint8Array, writer: ByteWriter): S
 
 /** Adds the removal of one row. */
 export function removeRow(rows: StateRow[], key: StreamKey, kind: number, first: number, second: number): void {
-  rows.push({ slot: key.slot, subkey: subkeyOf(key.age, kind, first, second), value: null });
+  const slot = kind === RowKind.fragment ? dataSlot(key.slot) : key.slot;
+  rows.push({ slot, subkey: subkeyOf(key.age, kind, first, second), value: null });
 }
 
-export function removeBlockRows(rows: StateRow[], key: StreamKey, block: Block): void {
+export function removeBlockRows(rows: StateRow[], key: StreamKey, block: DroppedBlock): void {
   for (const first of block.fragments) removeRow(rows, key, RowKind.fragment, block.number, first);
   if (block.marksPersisted) removeRow(rows, key, RowKind.marks, block.number, 0);
 }
@@ -153,7 +176,14 @@ export function removeKeyRows(rows: StateRow[], key: StreamKey): void {
   if (!key.persisted) return;
   removeRow(rows, key, RowKind.stream, 0, 0);
   const { entries } = key.stream;
-  for (const block of entries.blocks) removeBlockRows(rows, key, block);
+  const { blocks } = entries;
+  const pages = new Set(entries.dirtyPages);
+  for (let at = 0; at < blocks.length; at++) {
+    const number = blocks.numberAt(at);
+    if (at < blocks.length - 1) pages.add(number >>> PAGE_BITS);
+    removeBlockRows(rows, key, blocks.slots[at] ?? { number, fragments: [0], marksPersisted: false });
+  }
+  for (const page of pages) removeRow(rows, key, RowKind.page, page, 0);
   for (const block of entries.droppedBlocks) removeBlockRows(rows, key, block);
   for (const group of key.stream.groups()) removeGroupRows(rows, key, group);
   for (const group of key.stream.droppedGroups) removeGroupRows(rows, key, group);

@@ -19,6 +19,7 @@
  */
 import { assert, ByteWriter, type ByteReader } from "@headrace/bytes";
 import { BLOCK_BYTES, BLOCK_ENTRIES_MAX, MARK_DEAD, MARK_OPENS } from "./block.ts";
+import type { BlockList } from "./block-list.ts";
 import { NO_STREAM_ACK, OPENS_BLOCK, OPENS_NODE } from "./effect-format.ts";
 import type { Consumer } from "./consumer.ts";
 import type { Group } from "./group.ts";
@@ -198,7 +199,11 @@ export function imageOf(stream: Stream, bytesMax: number): Uint8Array | null {
   image.head(stream.lastId, stream.maxDeletedId, stream.entriesAdded);
   const { region } = image;
   let opens = true;
-  for (const block of stream.entries.blocks) {
+  const { blocks } = stream.entries;
+  if (entryBytesAtLeast(blocks) > bytesMax) return null;
+  blocks.need(0, blocks.length);
+  for (let at = 0; at < blocks.length; at++) {
+    const block = blocks.whole(at);
     for (let entry = 0; entry < block.count; entry++) {
       const mark = block.marks[entry]!;
       if ((mark & MARK_OPENS) !== 0) opens = true;
@@ -219,6 +224,13 @@ export function imageOf(stream: Stream, bytesMax: number): Uint8Array | null {
   if (ackLevel !== NO_STREAM_ACK || idempotence !== null) image.settings(ackLevel, idempotence);
   if (retention !== null) image.retention(retention);
   return image.isTooLarge ? null : image.finish();
+}
+
+/** What the image will have of them for certain. */
+function entryBytesAtLeast(blocks: BlockList): number {
+  let bytes = 0;
+  for (let at = 0; at < blocks.length; at++) if (!blocks.hasDeadAt(at)) bytes += blocks.entryBytesAt(at);
+  return bytes;
 }
 
 function writeGroup(image: StreamImageWriter, group: Group): void {

@@ -1,4 +1,5 @@
 /** What a stream takes in memory, about: MEMORY USAGE. Buffers are counted exactly, objects as V8 lays them out, roughly. */
+import { BLOCK_LINE_BYTES } from "./block-list.ts";
 import type { Stream } from "./stream.ts";
 
 const STREAM_BYTES = 600;
@@ -9,7 +10,11 @@ const LEAF_BYTES = 260;
 
 export function memoryOf(stream: Stream): number {
   let bytes = STREAM_BYTES;
-  for (const block of stream.entries.blocks) {
+  for (const block of stream.entries.blocks.slots) {
+    if (block === null) {
+      bytes += BLOCK_LINE_BYTES;
+      continue;
+    }
     bytes += BLOCK_BYTES + block.bytes.length + block.ids.byteLength + block.ends.byteLength + block.marks.length;
   }
   for (const group of stream.groups()) {

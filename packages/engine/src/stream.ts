@@ -11,6 +11,7 @@ import { radixTreeNodes } from "./radix-nodes.ts";
 import type { OwnRetention, Retention } from "./retention.ts";
 import { planRetention, type RetentionPlan } from "./retention-plan.ts";
 import type { RunColumns } from "./run-columns.ts";
+import { groupBytes } from "./resident-bytes.ts";
 import { sortedByName } from "./sorted-by-name.ts";
 import { MIN_ID, type StreamId } from "./stream-id.ts";
 import { imageOf } from "./stream-image.ts";
@@ -39,7 +40,7 @@ export class Stream implements StreamView {
   #sorted: readonly Group[] | null;
 
   constructor(meter: DirtyMeter) {
-    this.entries = new EntryLog();
+    this.entries = new EntryLog(meter);
     this.lastId = MIN_ID;
     this.maxDeletedId = MIN_ID;
     this.entriesAdded = 0;
@@ -87,6 +88,14 @@ export class Stream implements StreamView {
     return this.entries.has(id);
   }
 
+  get hasCold(): boolean {
+    return this.entries.blocks.coldCount > 0;
+  }
+
+  needEntries(ids: readonly StreamId[]): void {
+    this.entries.needEntries(ids);
+  }
+
   range(start: StreamId, end: StreamId, limit: number, reverse: boolean): EntryRange {
     return this.entries.range(start, end, limit, reverse);
   }
@@ -109,7 +118,7 @@ export class Stream implements StreamView {
   }
 
   cutOfBlocks({ blocks, entries }: RetentionPlan): TrimCut {
-    return { count: entries, firstKept: blocks === 0 ? null : this.entries.firstLiveOf(blocks) };
+    return { count: entries, firstKept: blocks === 0 ? null : this.entries.firstOf(blocks) };
   }
 
   isReferenced(id: StreamId): boolean {
@@ -164,6 +173,7 @@ export class Stream implements StreamView {
     const group = new Group(name, this.nextGroupNumber++, lastDeliveredId, entriesRead, this.meter);
     this.adoptGroup(group);
     this.markGroupDirty(group);
+    this.meter.fixedBytes += groupBytes(group);
     return group;
   }
 
@@ -177,6 +187,7 @@ export class Stream implements StreamView {
 
   destroyGroup(name: string): void {
     const group = this.existingGroup(name);
+    this.meter.fixedBytes -= groupBytes(group);
     this.#groups.delete(name);
     this.#sorted = null;
     if (group.persisted) this.droppedGroups.push(group);
@@ -195,7 +206,7 @@ export class Stream implements StreamView {
   verify(): void {
     this.entries.verify();
     const tail = this.entries.tail;
-    if (tail !== null) assert(tail.compareAt(tail.count - 1, this.lastId) <= 0, "an entry is above the last id");
+    if (tail !== null) assert(tail.lastId.compare(this.lastId) <= 0, "an entry is above the last id");
     this.idempotence?.verify();
     for (const group of this.#groups.values()) {
       assert(group.number < this.nextGroupNumber, "group number from the future");

@@ -8,9 +8,11 @@
  *
  * An entry's names are left out when they are the first entry's. Counted exactly, but for nodes above 127 entries with many deleted ones.
  */
+import { copyOf } from "@headrace/bytes";
 import type { NodeBounds } from "./api.ts";
 import { MARK_OPENS, type Block } from "./block.ts";
-import { FieldMeasure, fieldsOffset } from "./entry-form.ts";
+import type { BlockList } from "./block-list.ts";
+import { FieldMeasure, fieldsOffset, measuredBytes } from "./entry-form.ts";
 import { integerListpackBytes } from "./listpack-size.ts";
 import type { StreamId } from "./stream-id.ts";
 
@@ -21,17 +23,22 @@ const FLAGS_BYTES = 2;
 const NODE_BYTES_MAX = 1 << 30;
 const TWO_32 = 0x1_0000_0000;
 
+/** Fields of a node's first entry that are kept when its block goes. */
+const MASTER_COPY_BYTES_MAX = 1024;
+
 const measure = new FieldMeasure();
 
 export class TailNode {
   known: boolean;
   entries: number;
   listpackBytes: number;
-  // The node's first entry. Its block is null until the entry has been stored; then its fields stand at #masterFields there.
+  // The node's first entry. Its block is null until the entry has been stored; then its fields stand at #masterFields there, or, when the block has left
+  // memory, in #masterCopy.
   #masterId: StreamId | null;
   #masterElements: number;
   #masterBlock: Block | null;
   #masterFields: number;
+  #masterCopy: Uint8Array | null;
 
   constructor() {
     this.known = false;
@@ -41,27 +48,55 @@ export class TailNode {
     this.#masterElements = 0;
     this.#masterBlock = null;
     this.#masterFields = 0;
+    this.#masterCopy = null;
   }
 
   forget(): void {
     this.known = false;
     this.#masterBlock = null;
+    this.#masterCopy = null;
+  }
+
+  /** The fill stays known when the block goes, unless the node's first entry is large. */
+  leavesMemory(block: Block, blocks: BlockList): void {
+    if (!this.known) return;
+    if (block === blocks.tail && this.#isMasterUnknown) this.#findMaster(block);
+    if (block !== this.#masterBlock) return;
+    const from = this.#masterFields;
+    const to = from + measuredBytes(block.bytes, from, this.#masterElements);
+    if (to - from > MASTER_COPY_BYTES_MAX) {
+      this.forget();
+      return;
+    }
+    this.#masterCopy = copyOf(block.bytes, from, to);
+    this.#masterFields = 0;
+    this.#masterBlock = null;
+  }
+
+  get #isMasterUnknown(): boolean {
+    return this.entries === 1 && this.#masterBlock === null && this.#masterCopy === null;
+  }
+
+  #findMaster(tail: Block): void {
+    this.#masterStandsAt(tail, tail.startOf(tail.count - 1));
+  }
+
+  /** Knows the fill from now on. May throw ColdMiss. */
+  learn(blocks: BlockList): void {
+    if (!this.known) this.#rebuild(blocks);
   }
 
   /** Whether the entry joins the tail node; counts it in, there or as the first of a new node. */
   admit(
-    blocks: readonly Block[],
+    blocks: BlockList,
     id: StreamId,
     source: Uint8Array,
     start: number,
     elementCount: number,
     bounds: NodeBounds,
   ): boolean {
-    if (!this.known) this.#rebuild(blocks);
-    if (this.entries === 1 && this.#masterBlock === null) {
-      const tail = blocks[blocks.length - 1]!;
-      this.#masterStandsAt(tail, tail.startOf(tail.count - 1));
-    }
+    this.learn(blocks);
+    if (this.#isMasterUnknown) this.#findMaster(blocks.tail!);
     this.#measure(source, start, elementCount);
     const maxBytes = bounds.maxBytes === 0 || bounds.maxBytes > NODE_BYTES_MAX ? NODE_BYTES_MAX : bounds.maxBytes;
     const joins =
@@ -80,7 +115,8 @@ export class TailNode {
 
   #measure(source: Uint8Array, start: number, elementCount: number): void {
     const hasMaster = this.entries > 0 && elementCount === this.#masterElements;
-    measure.measure(source, start, elementCount, hasMaster ? this.#masterBlock!.bytes : null, this.#masterFields);
+    const master = hasMaster ? (this.#masterBlock?.bytes ?? this.#masterCopy) : null;
+    measure.measure(source, start, elementCount, master, this.#masterFields);
   }
 
   /** Adds what `measure` holds. */
@@ -91,6 +127,7 @@ export class TailNode {
       this.#masterId = id;
       this.#masterElements = elementCount;
       this.#masterBlock = null;
+      this.#masterCopy = null;
       this.listpackBytes = NODE_FRAME_BYTES + integerListpackBytes(fieldCount) + measure.nameListpackBytes;
       sameNames = true;
     }
@@ -105,30 +142,33 @@ export class TailNode {
     this.listpackBytes += this.entries === 128 ? bytes + 1 : bytes;
   }
 
-  #rebuild(blocks: readonly Block[]): void {
+  #rebuild(blocks: BlockList): void {
+    let blockAt = blocks.length - 1;
+    let entryAt = 0;
+    let isAlive = false;
+    if (blockAt >= 0) {
+      entryAt = blocks.whole(blockAt).count - 1;
+      for (;;) {
+        const block = blocks.whole(blockAt);
+        if (block.isLive(entryAt)) isAlive = true;
+        if ((block.marks[entryAt]! & MARK_OPENS) !== 0) break;
+        if (entryAt > 0) {
+          entryAt--;
+        } else {
+          if (blockAt === 0) break;
+          blockAt--;
+          entryAt = blocks.whole(blockAt).count - 1;
+        }
+      }
+    }
     this.known = true;
     this.entries = 0;
     this.#masterBlock = null;
-    let blockAt = blocks.length - 1;
-    if (blockAt < 0) return;
-    let entryAt = blocks[blockAt]!.count - 1;
-    let isAlive = false;
-    for (;;) {
-      const block = blocks[blockAt]!;
-      if (block.isLive(entryAt)) isAlive = true;
-      if ((block.marks[entryAt]! & MARK_OPENS) !== 0) break;
-      if (entryAt > 0) {
-        entryAt--;
-      } else {
-        if (blockAt === 0) break;
-        blockAt--;
-        entryAt = blocks[blockAt]!.count - 1;
-      }
-    }
+    this.#masterCopy = null;
     // A node whose entries are all deleted is gone: the next entry opens one.
     if (!isAlive) return;
     for (; blockAt < blocks.length; blockAt++, entryAt = 0) {
-      const block = blocks[blockAt]!;
+      const block = blocks.slots[blockAt]!;
       for (; entryAt < block.count; entryAt++) {
         const start = block.startOf(entryAt);
         const fields = fieldsOffset(block.bytes, start);

@@ -2,8 +2,9 @@
  * Which parts of which keys the rows of some captures are about: what differs between the state before the first of them and after the last.
  * A part is what rows name: a block, a consumer, a pending leaf; headers of key and group always go along.
  */
+import { PAGE_BITS } from "./block.ts";
 import type { StateRow } from "./api.ts";
-import { RowKind, rowName, type RowName } from "./state-rows.ts";
+import { RowKind, rowName, type RowName, slotOfRow } from "./state-rows.ts";
 
 export class TouchedGroup {
   readonly consumers: Set<number>;
@@ -19,6 +20,8 @@ export class TouchedKey {
   readonly slot: number;
   readonly age: number;
   readonly blocks: Set<number>;
+  /** Pages of the block index, those of touched blocks too. */
+  readonly pages: Set<number>;
   readonly groups: Map<number, TouchedGroup>;
   /** All of what it knows of idempotent ids goes along: it is small. */
   idempotence: boolean;
@@ -27,6 +30,7 @@ export class TouchedKey {
     this.slot = slot;
     this.age = age;
     this.blocks = new Set();
+    this.pages = new Set();
     this.groups = new Map();
     this.idempotence = false;
   }
@@ -35,6 +39,11 @@ export class TouchedKey {
     if (kind === RowKind.stream) return;
     if (kind === RowKind.fragment || kind === RowKind.marks) {
       this.blocks.add(first);
+      this.pages.add(first >>> PAGE_BITS);
+      return;
+    }
+    if (kind === RowKind.page) {
+      this.pages.add(first);
       return;
     }
     if (kind === RowKind.producer || kind === RowKind.iids) {
@@ -52,7 +61,9 @@ export class TouchedKey {
 
   has({ kind, first, second }: RowName): boolean {
     if (kind === RowKind.stream) return true;
-    if (kind === RowKind.fragment || kind === RowKind.marks) return this.blocks.has(first);
+    if (kind === RowKind.fragment) return false;
+    if (kind === RowKind.marks) return this.blocks.has(first);
+    if (kind === RowKind.page) return this.pages.has(first);
     if (kind === RowKind.producer || kind === RowKind.iids) return this.idempotence;
     const group = this.groups.get(first);
     if (group === undefined) return false;
@@ -69,7 +80,7 @@ export function touchedBy(captures: readonly { readonly rows: readonly StateRow[
       const name = rowName(subkey);
       let key = keys.get(name.age);
       if (key === undefined) {
-        key = new TouchedKey(slot, name.age);
+        key = new TouchedKey(slotOfRow(slot), name.age);
         keys.set(name.age, key);
       }
       key.add(name);

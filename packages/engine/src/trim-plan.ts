@@ -32,16 +32,23 @@ function planNodes(log: EntryLog, maxLength: number, minId: StreamId | null, lim
   let blockAt = 0;
   let entryAt = 0;
   while (blockAt < blocks.length) {
+    if (entryAt === 0 && canGoWhole(log, blockAt, minId)) {
+      const live = blocks.liveAt(blockAt);
+      if (live <= budgetOf(log, removed, maxLength, minId, limit)) {
+        removed += live;
+        blockAt++;
+        continue;
+      }
+    }
     // One node: from here to the next boundary.
     // More live entries than this, and the node stays: no need to walk to its end.
-    let budget = minId === null ? log.length - removed - maxLength : Number.POSITIVE_INFINITY;
-    if (limit > 0) budget = Math.min(budget, limit - removed);
+    const budget = budgetOf(log, removed, maxLength, minId, limit);
     let live = 0;
     let lastBlock = blockAt;
     let lastEntry = entryAt;
     let isFirst = true;
     walk: for (; blockAt < blocks.length; blockAt++, entryAt = 0) {
-      const { marks, count } = blocks[blockAt]!;
+      const { marks, count } = blocks.whole(blockAt);
       for (; entryAt < count; entryAt++) {
         const mark = marks[entryAt]!;
         if (!isFirst && (mark & MARK_OPENS) !== 0) break walk;
@@ -53,8 +60,21 @@ function planNodes(log: EntryLog, maxLength: number, minId: StreamId | null, lim
     }
     if (live === 0) continue;
     if (live > budget) break;
-    if (minId !== null && blocks[lastBlock]!.compareAt(lastEntry, minId) >= 0) break;
+    if (minId !== null && blocks.whole(lastBlock).compareAt(lastEntry, minId) >= 0) break;
     removed += live;
   }
   return removed === 0 ? NOTHING : { count: removed, firstKept: log.livePlaceAt(removed) };
+}
+
+/** How many entries more may go. */
+function budgetOf(log: EntryLog, removed: number, maxLength: number, minId: StreamId | null, limit: number): number {
+  const budget = minId === null ? log.length - removed - maxLength : Number.POSITIVE_INFINITY;
+  return limit > 0 ? Math.min(budget, limit - removed) : budget;
+}
+
+/** The block consists of whole nodes, all of which the bound lets go: nobody has to look into it. */
+function canGoWhole({ blocks }: EntryLog, at: number, minId: StreamId | null): boolean {
+  const isOpen = at === 0 || blocks.opensFirstAt(at);
+  const isClosed = at + 1 < blocks.length && blocks.opensFirstAt(at + 1);
+  return isOpen && isClosed && (minId === null || blocks.lastIdAt(at).compare(minId) < 0);
 }

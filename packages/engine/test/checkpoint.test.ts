@@ -1,6 +1,6 @@
 /** Rows of checkpoints: damage, completeness, and how much a capture writes. */
 import { describe, expect, test } from "vitest";
-import { type Capture, DamagedRowError, MIN_ID, ShardLoader, ShardState } from "../src/index.ts";
+import { type Capture, DamagedRowError, MAX_ID, MIN_ID, ShardState } from "../src/index.ts";
 import { add, batch, id, streamOf } from "./entries.ts";
 import { RowStore } from "./state-driver.ts";
 
@@ -17,15 +17,17 @@ function small(): ShardState {
   return state;
 }
 
+/** Loads the rows, and reads all entries. */
 function load(
   capture: Capture,
   change: (rows: { slot: number; subkey: Uint8Array; value: Uint8Array }[]) => void,
 ): void {
   const rows = capture.rows.map(({ slot, subkey, value }) => ({ slot, subkey, value: value! }));
   change(rows);
-  const loader = new ShardLoader();
-  for (const row of rows) loader.row(row.slot, row.subkey, row.value);
-  loader.finish(capture.header, capture.index);
+  const store = new RowStore();
+  store.write({ ...capture, rows });
+  const state = store.load();
+  state.keyspace.forEachKey(({ stream }) => stream.range(MIN_ID, MAX_ID, -1, false));
 }
 
 function kindsOf(capture: Capture): number[] {

@@ -2,10 +2,13 @@
  * Turns a list of arbitrary numbers into valid effects on a leader, the same changes on the naive model, payloads on a follower, captures into
  * a row store. Valid always: picks are taken modulo what exists.
  */
-import { asciiBytes, ByteWriter } from "@headrace/bytes";
+import { asciiBytes, ByteWriter, compareBytes } from "@headrace/bytes";
 import { expect } from "vitest";
 import {
+  type BlockName,
   type Capture,
+  ColdMiss,
+  type ColdReads,
   type Effects,
   MAX_ID,
   MIN_ID,
@@ -32,6 +35,9 @@ export const STEP_KIND_MAX = 33;
 const GROUPS = ["g1", "g2"];
 const CONSUMERS = ["alice", "bob", "carol"];
 
+/** Rows of entries stand in slots from here on: nobody reads them to open a state. */
+export const DATA_REGION = 0x8000;
+
 export class RowStore {
   rows = new Map<string, { slot: number; subkey: Uint8Array; value: Uint8Array }>();
   header: Capture["header"] | null = null;
@@ -57,10 +63,35 @@ export class RowStore {
 
   load(): ShardState {
     const loader = new ShardLoader();
-    for (const row of [...this.rows.values()].reverse()) loader.row(row.slot, row.subkey, row.value);
+    for (const row of [...this.rows.values()].reverse()) {
+      if (row.slot < DATA_REGION) loader.row(row.slot, row.subkey, row.value);
+    }
     const state = loader.finish(this.header!, this.index);
+    state.coldReads = this.coldReads(false);
     state.verify();
     return state;
+  }
+
+  /** Takes blocks in as whoever runs a command does that has met them. */
+  takeIn(state: ShardState, blocks: readonly BlockName[]): void {
+    for (const block of blocks) {
+      const range = state.rowsOfBlock(block);
+      expect(range, "a block that is missed is not in memory").not.toBe(null);
+      const rows = [...this.rows.values()].filter(
+        ({ slot, subkey }) =>
+          slot === range!.fromSlot && compareBytes(subkey, range!.from) >= 0 && compareBytes(subkey, range!.to) < 0,
+      );
+      expect(state.takeBlock(block, rows)).toBe(true);
+      expect(state.takeBlock(block, rows), "nobody needs it twice").toBe(false);
+    }
+  }
+
+  /** What a state reads from here when it has given up blocks. */
+  coldReads(mayMiss: boolean): ColdReads {
+    return {
+      mayMiss,
+      rowNow: (slot, subkey) => this.rows.get(`${slot}/${Buffer.from(subkey).toString("hex")}`)?.value ?? null,
+    };
   }
 
   copy(): RowStore {
@@ -69,6 +100,34 @@ export class RowStore {
     copy.header = this.header;
     copy.index = this.index;
     return copy;
+  }
+}
+
+/** A leader's reads: what runs may miss as long as it has changed nothing. */
+class LeaderReads implements ColdReads {
+  readonly #store: RowStore;
+  #effects: Effects | null = null;
+  #before = 0;
+
+  constructor(store: RowStore) {
+    this.#store = store;
+  }
+
+  begin(effects: Effects): void {
+    this.#effects = effects;
+    this.#before = effects.count;
+  }
+
+  end(): void {
+    this.#effects = null;
+  }
+
+  get mayMiss(): boolean {
+    return this.#effects !== null && this.#effects.count === this.#before;
+  }
+
+  rowNow(slot: number, subkey: Uint8Array): Uint8Array | null {
+    return this.#store.coldReads(false).rowNow(slot, subkey);
   }
 }
 
@@ -82,11 +141,22 @@ export class Driver {
   readonly model = new Map<string, ModelStream>();
   readonly nodeMaxEntries: number;
   readonly valueBytesMax: number;
+  /** Blocks leave memory again and again, other ones on leader and follower. */
+  readonly evicts: boolean;
+  misses = 0;
+  evicted = 0;
   #nextId = 1;
 
-  constructor(nodeMaxEntries: number, valueBytesMax: number) {
+  constructor(nodeMaxEntries: number, valueBytesMax: number, evicts = false) {
     this.nodeMaxEntries = nodeMaxEntries;
     this.valueBytesMax = valueBytesMax;
+    this.evicts = evicts;
+  }
+
+  #evict(state: ShardState, store: RowStore, pick: number): void {
+    if (!this.evicts || store.header === null) return;
+    this.evicted += state.evict(pick % 3 === 0 ? Number.POSITIVE_INFINITY : (pick * 7919) % 60_000, store.index);
+    expect(state.memory.blockBytes).toBeGreaterThanOrEqual(0);
   }
 
   get checksNodes(): boolean {
@@ -95,20 +165,44 @@ export class Driver {
 
   /** One log entry made of these steps. */
   batch(steps: readonly Step[]): void {
+    this.#evict(this.leader, this.leaderStore, steps[0]!.a);
     const index = this.leader.index + 1;
     const effects = this.leader.openBatch(index, index * 1000);
     const session = new Uint8Array(16).fill(index % 5);
+    const reads = new LeaderReads(this.leaderStore);
+    if (this.evicts) this.leader.coldReads = reads;
     steps.forEach((step, i) => {
       if (step.a % 7 === 0) this.leader.setOrigin(null, 0);
       else this.leader.setOrigin(session, index * 100 + i);
-      this.#step(effects, step);
+      this.#run(effects, reads, step);
     });
     const payload = this.leader.sealBatch();
     if (payload === null) return;
     this.payloads[index] = payload;
+    this.#evict(this.follower, this.followerStore, index * 13);
     this.follower.apply(payload, index);
     expect(this.follower.stateHash()).toBe(this.leader.stateHash());
     this.follower.verify();
+  }
+
+  /** Again and again, until all that it reads is there. */
+  #run(effects: Effects, reads: LeaderReads, step: Step): void {
+    for (;;) {
+      reads.begin(effects);
+      try {
+        this.#step(effects, step);
+        return;
+      } catch (error) {
+        if (!(error instanceof ColdMiss)) throw error;
+        this.misses++;
+        expect(error.wanted.length).toBeGreaterThan(0);
+        // What it would be glad to find next comes now and then.
+        const ahead = step.c % 2 === 0 ? error.ahead : [];
+        this.leaderStore.takeIn(this.leader, [...error.wanted, ...ahead]);
+      } finally {
+        reads.end();
+      }
+    }
   }
 
   /** Captures of both are written, or dropped and taken again later. */
@@ -123,6 +217,7 @@ export class Driver {
       return;
     }
     store.write(capture);
+    this.#evict(state, store, step.c);
     const loaded = store.load();
     expect(loaded.stateHash()).toBe(state.stateHash());
     // From here on the loaded state lives in place of the lived one, as follower or as leader.
@@ -207,9 +302,11 @@ export class Driver {
           effects.deleteKey(key);
           this.model.delete(key);
         } else {
-          stream.lastId = Math.max(stream.lastId, this.#nextId);
-          stream.added += 3;
-          effects.setStreamId(key, StreamId.of(stream.lastId, 0), stream.added, StreamId.of(stream.maxDeleted, 0));
+          const lastId = Math.max(stream.lastId, this.#nextId);
+          const added = stream.added + 3;
+          effects.setStreamId(key, StreamId.of(lastId, 0), added, StreamId.of(stream.maxDeleted, 0));
+          stream.lastId = lastId;
+          stream.added = added;
         }
         return;
       case 27:

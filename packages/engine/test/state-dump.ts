@@ -1,6 +1,6 @@
 /**
  * Everything that a state holds, field by field, what it knows of the store's rows included: two states with equal dumps are equal in all that
- * can ever be seen of them. Left out are capacities of buffers and the fill of the tail node, which is a cache.
+ * can ever be seen of them. Blocks that are not in memory are read for it. Left out are capacities of buffers and the fill of the tail node, which is a cache.
  */
 import type { ShardState } from "../src/index.ts";
 import type { Block } from "../src/block.ts";
@@ -30,9 +30,10 @@ export function dumpOf(state: ShardState): unknown {
       nextGroupNumber: stream.nextGroupNumber,
       length: entries.length,
       nextBlockNumber: entries.nextBlockNumber,
-      blocks: entries.blocks.map(blockOf),
+      blocks: entries.blocks.slots.map((_, at) => blockOf(entries.blocks.wholeNow(at))),
       dirtyBlocks: entries.dirtyBlocks.map((block) => block.number),
       droppedBlocks: entries.droppedBlocks.map((block) => block.number),
+      dirtyPages: [...(entries.dirtyPages ?? [])],
       dirtyGroups: stream.dirtyGroups.map((group) => group.number),
       droppedGroups: stream.droppedGroups.map((group) => group.number),
       groups: stream.groups().map(groupOf),
@@ -66,6 +67,9 @@ function blockOf(block: Block): unknown {
     ids: [...block.ids.subarray(0, count * 4)],
     ends: [...block.ends.subarray(0, count)],
     marks: [...block.marks.subarray(0, count)],
+    opensFirst: block.opensFirst,
+    crc: block.contentCrc(),
+    opensDigest: block.opensDigest(),
     deadCount: block.deadCount,
     firstLive: block.firstLive,
     opensCount: block.opensCount,
@@ -139,4 +143,18 @@ function groupOf(group: Group): unknown {
       persisted: leaf.persisted,
     })),
   };
+}
+
+/** The first places where two dumps differ: whole dumps are too large to be shown side by side. */
+export function differencesOf(one: unknown, other: unknown, path: string = "", found: string[] = []): string[] {
+  if (one === other || found.length === 10) return found;
+  if (typeof one === "object" && typeof other === "object" && one !== null && other !== null) {
+    const [a, b] = [new Map(Object.entries(one)), new Map(Object.entries(other))];
+    for (const key of new Set([...a.keys(), ...b.keys()])) {
+      differencesOf(a.get(key), b.get(key), `${path}.${key}`, found);
+    }
+    return found;
+  }
+  found.push(`${path}: ${String(one).slice(0, 60)} / ${String(other).slice(0, 60)}`);
+  return found;
 }

@@ -1,6 +1,6 @@
 /** Random lives of a shard against the naive model; the seed stands in the test's name. */
 import * as fc from "fast-check";
-import { describe, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { Driver, STEP_KIND_MAX, type Step } from "./state-driver.ts";
 
 const SEED = Number(process.env["HEADRACE_SEED"] ?? 20261121);
@@ -41,4 +41,33 @@ describe(`random effects (seed ${SEED})`, () => {
       { seed: SEED, numRuns: 60 },
     );
   });
+
+  test("blocks that leave memory, on leader and follower others: the same, of small entries", () => {
+    const seen = { misses: 0, evicted: 0 };
+    fc.assert(
+      fc.property(life, (batches) => liveColdly(new Driver(3, 20, true), batches, seen)),
+      { seed: SEED, numRuns: 120 },
+    );
+    expect(seen.misses).toBeGreaterThan(100);
+  });
+
+  test("blocks that leave memory: the same over many blocks", () => {
+    const seen = { misses: 0, evicted: 0 };
+    fc.assert(
+      fc.property(life, (batches) => liveColdly(new Driver(5, 12_000, true), batches, seen)),
+      { seed: SEED, numRuns: 60 },
+    );
+    expect(seen.misses).toBeGreaterThan(50);
+    expect(seen.evicted).toBeGreaterThan(1_000_000);
+  });
 });
+
+function liveColdly(
+  driver: Driver,
+  batches: readonly { steps: readonly Step[]; check: Step }[],
+  seen: { misses: number; evicted: number },
+): void {
+  live(driver, batches);
+  seen.misses += driver.misses;
+  seen.evicted += driver.evicted;
+}

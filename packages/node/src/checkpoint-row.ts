@@ -1,11 +1,11 @@
 /**
  * Where a shard's checkpoint lives in the ordered store. Big-endian keys, little-endian values:
  *
- *   state row        u32 generation · u16 slot · subkey            generation = group << 16 | sequence
+ *   state row        u32 generation · u16 slot · subkey            generation = group << 16 | sequence; bit 15 of the slot is set in rows of entries
  *   checkpoint row   u32 0xffffffff · u8 1 · u16 group
  *
  *   value of the checkpoint row
- *   u8 version = 1 · u8 flags (1 = put, see below) · u16 last sequence · f64 index · f64 term · f64 logTimeMs · configuration (peer-codec.ts)
+ *   u8 version = 2 · u8 flags (1 = put, see below) · u16 last sequence · f64 index · f64 term · f64 logTimeMs · configuration (peer-codec.ts)
  *   u32 ranges × { u16 from · u16 to · u32 generation } · u32 header bytes · header · u32 CRC-32 of all before
  *
  * A row is PUT when it did not grow out of this replica's own log: at founding, and when a snapshot was installed. The log is told of it right
@@ -15,11 +15,12 @@
  * new one; older ones are swept in the background (the store has no range delete).
  */
 import { allocate, assert, ByteReader, ByteWriter, crc32 } from "@headrace/bytes";
-import { DamagedRowError, UnknownRowError } from "@headrace/engine";
+import { DamagedRowError, dataSlot, UnknownRowError } from "@headrace/engine";
 import type { ConfState } from "@headrace/raft-ts";
 import { readConfState, writeConfState } from "./peer-codec.ts";
 
-const VERSION = 1;
+/** Before 2 rows of entries stood among the others, and no block had a line. */
+const VERSION = 2;
 const CHECKPOINT_PREFIX = 0xffffffff;
 const CHECKPOINT_KIND = 1;
 const FLAG_PUT = 1;
@@ -64,6 +65,13 @@ export function generationOf(groupId: number, sequence: number): number {
   return groupId * SEQUENCES + (sequence % SEQUENCES);
 }
 
+/** Of the generations that hold the shard's slots, as they are and as rows of entries say them, ascending. */
+export function rowRegions(ranges: readonly GenerationRange[]): GenerationRange[] {
+  const sorted = ranges.slice().sort((a, b) => a.from - b.from);
+  const data = sorted.map(({ from, to, generation }) => ({ from: dataSlot(from), to: dataSlot(to), generation }));
+  return [...sorted, ...data];
+}
+
 /** First key of a slot in a generation; slot 16384 gives the end of the generation's slots. */
 export function slotKey(generation: number, slot: number): Uint8Array {
   const key = allocate(6);
@@ -88,6 +96,7 @@ export function generationKey(generation: number, slotAndSubkey: Uint8Array): Ui
   return key;
 }
 
+/** As the row says it, with its region (`slotOfRow`). */
 export function slotOfStateKey(key: Uint8Array): number {
   return key[4]! * 256 + key[5]!;
 }

@@ -9,6 +9,7 @@
  * It asks nobody for time or commits: the drive loop tells it.
  */
 import { assert } from "@headrace/bytes";
+import { slotOfRow } from "@headrace/engine";
 import type { Capture, ShardStateApi } from "@headrace/engine";
 import type { Done, KvChange, KvStore, Logger, Result, Scheduler, Timer } from "@headrace/ports";
 import type { ConfState } from "@headrace/raft-ts";
@@ -330,6 +331,8 @@ export class Checkpointer {
 }
 
 function generationAt(ranges: readonly GenerationRange[], slot: number): number {
-  for (const range of ranges) if (slot >= range.from && slot <= range.to) return range.generation;
+  for (const range of ranges) {
+    if (slotOfRow(slot) >= range.from && slotOfRow(slot) <= range.to) return range.generation;
+  }
   assert(false, `slot ${slot} is not in the shard's table`);
 }

@@ -9,7 +9,7 @@
  * all shards of the node are there (the identity's `opened`). Must not know: where the backup lies, who decides on founding.
  */
 import { compareBytes, copyOf, TruncatedError } from "@headrace/bytes";
-import { DamagedRowError, rowIsIntact, UnknownRowError } from "@headrace/engine";
+import { DamagedRowError, rowIsIntact, slotOfRow, UnknownRowError } from "@headrace/engine";
 import type { ClusterState } from "@headrace/meta";
 import type {
   BackupContent,
@@ -209,7 +209,8 @@ function objectionTo(frame: SnapshotFrame, shard: BackupShard, number: number, l
   for (const { key, value } of frame.rows) {
     if (key.length <= SLOT_BYTES) return `chunk ${number} has a row without a key`;
     const slot = key[0]! * 256 + key[1]!;
-    if (!shard.slots.some(({ from, to }) => slot >= from && slot <= to)) return `slot ${slot} is not the shard's`;
+    const keySlot = slotOfRow(slot);
+    if (!shard.slots.some(({ from, to }) => keySlot >= from && keySlot <= to)) return `slot ${slot} is not the shard's`;
     if (!rowIsIntact(slot, key.subarray(SLOT_BYTES), value)) return `a row of slot ${slot} is damaged`;
   }
   return null;

@@ -10,7 +10,7 @@
  * Must not know: what chunks look like on the wire, Raft's progress.
  */
 import { assert, copyOf } from "@headrace/bytes";
-import { DamagedRowError, rowIsIntact } from "@headrace/engine";
+import { DamagedRowError, rowIsIntact, slotOfRow } from "@headrace/engine";
 import type { ShardStateApi } from "@headrace/engine";
 import type { Done, KvSnapshot } from "@headrace/ports";
 import type { RaftNodeApi, Snapshot, SnapshotMeta } from "@headrace/raft-ts";
@@ -21,6 +21,7 @@ import {
   encodeCheckpointRow,
   GENERATION_BYTES,
   generationKey,
+  rowRegions,
   slotKey,
   STATE_KEY_PREFIX_BYTES,
 } from "./checkpoint-row.ts";
@@ -207,7 +208,7 @@ export class ShardSnapshots implements SnapshotPlace, SnapshotHold {
     const { ranges } = this.#head!;
     for (const row of rows) {
       if (row.key.length <= SLOT_BYTES) return "a row without a key";
-      const slot = slotOf(row.key);
+      const slot = slotOfRow(slotOf(row.key));
       if (!ranges.some((range) => slot >= range.from && slot <= range.to)) return `slot ${slot} is not the shard's`;
       if (!isIntact(row)) return `a row of slot ${slot} is damaged at its source`;
     }
@@ -286,7 +287,7 @@ class StoreView implements SnapshotContent {
   readonly close: () => void;
   readonly #options: ShardSnapshotsOptions;
   readonly #hold: ViewHold;
-  /** By slot. */
+  /** By slot, rows of entries last. */
   readonly #ranges: readonly GenerationRange[];
 
   constructor(options: ShardSnapshotsOptions, row: CheckpointRow, hold: ViewHold) {
@@ -295,7 +296,7 @@ class StoreView implements SnapshotContent {
     this.close = hold.close;
     this.#options = options;
     this.#hold = hold;
-    this.#ranges = row.ranges.slice().sort((a, b) => a.from - b.from);
+    this.#ranges = rowRegions(row.ranges);
   }
 
   chunk(after: Uint8Array, done: Done<{ readonly rows: readonly SnapshotRow[]; readonly isLast: boolean }>): void {

@@ -2,7 +2,7 @@
 import { assert, compareBytes } from "@headrace/bytes";
 import { DamagedRowError, UnknownRowError, type RowRange } from "@headrace/engine";
 import type { Done, Failure, KvRow, KvStore } from "@headrace/ports";
-import { slotKey, slotOfStateKey, STATE_KEY_PREFIX_BYTES, stateKey } from "./checkpoint-row.ts";
+import { rowRegions, slotKey, slotOfStateKey, STATE_KEY_PREFIX_BYTES, stateKey } from "./checkpoint-row.ts";
 import type { GenerationRange } from "./checkpoint-row.ts";
 import type { ShardLimits } from "./shard-api.ts";
 
@@ -18,8 +18,9 @@ export interface KeyRange {
 /** Where the rows stand in the store: in each generation that has a part of the range. */
 export function keyRangesOf(generations: readonly GenerationRange[], ranges: readonly RowRange[]): KeyRange[] {
   const found: KeyRange[] = [];
+  const regions = rowRegions(generations);
   for (const range of ranges) {
-    for (const { generation, from, to } of generations) {
+    for (const { generation, from, to } of regions) {
       if (range.toSlot < from || range.fromSlot > to) continue;
       const first =
         range.fromSlot < from ? slotKey(generation, from) : stateKey(generation, range.fromSlot, range.from);

@@ -169,7 +169,8 @@ test("a lane that goes away while its blocks are read leaves nothing behind", ()
   // What had arrived was executed.
   expect(leader.lane().send("XLEN s")).toEqual(["1 :1"]);
   expect(leader.up.status()).toMatchObject({ coldCalls: 0, queuedBytes: 0 });
-  expect(leader.memory.usedBytes).toBe(leader.up.status().memory.log);
+  const { log, blocks, fixed } = leader.up.status().memory;
+  expect(leader.memory.usedBytes).toBe(log + blocks + fixed);
 });
 
 test("a lane that begins anew while its blocks are read waits for them no longer", () => {

@@ -58,6 +58,7 @@ function execute({ request, reply, keyspace, effects, nowMs, effectRoomBytes }: 
   const consumer = request.latin1(3);
   const roomBytes = effectRoomBytes - effectBytes(EFFECTS_MAX, key, groupName, consumer);
   if (roomBytes < CLAIM_BYTES) return reply.error(Errors.tooLargeForEntry);
+  if (found.stream.hasCold) found.stream.needEntries(idsFrom(group, options));
   const isKnown = group.consumer(consumer) !== null;
   if (!isKnown) effects.createConsumer(key, groupName, consumer, nowMs);
   const batch = new ClaimBatch(effects, key, groupName, consumer);
@@ -70,6 +71,13 @@ function execute({ request, reply, keyspace, effects, nowMs, effectRoomBytes }: 
   writeEntriesOrIds(reply, found.stream, batch.claimed, options.justIds);
   reply.array(batch.dropped.length);
   for (const id of batch.dropped) writeId(reply, id);
+}
+
+/** All that it may look at. */
+function idsFrom(group: GroupView, { start, count }: AutoClaimOptions): StreamId[] {
+  const ids: StreamId[] = [];
+  group.pending.visit(start, MAX_ID, null, ({ id }) => ids.push(id) < count * ATTEMPTS_FACTOR);
+  return ids;
 }
 
 /** Decides on the pending entries from the start on; answers where the next call goes on, 0-0 at the end. */

@@ -61,6 +61,7 @@ function execute(context: ShardContext): void {
   if (effectBytesMax(options.ids, key, groupName, consumer) > context.effectRoomBytes) {
     return reply.error(Errors.tooLargeForEntry);
   }
+  found.stream.needEntries(options.ids);
   if (options.lastId.compare(group.lastDeliveredId) > 0) effects.advanceGroup(key, groupName, options.lastId);
   const isKnown = group.consumer(consumer) !== null;
   if (!isKnown) effects.createConsumer(key, groupName, consumer, nowMs);

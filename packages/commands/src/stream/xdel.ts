@@ -22,6 +22,7 @@ export const xdel = defineCommand({
     if (found === null) return reply.integer(0);
     const ids = readStrictIds(request, 2, request.count);
     if (ids === null) return reply.error(Errors.invalidStreamId);
+    found.stream.needEntries(ids);
     const existing = distinctIds(ids, (id) => found.stream.has(id));
     if (existing.length > 0) effects.deleteEntries(found.key, existing);
     reply.integer(existing.length);

@@ -42,6 +42,7 @@ function execute({ request, reply, keyspace, effects, effectRoomBytes }: ShardCo
     return reply.error(Errors.tooLargeForEntry);
   }
   const { stream } = found;
+  stream.needEntries(ids);
   const deleted: StreamId[] = [];
   const decide = (id: StreamId): IdOutcome => {
     if (policy === ReferencePolicy.acknowledged && stream.isReferenced(id)) return IdOutcome.kept;

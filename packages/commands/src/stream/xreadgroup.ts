@@ -19,6 +19,7 @@ import { Errors, noKeyOrGroupInRead } from "../errors.ts";
 import { findStreamsKeys } from "../keys.ts";
 import { defineCommand } from "../record.ts";
 import { claimableFromMs, idsOf, NEW_TAIL_BYTES, pickClaims, writeClaimed, writeNew } from "./claim-read.ts";
+import { isIdleFor } from "./claim-batch.ts";
 import { CLAIM_BYTES, effectBytes, ID_BYTES } from "./effect-room.ts";
 import { ReadBudget } from "./read-budget.ts";
 import { ReadOptions } from "./read-options.ts";
@@ -102,6 +103,7 @@ function execute(context: ShardContext): void {
   answer.begin(context, options);
   budget.begin(options.maxCount, options.maxSize, context.used.entries, context.used.bytes);
   roomBytes = context.effectRoomBytes - effectBytesMax;
+  for (const read of reads) if (read.found.stream.hasCold) needEntries(context, read, consumer);
   const onlyMeets = context.readMode === ReadMode.offered && context.resumed === null;
   for (const read of reads) {
     meetConsumer(context, read, consumer);
@@ -112,6 +114,23 @@ function execute(context: ShardContext): void {
   if (answer.finish()) return;
   if (!options.blocks || context.denyBlocking) return reply.nullArray();
   block(context, reads);
+}
+
+/** What the call will read, before it changes anything: until then it can be run again when some of it is not in memory. */
+function needEntries({ nowMs }: ShardContext, read: GroupRead, consumer: string): void {
+  const { found, group, after, claims } = read;
+  const ids: StreamId[] = [];
+  const start = after === null ? null : after.next();
+  if (start !== null) group.pending.visit(start, MAX_ID, consumer, ({ id }) => ids.push(id) < options.count);
+  if (claims) {
+    group.pending.visitOldest((entry) => {
+      return isIdleFor(entry, options.claimMinIdleMs, nowMs) && ids.push(entry.id) < options.count;
+    });
+  }
+  found.stream.needEntries(ids);
+  if (after !== null) return;
+  const range = undelivered(read, options.count);
+  if (range !== null) entriesReadAfterDelivery(found.stream, group, range);
 }
 
 function block(context: ShardContext, reads: readonly GroupRead[]): void {

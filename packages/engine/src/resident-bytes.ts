@@ -1,0 +1,28 @@
+/**
+ * What of a key can't leave memory, in bytes, about: objects as V8 lays them out, roughly. Kept as it changes, by those who change it; this is the same
+ * by looking at all of it. Blocks count for themselves (block-list.ts).
+ */
+import type { Group } from "./group.ts";
+import type { StreamKey } from "./keyspace-state.ts";
+
+/** A key with its stream, its place in tables and the header of its entries. */
+export const KEY_BYTES = 900;
+export const GROUP_BYTES = 900;
+export const CONSUMER_BYTES = 240;
+/** A record of 32 bytes in a leaf that is not quite full, and its share of the leaf. */
+export const PENDING_BYTES = 42;
+/** A session with its last number. */
+export const SESSION_RECORD_BYTES = 180;
+
+export function fixedBytesOf({ key, stream }: StreamKey): number {
+  let bytes = KEY_BYTES + key.length;
+  for (const group of stream.groups()) bytes += groupBytes(group);
+  if (stream.idempotence !== null) bytes += stream.idempotence.residentBytes;
+  return bytes;
+}
+
+export function groupBytes(group: Group): number {
+  let bytes = GROUP_BYTES + group.name.length + group.pending.count * PENDING_BYTES;
+  for (const consumer of group.consumers()) bytes += CONSUMER_BYTES + consumer.name.length;
+  return bytes;
+}
