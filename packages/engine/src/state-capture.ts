@@ -125,7 +125,12 @@ function captureKey(key: StreamKey, index: number, rows: StateRow[], writer: Byt
   for (const block of entries.dirtyBlocks) {
     block.dirty = false;
     if (block.dropped) continue;
-    if (captureBlockBytes(key, block, block === entries.tail, rows, writer)) blocks.push(block);
+    const isTail = block === entries.tail;
+    if (captureBlockBytes(key, block, isTail, rows, writer)) {
+      blocks.push(block);
+      // One that was sealed while hollow is written anew when it is whole: then its line names other rows.
+      if (!isTail) entries.markPageDirty(block.number);
+    }
     if (block.marksDirty) {
       rows.push(captureMarks(key, block, writer));
       marks.push(block);

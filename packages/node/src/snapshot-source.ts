@@ -276,7 +276,9 @@ export class SnapshotSource {
     }
     this.#lookAfterFollowers(nowMs);
     const open = this.#open;
-    if (open !== null && this.#receivers.size === 0 && nowMs - open.lastWantedMs >= IDLE_MS) this.#close();
+    // One that no longer leads announces it to nobody: the other groups of this node need not wait for their turn.
+    const isIdle = nowMs - (open?.lastWantedMs ?? 0) >= IDLE_MS || !this.#options.isLeader();
+    if (open !== null && this.#receivers.size === 0 && isIdle) this.#close();
     else if (open !== null && nowMs - open.openedMs >= OPEN_MAX_MS) this.giveUp("it has been open for an hour");
     if (this.#open === null && this.#followers.size === 0) return;
     this.#timer = this.#options.scheduler.after(LOOK_MS, () => this.#look());

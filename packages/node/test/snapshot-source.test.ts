@@ -10,6 +10,7 @@ class Scene {
   readonly clock = { wallMs: () => this.time.nowMs, monotonicMs: () => this.time.nowMs };
   readonly traffic = new SnapshotTraffic(this.clock, 1e9);
   readonly #life = new Life("node");
+  isLeader = true;
 
   source(open: (done: (content: SnapshotContent | null) => void) => void): SnapshotSource {
     const { time, clock, traffic } = this;
@@ -25,7 +26,7 @@ class Scene {
       traffic,
       open,
       isUsable: () => true,
-      isLeader: () => true,
+      isLeader: () => this.isLeader,
       matchOf: () => 0,
       retainedFrom: () => 0,
       send: () => true,
@@ -53,4 +54,25 @@ test("a group that stops while its snapshot is being opened does not keep the no
   other.offer();
   expect(other.offer()).toMatchObject({ meta: { index: 5, term: 1 } });
   other.stop();
+});
+
+test("a group whose leader is another one now keeps no snapshot open for longer than somebody asks for it", () => {
+  const scene = new Scene();
+  const deposed = scene.other();
+  deposed.offer();
+  expect(deposed.offer()).toMatchObject({ meta: { index: 5 } });
+  deposed.announced(2);
+  const other = scene.other();
+  expect(other.offer()).toBe("unavailable");
+  scene.isLeader = false;
+  scene.time.run(4000);
+  other.offer();
+  expect(other.offer()).toBe("unavailable");
+  scene.time.run(4000);
+  // Now of the other group.
+  scene.isLeader = true;
+  other.offer();
+  expect(other.offer()).toMatchObject({ meta: { index: 5 } });
+  other.stop();
+  deposed.stop();
 });
