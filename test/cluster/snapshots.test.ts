@@ -104,7 +104,14 @@ async function check(load: Load, id: number): Promise<void> {
   const reader = connect(cluster.url);
   await ready(reader);
   for (const [key, ids] of load.acknowledged) {
-    const found = new Set((await reader.xrange(key, "-", "+")).map(([entry]) => entry));
+    const entries = await until(() =>
+      reader.xrange(key, "-", "+").catch((error: Error) => {
+        // Leaderships are still on their way back.
+        if (error.message.startsWith("CLUSTERDOWN")) return null;
+        throw error;
+      }),
+    );
+    const found = new Set(entries.map(([entry]) => entry));
     const missing = [...ids].filter((entry) => !found.has(entry));
     expect(missing, `${key} after node ${id} came back`).toEqual([]);
   }

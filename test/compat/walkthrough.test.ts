@@ -273,7 +273,9 @@ describe.each([
 
 test("the README's first minute, but for our own ACK option, is answered as redis-server does", () => {
   const readme = readFileSync(join(import.meta.dirname, "../../README.md"), "utf8");
-  const commands = testedCommands(readme).map((line) => shellWords(line).slice(1));
+  // What follows is of our own: bounds that Redis does not have.
+  const firstMinute = readme.slice(readme.indexOf("## A first minute"), readme.indexOf("## What is promised"));
+  const commands = testedCommands(firstMinute).map((line) => shellWords(line).slice(1));
   expect(commands.length).toBeGreaterThan(5);
   for (const words of commands) {
     const plain = words[2] === "ACK" ? [...words.slice(0, 2), ...words.slice(4)] : words;

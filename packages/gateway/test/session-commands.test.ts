@@ -38,7 +38,7 @@ describe("session commands", () => {
     for (const node of cluster.nodes) {
       node.onAsked = (asked) => {
         const isQuestion = asked.commands[0]![0] === "CLUSTER";
-        const numbers = "*1\r\n*9\r\n:21\r\n:1\r\n:4\r\n:5\r\n:2\r\n:1\r\n:7\r\n:3\r\n:100\r\n";
+        const numbers = "*1\r\n*11\r\n:21\r\n:1\r\n:4\r\n:5\r\n:2\r\n:1\r\n:7\r\n:3\r\n:100\r\n:2000\r\n:500\r\n";
         node.reply(asked, asked.first, 1, isQuestion ? numbers : "-NOGROUP No such key\r\n");
       };
     }

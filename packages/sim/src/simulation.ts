@@ -387,6 +387,10 @@ class Run {
 
   #look(client: SimClient): FinalView {
     this.#settleClients();
+    // What a long run has piled up may fill a small budget for good: no fault that heals by itself, an operator has to give more.
+    const { memoryBytes } = this.#cluster;
+    if (memoryBytes > 0)
+      this.#insist(client, ["CONFIG", "SET", "maxmemory", String(memoryBytes * 10)], (reply) => reply === "OK");
     const entries = new Map<string, readonly Entry[]>();
     const pending = new Map<string, readonly PendingRow[]>();
     const drained = new Map<string, readonly string[]>();
