@@ -98,3 +98,12 @@ function bestSuccessor(progress: readonly ProgressView[], self: number): number 
   }
   return best;
 }
+
+/** On a leader: whether its group would go on without this replica, with nothing lost: the other voters in contact are a majority, and one has all that is committed. */
+export function canGoOnWithout({ id, commit, confState, progress }: ReturnType<RaftNodeApi["status"]>): boolean {
+  const inContact = progress.filter((view) => view.id !== id && view.recentActive);
+  const isMajority = (voters: readonly number[]): boolean =>
+    voters.length === 0 || inContact.filter((view) => voters.includes(view.id)).length * 2 > voters.length;
+  const hasAll = inContact.some((view) => confState.voters.includes(view.id) && view.match >= commit);
+  return hasAll && isMajority(confState.voters) && isMajority(confState.votersOutgoing);
+}

@@ -26,6 +26,7 @@ import {
   STATE_KEY_PREFIX_BYTES,
 } from "./checkpoint-row.ts";
 import type { CheckpointRow, GenerationRange } from "./checkpoint-row.ts";
+import { canGoOnWithout } from "./hand-over.ts";
 import type { SnapshotHold } from "./log-retention.ts";
 import type { RaftLog } from "./raft-log.ts";
 import type { ShardConfig, ShardHost, ShardWorld } from "./shard-api.ts";
@@ -315,7 +316,7 @@ class StoreView implements SnapshotContent {
     const first = slotKey(range.generation, range.from);
     const from = after.length === 0 ? first : keyBehind(generationKey(range.generation, after));
     const to = slotKey(range.generation, range.to + 1);
-    const { world, config } = this.#options;
+    const { world, config, raft, onFailed } = this.#options;
     const { snapshotChunkRows, snapshotChunkBytes } = config.limits;
     world.kvStore.scan(from, to, snapshotChunkRows, snapshotChunkBytes, this.#hold.view, (result) => {
       if (!result.ok) return done(result);
@@ -326,7 +327,10 @@ class StoreView implements SnapshotContent {
         world.snapshots.damagedRows++;
         const message = `a row of slot ${slotOf(damaged.key)} does not match its checksum`;
         world.logger.error("snapshot_row_damaged", { group: config.groupId, message });
-        return done({ ok: false, reason: "corrupt", message });
+        done({ ok: false, reason: "corrupt", message });
+        // From here nobody ever gets a snapshot. Where the others can't go on without this replica, most of its state is still better than none of it.
+        if (canGoOnWithout(raft.status())) onFailed(`a snapshot cannot be read: ${message}`, true);
+        return;
       }
       if (rangeNumber + 1 < this.#ranges.length) this.#read(rangeNumber + 1, NO_BYTES, done);
       else done({ ok: true, value: { rows: [], isLast: true } });
