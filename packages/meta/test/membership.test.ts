@@ -313,9 +313,13 @@ test("whatever nodes do: ids are never used again, a group has one change at a t
           world = restored;
         } else happen(world, each.act, each.at);
       }
-      // Peace: everybody who has data is up again; who was given up stays away.
+      // Peace: everybody who has data is up again, and who was quarantined comes back when it is empty; who was expelled stays away.
       world.down.clear();
       world.lost.clear();
+      world.settle();
+      for (const { id, duty } of world.state.nodes) {
+        if (duty === "quarantined" && world.state.groupsOn(id).length === 0) world.duty(id, "active");
+      }
       world.settle();
       const { state } = world;
       const usable = state.nodes.filter((node) => node.duty === "active");
