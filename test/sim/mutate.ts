@@ -75,8 +75,15 @@ function copyOfSources(withTests: boolean): string {
   return folder;
 }
 
-/** For at most `seconds` of the processor. What notices must not notice anything without the edit: else it is not the mutant that was noticed. */
-export async function judge(mutant: Mutant, seconds: number, firstSeed: number): Promise<Verdict> {
+/** How long a mutant is looked for: until either is used up. Only runs are the same on every machine. */
+export interface SearchBound {
+  /** Of the processor. */
+  readonly seconds: number;
+  readonly runs: number;
+}
+
+/** What notices must not notice anything without the edit: else it is not the mutant that was noticed. */
+export async function judge(mutant: Mutant, bound: SearchBound, firstSeed: number): Promise<Verdict> {
   const folder = copyOfSources(mutant.test !== undefined);
   try {
     const file = join(folder, mutant.file);
@@ -84,7 +91,7 @@ export async function judge(mutant: Mutant, seconds: number, firstSeed: number):
     const broken = mutated(mutant, original);
     const change = (isBroken: boolean): void => writeFileSync(file, isBroken ? broken : original);
     change(true);
-    if (mutant.test === undefined) return await judgeBySeeds(mutant, folder, change, { seconds, firstSeed });
+    if (mutant.test === undefined) return await judgeBySeeds(mutant, folder, change, { ...bound, firstSeed });
     return await judgeByTest(mutant, mutant.test, folder, change);
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -95,7 +102,7 @@ async function judgeBySeeds(
   mutant: Mutant,
   folder: string,
   change: (isBroken: boolean) => void,
-  { seconds, firstSeed }: { readonly seconds: number; readonly firstSeed: number },
+  { seconds, runs: runsMax, firstSeed }: SearchBound & { readonly firstSeed: number },
 ): Promise<Verdict> {
   const survived = { mutant, message: null, seed: null };
   let from = firstSeed;
@@ -103,7 +110,7 @@ async function judgeBySeeds(
   let spent = 0;
   const failing: number[] = [];
   for (;;) {
-    const until = ["--from", String(from), "--seconds", String(seconds - spent)];
+    const until = ["--from", String(from), "--seconds", String(seconds - spent), "--seeds", String(runsMax - runs)];
     const found = await search(folder, until, (seconds - spent) * BUSY_FACTOR);
     runs += found?.runs ?? 0;
     spent += found?.seconds ?? seconds;
@@ -116,7 +123,7 @@ async function judgeBySeeds(
     if (control !== null && control.seed === null) return { mutant, message, seed, runs, seconds: spent, failing };
     // It was not the mutant that was noticed, but a bug of ours: one more reason to tell, none to stop.
     failing.push(seed);
-    if (spent >= seconds) return { ...survived, runs, seconds: spent, failing };
+    if (spent >= seconds || runs >= runsMax) return { ...survived, runs, seconds: spent, failing };
     from = (seed + SEED_STEP) >>> 0;
   }
 }
@@ -212,7 +219,7 @@ async function runTable(): Promise<void> {
   const waiting = chosen.values();
   const work = async (): Promise<void> => {
     for (const mutant of waiting) {
-      const verdict = await judge(mutant, seconds, firstSeed);
+      const verdict = await judge(mutant, { seconds, runs: Number.MAX_SAFE_INTEGER }, firstSeed);
       verdicts.push(verdict);
       if (!isJson) console.log(lineOf(verdict));
     }
