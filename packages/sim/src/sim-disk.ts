@@ -57,6 +57,13 @@ export class SimMachineDisk {
   /** Writes called and not completed, a queue for each adapter: at a crash a prefix of each queue has happened. */
   readonly inFlight: Set<((random: SeededRandom) => void)[]> = new Set();
 
+  /** In the ordered store. */
+  get storedBytes(): number {
+    let bytes = 0;
+    for (const [key, value] of this.rows) bytes += key.length + value.length;
+    return bytes;
+  }
+
   /** The process was killed, the machine goes on: what the operating system had is there. In-flight writes may or may not have arrived. */
   kill(random: SeededRandom): void {
     this.#applySome(random);

@@ -159,6 +159,12 @@ export class SimulatedCluster {
     return this.#options.memoryBytes;
   }
 
+  /** How long the node that stores most needs at its snapshot rate to send all of that. */
+  get sendingMs(): number {
+    const stored = this.machines.map(({ disk }) => disk.storedBytes);
+    return (Math.max(...stored) / this.#options.snapshotBytesPerSecond) * 1000;
+  }
+
   get seeds(): readonly string[] {
     return this.machines.slice(0, this.#options.nodes).map((machine) => `${machine.name}:7401`);
   }

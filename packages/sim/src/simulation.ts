@@ -529,7 +529,8 @@ class Run {
   }
 
   #awaitEqualReplicas(): void {
-    const deadline = this.#loop.nowMs + LIVENESS_MS;
+    // One node may have to send all it has to two others, no faster than it is told.
+    const deadline = this.#loop.nowMs + LIVENESS_MS + 2 * this.#cluster.sendingMs;
     for (;;) {
       const byGroup = new Map<number, Set<number>>();
       let replicas = 0;
