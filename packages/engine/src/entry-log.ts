@@ -391,6 +391,12 @@ export class EntryLog implements BlockLines {
     return { id: this.blocks.firstIdAt(at), block: this.blocks.numberAt(at), entry: 0 };
   }
 
+  /** Rollback: blocks from this number on were never made, and will be others when they are. */
+  goBackTo(nextBlockNumber: number): void {
+    this.nextBlockNumber = nextBlockNumber;
+    this.#front = null;
+  }
+
   /** Counts what stands in the blocks, which came from elsewhere. */
   recount(): void {
     this.length = 0;

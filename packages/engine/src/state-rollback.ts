@@ -138,7 +138,7 @@ function restoreKey(key: StreamKey, touched: TouchedKey, parts: KeyParts, meter:
     entries.tailNode.forget();
     entries.dirtyBlocks = [];
   }
-  entries.nextBlockNumber = header.nextBlockNumber;
+  entries.goBackTo(header.nextBlockNumber);
   if (entries.blocks.length !== header.blockCount) throw new DamagedRowError("blocks are missing or left over");
   if (entries.length !== header.length) throw new DamagedRowError("entries are missing or left over");
   restoreGroups(key, touched, parts, meter);

@@ -349,6 +349,32 @@ describe("a rollback", () => {
     expectEqual(state, loaded);
   });
 
+  test("forgets where a stream began: its block's number names other entries afterwards", () => {
+    const state = new ShardState();
+    const store = new RowStore();
+    const value = "x".repeat(1000);
+    const addAll = (from: number, to: number): void => {
+      batch(state, (effects) => {
+        for (let ms = from; ms <= to; ms++) add(effects, "k", ms, undefined, value);
+      });
+    };
+    // Two blocks of 31; of the second three are trimmed, and it was never written.
+    addAll(1, 31);
+    store.write(state.capture());
+    addAll(32, 62);
+    batch(state, (effects) => effects.trim("k", streamOf(state, "k").trimByLength(28, false, 0)));
+    expect(streamOf(state, "k").firstId.ms()).toBe(35);
+    rolledBack(state, [], store);
+    // Another second block, whose first three are deleted one by one; then the first block goes in the same way.
+    addAll(101, 131);
+    batch(state, (effects) => effects.deleteEntries("k", [id(101), id(102), id(103)]));
+    store.write(state.capture());
+    state.evict(Infinity, store.index);
+    const first = Array.from({ length: 31 }, (_, i) => id(1 + i));
+    batch(state, (effects) => effects.deleteEntries("k", first));
+    expect(streamOf(state, "k").firstId.ms()).toBe(104);
+  });
+
   test("forgets what waited to be committed: a deleted key, and its name used again", () => {
     const state = new ShardState();
     const store = new RowStore();
