@@ -23,6 +23,7 @@ import { LENGTH_MASK, OPENS_BLOCK, OPENS_NODE } from "./effect-format.ts";
 import { EntrySlices } from "./entry-slices.ts";
 import type { BlockLines } from "./retention-plan.ts";
 import type { RunColumns } from "./run-columns.ts";
+import { NUMBER_TURN } from "./state-rows.ts";
 import { MIN_ID, type StreamId } from "./stream-id.ts";
 import { TailNode } from "./tail-node.ts";
 
@@ -129,6 +130,8 @@ export class EntryLog implements BlockLines {
       // Its fragments become one row, if they are there to be written.
       if (sealed.fragments.length > 1 && sealed.hollow === 0) this.markBlockDirty(sealed);
       this.markPageDirty(sealed.number);
+    } else if (this.nextBlockNumber >= NUMBER_TURN) {
+      this.goBackTo(1);
     }
     const block =
       sealed === null
@@ -391,7 +394,7 @@ export class EntryLog implements BlockLines {
     return { id: this.blocks.firstIdAt(at), block: this.blocks.numberAt(at), entry: 0 };
   }
 
-  /** Rollback: blocks from this number on were never made, and will be others when they are. */
+  /** Numbers from this one on are given again: after a rollback, and when an empty stream has used up half of them. */
   goBackTo(nextBlockNumber: number): void {
     this.nextBlockNumber = nextBlockNumber;
     this.#front = null;

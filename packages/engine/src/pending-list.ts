@@ -12,6 +12,7 @@ import type { DirtyMeter } from "./dirty-meter.ts";
 import { OwnerLeaves } from "./owner-leaves.ts";
 import { LEAF_RECORDS_MAX, NOBODY, PendingLeaf, RECORD_WORDS } from "./pending-leaf.ts";
 import { PENDING_BYTES } from "./resident-bytes.ts";
+import { NUMBER_TURN } from "./state-rows.ts";
 import type { StreamId } from "./stream-id.ts";
 
 /** Two neighbours that fit into this many records become one. */
@@ -252,6 +253,7 @@ export class PendingList implements PendingView {
   }
 
   #newLeaf(): PendingLeaf {
+    if (this.#leaves.length === 0 && this.nextLeafNumber >= NUMBER_TURN) this.nextLeafNumber = 1;
     const leaf = new PendingLeaf(this.nextLeafNumber++);
     leaf.watcher = this.#byOwner;
     return leaf;

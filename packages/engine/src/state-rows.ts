@@ -57,6 +57,12 @@ export const RowKind = {
 /** Producers are numbered from 1: what stands for all of them has the number 0. */
 export const IDEMPOTENCE_HEADER = 0;
 
+/**
+ * Numbers in subkeys have 32 bits. What is made and dropped again and again (blocks of a queue, leaves of its pending list) is numbered from 1 again from
+ * here on, at a moment when there is none: what was numbered last is far from 1 then.
+ */
+export const NUMBER_TURN = 0x8000_0000;
+
 const DATA_REGION = 0x8000;
 
 /** The slot that rows of entries say. */

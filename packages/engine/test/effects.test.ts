@@ -296,3 +296,50 @@ test("entries of many sessions in one run: leader and follower know the same las
     expect(state.origins.lastSequence(String.fromCharCode(3).repeat(16))).toBe(11_000 + last);
   }
 });
+
+describe("a stream that was emptied four billion times", () => {
+  const LAST = 0xffff_ffff;
+
+  test("counts its blocks from 1 again, and is the same on all replicas, in the store and after a trim", () => {
+    const leader = new ShardState();
+    const follower = new ShardState();
+    const store = new RowStore();
+    const run = (body: (effects: Effects) => void): void => {
+      follower.apply(batch(leader, body)!, leader.index);
+      expect(follower.stateHash()).toBe(leader.stateHash());
+      store.write(leader.capture());
+      expect(store.load().stateHash()).toBe(leader.stateHash());
+    };
+    run((effects) => effects.createStream("k"));
+    for (const state of [leader, follower]) state.keyspace.find("k")!.stream.entries.nextBlockNumber = LAST;
+    for (let ms = 1; ms <= 3; ms++) {
+      run((effects) => add(effects, "k", ms));
+      run((effects) => effects.deleteEntries("k", [id(ms)]));
+    }
+    run((effects) => [4, 5, 6].forEach((ms) => add(effects, "k", ms)));
+    run((effects) => effects.trim("k", streamOf(leader, "k").trimByLength(1, false, 0)));
+    expect(wireOf(streamOf(store.load(), "k"), MIN_ID, MAX_ID)).toContain("6-0");
+    expect(streamOf(leader, "k").length).toBe(1);
+    leader.verify();
+  });
+
+  test("counts the leaves of its pending list from 1 again", () => {
+    const leader = new ShardState();
+    const store = new RowStore();
+    batch(leader, (effects) => {
+      for (let ms = 1; ms <= 5; ms++) add(effects, "k", ms);
+      effects.createGroup("k", "g", MIN_ID, 0);
+      effects.createConsumer("k", "g", "c", 1);
+    });
+    const { pending } = leader.keyspace.find("k")!.stream.existingGroup("g");
+    pending.nextLeafNumber = LAST;
+    for (let ms = 1; ms <= 4; ms++) {
+      batch(leader, (effects) => effects.deliver("k", "g", "c", id(ms), ms, 1, false));
+      store.write(leader.capture());
+      const loaded = store.load().keyspace.find("k")!.stream.existingGroup("g").pending;
+      expect(loaded.leaves.map(({ number }) => number)).toEqual(pending.leaves.map(({ number }) => number));
+      expect(loaded.nextLeafNumber).toBe(pending.nextLeafNumber);
+      batch(leader, (effects) => effects.acknowledge("k", "g", [id(ms)]));
+    }
+  });
+});
