@@ -6,7 +6,7 @@
  * One object is used again and again: XADD is the hottest command there is. Source: t_stream.c streamParseAddOrTrimArgsOrReply.
  */
 import { MIN_ID, ReferencePolicy } from "@headrace/engine";
-import type { Effects, KeyView, NodeBounds, StreamId } from "@headrace/engine";
+import type { Effects, KeyView, NodeBounds, PolicyCut, StreamId, StreamView, TrimCut } from "@headrace/engine";
 import type { Request } from "@headrace/resp";
 import { readAck } from "../ack.ts";
 import { addId, AddIdForm, isByte, readAddId, readLong, readStrictId } from "../args.ts";
@@ -123,19 +123,26 @@ export class AddOrTrimOptions {
 
   /** Trims the stream as these options say; answers how many entries go. What goes entry by entry ends where `roomBytes` do. */
   trim({ key, stream }: KeyView, effects: Effects, bounds: NodeBounds, roomBytes: number): number {
+    const cut = this.#cutOf(stream, bounds, roomBytes, this.maxLength);
+    if ("policy" in cut) effects.trimByPolicy(key, cut);
+    else effects.trim(key, cut);
+    return cut.count;
+  }
+
+  /** Looks at all that `trim` will look at when there is one entry more: who adds first can't wait for blocks afterwards. May throw ColdMiss. */
+  lookAhead(stream: StreamView, bounds: NodeBounds, roomBytes: number): void {
+    this.#cutOf(stream, bounds, roomBytes, Math.max(0, this.maxLength - 1));
+  }
+
+  #cutOf(stream: StreamView, bounds: NodeBounds, roomBytes: number, maxLength: number): TrimCut | PolicyCut {
     const limit = this.approximate && !this.limitGiven ? defaultLimit(bounds) : this.limit;
     const byLength = this.strategy === TrimStrategy.maxLength;
     if (this.policy !== null && this.policy !== ReferencePolicy.keep) {
-      const bound = { maxLength: this.maxLength, minId: byLength ? null : this.minId };
-      const cut = stream.trimByPolicy(this.policy, bound, limit, roomBytes);
-      effects.trimByPolicy(key, cut);
-      return cut.count;
+      return stream.trimByPolicy(this.policy, { maxLength, minId: byLength ? null : this.minId }, limit, roomBytes);
     }
-    const cut = byLength
-      ? stream.trimByLength(this.maxLength, this.approximate, limit)
+    return byLength
+      ? stream.trimByLength(maxLength, this.approximate, limit)
       : stream.trimById(this.minId, this.approximate, limit);
-    effects.trim(key, cut);
-    return cut.count;
   }
 
   /** A second policy is none: what XADD makes of it is its id. */

@@ -52,8 +52,9 @@ function execute(context: ShardContext): void {
   }
   const hasIid = options.iid !== Iid.none;
   const makesWindow = existing === null && hasOwnWindow(context);
+  const trims = options.strategy !== TrimStrategy.none;
   // Each further effect names the key again.
-  const further = (options.strategy === TrimStrategy.none ? 0 : 1) + (hasIid ? 1 : 0) + (makesWindow ? 1 : 0);
+  const further = (trims ? 1 : 0) + (hasIid ? 1 : 0) + (makesWindow ? 1 : 0);
   let roomBytes = context.effectRoomBytes;
   if (further > 0) {
     roomBytes -= request.rawEnd - request.rawStart + effectBytes(1 + further, key);
@@ -65,6 +66,7 @@ function execute(context: ShardContext): void {
     effects.countDuplicateIid(key);
     return writeId(reply, known);
   }
+  if (trims && existing?.stream.hasCold === true) options.lookAhead(existing.stream, context.nodeBounds, roomBytes);
   effects.append(
     key,
     id,
@@ -76,7 +78,7 @@ function execute(context: ShardContext): void {
   );
   if (existing === null) configureNewStream(context, key);
   if (hasIid) recordEntry(context, key, id);
-  if (options.strategy !== TrimStrategy.none) options.trim(keyspace.find(key)!, effects, context.nodeBounds, roomBytes);
+  if (trims) options.trim(keyspace.find(key)!, effects, context.nodeBounds, roomBytes);
   writeId(reply, id);
 }
 
