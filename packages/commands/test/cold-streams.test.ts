@@ -35,7 +35,7 @@ function request(...words: readonly string[]): Uint8Array {
   return Buffer.from(`*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join("")}`, "latin1");
 }
 
-/** Ten blocks in the store and none in memory; a group has all of it and has acknowledged the first half. */
+/** Ten blocks in the store and none in memory, the last entry deleted; a group has all of it and has acknowledged the first half. */
 function coldStream(): { harness: CommandHarness; client: HarnessClient; reads: NotedReads } {
   const harness = new CommandHarness();
   const client = harness.connect();
@@ -45,6 +45,7 @@ function coldStream(): { harness: CommandHarness; client: HarnessClient; reads: 
   send("XREADGROUP", "GROUP", "g", "c", "STREAMS", "k", ">");
   send("XGROUP", "CREATE", "k", "late", "100-0");
   send("XACK", "k", "g", ...Array.from({ length: ENTRIES / 2 }, (_, i) => `${i + 1}-0`));
+  send("XDEL", "k", `${ENTRIES}-0`);
   const { state } = harness;
   const reads = new NotedReads(state.capture().rows, () => state.keyspace.lastWriterIndex("k"));
   state.coldReads = reads;
@@ -62,9 +63,11 @@ test.each([
   "XADD k MINID 250-0 ACKED 999-0 f v",
   "XTRIM k MAXLEN 40 DELREF",
   "XTRIM k MINID ~ 250-0 LIMIT 0",
-  "XDEL k 5-0 40-0 310-0",
-  "XDELEX k DELREF IDS 3 5-0 200-0 310-0",
-  "XACKDEL k g DELREF IDS 3 200-0 201-0 310-0",
+  "XTRIM k MAXLEN = 40",
+  "XDEL k 5-0",
+  "XDEL k 5-0 40-0 309-0",
+  "XDELEX k DELREF IDS 3 5-0 200-0 309-0",
+  "XACKDEL k g DELREF IDS 3 200-0 201-0 309-0",
   "XCLAIM k g d 0 200-0 201-0 260-0",
   "XAUTOCLAIM k g d 0 - COUNT 200",
   "XREADGROUP GROUP g c COUNT 100 STREAMS k 0",

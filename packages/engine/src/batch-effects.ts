@@ -274,7 +274,7 @@ export class BatchEffects implements Effects {
     const writer = this.#begin(EffectType.cut);
     writer.string(key);
     writePlace(writer, firstKept);
-    this.#endRemoval(EffectType.cut, null);
+    this.#endRemoval(EffectType.cut, key, null);
     this.#said(KeyEventClass.stream, "xtrim", key);
   }
 
@@ -288,7 +288,7 @@ export class BatchEffects implements Effects {
       cut.upToId.write(writer);
       writePlace(writer, cut.firstKept);
       for (const ids of cut.stayPending) this.#writeIdList(writer, ids);
-      this.#endRemoval(EffectType.cutWithReferences, null);
+      this.#endRemoval(EffectType.cutWithReferences, key, null);
     } else {
       this.#remove(key, cut.removed, null);
     }
@@ -307,22 +307,27 @@ export class BatchEffects implements Effects {
     writer.u8(maxDeletedId === null ? 0 : 1);
     maxDeletedId?.write(writer);
     removed.write(writer);
-    this.#endRemoval(EffectType.remove, null);
+    this.#endRemoval(EffectType.remove, key, null);
   }
 
   /**
-   * Ends an effect that takes entries away: when they are gone it shows where the stream then ends. `lastId`: it becomes the stream's last id.
+   * Ends an effect that takes entries of the key away: when they are gone it shows where the stream then ends. `lastId`: it becomes the stream's last id.
    */
-  #endRemoval(type: EffectType, lastId: StreamId | null): void {
+  #endRemoval(type: EffectType, key: string, lastId: StreamId | null): void {
     const writer = this.#writer;
     const reader = new ByteReader(writer.bytes, this.#bodyOffset, writer.length);
-    const key = this.#applier.applyRemoval(type, reader);
+    const changed = this.#keyspace.existing(key);
+    const { entries } = changed.stream;
+    const { tail } = entries;
+    const deadBefore = tail === null ? 0 : tail.deadCount;
+    this.#applier.applyRemoval(type, reader);
     assert(reader.remaining === 0, "effect body not read to its end");
-    const { entries } = key.stream;
+    // A tail of which nothing went ends where it did, and need not be in memory to tell.
+    const isSameEnd = lastId === null && tail !== null && entries.tail === tail && tail.deadCount === deadBefore;
     const endOffset = writer.length;
-    writeEnd(writer, entries.tailEnd(lastId));
+    writeEnd(writer, isSameEnd ? null : entries.tailEnd(lastId));
     this.#patchBodyBytes();
-    this.#applier.applyEnd(key, new ByteReader(writer.bytes, endOffset, writer.length));
+    this.#applier.applyEnd(changed, new ByteReader(writer.bytes, endOffset, writer.length));
     this.count++;
   }
 
@@ -412,7 +417,7 @@ export class BatchEffects implements Effects {
     lastId.write(writer);
     writer.f64(entriesAdded);
     maxDeletedId.write(writer);
-    this.#endRemoval(EffectType.moveLastId, lastId);
+    this.#endRemoval(EffectType.moveLastId, key, lastId);
     this.#said(KeyEventClass.stream, "xsetid", key);
   }
 
