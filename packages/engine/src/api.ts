@@ -423,6 +423,11 @@ export interface BlockName {
   readonly number: number;
 }
 
+/** A block that somebody wants, and how many bytes its entries take. */
+export interface WantedBlock extends BlockName {
+  readonly byteLength: number;
+}
+
 /**
  * A command met blocks that are not in memory before it had changed anything: whoever runs it lets the others go on, takes the blocks in and
  * runs it again from the start.
@@ -430,11 +435,11 @@ export interface BlockName {
 export class ColdMiss extends Error {
   override name: string = "ColdMiss";
   /** What it can't do without. */
-  readonly wanted: readonly BlockName[];
+  readonly wanted: readonly WantedBlock[];
   /** What a reader that goes on this way will want next. */
-  readonly ahead: readonly BlockName[];
+  readonly ahead: readonly WantedBlock[];
 
-  constructor(wanted: readonly BlockName[], ahead: readonly BlockName[]) {
+  constructor(wanted: readonly WantedBlock[], ahead: readonly WantedBlock[]) {
     super("cold blocks");
     this.wanted = wanted;
     this.ahead = ahead;

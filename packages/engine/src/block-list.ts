@@ -6,8 +6,8 @@
  * never needs any.
  */
 import { assert } from "@headrace/bytes";
-import { type BlockName, ColdMiss } from "./api.ts";
-import { Block, type BlockLine, type BlockOwner } from "./block.ts";
+import { ColdMiss, type WantedBlock } from "./api.ts";
+import { Block, BLOCK_BYTES, type BlockLine, type BlockOwner } from "./block.ts";
 import { BlockIndex } from "./block-index.ts";
 import { fillBlock, type Fragment, fragmentNow } from "./cold-block.ts";
 import type { DirtyMeter } from "./dirty-meter.ts";
@@ -19,6 +19,8 @@ export const BLOCK_LINE_BYTES = 80;
 export const BLOCK_SHELL_BYTES = 400;
 /** How many blocks ahead a reader with a limit will be glad to find. */
 const AHEAD_BLOCKS = 4;
+/** Fewer when their entries are large: perhaps nobody asks for them. */
+const AHEAD_BYTES_MAX = 2 * AHEAD_BLOCKS * BLOCK_BYTES;
 
 export class BlockList {
   /** Which key's they are, as rows name it. */
@@ -235,16 +237,23 @@ export class BlockList {
   needThese(wanted: readonly number[], ahead: readonly number[]): void {
     if (wanted.length === 0) return;
     if (this.meter.pool.coldReads?.mayMiss === true) {
-      const nameAt = (at: number): BlockName => ({ slot: this.slot, age: this.age, number: this.numberAt(at) });
-      throw new ColdMiss(wanted.map(nameAt), ahead.map(nameAt));
+      const named = (at: number): WantedBlock => ({
+        slot: this.slot,
+        age: this.age,
+        number: this.numberAt(at),
+        byteLength: this.entryBytesAt(at),
+      });
+      throw new ColdMiss(wanted.map(named), ahead.map(named));
     }
     for (const at of wanted) this.#readNow(at);
   }
 
   #ahead(from: number, step: -1 | 1): number[] {
     const ahead: number[] = [];
+    let bytes = 0;
     for (let at = from; ahead.length < AHEAD_BLOCKS && at >= 0 && at < this.slots.length; at += step) {
-      if (this.isWhole(at)) break;
+      bytes += this.entryBytesAt(at);
+      if (this.isWhole(at) || bytes > AHEAD_BYTES_MAX) break;
       ahead.push(at);
     }
     return ahead;

@@ -128,6 +128,28 @@ describe("a read that may miss", () => {
     expect(reads.count).toBe(0);
   });
 
+  test("says how large the blocks are, and has no large ones read that perhaps nobody asks for", () => {
+    const state = new ShardState();
+    const store = new RowStore();
+    // An entry of 100 kB has a block of its own.
+    const value = "x".repeat(100_000);
+    batch(state, (effects) => {
+      for (let ms = 1; ms <= 8; ms++) add(effects, "k", ms, undefined, value);
+    });
+    store.write(state.capture());
+    state.coldReads = store.coldReads(true);
+    state.evict(Infinity, store.index);
+    try {
+      streamOf(state, "k").range(MIN_ID, MAX_ID, 2, false);
+      expect.unreachable();
+    } catch (error) {
+      if (!(error instanceof ColdMiss)) throw error;
+      const bytes = [...error.wanted, ...error.ahead].map(({ byteLength }) => Math.round(byteLength / 1000));
+      expect(bytes).toEqual([100, 100, 100, 100]);
+      expect(error.wanted).toHaveLength(2);
+    }
+  });
+
   test("finds what was taken in, as often as it asks", () => {
     const { state, store, reads } = cold(4 * PER_BLOCK);
     reads.mayMiss = true;

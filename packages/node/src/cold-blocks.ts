@@ -11,12 +11,11 @@
  * All of it belongs to one state: `drop` when that goes back, is replaced, or its leadership ends. Reads that come back later are for nobody.
  */
 import { assert } from "@headrace/bytes";
-import type { BlockName, ColdMiss, ColdReads, Effects, ShardStateApi, StateRow } from "@headrace/engine";
+import type { ColdMiss, ColdReads, Effects, ShardStateApi, StateRow, WantedBlock } from "@headrace/engine";
 import { DamagedRowError } from "@headrace/engine";
 import type { Failure, KvStore, Result } from "@headrace/ports";
 import type { CheckpointRow } from "./checkpoint-row.ts";
 import type { BlockReader, ColdReader, ColdTraffic } from "./cold-traffic.ts";
-import { COLD_BLOCK_BYTES } from "./cold-traffic.ts";
 import type { LaneProgress } from "./lane-progress.ts";
 import type { ShardLimits } from "./shard-api.ts";
 import { keyBehind, keyRangesOf, readRanges } from "./state-ranges.ts";
@@ -31,7 +30,7 @@ export class ColdReadFailed extends Error {
 
 /** One block on its way, for all who want it. */
 class BlockRead {
-  readonly block: BlockName;
+  readonly block: WantedBlock;
   readonly calls: Set<ColdCall>;
   isBegun: boolean;
   /** Index of the state that the store held when it was begun. */
@@ -40,7 +39,7 @@ class BlockRead {
   rows: readonly StateRow[] | null;
   byteLength: number;
 
-  constructor(block: BlockName) {
+  constructor(block: WantedBlock) {
     this.block = block;
     this.calls = new Set();
     this.isBegun = false;
@@ -58,6 +57,7 @@ export class ColdCall implements ColdReader {
   readonly #begin: (read: BlockRead, end: () => void) => boolean;
   /** All that it has wanted so far: it may need every one of them again. */
   readonly reads: BlockRead[];
+  wantedBytes: number;
   /** Not come yet. */
   missing: number;
   #next: number;
@@ -73,6 +73,7 @@ export class ColdCall implements ColdReader {
     this.number = number;
     this.#begin = begin;
     this.reads = [];
+    this.wantedBytes = 0;
     this.missing = 0;
     this.#next = 0;
   }
@@ -84,10 +85,6 @@ export class ColdCall implements ColdReader {
   /** Refused meanwhile, or of an epoch that is over: it will not run. */
   get isVoid(): boolean {
     return this.laneEpoch !== this.progress.epoch || this.number >= this.progress.refusedFrom;
-  }
-
-  get blockCount(): number {
-    return this.reads.length;
   }
 
   beginNext(end: () => void): boolean {
@@ -227,8 +224,9 @@ export class ColdBlocks implements ColdReads, BlockReader {
     }
     const stale = call.reads.filter((read) => !this.#takes(read));
     if (stale.length === 0) return true;
+    const before = call.wantedBytes;
     for (const read of stale) this.#want(call, this.#readAgain(read));
-    this.#options.traffic.enter(call, stale.length);
+    this.#options.traffic.enter(call, call.wantedBytes - before);
     if (call.isReady) this.#becameReady(call);
     return false;
   }
@@ -242,11 +240,14 @@ export class ColdBlocks implements ColdReads, BlockReader {
   park(progress: LaneProgress, laneEpoch: number, number: number, miss: ColdMiss): boolean {
     const { limits, traffic } = this.#options;
     const call = progress.cold ?? new ColdCall(progress, laneEpoch, number, (read, end) => this.#begin(read, end));
-    if ((call.reads.length + miss.wanted.length) * COLD_BLOCK_BYTES > limits.coldCallBytes) {
+    let wantedBytes = call.wantedBytes;
+    for (const { byteLength } of miss.wanted) wantedBytes += byteLength;
+    if (wantedBytes > limits.coldCallBytes) {
       this.executed(progress);
       return false;
     }
     const known = call.reads.length;
+    const knownBytes = call.wantedBytes;
     for (const block of miss.wanted) {
       let read = this.#readOf(block);
       if (read.calls.has(call)) {
@@ -261,7 +262,7 @@ export class ColdBlocks implements ColdReads, BlockReader {
     progress.cold = call;
     this.#calls.add(call);
     traffic.waits++;
-    traffic.enter(call, call.reads.length - known);
+    traffic.enter(call, call.wantedBytes - knownBytes);
     this.#noteAhead(miss.ahead);
     // All of it had come for others.
     if (call.isReady) this.#becameReady(call);
@@ -313,7 +314,7 @@ export class ColdBlocks implements ColdReads, BlockReader {
     return false;
   }
 
-  #readOf(block: BlockName): BlockRead {
+  #readOf(block: WantedBlock): BlockRead {
     const key = keyOf(block);
     let read = this.#reads.get(key);
     if (read === undefined) this.#reads.set(key, (read = new BlockRead(block)));
@@ -330,10 +331,11 @@ export class ColdBlocks implements ColdReads, BlockReader {
   #want(call: ColdCall, read: BlockRead): void {
     read.calls.add(call);
     call.reads.push(read);
+    call.wantedBytes += read.block.byteLength;
     if (read.rows === null) call.missing++;
   }
 
-  #noteAhead(blocks: readonly BlockName[]): void {
+  #noteAhead(blocks: readonly WantedBlock[]): void {
     for (const block of blocks) {
       if (this.#ahead.length >= AHEAD_MAX) return;
       if (this.#reads.has(keyOf(block))) continue;
@@ -428,6 +430,6 @@ export class ColdBlocks implements ColdReads, BlockReader {
   }
 }
 
-function keyOf({ slot, age, number }: BlockName): string {
+function keyOf({ slot, age, number }: WantedBlock): string {
   return `${slot}:${age}:${number}`;
 }

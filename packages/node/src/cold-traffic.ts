@@ -10,8 +10,6 @@
 const READS_AT_ONCE = 6;
 /** Of calls that wait, all together, where no budget says otherwise. */
 export const COLD_ROOM_BYTES = 64 * 1024 * 1024;
-/** What a block that was not read yet is taken for. */
-export const COLD_BLOCK_BYTES = 32 * 1024;
 
 export interface BlockReader {
   /** Begins its next read, if it has one: `end` must then be called once, in a later event. False: it has begun all that it wants. */
@@ -20,8 +18,8 @@ export interface BlockReader {
 
 /** A call that waits for blocks, as far as the traffic knows it. */
 export interface ColdReader extends BlockReader {
-  /** How many blocks it wants, those that it has included. */
-  readonly blockCount: number;
+  /** Entries of all blocks that it wants, those that it has included. */
+  readonly wantedBytes: number;
 }
 
 export class ColdTraffic {
@@ -39,7 +37,7 @@ export class ColdTraffic {
   /** In the order of their turns. */
   #admitted: ColdReader[] = [];
   #waiting: ColdReader[] = [];
-  #admittedBlocks = 0;
+  #admittedBytes = 0;
   #ahead: BlockReader[] = [];
 
   /** Calls that wait. */
@@ -52,8 +50,8 @@ export class ColdTraffic {
   }
 
   /** It wants blocks; the same one may want more later. */
-  enter(reader: ColdReader, moreBlocks: number): void {
-    if (this.#admitted.includes(reader)) this.#admittedBlocks += moreBlocks;
+  enter(reader: ColdReader, moreBytes: number): void {
+    if (this.#admitted.includes(reader)) this.#admittedBytes += moreBytes;
     else if (!this.#waiting.includes(reader)) this.#waiting.push(reader);
     this.#begin();
   }
@@ -63,7 +61,7 @@ export class ColdTraffic {
     const at = this.#admitted.indexOf(reader);
     if (at >= 0) {
       this.#admitted.splice(at, 1);
-      this.#admittedBlocks -= reader.blockCount;
+      this.#admittedBytes -= reader.wantedBytes;
     } else {
       this.#waiting = this.#waiting.filter((waiting) => waiting !== reader);
     }
@@ -97,11 +95,11 @@ export class ColdTraffic {
 
   #admit(): void {
     while (this.#waiting.length > 0) {
-      const wantedBytes = (this.#admittedBlocks + this.#waiting[0]!.blockCount) * COLD_BLOCK_BYTES;
+      const wantedBytes = this.#admittedBytes + this.#waiting[0]!.wantedBytes;
       if (this.#admitted.length > 0 && wantedBytes > this.roomBytes) return;
       const reader = this.#waiting.shift()!;
       this.#admitted.push(reader);
-      this.#admittedBlocks += reader.blockCount;
+      this.#admittedBytes += reader.wantedBytes;
     }
   }
 

@@ -1,7 +1,7 @@
 /** Commands that wait for blocks, against a state that knows nothing but which blocks are in memory. */
 import { assert, bytesOf, latin1 } from "@headrace/bytes";
 import { ColdMiss, DamagedRowError } from "@headrace/engine";
-import type { BlockName, RowRange, ShardStateApi, StateRow } from "@headrace/engine";
+import type { BlockName, RowRange, ShardStateApi, StateRow, WantedBlock } from "@headrace/engine";
 import { describe, expect, test, vi, type MockInstance } from "vitest";
 import { ColdBlocks } from "../src/cold-blocks.ts";
 import { ColdTraffic, type BlockReader, type ColdReader } from "../src/cold-traffic.ts";
@@ -15,8 +15,10 @@ import { TestLane } from "../testing/test-lane.ts";
 const GENERATION = 7;
 const SLOT = 5;
 
-function named(number: number): BlockName {
-  return { slot: SLOT, age: 1, number };
+const BLOCK_BYTES = 32 * 1024;
+
+function named(number: number, byteLength: number = BLOCK_BYTES): WantedBlock {
+  return { slot: SLOT, age: 1, number, byteLength };
 }
 
 function subkeyOf({ number }: BlockName): Uint8Array {
@@ -108,7 +110,15 @@ class Scene {
     if (!this.cold.takeInFor(progress, 1, number)) return false;
     const missing = wanted.filter((block) => this.state.cold.has(block));
     if (missing.length > 0) {
-      return !this.cold.park(progress, 1, number, new ColdMiss(missing.map(named), ahead.map(named)));
+      return !this.cold.park(
+        progress,
+        1,
+        number,
+        new ColdMiss(
+          missing.map((block) => named(block)),
+          ahead.map((block) => named(block)),
+        ),
+      );
     }
     this.cold.executed(progress);
     return true;
@@ -171,12 +181,23 @@ describe("a command that meets cold blocks", () => {
   });
 
   test("that wants more than one command may is told so, and nothing is read", () => {
-    const scene = new Scene(2 * 32 * 1024);
+    const scene = new Scene(2 * BLOCK_BYTES);
     scene.store(1, 2, 3);
     const lane = scene.lane();
     expect(scene.runCommand(lane, 1, [1, 2, 3])).toBe(true);
     expect(scene.scans).toBe(0);
     expect(lane.isIdle).toBe(true);
+  });
+
+  test("is judged by the bytes of its blocks: one with large entries is more than many others", () => {
+    const scene = new Scene(1024 * 1024);
+    scene.store(1, 2);
+    const lane = scene.lane();
+    expect(scene.cold.park(lane, 1, 1, new ColdMiss([named(1, 600 * 1024)], []))).toBe(true);
+    // In a second step, too: what it has read counts until it has run.
+    expect(scene.cold.park(lane, 1, 1, new ColdMiss([named(2, 600 * 1024)], []))).toBe(false);
+    expect(lane.isIdle).toBe(true);
+    expect(scene.traffic.count).toBe(0);
   });
 
   test("has what comes next read too, which is in memory before anybody asks", () => {
@@ -325,19 +346,21 @@ describe("whether a command may be run again", () => {
 /** Wants so many blocks; every read is open until `answer`. */
 class CountingReader implements ColdReader {
   readonly name: string;
-  readonly blockCount: number;
+  readonly wantedBytes: number;
   begun = 0;
+  readonly #blockCount: number;
   readonly #log: string[];
   readonly open: (() => void)[] = [];
 
   constructor(name: string, blockCount: number, log: string[]) {
     this.name = name;
-    this.blockCount = blockCount;
+    this.wantedBytes = blockCount * BLOCK_BYTES;
+    this.#blockCount = blockCount;
     this.#log = log;
   }
 
   beginNext(end: () => void): boolean {
-    if (this.begun === this.blockCount) return false;
+    if (this.begun === this.#blockCount) return false;
     this.begun++;
     this.#log.push(this.name);
     this.open.push(end);
@@ -357,9 +380,9 @@ describe("the reads of a node", () => {
     const log: string[] = [];
     const large = new CountingReader("large", 100, log);
     const small = new CountingReader("small", 2, log);
-    traffic.enter(large, 100);
+    traffic.enter(large, large.wantedBytes);
     expect(log).toEqual(Array.from({ length: 6 }, () => "large"));
-    traffic.enter(small, 2);
+    traffic.enter(small, small.wantedBytes);
     expect(log).toHaveLength(6);
     for (let i = 0; i < 4; i++) large.answer();
     expect(log.slice(6).filter((name) => name === "small")).toHaveLength(2);
@@ -367,14 +390,14 @@ describe("the reads of a node", () => {
 
   test("calls beyond the room wait for those before them, and one that is alone may want more than there is", () => {
     const traffic = new ColdTraffic();
-    traffic.roomBytes = 4 * 32 * 1024;
+    traffic.roomBytes = 4 * BLOCK_BYTES;
     const log: string[] = [];
     const first = new CountingReader("first", 5, log);
     const second = new CountingReader("second", 1, log);
     const third = new CountingReader("third", 1, log);
-    traffic.enter(first, 5);
-    traffic.enter(second, 1);
-    traffic.enter(third, 1);
+    traffic.enter(first, first.wantedBytes);
+    traffic.enter(second, second.wantedBytes);
+    traffic.enter(third, third.wantedBytes);
     for (let i = 0; i < 5; i++) first.answer();
     expect(log.filter((name) => name !== "first")).toEqual([]);
     traffic.leave(first);
@@ -386,7 +409,7 @@ describe("the reads of a node", () => {
     const log: string[] = [];
     const waiting = new CountingReader("waiting", 7, log);
     const ahead: BlockReader = new CountingReader("ahead", 1, log);
-    traffic.enter(waiting, 7);
+    traffic.enter(waiting, waiting.wantedBytes);
     traffic.readAhead(ahead);
     expect(log).not.toContain("ahead");
     waiting.answer();

@@ -34,7 +34,7 @@ function need(numbers: readonly number[]): void {
   const blocks = begun.mock.contexts.at(-1) as ColdBlocks | undefined;
   assert(blocks !== undefined, "a replica leads");
   if (blocks.mayMiss) {
-    const named = missing.map((number) => ({ slot: SLOT, age: 1, number }));
+    const named = missing.map((number) => ({ slot: SLOT, age: 1, number, byteLength: 32 * 1024 }));
     throw new ColdMiss(named, []);
   }
   for (const number of missing) if (blocks.rowNow(SLOT, subkeyOf(number)) !== null) cold.delete(number);
