@@ -195,17 +195,24 @@ export class ColdBlocks implements ColdReads, BlockReader {
     this.#effects = null;
   }
 
-  /** At the beginning of a turn: the lanes that need wait no longer, and what was read ahead is taken in. Throws DamagedRowError. */
-  settle(goOn: (progress: LaneProgress) => void): void {
+  /**
+   * At the beginning of a turn: the lanes that need wait no longer, and what was read ahead is taken in. What is stalled has its blocks and can't run, for
+   * as long as its gateway likes: it makes room for those that wait for it, and begins again when it can. Throws DamagedRowError.
+   */
+  settle(goOn: (progress: LaneProgress) => void, isStalled: (progress: LaneProgress) => boolean): void {
     if (this.#arrived.length > 0) {
       const arrived = this.#arrived;
       this.#arrived = [];
       for (const read of arrived) if (read.calls.size === 0) this.#takeInForNobody(read);
     }
+    const { traffic } = this.#options;
     for (const call of this.#calls) {
-      if (!call.isVoid) continue;
-      this.#release(call);
-      goOn(call.progress);
+      if (call.isVoid) {
+        this.#release(call);
+        goOn(call.progress);
+      } else if (traffic.isCrowded && call.isReady && isStalled(call.progress)) {
+        this.#release(call);
+      }
     }
     for (const { progress } of this.#ready) goOn(progress);
     this.#ready.clear();

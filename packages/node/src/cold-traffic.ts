@@ -45,6 +45,11 @@ export class ColdTraffic {
     return this.#admitted.length + this.#waiting.length;
   }
 
+  /** Calls wait for room. */
+  get isCrowded(): boolean {
+    return this.#waiting.length > 0;
+  }
+
   get underWay(): number {
     return this.#underWay;
   }

@@ -225,7 +225,10 @@ export class Executor {
 
   #runTurn(): boolean {
     const { queue, cold } = this.#options;
-    cold.settle((progress) => queue.unpark(progress));
+    cold.settle(
+      (progress) => queue.unpark(progress),
+      (progress) => queue.isStalled(progress),
+    );
     this.#calls.endEnded();
     if (!this.isOverBounds()) {
       this.#calls.dealWithOffers();

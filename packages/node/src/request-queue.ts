@@ -110,6 +110,11 @@ export class RequestQueue {
     return null;
   }
 
+  /** Its frames are parked because its replies find no room. */
+  isStalled(progress: LaneProgress): boolean {
+    return this.#stalled.has(progress);
+  }
+
   /** Whether its replies find no room; what comes behind a parked frame is parked too. */
   #mustStall(progress: LaneProgress): boolean {
     const { lane } = progress;

@@ -59,6 +59,7 @@ class Scene {
   readonly traffic = new ColdTraffic();
   readonly failures: string[] = [];
   readonly woken: LaneProgress[] = [];
+  readonly stalled: Set<LaneProgress> = new Set();
   storedIndex = 10;
   turns = 0;
   readonly #scans: MockInstance<MemoryKv["scan"]>;
@@ -127,7 +128,10 @@ class Scene {
   /** Everything that can come comes; then the next turn begins. */
   turn(): void {
     this.run();
-    this.cold.settle((progress) => this.woken.push(progress));
+    this.cold.settle(
+      (progress) => this.woken.push(progress),
+      (progress) => this.stalled.has(progress),
+    );
   }
 
   run(): void {
@@ -289,6 +293,30 @@ describe("what was asked for and is not wanted any more", () => {
     lane.refusedFrom = 4;
     scene.turn();
     expect(lane.cold).toBeNull();
+    expect(scene.cold.heldBytes).toBe(0);
+    expect(scene.traffic.count).toBe(0);
+  });
+
+  test("a call whose lane can't go on, since its replies find no room, gives up its blocks when others wait for room", () => {
+    const scene = new Scene();
+    scene.traffic.roomBytes = BLOCK_BYTES;
+    scene.store(1, 2);
+    const [deaf, other] = [scene.lane(), scene.lane()];
+    scene.runCommand(deaf, 1, [1]);
+    scene.stalled.add(deaf);
+    scene.turn();
+    scene.turn();
+    // Nobody wants its place: it need not read again.
+    expect(deaf.cold?.isReady).toBe(true);
+    scene.runCommand(other, 1, [2]);
+    scene.turn();
+    scene.turn();
+    expect(deaf.cold).toBeNull();
+    expect(scene.runCommand(other, 1, [2])).toBe(true);
+    scene.stalled.clear();
+    expect(scene.runCommand(deaf, 1, [1])).toBe(false);
+    scene.turn();
+    expect(scene.runCommand(deaf, 1, [1])).toBe(true);
     expect(scene.cold.heldBytes).toBe(0);
     expect(scene.traffic.count).toBe(0);
   });
