@@ -123,7 +123,10 @@ export class ValueCollector {
     }
     const endedFile = step.isLast ? file : null;
     await this.#writer.write(plan, { placesKeys: step.placesKeys, endedFile, settledFile: null });
-    if (step.isLast) this.#files.end(file);
+    if (!step.isLast) return;
+    // Its number may come again, for other values.
+    if (this.#compressing === file) this.#compressing = null;
+    this.#files.end(file);
   }
 
   async #look(file: number, bounds: StepBounds): Promise<Step> {

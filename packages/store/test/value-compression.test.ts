@@ -4,6 +4,7 @@ import type { KvStore } from "@headrace/ports";
 import { settleByWaiting, valueOf } from "@headrace/testkit/conformance/settle.ts";
 import { expect, test } from "vitest";
 import { openLevelStore } from "../src/index.ts";
+import { noStoreBytes } from "../src/written-bytes.ts";
 import { auditIndex } from "./index-audit.ts";
 import {
   all,
@@ -94,6 +95,23 @@ test("a file that would not get smaller stays as it is, and is tried once", () =
     expect(await all(again)).toEqual([...rows, ["small", "20"]]);
     await close(again);
     expect(await Promise.all(files.map((path) => readFile(path)))).toEqual(contents);
+  }));
+
+test("a file that is written over is judged anew, by what is in it now", () =>
+  inDirectory(async (directory) => {
+    const written = noStoreBytes();
+    const store = await open(directory, { ...compressing, written });
+    // The first file is compressed into another one, and comes free.
+    await writeAll(store, rowsOf(5, valueOfLength));
+    await letMove(store);
+    const { movedValueBytes } = written;
+    expect(movedValueBytes).toBeGreaterThan(0);
+    const noise = rowsOf(16, noiseOfLength).map(([key, value]) => [`noise-${key}`, value] as const);
+    await writeAll(store, noise);
+    await letMove(store);
+    expect(written.movedValueBytes).toBe(movedValueBytes);
+    await close(store);
+    expect((await auditIndex(directory)).problems).toEqual([]);
   }));
 
 test("in a file that is worth it, a value that is not is moved as it is", () =>
