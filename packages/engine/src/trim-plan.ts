@@ -4,7 +4,8 @@
  * whole. A node's last id counts deleted entries too, as in Redis.
  */
 import type { TrimCut } from "./api.ts";
-import { MARK_DEAD, MARK_OPENS } from "./block.ts";
+import { type Block, MARK_OPENS } from "./block.ts";
+import type { BlockList } from "./block-list.ts";
 import type { EntryLog } from "./entry-log.ts";
 import type { StreamId } from "./stream-id.ts";
 
@@ -25,56 +26,61 @@ export function planTrimById(log: EntryLog, minId: StreamId, approximate: boolea
   return { count, firstKept: log.livePlaceAt(count) };
 }
 
-/** By length when `minId` is null. */
+/**
+ * By length when `minId` is null. Nodes go one after the other, so it is the last boundary that counts before which there is nothing to keep: looked for
+ * in the block in which the bound is met, or else in those before it, into which nobody has to look but for that.
+ */
 function planNodes(log: EntryLog, maxLength: number, minId: StreamId | null, limit: number): TrimCut {
   const { blocks } = log;
-  let removed = 0;
-  let blockAt = 0;
-  let entryAt = 0;
-  while (blockAt < blocks.length) {
-    if (entryAt === 0 && canGoWhole(log, blockAt, minId)) {
-      const live = blocks.liveAt(blockAt);
-      if (live <= budgetOf(log, removed, maxLength, minId, limit)) {
-        removed += live;
-        blockAt++;
-        continue;
-      }
-    }
-    // One node: from here to the next boundary.
-    // More live entries than this, and the node stays: no need to walk to its end.
-    const budget = budgetOf(log, removed, maxLength, minId, limit);
-    let live = 0;
-    let lastBlock = blockAt;
-    let lastEntry = entryAt;
-    let isFirst = true;
-    walk: for (; blockAt < blocks.length; blockAt++, entryAt = 0) {
-      const { marks, count } = blocks.whole(blockAt);
-      for (; entryAt < count; entryAt++) {
-        const mark = marks[entryAt]!;
-        if (!isFirst && (mark & MARK_OPENS) !== 0) break walk;
-        isFirst = false;
-        if ((mark & MARK_DEAD) === 0 && ++live > budget) break walk;
-        lastBlock = blockAt;
-        lastEntry = entryAt;
-      }
-    }
-    if (live === 0) continue;
-    if (live > budget) break;
-    if (minId !== null && blocks.whole(lastBlock).compareAt(lastEntry, minId) >= 0) break;
-    removed += live;
+  const spare = minId === null ? log.length - maxLength : log.length;
+  const most = limit > 0 ? Math.min(spare, limit) : spare;
+  let before = 0;
+  let at = 0;
+  for (; at < blocks.length; at++) {
+    const isKept = before + blocks.liveAt(at) > most || (minId !== null && blocks.lastIdAt(at).compare(minId) >= 0);
+    if (isKept) break;
+    before += blocks.liveAt(at);
   }
+  const removed = at === blocks.length ? before : liveBeforeBoundary(blocks, at, before, most, minId);
   return removed === 0 ? NOTHING : { count: removed, firstKept: log.livePlaceAt(removed) };
 }
 
-/** How many entries more may go. */
-function budgetOf(log: EntryLog, removed: number, maxLength: number, minId: StreamId | null, limit: number): number {
-  const budget = minId === null ? log.length - removed - maxLength : Number.POSITIVE_INFINITY;
-  return limit > 0 ? Math.min(budget, limit - removed) : budget;
+/** Live entries before the last boundary up to which all may go. It is in the block `last`, which can't go as a whole, or in front of it. */
+function liveBeforeBoundary(
+  blocks: BlockList,
+  last: number,
+  liveBefore: number,
+  most: number,
+  minId: StreamId | null,
+): number {
+  let before = liveBefore;
+  let removed = opensFirst(blocks, last) ? before : -1;
+  // A node that begins in it may be followed by another one there.
+  if (blocks.opensCountAt(last) > (blocks.opensFirstAt(last) ? 1 : 0)) {
+    const block = blocks.whole(last);
+    let live = before;
+    for (let entry = 0; entry < block.count && live <= most; entry++) {
+      const isBoundary = entry > 0 && (block.marks[entry]! & MARK_OPENS) !== 0;
+      if (isBoundary && minId !== null && block.compareAt(entry - 1, minId) >= 0) break;
+      if (isBoundary) removed = live;
+      if (block.isLive(entry)) live++;
+    }
+  }
+  for (let at = last - 1; removed < 0; at--) {
+    before -= blocks.liveAt(at);
+    const inside = blocks.opensCountAt(at) - (blocks.opensFirstAt(at) ? 1 : 0);
+    if (inside > 0) removed = before + liveBeforeLastNode(blocks.whole(at));
+    else if (opensFirst(blocks, at)) removed = before;
+  }
+  return removed;
 }
 
-/** The block consists of whole nodes, all of which the bound lets go: nobody has to look into it. */
-function canGoWhole({ blocks }: EntryLog, at: number, minId: StreamId | null): boolean {
-  const isOpen = at === 0 || blocks.opensFirstAt(at);
-  const isClosed = at + 1 < blocks.length && blocks.opensFirstAt(at + 1);
-  return isOpen && isClosed && (minId === null || blocks.lastIdAt(at).compare(minId) < 0);
+function liveBeforeLastNode(block: Block): number {
+  let entry = block.count - 1;
+  while ((block.marks[entry]! & MARK_OPENS) === 0) entry--;
+  return block.liveBetween(0, entry);
+}
+
+function opensFirst(blocks: BlockList, at: number): boolean {
+  return at === 0 || blocks.opensFirstAt(at);
 }

@@ -8,6 +8,7 @@ import {
   MIN_ID,
   ReferencePolicy,
   ShardState,
+  type StreamView,
 } from "../src/index.ts";
 import { add, batch, id, streamOf, wireOf } from "./entries.ts";
 import { DATA_REGION, RowStore } from "./state-driver.ts";
@@ -74,6 +75,19 @@ describe("nothing is read", () => {
     expect(view.has(id(PER_BLOCK + 1))).toBe(true);
     expect(view.has(id(0))).toBe(false);
     expect(reads.count).toBe(0);
+  });
+
+  test("but where it ends, of what a trim of whole nodes removes, however much that is", () => {
+    for (const [count, plan] of [
+      [520, (view: StreamView) => view.trimByLength(100, true, 0)],
+      [520, (view: StreamView) => view.trimById(id(521), true, 0)],
+      [300, (view: StreamView) => view.trimByLength(100, true, 302)],
+    ] as const) {
+      const { state, reads } = cold(20 * PER_BLOCK);
+      // Nodes of four, of which most blocks begin in the middle of one.
+      expect(plan(streamOf(state, "k")).count).toBe(count);
+      expect(reads.count).toBeLessThanOrEqual(2);
+    }
   });
 
   test("by a replica that applies what a leader has done, whatever it was", () => {
