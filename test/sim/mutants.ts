@@ -917,7 +917,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a command that has written runs again from its start",
     file: "packages/node/src/cold-blocks.ts",
-    find: "effects.count === this.#effectsBefore && ",
+    find: "effects.count - effects.expiredCount === this.#writesBefore && ",
     replace: "",
     invariant: "I2",
     tier: "long",

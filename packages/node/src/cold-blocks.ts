@@ -116,8 +116,8 @@ export class ColdBlocks implements ColdReads, BlockReader {
   readonly #options: ColdBlocksOptions;
   #state: ShardStateApi;
   /** Of the command that runs now; null: it can't be run again. */
-  #effects: Pick<Effects, "count"> | null;
-  #effectsBefore: number;
+  #effects: Pick<Effects, "count" | "expiredCount"> | null;
+  #writesBefore: number;
   #said: { readonly turnBytes: number };
   #saidBefore: number;
   /** Counts up with every drop: reads of another life are for nobody. */
@@ -137,7 +137,7 @@ export class ColdBlocks implements ColdReads, BlockReader {
     this.#options = options;
     this.#state = state;
     this.#effects = null;
-    this.#effectsBefore = 0;
+    this.#writesBefore = 0;
     this.#said = { turnBytes: 0 };
     this.#saidBefore = 0;
     this.#life = 0;
@@ -165,7 +165,8 @@ export class ColdBlocks implements ColdReads, BlockReader {
 
   get mayMiss(): boolean {
     const effects = this.#effects;
-    return effects !== null && effects.count === this.#effectsBefore && this.#said.turnBytes === this.#saidBefore;
+    if (effects === null) return false;
+    return effects.count - effects.expiredCount === this.#writesBefore && this.#said.turnBytes === this.#saidBefore;
   }
 
   rowNow(slot: number, subkey: Uint8Array): Uint8Array | null {
@@ -182,10 +183,13 @@ export class ColdBlocks implements ColdReads, BlockReader {
 
   // ── what the executor tells ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** A command begins that can be run again as long as it has had no effect, and `said` says that nobody was told anything. */
-  begin(effects: Pick<Effects, "count">, said: { readonly turnBytes: number }): void {
+  /**
+   * A command begins that can be run again as long as it has written nothing, and `said` says that nobody was told anything. That a key has expired is
+   * nobody's write: who runs again finds it gone.
+   */
+  begin(effects: Pick<Effects, "count" | "expiredCount">, said: { readonly turnBytes: number }): void {
     this.#effects = effects;
-    this.#effectsBefore = effects.count;
+    this.#writesBefore = effects.count - effects.expiredCount;
     this.#said = said;
     this.#saidBefore = said.turnBytes;
   }

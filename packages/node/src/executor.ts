@@ -319,8 +319,12 @@ export class Executor {
     this.#state.setOrigin(progress.lane.session, number);
     const start = replies.begin(progress);
     const miss = this.#execute(record, request, mode, used);
-    if (miss !== null) return this.#putAway(progress, laneEpoch, number, start, miss);
     const changed = context.effects.count > effectsBefore;
+    if (miss !== null) {
+      const isAnswered = this.#putAway(progress, laneEpoch, number, start, miss);
+      if (changed) this.#afterChange();
+      return isAnswered;
+    }
     const wrote = batch.writeCount > writesBefore;
     if (context.blockedCall !== null)
       this.#calls.park(progress, laneEpoch, number, mode, record, request, context.blockedCall, start);
@@ -348,7 +352,7 @@ export class Executor {
     return null;
   }
 
-  /** Null: it has run. Else nothing has happened, but for bytes of a reply. */
+  /** Null: it has run. Else nothing has happened, but for bytes of a reply and keys that it found expired. */
   #execute(record: CommandRecord, request: Request, mode: RequestMode, used: ReadUse): ColdMiss | null {
     const { cold } = this.#options;
     const batch = this.#batch;

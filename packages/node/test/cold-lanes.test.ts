@@ -18,6 +18,8 @@ const SLOT = 9;
 
 /** Not in memory, by number. */
 const cold = new Set<number>();
+/** A key that `XLEN cold:…` looks up too, before it needs its blocks. */
+let looksUp: string | null = null;
 /** As the store must have them. */
 const content = new Map<number, string>();
 
@@ -48,6 +50,7 @@ function numbersOf({ request }: ShardContext): readonly number[] {
 beforeEach(() => {
   cold.clear();
   content.clear();
+  looksUp = null;
   for (const name of ["xlen", "xadd"]) {
     const record = findCommandByName(name) as { execute: (context: ShardContext) => void };
     const { execute } = record;
@@ -55,6 +58,7 @@ beforeEach(() => {
       const numbers = numbersOf(context);
       // Bytes of a reply that is taken back.
       if (name === "xlen" && numbers.length > 0) context.reply.array(1);
+      if (looksUp !== null && numbers.length > 0) context.keyspace.find(looksUp);
       if (name === "xadd" || numbers.length === 0) execute(context);
       need(numbers);
       if (name === "xlen" && numbers.length > 0) context.reply.integer(numbers.length);
@@ -139,6 +143,27 @@ test("a command that has written, a transaction and a call that had blocked read
   expect(lane.send(exec("XLEN cold:2"))).toEqual(["2 [[:1]]"]);
   expect(leader.memory.traffic.readsNow).toBe(2);
   expect(leader.memory.traffic.waits).toBe(0);
+});
+
+test("a command that has only found a key expired waits for its blocks, and the key is gone for all meanwhile", () => {
+  const cluster = new ShardCluster({ replicas: 3 });
+  const leader = leading(cluster);
+  store(cluster, 1);
+  looksUp = "s";
+  leader.lane().send("XADD s 1-0 f v", "XGROUP CREATE s g $", "PEXPIRE s 50");
+  const [waiting, lane] = [leader.lane(), leader.lane()];
+  waiting.send("XREADGROUP GROUP g c BLOCK 0 STREAMS s >");
+  const before = leader.up.status().lastIndex;
+  // It comes before the leader's own turn for the key.
+  cluster.time.pass(60);
+  expect(lane.send("XLEN cold:1")).toEqual([]);
+  expect(leader.up.status()).toMatchObject({ keys: 0, lastIndex: before + 1, coldCalls: 1 });
+  expect(leader.memory.traffic.readsNow).toBe(0);
+  leader.kv.releaseReads();
+  cluster.settle();
+  expect(lane.take()).toEqual(["1 [:1]"]);
+  expect(waiting.take()).toEqual(["1 -NOGROUP No such key 's' or consumer group 'g' in XREADGROUP with GROUP option"]);
+  cluster.assertSame();
 });
 
 test("a command that wants more than one may at once is told to ask for less", () => {
