@@ -50,27 +50,35 @@ export function beginBackup(directory: string): void {
     for (const name of found) if (isOurs(name)) rmSync(join(directory, name));
     syncDirectory(directory);
   } catch (error) {
-    if (error instanceof BackupError) throw error;
-    throw new BackupError(`${directory} cannot be written: ${(error as Error).message}`);
+    throw notWritten(directory, error);
   }
 }
 
-/** The last step: from now on it is a backup. */
+/** The last step: from now on it is a backup. Throws BackupError. */
 export function finishBackup(directory: string, manifest: Manifest): { readonly id: string } {
   const text = encodeManifest(manifest);
-  writeSynced(join(directory, `${MANIFEST}.part`), text);
-  renameSync(join(directory, `${MANIFEST}.part`), join(directory, MANIFEST));
-  syncDirectory(directory);
-  rmSync(join(directory, INCOMPLETE), { force: true });
-  syncDirectory(directory);
+  try {
+    writeSynced(join(directory, `${MANIFEST}.part`), text);
+    renameSync(join(directory, `${MANIFEST}.part`), join(directory, MANIFEST));
+    syncDirectory(directory);
+    rmSync(join(directory, INCOMPLETE), { force: true });
+    syncDirectory(directory);
+  } catch (error) {
+    throw notWritten(directory, error);
+  }
   return { id: parseManifest(text).id };
+}
+
+function notWritten(directory: string, error: unknown): BackupError {
+  if (error instanceof BackupError) return error;
+  return new BackupError(`${directory} cannot be written: ${(error as Error).message}`);
 }
 
 export function shardFileName(shardId: number): string {
   return `shard-${String(shardId).padStart(5, "0")}.rows`;
 }
 
-/** One shard's file while it is being written; begun anew by making another. */
+/** One shard's file while it is being written; begun anew by making another. Everything throws BackupError. */
 export class ShardFileWriter {
   readonly #directory: string;
   readonly #name: string;
@@ -87,7 +95,8 @@ export class ShardFileWriter {
 
   static async create(directory: string, shardId: number): Promise<ShardFileWriter> {
     const name = shardFileName(shardId);
-    return new ShardFileWriter(directory, name, await open(join(directory, `${name}.part`), "w"));
+    const file = await writing(directory, () => open(join(directory, `${name}.part`), "w"));
+    return new ShardFileWriter(directory, name, file);
   }
 
   async append(chunk: Uint8Array): Promise<void> {
@@ -95,22 +104,32 @@ export class ShardFileWriter {
     length.writeUInt32LE(chunk.length);
     for (const part of [length, chunk]) {
       this.#hash.update(part);
-      await this.#file.writeFile(part);
+      await writing(this.#directory, () => this.#file.writeFile(part));
     }
     this.bytes += LENGTH_BYTES + chunk.length;
     this.chunks++;
   }
 
   async finish(): Promise<Pick<ManifestShard, "file" | "bytes" | "chunks" | "sha256">> {
-    await this.#file.sync();
-    await this.#file.close();
-    renameSync(join(this.#directory, `${this.#name}.part`), join(this.#directory, this.#name));
+    await writing(this.#directory, async () => {
+      await this.#file.sync();
+      await this.#file.close();
+      renameSync(join(this.#directory, `${this.#name}.part`), join(this.#directory, this.#name));
+    });
     const { bytes, chunks } = this;
     return { file: this.#name, bytes, chunks, sha256: this.#hash.digest("hex") };
   }
 
   async abandon(): Promise<void> {
     await this.#file.close();
+  }
+}
+
+async function writing<T>(directory: string, write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
+  } catch (error) {
+    throw notWritten(directory, error);
   }
 }
 

@@ -22,13 +22,10 @@ export class ImportJournal {
   constructor(path: string, source: string, target: string) {
     this.#path = path;
     const first = JSON.stringify({ source, target });
-    try {
+    this.#attempt(() => {
       if (existsSync(path)) this.#read(first);
       if (!existsSync(path) || readFileSync(path).length === 0) appendFileSync(path, `${first}\n`);
-    } catch (error) {
-      if (error instanceof JournalError) throw error;
-      throw new JournalError(`${path} cannot be used: ${(error as Error).message}`);
-    }
+    });
   }
 
   isBegun(key: string): boolean {
@@ -40,15 +37,29 @@ export class ImportJournal {
     return this.#copied.get(key) ?? null;
   }
 
+  /** Throws JournalError, as `copied` does. */
   begin(key: string): void {
     this.#begun.add(key);
-    appendFileSync(this.#path, `${JSON.stringify({ key, begun: true })}\n`);
+    this.#append({ key, begun: true });
   }
 
   copied(key: string, facts: unknown): void {
     const digest = factsDigest(facts);
     this.#copied.set(key, digest);
-    appendFileSync(this.#path, `${JSON.stringify({ key, facts: digest })}\n`);
+    this.#append({ key, facts: digest });
+  }
+
+  #append(line: Readonly<Record<string, unknown>>): void {
+    this.#attempt(() => appendFileSync(this.#path, `${JSON.stringify(line)}\n`));
+  }
+
+  #attempt(task: () => void): void {
+    try {
+      task();
+    } catch (error) {
+      if (error instanceof JournalError) throw error;
+      throw new JournalError(`${this.#path} cannot be used: ${(error as Error).message}`);
+    }
   }
 
   #read(first: string): void {

@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
@@ -16,7 +17,13 @@ import { join } from "node:path";
 import type { BackupContent, Result } from "@headrace/ports";
 import { beforeAll, describe, expect, test } from "vitest";
 import { BackupDirectory, beginBackup, finishBackup, ShardFileWriter } from "../src/backup-directory.ts";
-import { encodeManifest, parseManifest, type Manifest, type ManifestShard } from "../src/backup-manifest.ts";
+import {
+  BackupError,
+  encodeManifest,
+  parseManifest,
+  type Manifest,
+  type ManifestShard,
+} from "../src/backup-manifest.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "headrace-backup-"));
 const whole = join(folder, "whole");
@@ -160,6 +167,21 @@ describe("the directory", () => {
     expect(readdirSync(directory)).toEqual(["incomplete"]);
     finishBackup(directory, await written(directory));
     expect(await objection(directory)).toBe("");
+  });
+
+  test("on a disk that is full is told of in one line", async () => {
+    const directory = join(folder, "full");
+    beginBackup(directory);
+    const message = `${directory} cannot be written: ENOSPC: no space left on device, write`;
+    symlinkSync("/dev/full", join(directory, "shard-00001.rows.part"));
+    const file = await ShardFileWriter.create(directory, 1);
+    await expect(file.append(bytesOf("one"))).rejects.toThrow(new BackupError(message));
+    await file.abandon();
+    symlinkSync("/dev/full", join(directory, "manifest.json.part"));
+    const manifest = parseManifest(readFileSync(join(whole, "manifest.json"), "utf8"));
+    expect(() => finishBackup(directory, manifest)).toThrow(new BackupError(message));
+    rmSync(directory, { recursive: true });
+    await expect(ShardFileWriter.create(directory, 2)).rejects.toThrow(BackupError);
   });
 
   test("may lose the last step of all: with its manifest it is complete", async () => {
