@@ -30,11 +30,6 @@ export class BlockIndex {
     this.#from = 0;
   }
 
-  /** Allocated. */
-  get byteLength(): number {
-    return this.#words.byteLength;
-  }
-
   /** `places`: how many there will be, at least. */
   reserve(places: number): void {
     const needed = (this.#from + places) * WORDS;
@@ -85,11 +80,6 @@ export class BlockIndex {
       return;
     }
     this.#words.copyWithin(this.#cell(at), Math.min(this.#cell(at + count), this.#words.length));
-  }
-
-  clear(): void {
-    this.#words = NO_WORDS;
-    this.#from = 0;
   }
 
   number(at: number): number {

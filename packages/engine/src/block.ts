@@ -155,10 +155,6 @@ export class Block {
     return block;
   }
 
-  get liveCount(): number {
-    return this.count - this.deadCount;
-  }
-
   get line(): BlockLine {
     return {
       number: this.number,

@@ -59,8 +59,6 @@
  */
 export const BATCH_FORMAT_VERSION = 1;
 export const BATCH_KIND_EFFECTS = 1;
-export const BATCH_HEADER_BYTES = 16;
-export const EFFECT_HEADER_BYTES = 8;
 export const EFFECT_VERSION = 1;
 
 /** Length column of the append effect. */
