@@ -257,6 +257,8 @@ export class Checkpointer {
     if (capture.cleared) {
       this.#lastSequence++;
       const generation = generationOf(this.#options.groupId, this.#lastSequence);
+      // A sweep that is under way may meet its rows before the store has answered; and of a batch that failed nobody knows whether it counts.
+      this.#sweeper.keep(generation);
       ranges = ranges.map((range) => ({ from: range.from, to: range.to, generation }));
     }
     let confState = this.#row.confState;

@@ -66,7 +66,7 @@ export class GenerationSweeper {
     this.#step(slotKey(generationOf(this.#groupId, 0), 0));
   }
 
-  /** From now on a snapshot is written to this generation. */
+  /** From now on this generation is written, by a snapshot or by a checkpoint that begins anew; until the next `start`. */
   keep(generation: number): void {
     this.#kept = new Set([...this.#kept, generation]);
   }

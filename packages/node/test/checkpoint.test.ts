@@ -1,11 +1,13 @@
-/** A replica that is removed while its store fails: whoever deletes its rows waits until nothing of it is written any more. */
+/** The store's answers that come late or say no: to a replica that is removed meanwhile, and while older generations are swept. */
+import { compareBytes } from "@headrace/bytes";
 import { ShardState } from "@headrace/engine";
 import type { KvStore, Result } from "@headrace/ports";
 import { expect, test } from "vitest";
-import { generationOf } from "../src/checkpoint-row.ts";
+import { generationOf, slotKey } from "../src/checkpoint-row.ts";
 import type { CheckpointRow } from "../src/checkpoint-row.ts";
 import { Checkpointer } from "../src/checkpoint.ts";
 import { defaultShardLimits } from "../src/shard-limits.ts";
+import { ManualTime, MemoryKv } from "../testing/manual-world.ts";
 import { Life, silentLogger, VirtualTime } from "./memory-world.ts";
 
 class Scene {
@@ -103,3 +105,60 @@ test.each(["space", "io"] as const)(
     expect(scene.isIdle).toBe(true);
   },
 );
+
+test("what is written to a new generation is swept by nobody, also before the store has said that it is there", () => {
+  const time = new ManualTime();
+  const kv = new MemoryKv(time);
+  const run = (): void => {
+    while (time.runOne());
+  };
+  const confState = { voters: [1], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
+  const ranges = [{ from: 0, to: 16383, generation: generationOf(1, 1) }];
+  const header = new Uint8Array(0);
+  const checkpointer = new Checkpointer({
+    groupId: 1,
+    limits: defaultShardLimits,
+    kvStore: kv,
+    scheduler: time,
+    logger: silentLogger,
+    row: { index: 1, term: 1, logTimeMs: 0, confState, ranges, sequence: 1, header, isPut: true },
+    nowMs: 0,
+    wake: () => {},
+    onNoSpace: () => {},
+    onFailed: (message) => expect.fail(message),
+  });
+  run();
+  const state = ShardState.startingAt(1);
+  const flushAndWrite = (): void => {
+    const effects = state.openBatch(state.index + 1, 1000);
+    effects.flush();
+    effects.createStream("k");
+    state.sealBatch();
+    const { index } = state;
+    checkpointer.captureIfDue(state, 1, 0, true);
+    checkpointer.writeIfCommitted({ committed: index, applied: index, durable: index, termAt: () => 1 });
+  };
+  const rowsOf = (sequence: number): number =>
+    kv.rows.filter(
+      ({ key }) => compareBytes(key.subarray(0, 4), slotKey(generationOf(1, sequence), 0).subarray(0, 4)) === 0,
+    ).length;
+  // The second generation is there; the first one is being swept, and that takes long.
+  kv.holdReads = true;
+  flushAndWrite();
+  run();
+  expect(rowsOf(2)).toBe(1);
+  // The third is in the store; that it is, or was not for lack of space, is said later.
+  const write = kv.write.bind(kv);
+  const answers: (() => void)[] = [];
+  kv.write = (changes, done) => write(changes, (result) => answers.push(() => done(result)));
+  flushAndWrite();
+  run();
+  kv.write = write;
+  expect(rowsOf(3)).toBe(1);
+  kv.releaseReads();
+  run();
+  expect(rowsOf(3)).toBe(1);
+  for (const answer of answers) answer();
+  run();
+  expect([rowsOf(2), rowsOf(3)]).toEqual([0, 1]);
+});
