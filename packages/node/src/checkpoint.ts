@@ -72,7 +72,7 @@ export class Checkpointer {
   #configurations: { readonly index: number; readonly confState: ConfState }[];
   #waiters: { readonly index: number; readonly done: Done<void> }[];
   #idleWaiters: (() => void)[];
-  /** Of the generation that was numbered last, used or not: no number is given twice in a process' life. */
+  /** Of the generation that was numbered last, used or not: a number comes again after all others. */
   #lastSequence: number;
   /** The generation that a snapshot is being written to; 0: none. */
   #incoming: number;
@@ -163,9 +163,7 @@ export class Checkpointer {
   reserveGeneration(done: Done<number>): void {
     this.#sweeper.whenSwept((result) => {
       if (!result.ok) return done(result);
-      this.#lastSequence++;
-      this.#incoming = generationOf(this.#options.groupId, this.#lastSequence);
-      this.#sweeper.keep(this.#incoming);
+      this.#incoming = this.#newGeneration();
       done({ ok: true, value: this.#incoming });
     });
   }
@@ -251,14 +249,23 @@ export class Checkpointer {
     kvStore.write(changes, (result) => this.#written(queued, row, result));
   }
 
+  /** Nothing is in it, and it is not swept. Numbers come round: that of the generation that counts is passed over. */
+  #newGeneration(): number {
+    let generation: number;
+    do {
+      this.#lastSequence++;
+      generation = generationOf(this.#options.groupId, this.#lastSequence);
+    } while (this.#row.ranges.some((range) => range.generation === generation));
+    this.#sweeper.keep(generation);
+    return generation;
+  }
+
   #rowOf(queued: QueuedCapture): CheckpointRow {
     const { capture } = queued;
     let { ranges } = this.#row;
     if (capture.cleared) {
-      this.#lastSequence++;
-      const generation = generationOf(this.#options.groupId, this.#lastSequence);
       // A sweep that is under way may meet its rows before the store has answered; and of a batch that failed nobody knows whether it counts.
-      this.#sweeper.keep(generation);
+      const generation = this.#newGeneration();
       ranges = ranges.map((range) => ({ from: range.from, to: range.to, generation }));
     }
     let confState = this.#row.confState;

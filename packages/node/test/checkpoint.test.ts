@@ -162,3 +162,17 @@ test("what is written to a new generation is swept by nobody, also before the st
   run();
   expect([rowsOf(2), rowsOf(3)]).toEqual([0, 1]);
 });
+
+test("the generation that counts is never given to a snapshot, however many were begun and dropped", () => {
+  const scene = new Scene();
+  const { checkpointer } = scene;
+  const { generation } = checkpointer.row.ranges[0]!;
+  const given = new Set<number>();
+  for (let snapshot = 0; snapshot < 0x1_0000; snapshot++) {
+    checkpointer.reserveGeneration((result) => given.add(result.ok ? result.value : NaN));
+    checkpointer.dropGeneration();
+  }
+  // A number has 16 bits.
+  expect(given.size).toBe(0xffff);
+  expect(given.has(generation)).toBe(false);
+});
