@@ -129,7 +129,7 @@ class PieceCopy {
       await this.#copyGroups(before, lists);
       await this.#settle(before, orphans);
       const after = await streamFacts(source, key);
-      if (JSON.stringify(after) === JSON.stringify(before) || round === ROUNDS) {
+      if (JSON.stringify(after) === JSON.stringify(before) || round >= ROUNDS) {
         return { entries: this.#entries, bytes: this.#bytes, facts: before };
       }
     }
