@@ -262,7 +262,7 @@ export class BlockList {
   /** Puts in what was read of it. Throws DamagedRowError; then it is as it was. */
   fill(at: number, fragmentAt: (first: number) => Fragment): void {
     const block = this.shell(at);
-    fillBlock(block, fragmentAt);
+    fillBlock(block, fragmentAt, this.meter.pool.memory);
     this.coldCount--;
     this.account(block);
     if (!block.dirty) this.meter.pool.add(block, this.#owner);
@@ -287,7 +287,8 @@ export class BlockList {
     assert(this.slots[at] === block && !block.dirty, "only clean blocks leave memory");
     const { heldBytes } = block;
     if (block.hollow === 0) this.coldCount++;
-    block.hollowOut();
+    // Between batches: what was read of it is written out.
+    this.meter.pool.memory.give(block.hollowOut());
     this.meter.pool.remove(block);
     this.account(block);
     this.#settle(at);

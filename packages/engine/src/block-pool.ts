@@ -3,6 +3,7 @@
  * written them or when they were read; appending touches nothing here, since what is dirty can't go anyway.
  */
 import type { Block, BlockOwner } from "./block.ts";
+import { BlockBytes } from "./block-bytes.ts";
 import type { ColdReads } from "./api.ts";
 
 /** Blocks in a row, the longest unused ones, that no durable capture has yet: the others are not older. */
@@ -12,12 +13,14 @@ export class BlockPool {
   coldReads: ColdReads | null;
   /** Entries and columns in memory. */
   blockBytes: number;
+  readonly memory: BlockBytes;
   #oldest: Block | null;
   #newest: Block | null;
 
   constructor() {
     this.coldReads = null;
     this.blockBytes = 0;
+    this.memory = new BlockBytes();
     this.#oldest = null;
     this.#newest = null;
   }

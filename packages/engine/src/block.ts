@@ -8,12 +8,12 @@
  * It may be HOLLOW: of its first entries nothing is in memory but their marks, and of those OPENS may be missing. What is appended then stands behind
  * them at its place. Everything that decides where entries stand, which of them live and where later ones go is known without the hollow part.
  */
-import { allocate, assert, copyBytes, crc32 } from "@headrace/bytes";
+import { assert, copyBytes, crc32 } from "@headrace/bytes";
+import { BLOCK_BYTES, type BlockBytes } from "./block-bytes.ts";
 import { LENGTH_MASK, OPENS_NODE } from "./effect-format.ts";
 import type { RunColumns } from "./run-columns.ts";
 import { MIN_ID, StreamId } from "./stream-id.ts";
 
-export const BLOCK_BYTES = 32 * 1024;
 export const BLOCK_ENTRIES_MAX = 1024;
 
 export const MARK_OPENS = 1;
@@ -101,9 +101,9 @@ export class Block {
   heldBytes: number;
   shellBytes: number;
 
-  constructor(number: number, capacityBytes: number, capacityEntries: number) {
+  constructor(number: number, bytes: Uint8Array, capacityEntries: number) {
     this.number = number;
-    this.bytes = allocate(capacityBytes);
+    this.bytes = bytes;
     this.byteLength = 0;
     this.ids = new Uint32Array(capacityEntries * 4);
     this.ends = new Uint32Array(capacityEntries);
@@ -137,7 +137,7 @@ export class Block {
 
   /** A block of which nothing is in memory. */
   static shell(line: BlockLine): Block {
-    const block = new Block(line.number, 0, 0);
+    const block = new Block(line.number, NO_BYTES, 0);
     block.count = line.count;
     block.byteLength = line.byteLength;
     block.marks = new Uint8Array(line.count);
@@ -210,8 +210,9 @@ export class Block {
     return digest >>> 0;
   }
 
-  /** Gives up the entries; what the index keeps of them stays. */
-  hollowOut(): void {
+  /** Gives up the entries; what the index keeps of them stays. Answers the bytes, which are nobody's now. */
+  hollowOut(): Uint8Array {
+    const { bytes } = this;
     this.contentCrc();
     this.hollowDigest = this.opensDigest();
     const { firstId, lastId } = this;
@@ -223,6 +224,7 @@ export class Block {
     this.ids = NO_WORDS;
     this.ends = NO_WORDS;
     if (this.marks.length > this.count) this.marks = this.marks.slice(0, this.count);
+    return bytes;
   }
 
   /** Where this id's entry stands, or would stand, can be told from what is in memory. */
@@ -288,9 +290,17 @@ export class Block {
   }
 
   /** Appends columns[from, to), whose bytes stand at source[offset, offset + byteCount). One copy, then column loops. */
-  append(source: Uint8Array, offset: number, byteCount: number, columns: RunColumns, from: number, to: number): void {
+  append(
+    source: Uint8Array,
+    offset: number,
+    byteCount: number,
+    columns: RunColumns,
+    from: number,
+    to: number,
+    memory: BlockBytes,
+  ): void {
     const needed = this.byteLength + byteCount;
-    if (needed > this.bytes.length) this.#growBytes(needed);
+    if (needed > this.bytes.length) this.#growBytes(needed, memory);
     const first = this.count;
     const count = first + (to - from);
     if (count > this.ends.length) this.#growColumns(count);
@@ -405,12 +415,12 @@ export class Block {
     this.firstLive = at;
   }
 
-  #growBytes(needed: number): void {
+  #growBytes(needed: number, memory: BlockBytes): void {
     // Nothing at all when everything so far is hollow.
     let capacity = Math.max(this.bytes.length * 2, 512);
     while (capacity < needed) capacity *= 2;
     if (capacity > BLOCK_BYTES) capacity = Math.max(BLOCK_BYTES, needed);
-    const grown = allocate(capacity);
+    const grown = memory.take(capacity);
     const from = this.hollowBytes;
     if (from < this.byteLength) copyBytes(grown, from, this.bytes, from, this.byteLength);
     this.bytes = grown;

@@ -2,9 +2,10 @@
  * Entries of a block as the store has them, and how they come back into memory: every fragment is checked against what the index says of the block
  * (how many, how many bytes, which ids, their checksum), so that a row that is whole but of another time is found out.
  */
-import { allocate, type ByteReader, copyBytes, crc32 } from "@headrace/bytes";
+import { type ByteReader, copyBytes, crc32 } from "@headrace/bytes";
 import { type ColdReads, DamagedRowError } from "./api.ts";
 import { type Block, MARK_OPENS } from "./block.ts";
+import type { BlockBytes } from "./block-bytes.ts";
 import { checked } from "./checked.ts";
 import { LENGTH_MASK, OPENS_NODE } from "./effect-format.ts";
 import { dataSlot, rowBody, RowKind, subkeyOf } from "./state-rows.ts";
@@ -41,10 +42,10 @@ export function fragmentNow(coldReads: ColdReads, slot: number, age: number, blo
 }
 
 /** Throws DamagedRowError; the block is as it was then. */
-export function fillBlock(block: Block, fragmentAt: (first: number) => Fragment): void {
+export function fillBlock(block: Block, fragmentAt: (first: number) => Fragment, memory: BlockBytes): void {
   const { hollow, hollowBytes, count, byteLength } = block;
   const isPart = hollow < count;
-  const bytes = allocate(isPart ? Math.max(byteLength, block.bytes.length) : byteLength);
+  const bytes = memory.take(isPart ? Math.max(byteLength, block.bytes.length) : byteLength);
   const capacity = isPart ? block.marks.length : count;
   const ids = new Uint32Array(capacity * 4);
   const ends = new Uint32Array(capacity);

@@ -8,15 +8,8 @@
  */
 import { assert } from "@headrace/bytes";
 import type { EntryPlace, NodeBounds } from "./api.ts";
-import {
-  Block,
-  BLOCK_BYTES,
-  BLOCK_ENTRIES_MAX,
-  type BlockEnd,
-  MARK_OPENS,
-  type DroppedBlock,
-  PAGE_BITS,
-} from "./block.ts";
+import { Block, BLOCK_ENTRIES_MAX, type BlockEnd, MARK_OPENS, type DroppedBlock, PAGE_BITS } from "./block.ts";
+import { BLOCK_BYTES } from "./block-bytes.ts";
 import { BlockList } from "./block-list.ts";
 import type { DirtyMeter } from "./dirty-meter.ts";
 import { LENGTH_MASK, OPENS_BLOCK, OPENS_NODE } from "./effect-format.ts";
@@ -102,7 +95,7 @@ export class EntryLog implements BlockLines {
       }
       const tail = this.blocks.tail!;
       const { bytes, ends } = tail;
-      tail.append(source, offset, byteCount, columns, at, next);
+      tail.append(source, offset, byteCount, columns, at, next, this.blocks.meter.pool.memory);
       if (tail.bytes !== bytes || tail.ends !== ends) this.blocks.account(tail);
       this.markBlockDirty(tail);
       this.byteLength += byteCount;
@@ -133,10 +126,11 @@ export class EntryLog implements BlockLines {
     } else if (this.nextBlockNumber >= NUMBER_TURN) {
       this.goBackTo(1);
     }
+    const { memory } = this.blocks.meter.pool;
     const block =
       sealed === null
-        ? new Block(this.nextBlockNumber, Math.max(SMALL_BLOCK_BYTES, firstBytes), SMALL_BLOCK_ENTRIES)
-        : new Block(this.nextBlockNumber, Math.max(BLOCK_BYTES, firstBytes), FULL_BLOCK_ENTRIES);
+        ? new Block(this.nextBlockNumber, memory.take(Math.max(SMALL_BLOCK_BYTES, firstBytes)), SMALL_BLOCK_ENTRIES)
+        : new Block(this.nextBlockNumber, memory.take(Math.max(BLOCK_BYTES, firstBytes)), FULL_BLOCK_ENTRIES);
     this.nextBlockNumber++;
     this.blocks.push(block);
   }
@@ -229,7 +223,10 @@ export class EntryLog implements BlockLines {
   /** Before the block leaves memory: what it says of the stream's front and of its last node stays known. */
   evict(block: Block): number {
     const { blocks } = this;
-    if (blocks.slots[0] === block && block.firstLive > 0) this.#front = placeIn(block, block.firstLive);
+    // Of a part that has left before it is known already, or has to be read.
+    const { firstLive } = block;
+    if (blocks.slots[0] === block && firstLive > 0 && firstLive >= block.hollow)
+      this.#front = placeIn(block, firstLive);
     this.tailNode.leavesMemory(block, blocks);
     return blocks.evict(block);
   }

@@ -18,7 +18,8 @@
  * Numbers of blocks, groups, consumers and leaves are given anew while it is read, the same on every replica.
  */
 import { assert, ByteWriter, type ByteReader } from "@headrace/bytes";
-import { BLOCK_BYTES, BLOCK_ENTRIES_MAX, MARK_DEAD, MARK_OPENS } from "./block.ts";
+import { BLOCK_ENTRIES_MAX, MARK_DEAD, MARK_OPENS } from "./block.ts";
+import { BLOCK_BYTES } from "./block-bytes.ts";
 import type { BlockList } from "./block-list.ts";
 import { NO_STREAM_ACK, OPENS_BLOCK, OPENS_NODE } from "./effect-format.ts";
 import type { Consumer } from "./consumer.ts";

@@ -204,6 +204,20 @@ describe("the last block of a stream that is idle", () => {
     expect(store.load().stateHash()).toBe(state.stateHash());
     state.verify();
   });
+
+  test("grows while its first entries are deleted, and leaves memory twice: the first one that is left stays known", () => {
+    const { state, store, reads } = cold(10);
+    batch(state, (effects) => effects.deleteEntries("k", [id(1), id(2)]));
+    store.write(state.capture());
+    state.evict(Infinity, store.index);
+    const before = reads.count;
+    batch(state, (effects) => add(effects, "k", 11));
+    store.write(state.capture());
+    state.evict(Infinity, store.index);
+    expect(streamOf(state, "k").firstId).toEqual(id(3));
+    expect(reads.count).toBe(before);
+    expect(store.load().stateHash()).toBe(state.stateHash());
+  });
 });
 
 describe("what may not go", () => {

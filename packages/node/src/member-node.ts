@@ -19,7 +19,7 @@ import { followSettings, unknownSettings } from "./followed-settings.ts";
 import type { LaneFront } from "./lane-front.ts";
 import { LeaderBalance } from "./leader-balance.ts";
 import type { StoredPosition } from "./log-meeting.ts";
-import { MemoryBudget } from "./memory-budget.ts";
+import { HEAP_SLACK, MemoryBudget } from "./memory-budget.ts";
 import type { MetaGroup, MetaGroupHost } from "./meta-group.ts";
 import { storeMetaPosition, votersOnly, type MetaPosition } from "./meta-position.ts";
 import type { NodeConfig } from "./node-config.ts";
@@ -118,8 +118,11 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
     this.#damage = options.damage;
     this.#settings = unknownSettings();
     this.memory = new MemoryBudget(config.shardLimits, {
-      // A budget that was made small while running does not make the store's buffers smaller.
-      otherBytes: () => this.#front.bufferedBytes + Math.min(config.storeMemoryBytes, this.memory.budgetBytes / 4),
+      otherBytes: (heldBytes) => {
+        // A budget that was made small while running does not make the store's buffers smaller.
+        const storeBytes = Math.min(config.storeMemoryBytes, this.memory.budgetBytes / 4);
+        return this.#front.bufferedBytes + storeBytes + heldBytes * HEAP_SLACK;
+      },
       onFull: (isFull) => this.#memoryIsFull(isFull),
     });
     this.#notes = new PeerNotes(this.nodeId, world.clock);

@@ -5,6 +5,7 @@
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { allocatorEnvironment } from "./allocator.ts";
 import { writeClusterFile, type ClusterFile } from "./cluster-file.ts";
 import { rowsOf, UsageError } from "./configuration.ts";
 import { readManifest } from "./backup-directory.ts";
@@ -157,6 +158,7 @@ function childSpecs(settings: Settings): { readonly nodes: readonly ChildSpec[];
     environment: {
       ...sharedEnvironment(settings, "node"),
       ...pool,
+      ...allocatorEnvironment(settings["memory"] as number, process.env),
       HEADRACE_BIND: "127.0.0.1",
       HEADRACE_DATA: node.directory,
       HEADRACE_DATA_PORT: String(node.dataPort),
