@@ -7,7 +7,8 @@
  */
 import { assert } from "@headrace/bytes";
 import { ColdMiss, type WantedBlock } from "./api.ts";
-import { Block, BLOCK_BYTES, type BlockLine, type BlockOwner } from "./block.ts";
+import { Block, type BlockLine, type BlockOwner } from "./block.ts";
+import { BLOCK_BYTES } from "./block-bytes.ts";
 import { BlockIndex } from "./block-index.ts";
 import { fillBlock, type Fragment, fragmentNow } from "./cold-block.ts";
 import type { DirtyMeter } from "./dirty-meter.ts";
