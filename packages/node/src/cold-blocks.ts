@@ -23,6 +23,9 @@ import { keyBehind, keyRangesOf, readRanges } from "./state-ranges.ts";
 /** Blocks that are read ahead at once, and how many may be noted. */
 const AHEAD_MAX = 8;
 
+/** So many a command may want, whatever its bound: an entry is in one block, and where it is may be known only of the one before. */
+const ALWAYS_BLOCKS = 2;
+
 /** A block could not be read, and whoever needs it can't wait. The replica can't go on: a command stands half done. */
 export class ColdReadFailed extends Error {
   override name: string = "ColdReadFailed";
@@ -253,7 +256,7 @@ export class ColdBlocks implements ColdReads, BlockReader {
     const call = progress.cold ?? new ColdCall(progress, laneEpoch, number, (read, end) => this.#begin(read, end));
     let wantedBytes = call.wantedBytes;
     for (const { byteLength } of miss.wanted) wantedBytes += byteLength;
-    if (wantedBytes > limits.coldCallBytes) {
+    if (wantedBytes > limits.coldCallBytes && call.reads.length + miss.wanted.length > ALWAYS_BLOCKS) {
       this.executed(progress);
       return false;
     }

@@ -193,15 +193,27 @@ describe("a command that meets cold blocks", () => {
     expect(lane.isIdle).toBe(true);
   });
 
-  test("is judged by the bytes of its blocks: one with large entries is more than many others", () => {
+  test("is judged by the bytes of its blocks: few with large entries are more than many others", () => {
     const scene = new Scene(1024 * 1024);
-    scene.store(1, 2);
+    scene.store(1, 2, 3);
     const lane = scene.lane();
-    expect(scene.cold.park(lane, 1, 1, new ColdMiss([named(1, 600 * 1024)], []))).toBe(true);
+    const large = (number: number): WantedBlock => named(number, 500 * 1024);
+    expect(scene.cold.park(lane, 1, 1, new ColdMiss([large(1), large(2)], []))).toBe(true);
     // In a second step, too: what it has read counts until it has run.
-    expect(scene.cold.park(lane, 1, 1, new ColdMiss([named(2, 600 * 1024)], []))).toBe(false);
+    expect(scene.cold.park(lane, 1, 1, new ColdMiss([large(3)], []))).toBe(false);
     expect(lane.isIdle).toBe(true);
     expect(scene.traffic.count).toBe(0);
+  });
+
+  test("may want two blocks however large they are, or an entry that is larger than the bound could never be read", () => {
+    const scene = new Scene(1024 * 1024);
+    scene.store(1, 2, 3);
+    const lane = scene.lane();
+    const huge = (number: number): WantedBlock => named(number, 20 * 1024 * 1024);
+    expect(scene.cold.park(lane, 1, 1, new ColdMiss([huge(1)], []))).toBe(true);
+    // The block of the id itself may have nothing behind it, and the next one has what is wanted.
+    expect(scene.cold.park(lane, 1, 1, new ColdMiss([huge(2)], []))).toBe(true);
+    expect(scene.cold.park(lane, 1, 1, new ColdMiss([huge(3)], []))).toBe(false);
   });
 
   test("has what comes next read too, which is in memory before anybody asks", () => {
