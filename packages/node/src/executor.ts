@@ -258,10 +258,11 @@ export class Executor {
       const request = decoder.request;
       if (item.executedUpTo < 0 || this.#calls.isUnheardOf(item)) {
         if (!this.#runOne(progress, item.laneEpoch, item.number, item, request)) break;
-        if (progress.cold !== null) this.#options.cold.executed(progress);
       } else {
         this.#answerUncertain(progress, item.laneEpoch, item.number);
       }
+      // Whatever became of it.
+      if (progress.cold !== null) this.#options.cold.executed(progress);
       item.offset += request.rawEnd - request.rawStart;
       item.number++;
       item.count--;

@@ -198,6 +198,23 @@ test("a lane that goes away while its blocks are read leaves nothing behind", ()
   expect(leader.memory.usedBytes).toBe(log + blocks + fixed);
 });
 
+test("a call that was sent again, and is found uncertain while its blocks are read, holds them no longer", () => {
+  const cluster = new ShardCluster({ replicas: 1 });
+  const leader = leading(cluster);
+  store(cluster, 1);
+  const [old, again] = [leader.lane(), leader.lane()];
+  again.session = old.session;
+  again.executedUpTo = 0;
+  expect(again.send("XLEN cold:1")).toEqual([]);
+  // What the client had sent on its former link is executed only now.
+  old.send("XADD s 1-0 f v");
+  leader.kv.releaseReads();
+  cluster.settle();
+  expect(again.take()).toEqual([expect.stringMatching(/^1 -UNCERTAIN /)]);
+  expect(leader.up.status().coldCalls).toBe(0);
+  expect(leader.memory.traffic.count).toBe(0);
+});
+
 test("a lane that begins anew while its blocks are read waits for them no longer", () => {
   const cluster = new ShardCluster({ replicas: 1 });
   const leader = leading(cluster);
