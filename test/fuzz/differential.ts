@@ -258,9 +258,17 @@ export class Differential {
     this.#typed.push(`c${client + 1}> ${shownRequest(words)}`);
     pair.ours.send(request);
     this.#ours.settle();
+    const ours = pair.ours.replies.shift();
+    const withheld = divergenceRules.find(
+      (rule) => ours !== undefined && rule.withhold?.(askedOf(words, ours)) === true,
+    );
+    if (withheld !== undefined) {
+      this.#tally?.addRule(withheld.name);
+      return;
+    }
     pair.theirs.send(request);
     await this.#theirsSettled();
-    const [ours, theirs] = [pair.ours.replies.shift(), pair.theirs.replies.shift()];
+    const theirs = pair.theirs.replies.shift();
     if (ours === undefined && theirs === undefined) {
       pair.blocked = words;
       this.#tally?.addBlocked(nameOf(words), words, pair.version);

@@ -267,6 +267,13 @@ export const divergenceRules: readonly DivergenceRule[] = [
     endsWhenUsed: true,
   },
   {
+    name: "a timeout that runs over",
+    line: "- XREAD BLOCK above 2^53−1 ms is out of range",
+    withhold: ({ ours }) => ours.text === Errors.timeoutOutOfRange,
+    // In a transaction it can't be withheld, and nothing blocks.
+    reconcile: ({ ours, theirs }) => ours.text === Errors.timeoutOutOfRange && !isError(theirs) && become(ours, theirs),
+  },
+  {
     name: "a time to live that runs over",
     line: "- RESTORE with a time to live that runs over",
     ends: ({ command, words, ours }) => command === "restore" && !isError(ours) && /^\d{19}$/.test(words[2] ?? ""),
