@@ -429,7 +429,10 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a transaction is sliced over two entries",
     file: "packages/node/src/transactions.ts",
-    find: "      for (let i = 0; i < count; i++) roomBytes = this.#runPart(lane, this.#part(request, i)!, roomBytes, needs);",
+    find: [
+      "      for (let i = 0; i < count; i++)",
+      "        roomBytes = this.#runPart(progress.lane, this.#part(request, i)!, roomBytes, needs);",
+    ].join("\n"),
     replace: [
       "      for (let i = 0; i < count; i++) {",
       "        if (i > 0) {",
@@ -437,7 +440,7 @@ export const mutants: readonly Mutant[] = [
       "          this.#batch.open(request);",
       "          this.#state.setOrigin(progress.lane.session, number);",
       "        }",
-      "        roomBytes = this.#runPart(lane, this.#part(request, i)!, roomBytes, needs);",
+      "        roomBytes = this.#runPart(progress.lane, this.#part(request, i)!, roomBytes, needs);",
       "      }",
     ].join("\n"),
     invariant: "I14",
@@ -929,6 +932,16 @@ export const mutants: readonly Mutant[] = [
     replace: "    void start;",
     invariant: "I2",
     test: "packages/node/test/cold-lanes.test.ts",
+    tier: "long",
+  },
+  {
+    name: "a transaction that waits for blocks is watched for no longer",
+    file: "packages/node/src/transactions.ts",
+    find: "const miss = this.#runParts(",
+    replace:
+      "if (progress.watch !== null) this.#state.watches.remove(progress.watch.flag);\n      const miss = this.#runParts(",
+    invariant: "I12",
+    test: "packages/node/test/cold-transactions.test.ts",
     tier: "long",
   },
   {

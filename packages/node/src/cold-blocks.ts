@@ -252,14 +252,12 @@ export class ColdBlocks implements ColdReads, BlockReader {
 
   /** It has met cold blocks: its lane waits. False: it wants more than one command may, and has to be answered with an error. */
   park(progress: LaneProgress, laneEpoch: number, number: number, miss: ColdMiss): boolean {
-    const { limits, traffic } = this.#options;
-    const call = progress.cold ?? new ColdCall(progress, laneEpoch, number, (read, end) => this.#begin(read, end));
-    let wantedBytes = call.wantedBytes;
-    for (const { byteLength } of miss.wanted) wantedBytes += byteLength;
-    if (wantedBytes > limits.coldCallBytes && call.reads.length + miss.wanted.length > ALWAYS_BLOCKS) {
+    const { traffic } = this.#options;
+    if (!this.hasRoomFor(progress, miss)) {
       this.executed(progress);
       return false;
     }
+    const call = progress.cold ?? new ColdCall(progress, laneEpoch, number, (read, end) => this.#begin(read, end));
     const known = call.reads.length;
     const knownBytes = call.wantedBytes;
     for (const block of miss.wanted) {
@@ -281,6 +279,14 @@ export class ColdBlocks implements ColdReads, BlockReader {
     // All of it had come for others.
     if (call.isReady) this.#becameReady(call);
     return true;
+  }
+
+  /** Whether the command that has met them may wait for them, with all that it has waited for before. */
+  hasRoomFor({ cold }: LaneProgress, { wanted }: ColdMiss): boolean {
+    if ((cold?.reads.length ?? 0) + wanted.length <= ALWAYS_BLOCKS) return true;
+    let wantedBytes = cold?.wantedBytes ?? 0;
+    for (const { byteLength } of wanted) wantedBytes += byteLength;
+    return wantedBytes <= this.#options.limits.coldCallBytes;
   }
 
   /** Nothing that was asked for counts any more; the lanes are refused or forgotten by whoever calls. */

@@ -95,10 +95,10 @@ export class Executor {
       { shardId, limits, queue, blocked, batch, replies, decoderLimits: DECODER_LIMITS },
       state,
     );
-    const { settings } = options;
+    const { settings, cold } = options;
     const ownsKeys = (record: CommandRecord, request: Request): boolean =>
       this.#ownsAllSlots || this.#ownsKeys(record, request);
-    const transactionRooms = { batch, replies, settings, decoderLimits: DECODER_LIMITS, ownsKeys };
+    const transactionRooms = { batch, replies, settings, cold, decoderLimits: DECODER_LIMITS, ownsKeys };
     this.#transactions = new Transactions(transactionRooms, state);
     this.#due = new DueKeys(options, batch, this.#calls, state);
     this.#retention = new RetentionTrims(options, batch, this.#calls, state);
@@ -298,9 +298,9 @@ export class Executor {
     const record = findCommand(request);
     const refused = refusal(request, record);
     if (refused !== null || record === null || record.execute === null) {
-      if (!this.#runForTransaction(progress, laneEpoch, number, record, request))
-        replies.error(progress, laneEpoch, number, refused ?? NOT_HERE_TEXT);
-      return true;
+      const end = this.#runForTransaction(progress, laneEpoch, number, record, request);
+      if (end === null) replies.error(progress, laneEpoch, number, refused ?? NOT_HERE_TEXT);
+      return end !== TransactionEnd.waits;
     }
     const error = this.#objection(record, request);
     if (error !== null) {
@@ -385,27 +385,28 @@ export class Executor {
     if (this.#options.blocked.count > 0) this.#calls.serveTouched();
   }
 
-  /** False: it is no request of that kind. */
+  /** Null: it is no request of that kind. */
   #runForTransaction(
     progress: LaneProgress,
     laneEpoch: number,
     number: number,
     record: CommandRecord | null,
     request: Request,
-  ): boolean {
+  ): TransactionEnd | null {
     const transactions = this.#transactions;
     let end: TransactionEnd;
     if (record === exec && isShardExec(request)) {
-      this.#executed += ShardExec.count(request);
       end = transactions.runExec(progress, laneEpoch, number, request);
+      // A run that ends in waiting is none.
+      this.#executed += end === TransactionEnd.waits ? -1 : ShardExec.count(request);
     } else if (record === watch && arityFits(record, request.count)) {
       end = transactions.runWatch(progress, laneEpoch, number, record, request);
     } else if (record === unwatch) {
       end = transactions.runUnwatch(progress, laneEpoch, number);
     } else {
-      return false;
+      return null;
     }
-    if (end === TransactionEnd.changed) {
+    if (end === TransactionEnd.changed || end === TransactionEnd.waits) {
       this.#afterChange();
     } else if (end === TransactionEnd.noSpace) {
       this.#refusedForSpace++;
@@ -416,7 +417,7 @@ export class Executor {
       const reason = end === TransactionEnd.notOwner ? RefuseReason.notOwner : RefuseReason.staleEpoch;
       this.#options.queue.refuse(progress, number, reason);
     }
-    return true;
+    return end;
   }
 
   #turnIsFull(): boolean {

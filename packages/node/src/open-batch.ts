@@ -152,6 +152,21 @@ export class OpenBatch {
     looksOnly: boolean = false,
     used: ReadUse = NOTHING_USED,
   ): void {
+    this.#prepare(request, resumed, mode, looksOnly, used);
+    const context = this.#context!;
+    const writesBefore = this.writeCount;
+    if (this.#watchful !== null && missesAreEvents(record)) this.#executeWatched(record, this.#watchful);
+    else record.execute!(context);
+    if (!context.isUncounted && this.writeCount > writesBefore) this.counters.changes++;
+  }
+
+  /** Runs the handler of a read for what it needs: nobody is to hear of it, and its reply is taken back. */
+  look(record: CommandRecord, request: Request): void {
+    this.#prepare(request, null, RequestMode.whole, false, NOTHING_USED);
+    record.execute!(this.#context!);
+  }
+
+  #prepare(request: Request, resumed: BlockedCall | null, mode: RequestMode, looksOnly: boolean, used: ReadUse): void {
     const { settings } = this.#options;
     const context = this.#context!;
     context.request = request;
@@ -165,10 +180,6 @@ export class OpenBatch {
     context.isOffer = false;
     context.blockedCall = null;
     context.isUncounted = false;
-    const writesBefore = this.writeCount;
-    if (this.#watchful !== null && missesAreEvents(record)) this.#executeWatched(record, this.#watchful);
-    else record.execute!(context);
-    if (!context.isUncounted && this.writeCount > writesBefore) this.counters.changes++;
   }
 
   #executeWatched(record: CommandRecord, watchful: WatchfulKeyspace): void {

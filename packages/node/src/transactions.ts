@@ -3,6 +3,9 @@
  * before its first effect, run in one turn, and never sliced: all its effects are in one log entry, under one origin (I14). Calls that wait for keys
  * are served when it is over.
  *
+ * One that meets cold blocks before its first write waits for them with its lane and runs again, all of it; its watches stay meanwhile, and decide
+ * when it runs. Reads behind a write have no such chance any more: what these need is looked for before the first part.
+ *
  * Watches are this leader's, of one term and one link (I12). An EXEC whose WATCH calls were not all seen here is answered nil, as if the keys had
  * changed: nobody knows whether they have.
  */
@@ -19,9 +22,11 @@ import {
   ShardExec,
 } from "@headrace/commands";
 import type { CommandRecord } from "@headrace/commands";
+import { ColdMiss } from "@headrace/engine";
 import type { ShardStateApi } from "@headrace/engine";
 import { DecodeResult, RequestDecoder } from "@headrace/resp";
 import type { DecoderLimits, Request, RequestDecoderApi } from "@headrace/resp";
+import type { ColdBlocks } from "./cold-blocks.ts";
 import type { LaneProgress } from "./lane-progress.ts";
 import { LaneWatch } from "./lane-watch.ts";
 import type { OpenBatch } from "./open-batch.ts";
@@ -32,12 +37,21 @@ export interface TransactionRooms {
   readonly batch: OpenBatch;
   readonly replies: TurnReplies;
   readonly settings: ShardSettings;
+  readonly cold: ColdBlocks;
   readonly decoderLimits: DecoderLimits;
   ownsKeys(record: CommandRecord, request: Request): boolean;
 }
 
-/** How a request ended. */
-export const TransactionEnd = { answered: 0, changed: 1, notOwner: 2, nonsense: 3, noSpace: 4, noMemory: 5 } as const;
+/** How a request ended; `waits`: it has not, nothing has happened but that keys were found expired, and it runs again when its cold blocks have come. */
+export const TransactionEnd = {
+  answered: 0,
+  changed: 1,
+  notOwner: 2,
+  nonsense: 3,
+  noSpace: 4,
+  noMemory: 5,
+  waits: 6,
+} as const;
 export type TransactionEnd = (typeof TransactionEnd)[keyof typeof TransactionEnd];
 
 /** What its commands' replies have to wait for, all together. */
@@ -124,11 +138,12 @@ export class Transactions {
   }
 
   runExec(progress: LaneProgress, laneEpoch: number, number: number, request: Request): TransactionEnd {
-    const { lane } = progress;
     const count = ShardExec.count(request);
     // Judged before anything happens (I2): the room that each part needs at least, and who may not run at all.
     let costBytes = 0;
     let grows = false;
+    let writes = false;
+    let readsBehindWrite = false;
     for (let i = 0; i < count; i++) {
       const part = this.#part(request, i);
       if (part === null) return TransactionEnd.nonsense;
@@ -136,6 +151,8 @@ export class Transactions {
       if (record === null) continue;
       if (!this.#rooms.ownsKeys(record, part)) return TransactionEnd.notOwner;
       if ((record.flags & Flag.denyoom) !== 0) grows = true;
+      if ((record.flags & Flag.readonly) === 0) writes = true;
+      else if (writes) readsBehindWrite = true;
       // Reads too: they log what they find expired.
       costBytes += this.#batch.costBytes(part);
     }
@@ -148,25 +165,104 @@ export class Transactions {
     if (grows && this.#rooms.settings.refuseGrowth) {
       return this.#abort(progress, laneEpoch, number, Errors.noSpace, TransactionEnd.noSpace);
     }
+    const { cold } = this.#rooms;
+    if (progress.cold !== null && !cold.takeInFor(progress, laneEpoch, number)) return TransactionEnd.waits;
     const changed = this.#expireWatched(progress, request);
-    const context = this.#batch.open(request);
+    this.#batch.open(request);
     const needs: Needs = { gate: this.#watchGate(progress), hasRead: false, wrote: false, ack: 0, changed };
-    const isStale = this.#isStale(progress, ShardExec.watchCalls(request));
-    this.unwatch(progress);
     const start = this.#replies.begin(progress);
-    if (isStale) {
+    if (this.#isStale(progress, ShardExec.watchCalls(request))) {
       this.#replies.reply.nullArray();
     } else {
+      const miss = this.#runParts(progress, number, request, costBytes, readsBehindWrite, needs);
+      if (miss !== null) {
+        this.#replies.takeBack(start);
+        if (cold.park(progress, laneEpoch, number, miss)) return TransactionEnd.waits;
+        const end = needs.changed ? TransactionEnd.changed : TransactionEnd.answered;
+        return this.#abort(progress, laneEpoch, number, Errors.tooMuchAtOnce, end);
+      }
+    }
+    this.unwatch(progress);
+    this.#require(progress, laneEpoch, number, start, needs);
+    return needs.changed ? TransactionEnd.changed : TransactionEnd.answered;
+  }
+
+  /** Null: all of it has run. Else nothing has happened, but for bytes of a reply and keys that it found expired. */
+  #runParts(
+    progress: LaneProgress,
+    number: number,
+    request: Request,
+    costBytes: number,
+    readsBehindWrite: boolean,
+    needs: Needs,
+  ): ColdMiss | null {
+    const { cold } = this.#rooms;
+    const { context } = this.#batch;
+    const count = ShardExec.count(request);
+    const effectsBefore = context.effects.count;
+    this.#state.setOrigin(progress.lane.session, number);
+    cold.begin(context.effects, this.#batch.announcements);
+    context.denyBlocking = true;
+    try {
+      if (readsBehindWrite) this.#lookAhead(progress, request);
       this.#replies.reply.array(count);
-      this.#state.setOrigin(progress.lane.session, number);
-      context.denyBlocking = true;
       let roomBytes = this.#batch.roomBytes - costBytes;
-      for (let i = 0; i < count; i++) roomBytes = this.#runPart(lane, this.#part(request, i)!, roomBytes, needs);
+      for (let i = 0; i < count; i++)
+        roomBytes = this.#runPart(progress.lane, this.#part(request, i)!, roomBytes, needs);
+      return null;
+    } catch (error) {
+      if (error instanceof ColdMiss) return error;
+      throw error;
+    } finally {
+      cold.end();
+      if (context.effects.count > effectsBefore) needs.changed = true;
       context.denyBlocking = false;
       context.effectRoomBytes = this.#batch.roomBytes;
     }
-    this.#require(progress, laneEpoch, number, start, needs);
-    return needs.changed ? TransactionEnd.changed : TransactionEnd.answered;
+  }
+
+  /**
+   * Runs the reads behind the first write for what they miss, as the state is now: mostly that is what they will need. Nobody hears of it. Behind a part
+   * that may take entries away nobody can say. Keys that are found expired are so in truth.
+   */
+  #lookAhead(progress: LaneProgress, request: Request): void {
+    const { cold } = this.#rooms;
+    let isBehindWrite = false;
+    for (let i = 0; i < ShardExec.count(request) && cold.mayMiss; i++) {
+      const part = this.#part(request, i)!;
+      const record = findCommand(part);
+      if (record === null || record.execute === null || refusal(part, record) !== null) continue;
+      if ((record.flags & Flag.readonly) !== 0) {
+        if (isBehindWrite && this.#readsCold(record, part) && !this.#look(progress, record, part)) return;
+      } else if ((record.flags & (Flag.denyoom | Flag.pubsub)) !== 0) {
+        isBehindWrite = true;
+      } else {
+        return;
+      }
+    }
+  }
+
+  /** False: it wants more than may be waited for. What it really needs may be less. */
+  #look(progress: LaneProgress, record: CommandRecord, part: Request): boolean {
+    const start = this.#replies.reply.writer.length;
+    try {
+      this.#batch.look(record, part);
+      return true;
+    } catch (error) {
+      if (!(error instanceof ColdMiss) || this.#rooms.cold.hasRoomFor(progress, error)) throw error;
+      return false;
+    } finally {
+      this.#replies.takeBack(start);
+    }
+  }
+
+  #readsCold(record: CommandRecord, part: Request): boolean {
+    const found = findKeys(record, part, this.#positions);
+    for (let i = 0; i < found; i++) {
+      const key = this.#state.keyspace.find(part.latin1(this.#positions[i]!));
+      if (key !== null && key.stream.hasCold) return true;
+    }
+    return false;
   }
 
   /** A watched key whose time is over has changed: true, then, and nothing else of the transaction happens. No part of it, so of entries of their own. */

@@ -227,7 +227,7 @@ const nodeRows: readonly MetricRow<Node>[] = [
   coldNumber(
     "headrace_cold_reads_now_total",
     "readsNow",
-    "Rows read while the whole node waited: for transactions, calls that had blocked, and commands that had written.",
+    "Rows read while the whole node waited: for calls that had blocked, and for commands and transactions that had written.",
     "counter",
   ),
   perGroup(
