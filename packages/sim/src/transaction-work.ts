@@ -7,6 +7,8 @@ import type { Operation, SimClient } from "./sim-client.ts";
 
 export const PAIR: readonly [string, string] = ["y1:{a}", "y2:{a}"];
 export const CHAIN = "w:{b}";
+/** The oldest entry, of a block that often is not in memory. */
+const FIRST_OF_CHAIN: readonly string[] = ["XRANGE", CHAIN, "-", "+", "COUNT", "1"];
 /** What the first of a chain names. */
 export const NO_ENTRY = "0-0";
 /** Apart from the payloads of the same client's other work. */
@@ -46,7 +48,8 @@ export class TransactionWork {
     }
     const [last] = reply as unknown as [[string]?];
     const add = ["XADD", CHAIN, "*", "p", this.#payload(), "prev", last?.[0] ?? NO_ENTRY];
-    this.#transaction(this.#random.chance(1, 4) ? [["ECHO", "x"], add] : [add]);
+    const parts = this.#random.pick([[add], [["ECHO", "x"], add], [FIRST_OF_CHAIN, add], [add, FIRST_OF_CHAIN]]);
+    this.#transaction(parts);
   }
 
   #write(): void {

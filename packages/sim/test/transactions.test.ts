@@ -73,6 +73,19 @@ const possible: readonly (readonly [string, Story])[] = [
     },
   ],
   [
+    "the first of a chain, read in front of an append and behind one",
+    {
+      operations: [
+        exec(1, 2, ["XRANGE w:{b} - + COUNT 1", "XADD w:{b} * p c1.1 prev 0-0"], [[], "5-0"] as never),
+        exec(3, 4, ["XADD w:{b} * p c1.3 prev 5-0", "XRANGE w:{b} - + COUNT 1"], [
+          "6-0",
+          [linked("5-0", 1, "0-0")],
+        ] as never),
+      ],
+      chain: [linked("5-0", 1, "0-0"), linked("6-0", 3, "5-0")],
+    },
+  ],
+  [
     "both in one log entry",
     {
       operations: [write(1, 2, 1, ["1-0", "2-0"])],
@@ -127,6 +140,19 @@ const impossible: readonly (readonly [string, Story, RegExp])[] = [
     "two that saw the same end of the chain",
     { operations: [], chain: [linked("5-0", 1, "0-0"), linked("6-0", 2, "0-0")] },
     /was written behind 0-0, but stands behind 5-0/,
+  ],
+  [
+    "another first of a chain than there is",
+    {
+      operations: [
+        exec(1, 2, ["XADD w:{b} * p c1.1 prev 0-0", "XRANGE w:{b} - + COUNT 1"], [
+          "5-0",
+          [linked("5-0", 2, "0-0")],
+        ] as never),
+      ],
+      chain: [linked("5-0", 1, "0-0")],
+    },
+    /read \["5-0",\["p","c1\.2","prev","0-0"\]\] as the first of w:\{b\}/,
   ],
   [
     "two log entries",

@@ -43,6 +43,7 @@ export function checkTransactions(
   const writes = execs.map(writeOf).filter(({ adds }) => adds.length > 0);
   checkPair(final.pair[0], final.pair[1], "at the end");
   for (const exec of execs) {
+    checkFirstOfChain(exec, final.chain);
     const read = pairIn(exec);
     if (read === null) continue;
     checkPair(read[0], read[1], `for ${exec.client} (steps ${exec.invokedStep}–${exec.completedStep})`);
@@ -75,7 +76,7 @@ function writeOf(operation: Exec): Write {
 
 /** Both streams as one transaction read them. */
 function pairIn({ parts, reply }: Exec): readonly [readonly Entry[], readonly Entry[]] | null {
-  if (parts[0]?.[0] !== "XRANGE" || !Array.isArray(reply)) return null;
+  if (parts[0]?.[0] !== "XRANGE" || parts[0][1] !== PAIR[0] || !Array.isArray(reply)) return null;
   return reply as unknown as [Entry[], Entry[]];
 }
 
@@ -122,6 +123,17 @@ function checkChain(chain: readonly Entry[]): void {
   }
 }
 
+/** Nothing is ever taken out of the chain: whoever reads its beginning beside an append finds what is there at the end. */
+function checkFirstOfChain({ client, parts, reply }: Exec, [first]: readonly Entry[]): void {
+  const at = parts.findIndex(([command, stream]) => command === "XRANGE" && stream === CHAIN);
+  if (at < 0 || !Array.isArray(reply)) return;
+  const [seen] = reply[at] as unknown as [Entry?];
+  if (seen === undefined ? at === 0 : seen[0] === first?.[0] && seen[1].join() === first[1].join()) return;
+  throw new Error(
+    `a transaction of ${client} read ${JSON.stringify(seen)} as the first of ${CHAIN}, which is ${first?.[0]}`,
+  );
+}
+
 function checkFates(writes: readonly Write[], final: TransactionView): void {
   const places = new Map<string, string>();
   const streams = [...PAIR, CHAIN];
@@ -151,7 +163,9 @@ function checkFates(writes: readonly Write[], final: TransactionView): void {
 /** Answered, and nothing may take it back: at ack=all, or because something was read beside it. */
 function isSafe(operation: Exec): boolean {
   if (!Array.isArray(operation.reply)) return false;
-  const reads = operation.parts.some(([command, , id]) => command === "XLEN" || (command === "XADD" && id === "0-1"));
+  const reads = operation.parts.some(
+    ([command, , id]) => command === "XLEN" || command === "XRANGE" || (command === "XADD" && id === "0-1"),
+  );
   return reads || isCommittedLevel(operation);
 }
 
