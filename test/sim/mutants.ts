@@ -935,6 +935,15 @@ export const mutants: readonly Mutant[] = [
     tier: "long",
   },
   {
+    name: "scrubbing looks at the checksums of rows alone",
+    file: "packages/node/src/scrub-step.ts",
+    find: "this.#guarded(rowKey, () => block.check(values));",
+    replace: "",
+    invariant: "I23",
+    test: "packages/node/test/scrubber.test.ts",
+    tier: "long",
+  },
+  {
     name: "a transaction that waits for blocks is watched for no longer",
     file: "packages/node/src/transactions.ts",
     find: "const miss = this.#runParts(",

@@ -31,3 +31,4 @@ export { StreamImageWriter } from "./stream-image.ts";
 export { writeEntryHead, ENTRY_HEAD_BYTES_MAX } from "./entry-form.ts";
 export { rowIsIntact } from "./row-check.ts";
 export { dataSlot, slotOfRow } from "./state-rows.ts";
+export { blocksNamedBy, headerOfBlocks, StoredBlock } from "./stored-blocks.ts";

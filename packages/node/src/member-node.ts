@@ -34,6 +34,7 @@ import { ReplicaKeeper, type ReplicaKeeperHost } from "./replica-keeper.ts";
 import { storeReplicas, type OwnReplica } from "./replica-record.ts";
 import type { ShardHost, ShardSettings } from "./shard-api.ts";
 import { ShardReplica } from "./shard.ts";
+import { Scrubber } from "./scrubber.ts";
 import { SnapshotTraffic } from "./snapshot-traffic.ts";
 import { SpaceWatch } from "./space-watch.ts";
 import { unreadyReasons } from "./unready-reasons.ts";
@@ -92,6 +93,7 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
   readonly #changes: ChangeDriver;
   readonly #placement: PlacementDriver;
   readonly #replacement: ReplicaReplacement;
+  readonly #scrubber: Scrubber;
   readonly #peersUpSinceMs: Map<number, number>;
   readonly #peersDownSinceMs: Map<number, number>;
   /** Opened empty, not taking part yet. */
@@ -165,6 +167,12 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
       nodeId: this.nodeId,
       state: () => this.#state,
       propose: (command, done) => this.#cluster.propose(command, done),
+    });
+    this.#scrubber = new Scrubber(world, config, {
+      shardIds: () => [...this.#shards.keys()],
+      shard: (shardId) => this.shard(shardId),
+      isBusy: () => this.memory.traffic.count > 0,
+      onDamaged: (groupId, message) => this.#reportDamaged(groupId, message),
     });
     this.#placement = new PlacementDriver(config.nodeDownAfterMs, world, {
       nodeId: this.nodeId,
@@ -246,6 +254,7 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
   run(): void {
     this.#running = true;
     this.#space.start();
+    this.#scrubber.start();
     this.#groups.start();
     this.#announce(this.#state);
     this.#groups.campaignWhereLeaderless();
@@ -337,6 +346,7 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
     this.#changes.stop();
     this.#placement.stop();
     this.#replacement.stop();
+    this.#scrubber.stop();
     this.#keeper?.stop();
   }
 
@@ -388,13 +398,16 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
 
   onReplicaFailed(groupId: number, message: string, damaged: boolean): void {
     if (this.#stopping) return;
-    if (damaged) {
-      this.#damage.report("state", `group ${groupId}: ${message}`);
-      this.#replacement.ask(groupId);
-    }
+    if (damaged) this.#reportDamaged(groupId, message);
     this.#failures.set(groupId, message);
     this.#front.setLeader(groupId, 0, this.#groups.leaderOf(groupId).term);
     this.#world.logger.error("replica_failed", { group: groupId, message });
+  }
+
+  /** One that still takes part goes on until it is replaced: whoever asks for the damaged row itself makes it fail. */
+  #reportDamaged(groupId: number, message: string): void {
+    this.#damage.report("state", `group ${groupId}: ${message}`);
+    this.#replacement.ask(groupId);
   }
 
   /** From the replica of the metadata group, which may still be behind what was heard elsewhere. */
@@ -539,6 +552,7 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
       clockAheadMs: this.#notes.aheadMs(this.#state.nodes.map((node) => node.id)),
       turns: this.#groups.turns,
       snapshots: this.#snapshots.status(),
+      scrubbing: this.#scrubber.status(),
       memory: this.memory.status(),
     };
   }

@@ -39,6 +39,12 @@ export interface NodeConfig {
   readonly laneLimits: LaneLinkLimits;
   /** Snapshots to other nodes go no faster, all together. */
   readonly snapshotBytesPerSecond: number;
+  /** All that is in the store is read no faster, to see whether it is as it was written; 0: not at all. */
+  readonly scrubBytesPerSecond: number;
+  /** In steps of so many bytes, about. */
+  readonly scrubStepBytes: number;
+  /** And not more often. */
+  readonly scrubEveryMs: number;
   /** How long `stop` waits for leadership to move. */
   readonly handOverMs: number;
   /** A healthy preferred replica must have been in contact this long before leadership goes back to it. */
@@ -77,6 +83,9 @@ export const defaultNodeConfig: Omit<NodeConfig, "addresses" | "dataBindAddress"
     maxLanes: 1_048_576,
   },
   snapshotBytesPerSecond: 64 * MIB,
+  scrubBytesPerSecond: 4 * MIB,
+  scrubStepBytes: MIB / 4,
+  scrubEveryMs: 24 * 3600 * 1000,
   handOverMs: 2000,
   balanceAfterMs: 5000,
   nodeDownAfterMs: 300_000,

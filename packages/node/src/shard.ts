@@ -16,6 +16,7 @@ import type { Entry, Message, Proposed, RaftNodeApi, RaftStatus } from "@headrac
 import { AppendIntake } from "./append-intake.ts";
 import { BlockedReads } from "./blocked-reads.ts";
 import { Checkpointer } from "./checkpoint.ts";
+import type { CheckpointRow } from "./checkpoint-row.ts";
 import { CheckpointRounds } from "./checkpoint-rounds.ts";
 import { ColdBlocks } from "./cold-blocks.ts";
 import { Executor } from "./executor.ts";
@@ -165,13 +166,11 @@ export class ShardReplica {
     );
     this.#rollback = new Rollback({ groupId, limits, kvStore, scheduler, logger, checkpointer });
     this.#intake = new AppendIntake(() => limits.logCacheBytes + limits.logAheadBytes, logger);
+    const kept = { config, raft, raftLog, checkpointer };
     this.#snapshots = new ShardSnapshots({
-      config,
+      ...kept,
       world,
       host,
-      raft,
-      raftLog,
-      checkpointer,
       isRollingBack: () => this.#rollback.isRunning,
       forceCheckpoint: () => this.checkpoint(() => {}),
       switched: (at) => {
@@ -193,16 +192,8 @@ export class ShardReplica {
       cold: this.#cold,
     });
     this.#applied = row.index;
-    this.#rounds = new CheckpointRounds({
-      config,
-      clock: world.clock,
-      logger,
-      log: world.log,
-      raft,
-      raftLog,
-      checkpointer,
-      snapshots: this.#snapshots,
-    });
+    const { clock, log } = world;
+    this.#rounds = new CheckpointRounds({ ...kept, clock, logger, log, snapshots: this.#snapshots });
     raftLog.evict(row.index);
     wake();
   }
@@ -244,6 +235,11 @@ export class ShardReplica {
 
   get snapshots(): SnapshotEnds {
     return this.#snapshots.ends;
+  }
+
+  /** What the store holds of it, for who reads that beside it; null: not now. */
+  get stored(): CheckpointRow | null {
+    return this.#failed !== null || this.#isReplacing ? null : this.#checkpointer.row;
   }
 
   /** Memory is being loaded anew: after a rollback, or from a snapshot. */

@@ -132,6 +132,10 @@ function snapshotCount(name: string, field: string, help: string): MetricRow<Nod
   });
 }
 
+function scrubCount(name: string, field: string, help: string): MetricRow<Node> {
+  return single("counter", name, help, (node) => numberIn(node.status()["scrubbing"], field));
+}
+
 const nodeRows: readonly MetricRow<Node>[] = [
   perGroup("headrace_raft_term", "Raft term of the replica; shard 0 is the metadata group.", (group) => group.term),
   perGroup(
@@ -194,6 +198,15 @@ const nodeRows: readonly MetricRow<Node>[] = [
     "damagedRows",
     "Rows of the store that did not match their checksum when a snapshot was read; they are not sent.",
   ),
+  scrubCount("headrace_scrub_rows_total", "rows", "Rows of the store that were read to see whether they are damaged."),
+  scrubCount("headrace_scrub_bytes_total", "bytes", "Bytes of rows read for that."),
+  scrubCount("headrace_scrub_rounds_total", "rounds", "Times that all that the node has stored was gone through."),
+  scrubCount(
+    "headrace_scrub_errors_total",
+    "damaged",
+    "Replicas with a row that was damaged, missing or of another time, once a round each; they are to be replaced.",
+  ),
+  scrubCount("headrace_scrub_reads_failed_total", "unread", "Times that the disk did not answer when it was asked."),
   single("counter", "headrace_wal_writes_total", "Writes of the shared log.", (node) => walStat(node, "writes")),
   single("counter", "headrace_wal_bytes_total", "Bytes written to the shared log.", (node) => walStat(node, "bytes")),
   single("gauge", "headrace_wal_segments", "Segments of the shared log on disk.", (node) => walStat(node, "segments")),

@@ -173,6 +173,7 @@ function nodeConfig(
     // One write buffer is being filled, another one written.
     storeMemoryBytes: 2 * store.writeBufferBytes + store.cacheBytes,
     snapshotBytesPerSecond: settings["snapshot-rate"] as number,
+    scrubBytesPerSecond: settings["scrub-rate"] as number,
     shardLimits: { ...defaultNodeConfig.shardLimits, logRetainBytes: settings["log-retain"] as number },
     secret: secret === null ? null : utf8Bytes(secret),
   };

@@ -447,6 +447,18 @@ export const settingRows: readonly SettingRow[] = [
       maximum: 64 * 1024 * 1024 * 1024,
     },
   ),
+  row(
+    "scrub-rate",
+    "bytes",
+    "bytes",
+    4 * 1024 * 1024,
+    storage,
+    "Bytes a second at which a node reads all that it has stored, at most once a day, to find what is damaged before somebody needs it. 0 = never.",
+    {
+      minimum: 0,
+      maximum: 64 * 1024 * 1024 * 1024,
+    },
+  ),
   row("loglevel", "choice", "", "info", all, "Least level that is logged.", {
     choices: ["debug", "info", "warn", "error"],
     configName: "loglevel",

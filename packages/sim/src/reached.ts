@@ -54,6 +54,7 @@ const states: readonly string[] = [
   "bit of the log flipped",
   "bit of the store flipped",
   "damage noticed",
+  "log scrub_round_finished",
   "node gave up its disk",
   "early ack lost",
   "read before the writer knew",

@@ -356,10 +356,19 @@ export class SimSegmentDisk implements SegmentDisk {
   }
 }
 
+/** What a view sees; names ascending. */
+interface FrozenRows {
+  readonly rows: ReadonlyMap<string, Uint8Array>;
+  readonly names: readonly string[];
+}
+
+/** What one sees that was released. */
+const NO_ROWS: FrozenRows = { rows: new Map(), names: [] };
+
 export class SimKvStore implements KvStore {
   readonly #disk: SimMachineDisk;
   readonly #completions: Completions;
-  readonly #snapshots: Map<number, Map<string, Uint8Array>> = new Map();
+  readonly #snapshots: Map<number, FrozenRows> = new Map();
   #nextSnapshot = 1;
 
   constructor(loop: EventLoop, life: Life, disk: SimMachineDisk, random: SeededRandom) {
@@ -390,7 +399,7 @@ export class SimKvStore implements KvStore {
     const name = latin1(key, 0, key.length);
     this.#completions.read(
       "store-get",
-      () => ({ ok: true, value: this.#rows(snapshot).get(name)?.slice() ?? null }),
+      () => ({ ok: true, value: this.#frozen(snapshot).rows.get(name)?.slice() ?? null }),
       done,
     );
   }
@@ -399,8 +408,8 @@ export class SimKvStore implements KvStore {
     return {
       ok: true,
       value:
-        this.#rows(null)
-          .get(latin1(key, 0, key.length))
+        this.#frozen(null)
+          .rows.get(latin1(key, 0, key.length))
           ?.slice() ?? null,
     };
   }
@@ -416,12 +425,12 @@ export class SimKvStore implements KvStore {
     this.#completions.read(
       "store-scan",
       () => {
-        const rows = this.#rows(snapshot);
+        const { rows, names } = this.#frozen(snapshot);
         const low = latin1(from, 0, from.length);
         const high = latin1(to, 0, to.length);
         const found: KvRow[] = [];
         let bytes = 0;
-        for (const name of this.#sorted(rows)) {
+        for (const name of names) {
           if (name < low || name >= high) continue;
           const value = rows.get(name)!;
           const key = Uint8Array.from(name, (character) => character.charCodeAt(0));
@@ -436,14 +445,11 @@ export class SimKvStore implements KvStore {
     );
   }
 
-  #rows(snapshot: KvSnapshot | null): Map<string, Uint8Array> {
-    return snapshot === null ? this.#disk.rows : (this.#snapshots.get(snapshot.id) ?? new Map());
-  }
-
-  #sorted(rows: Map<string, Uint8Array>): readonly string[] {
-    if (rows !== this.#disk.rows) return [...rows.keys()].sort();
+  #frozen(snapshot: KvSnapshot | null): FrozenRows {
+    if (snapshot !== null) return this.#snapshots.get(snapshot.id) ?? NO_ROWS;
+    const { rows } = this.#disk;
     this.#disk.sortedKeys ??= [...rows.keys()].sort();
-    return this.#disk.sortedKeys;
+    return { rows, names: this.#disk.sortedKeys };
   }
 
   keys(from: Uint8Array, to: Uint8Array, limitRows: number, done: Done<readonly Uint8Array[]>): void {
@@ -454,7 +460,8 @@ export class SimKvStore implements KvStore {
 
   snapshot(): KvSnapshot {
     const id = this.#nextSnapshot++;
-    this.#snapshots.set(id, new Map(this.#disk.rows));
+    const { rows, names } = this.#frozen(null);
+    this.#snapshots.set(id, { rows: new Map(rows), names });
     return { id };
   }
 

@@ -30,6 +30,8 @@ export interface ClusterOptions {
   /** Log behind a checkpoint for who lags; with little of it snapshots are sent. */
   readonly logRetainBytes: number;
   readonly snapshotBytesPerSecond: number;
+  /** Short: a run of seconds sees many rounds. */
+  readonly scrubEveryMs: number;
   /** Short: a node that is down for some seconds is replaced. */
   readonly nodeDownAfterMs: number;
   /** Few: a leader without its quorum soon has to stop (I17). */
@@ -53,6 +55,7 @@ export const defaultClusterOptions: ClusterOptions = {
   walSegmentBytes: 256 * 1024,
   logRetainBytes: defaultNodeConfig.shardLimits.logRetainBytes,
   snapshotBytesPerSecond: defaultNodeConfig.snapshotBytesPerSecond,
+  scrubEveryMs: defaultNodeConfig.scrubEveryMs,
   nodeDownAfterMs: defaultNodeConfig.nodeDownAfterMs,
   uncommittedEntries: defaultNodeConfig.shardLimits.uncommittedEntries,
   fsync: defaultNodeConfig.fsync,
@@ -65,11 +68,14 @@ const LITTLE_MEMORY_BYTES = 300_000;
 
 /** Some rows each: a snapshot of a small state is a journey too. */
 const SNAPSHOT_CHUNK_ROWS = 4;
+/** As small. */
+const SCRUB_STEP_BYTES = 1500;
 
 /** What a seed's cluster is like where the test does not say. Half of them keep hardly any log, some of those send snapshots slowly. */
 export function clusterOptionsOf(seed: number): ClusterOptions {
   const random = new SeededRandom(seed ^ 0x5eed);
   const { logRetainBytes, snapshotBytesPerSecond, nodeDownAfterMs, uncommittedEntries } = defaultClusterOptions;
+  const { scrubEveryMs } = defaultClusterOptions;
   return {
     ...defaultClusterOptions,
     logRetainBytes: random.pick([logRetainBytes, 1000]),
@@ -79,6 +85,7 @@ export function clusterOptionsOf(seed: number): ClusterOptions {
     uncommittedEntries: random.pick([uncommittedEntries, 12]),
     fsync: random.pick(["always", "always", "everysec", "no"]),
     memoryBytes: random.pick([0, 0, LITTLE_MEMORY_BYTES]),
+    scrubEveryMs: random.pick([scrubEveryMs, scrubEveryMs, 2000]),
   };
 }
 
@@ -197,6 +204,8 @@ export class SimulatedCluster {
         walSegmentBytes: options.walSegmentBytes,
         fsync: options.fsync,
         snapshotBytesPerSecond: options.snapshotBytesPerSecond,
+        scrubEveryMs: options.scrubEveryMs,
+        scrubStepBytes: SCRUB_STEP_BYTES,
         nodeDownAfterMs: options.nodeDownAfterMs,
         memoryBytes: options.memoryBytes,
         shardLimits: {
@@ -386,6 +395,14 @@ export class SimulatedCluster {
     }
   }
 
+  /** Who only looks through a store finds what is damaged, and nothing else. */
+  #checkDamage(name: string, message: string): void {
+    if (!message.includes("found by scrubbing")) return;
+    const machine = this.machines.find((each) => each.name === name)!;
+    if (machine.disk.faults.flips === 0) throw new Error(`${name} has damage where there is none: ${message}`);
+    this.loop.count("damage found by scrubbing");
+  }
+
   #checkRollback(name: string, group: unknown): void {
     for (const { machine, shard } of this.replicas()) {
       if (machine.name === name && shard.groupId === group) checkRollback(name, machine.disk, shard);
@@ -399,6 +416,7 @@ export class SimulatedCluster {
       if (event === "members_step") this.loop.count(`members step ${String(fields?.["step"]).replaceAll(/\d+/g, "N")}`);
       if (event === "rollback_finished" || event === "rollback_loaded_all")
         this.#checkRollback(name, fields?.["group"]);
+      if (event === "damage_found") this.#checkDamage(name, String(fields?.["message"]));
       if (Number(fields?.["tornBytes"] ?? 0) > 0) this.loop.count("torn tail");
       this.#onLog(
         `${this.loop.nowMs.toFixed(1)} ${name} ${level} ${event} ${fields === undefined ? "" : JSON.stringify(fields)}`,
