@@ -1,4 +1,12 @@
 export { simulate, Violation, type SimulationOptions, type SimulationResult } from "./simulation.ts";
+export {
+  simulateBackup,
+  simulateRestoration,
+  type CrashAt,
+  type RestorationOptions,
+  type RestorationResult,
+  type TakenBackup,
+} from "./restoration.ts";
 export { EventLoop, Life } from "./event-loop.ts";
 export { SeededRandom } from "./seeded-random.ts";
 export { SimKvStore, SimMachineDisk, SimSegmentDisk } from "./sim-disk.ts";

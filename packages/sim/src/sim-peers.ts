@@ -209,10 +209,12 @@ function ask(
     }
     if (network.isCut(life.name, target.life.name) || target.life.paused) return;
     target.onMetaRequest(JSON.parse(wire) as MetaRequest, (response) => {
-      const back = JSON.stringify(response);
+      const { payload } = response;
+      const back = JSON.stringify({ ok: response.ok, body: response.body });
       loop.after(network.delayMs(), "message", life, "answer", () => {
         if (!network.isCut(target.life.name, life.name)) {
-          finish({ ok: true, value: JSON.parse(back) as MetaResponse });
+          const value = JSON.parse(back) as MetaResponse;
+          finish({ ok: true, value: payload === undefined ? value : { ...value, payload: payload.slice() } });
         }
       });
     });

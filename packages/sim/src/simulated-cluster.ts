@@ -10,6 +10,7 @@ import type { Digest, Logger } from "@headrace/ports";
 import { checkRollback } from "./checkers/rollbacks.ts";
 import { Life, type EventLoop } from "./event-loop.ts";
 import { SeededRandom } from "./seeded-random.ts";
+import type { SimulatedBackup } from "./simulated-backup.ts";
 import { SimClock, SimScheduler } from "./sim-clock.ts";
 import { SimKvStore, SimMachineDisk, SimRecordStore, SimSegmentDisk, SimSpaceProbe } from "./sim-disk.ts";
 import { SimByteNetwork, SimNetwork } from "./sim-network.ts";
@@ -40,6 +41,8 @@ export interface ClusterOptions {
   readonly fsync: "always" | "everysec" | "no";
   /** Memory budget of a node; with little of it most of what is stored is not in memory. */
   readonly memoryBytes: number;
+  /** What it is founded from: the backup's shards and settings count. */
+  readonly backup: SimulatedBackup | null;
   /** A wall clock of the caller's for every process; null: it follows simulated time. */
   readonly wallMs: (() => number) | null;
 }
@@ -60,6 +63,7 @@ export const defaultClusterOptions: ClusterOptions = {
   uncommittedEntries: defaultNodeConfig.shardLimits.uncommittedEntries,
   fsync: defaultNodeConfig.fsync,
   memoryBytes: 0,
+  backup: null,
   wallMs: null,
 };
 
@@ -172,6 +176,11 @@ export class SimulatedCluster {
     return (Math.max(...stored) / this.#options.snapshotBytesPerSecond) * 1000;
   }
 
+  /** For who asks nodes as an operator's command does. */
+  metaClient(life: Life): SimMetaClient {
+    return new SimMetaClient(this.network, this.#directory, life);
+  }
+
   get seeds(): readonly string[] {
     return this.machines.slice(0, this.#options.nodes).map((machine) => `${machine.name}:7401`);
   }
@@ -197,7 +206,7 @@ export class SimulatedCluster {
         dataBindAddress: `${machine.name}:7400`,
         seeds: this.seeds,
         bootstrapExpect: options.nodes,
-        shards: options.shards,
+        shards: options.backup === null ? options.shards : null,
         replicas: Math.min(3, options.nodes),
         electionTimeoutMs: options.electionTimeoutMs,
         heartbeatMs: options.heartbeatMs,
@@ -228,6 +237,7 @@ export class SimulatedCluster {
         peerNetwork: peers,
         logger: this.#logger(machine.name, (message) => this.#broke(machine, life, message)),
         network: new SimByteNetwork(this.network, life),
+        ...(options.backup === null ? {} : { backup: options.backup.readerOf(loop, life, random.fork()) }),
       },
     );
     machine.life = life;
@@ -300,7 +310,7 @@ export class SimulatedCluster {
         random: random.fork(),
         digest,
         network: new SimByteNetwork(this.network, life),
-        metaClient: new SimMetaClient(this.network, this.#directory, life),
+        metaClient: this.metaClient(life),
         logger: this.#logger(name),
       },
     );
