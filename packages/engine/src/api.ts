@@ -434,14 +434,17 @@ export interface WantedBlock extends BlockName {
  */
 export class ColdMiss extends Error {
   override name: string = "ColdMiss";
-  /** What it can't do without. */
+  /** What it can't do without, of one stream; ascending, if it has a step. */
   readonly wanted: readonly WantedBlock[];
-  /** What a reader that goes on this way will want next. */
-  readonly ahead: readonly WantedBlock[];
+  /** Where a reader with a limit goes on; 0: nobody does. */
+  readonly step: -1 | 0 | 1;
+  /** Of the next `count` blocks that way, as far as all of them have so many bytes, those that are not in memory. Only as long as the state is what it was. */
+  readonly ahead: (count: number, bytesMax: number) => readonly WantedBlock[];
 
-  constructor(wanted: readonly WantedBlock[], ahead: readonly WantedBlock[]) {
+  constructor(wanted: readonly WantedBlock[], step: -1 | 0 | 1 = 0, ahead: ColdMiss["ahead"] = () => []) {
     super("cold blocks");
     this.wanted = wanted;
+    this.step = step;
     this.ahead = ahead;
   }
 }

@@ -8,7 +8,6 @@
 import { assert } from "@headrace/bytes";
 import { ColdMiss, type WantedBlock } from "./api.ts";
 import { Block, type BlockLine, type BlockOwner } from "./block.ts";
-import { BLOCK_BYTES } from "./block-bytes.ts";
 import { BlockIndex } from "./block-index.ts";
 import { fillBlock, type Fragment, fragmentNow } from "./cold-block.ts";
 import type { DirtyMeter } from "./dirty-meter.ts";
@@ -18,10 +17,6 @@ import type { StreamId } from "./stream-id.ts";
 export const BLOCK_LINE_BYTES = 80;
 /** A block's object, without its arrays. */
 export const BLOCK_SHELL_BYTES = 400;
-/** How many blocks ahead a reader with a limit will be glad to find. */
-const AHEAD_BLOCKS = 4;
-/** Fewer when their entries are large: perhaps nobody asks for them. */
-const AHEAD_BYTES_MAX = 2 * AHEAD_BLOCKS * BLOCK_BYTES;
 
 export class BlockList {
   /** Which key's they are, as rows name it. */
@@ -231,33 +226,36 @@ export class BlockList {
       else if (wanted === null) wanted = [at];
       else wanted.push(at);
     }
-    if (wanted !== null) this.needThese(wanted, step === 0 ? [] : this.#ahead(step > 0 ? to : from - 1, step));
+    if (wanted !== null) this.needThese(wanted, step);
   }
 
-  /** Places of blocks that are not whole, and of some that may be wanted next. */
-  needThese(wanted: readonly number[], ahead: readonly number[]): void {
+  /** Places of blocks that are not whole, ascending. */
+  needThese(wanted: readonly number[], step: -1 | 0 | 1 = 0): void {
     if (wanted.length === 0) return;
     if (this.meter.pool.coldReads?.mayMiss === true) {
-      const named = (at: number): WantedBlock => ({
-        slot: this.slot,
-        age: this.age,
-        number: this.numberAt(at),
-        byteLength: this.entryBytesAt(at),
-      });
-      throw new ColdMiss(wanted.map(named), ahead.map(named));
+      const from = (step < 0 ? wanted[0]! : wanted.at(-1)!) + step;
+      throw new ColdMiss(
+        wanted.map((at) => this.#wantedAt(at)),
+        step,
+        (count, bytesMax) => (step === 0 ? [] : this.#ahead(from, step, count, bytesMax)),
+      );
     }
     for (const at of wanted) this.#readNow(at);
   }
 
-  #ahead(from: number, step: -1 | 1): number[] {
-    const ahead: number[] = [];
+  #ahead(from: number, step: -1 | 1, count: number, bytesMax: number): WantedBlock[] {
+    const ahead: WantedBlock[] = [];
     let bytes = 0;
-    for (let at = from; ahead.length < AHEAD_BLOCKS && at >= 0 && at < this.slots.length; at += step) {
+    for (let i = 0, at = from; i < count && at >= 0 && at < this.slots.length; i++, at += step) {
       bytes += this.entryBytesAt(at);
-      if (this.isWhole(at) || bytes > AHEAD_BYTES_MAX) break;
-      ahead.push(at);
+      if (bytes > bytesMax) break;
+      if (!this.isWhole(at)) ahead.push(this.#wantedAt(at));
     }
     return ahead;
+  }
+
+  #wantedAt(at: number): WantedBlock {
+    return { slot: this.slot, age: this.age, number: this.numberAt(at), byteLength: this.entryBytesAt(at) };
   }
 
   /** Puts in what was read of it. Throws DamagedRowError; then it is as it was. */

@@ -193,7 +193,7 @@ export class EntryLog implements BlockLines {
       const at = blocks.lastBeginningAt(id);
       if (at >= 0 && !blocks.isWhole(at) && blocks.lastIdAt(at).compare(id) >= 0) wanted.add(at);
     }
-    blocks.needThese([...wanted], []);
+    blocks.needThese([...wanted]);
   }
 
   /** Live entries with an id < `id`. */
@@ -545,7 +545,7 @@ export class EntryLog implements BlockLines {
     if (blocks.coldCount === 0) return;
     const wanted: number[] = [];
     for (let at = 0; at < blocks.length; at++) if (blocks.hasDeadAt(at) && !blocks.isWhole(at)) wanted.push(at);
-    blocks.needThese(wanted, []);
+    blocks.needThese(wanted);
   }
 
   verify(): void {

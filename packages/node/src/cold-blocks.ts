@@ -17,11 +17,14 @@ import type { Failure, KvStore, Result } from "@headrace/ports";
 import type { CheckpointRow } from "./checkpoint-row.ts";
 import type { BlockReader, ColdReader, ColdTraffic } from "./cold-traffic.ts";
 import type { LaneProgress } from "./lane-progress.ts";
+import { ReadAhead } from "./read-ahead.ts";
 import type { ShardLimits } from "./shard-api.ts";
 import { keyBehind, keyRangesOf, readRanges } from "./state-ranges.ts";
 
-/** Blocks that are read ahead at once, and how many may be noted. */
-const AHEAD_MAX = 8;
+/** Blocks that are read ahead at once. */
+const AHEAD_AT_ONCE = 8;
+/** And how many may be noted, for all readers of the shard. */
+const AHEAD_MAX = 512;
 
 /** So many a command may want, whatever its bound: an entry is in one block, and where it is may be known only of the one before. */
 const ALWAYS_BLOCKS = 2;
@@ -129,6 +132,7 @@ export class ColdBlocks implements ColdReads, BlockReader {
   readonly #calls: Set<ColdCall>;
   /** All has come, and their lanes still wait for being told so. */
   readonly #ready: Set<ColdCall>;
+  readonly #readAhead: ReadAhead;
   /** For nobody yet, not begun. */
   #ahead: BlockRead[];
   #aheadUnderWay: number;
@@ -147,6 +151,7 @@ export class ColdBlocks implements ColdReads, BlockReader {
     this.#reads = new Map();
     this.#calls = new Set();
     this.#ready = new Set();
+    this.#readAhead = new ReadAhead();
     this.#ahead = [];
     this.#aheadUnderWay = 0;
     this.#arrived = [];
@@ -275,7 +280,7 @@ export class ColdBlocks implements ColdReads, BlockReader {
     this.#calls.add(call);
     traffic.waits++;
     traffic.enter(call, call.wantedBytes - knownBytes);
-    this.#noteAhead(miss.ahead);
+    this.#noteAhead(this.#readAhead.wanted(miss, this.#options.limits.coldAheadBytes));
     // All of it had come for others.
     if (call.isReady) this.#becameReady(call);
     return true;
@@ -294,6 +299,7 @@ export class ColdBlocks implements ColdReads, BlockReader {
     this.#life++;
     const { traffic } = this.#options;
     this.#ahead = [];
+    this.#readAhead.forget();
     traffic.forget(this);
     for (const call of this.#calls) call.giveUp();
     for (const call of this.#calls) {
@@ -318,7 +324,7 @@ export class ColdBlocks implements ColdReads, BlockReader {
   // ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   beginNext(end: () => void): boolean {
-    if (this.#aheadUnderWay >= AHEAD_MAX) return false;
+    if (this.#aheadUnderWay >= AHEAD_AT_ONCE) return false;
     for (let read = this.#ahead.shift(); read !== undefined; read = this.#ahead.shift()) {
       if (read.isBegun || read.rows !== null) continue;
       const life = this.#life;

@@ -178,6 +178,8 @@ export interface ShardLimits {
   readonly loadBytes: number;
   /** Cold blocks that one command may want at once; beyond it it is answered with an error. */
   readonly coldCallBytes: number;
+  /** Cold blocks that are read ahead of one reader, at most. */
+  readonly coldAheadBytes: number;
 }
 
 /** What a replica takes in memory, in bytes, about. */

@@ -29,6 +29,7 @@ export const defaultShardLimits: ShardLimits = {
   loadRows: 512,
   loadBytes: 4 * MIB,
   coldCallBytes: 1024 * MIB,
+  coldAheadBytes: 8 * MIB,
 };
 
 /**
@@ -50,6 +51,7 @@ export function limitsWithin(given: ShardLimits, budgetBytes: number, shards: nu
     checkpointBytes: part(1 / 16, given.checkpointBytes, 256 * KIB),
     logFetchBytes: part(1 / 16, given.logFetchBytes, 256 * KIB),
     loadBytes: part(1 / 16, given.loadBytes, 256 * KIB),
+    coldAheadBytes: part(1 / 16, given.coldAheadBytes, 128 * KIB),
     // Of the whole node: it is rare that two large commands come together, and then one of them waits (cold-traffic.ts).
     coldCallBytes: Math.min(given.coldCallBytes, Math.max(budgetBytes / 4, 16 * MIB)),
   };

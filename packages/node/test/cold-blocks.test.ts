@@ -117,7 +117,8 @@ class Scene {
         number,
         new ColdMiss(
           missing.map((block) => named(block)),
-          ahead.map((block) => named(block)),
+          1,
+          () => ahead.map((block) => named(block)),
         ),
       );
     }
@@ -198,9 +199,9 @@ describe("a command that meets cold blocks", () => {
     scene.store(1, 2, 3);
     const lane = scene.lane();
     const large = (number: number): WantedBlock => named(number, 500 * 1024);
-    expect(scene.cold.park(lane, 1, 1, new ColdMiss([large(1), large(2)], []))).toBe(true);
+    expect(scene.cold.park(lane, 1, 1, new ColdMiss([large(1), large(2)]))).toBe(true);
     // In a second step, too: what it has read counts until it has run.
-    expect(scene.cold.park(lane, 1, 1, new ColdMiss([large(3)], []))).toBe(false);
+    expect(scene.cold.park(lane, 1, 1, new ColdMiss([large(3)]))).toBe(false);
     expect(lane.isIdle).toBe(true);
     expect(scene.traffic.count).toBe(0);
   });
@@ -210,10 +211,10 @@ describe("a command that meets cold blocks", () => {
     scene.store(1, 2, 3);
     const lane = scene.lane();
     const huge = (number: number): WantedBlock => named(number, 20 * 1024 * 1024);
-    expect(scene.cold.park(lane, 1, 1, new ColdMiss([huge(1)], []))).toBe(true);
+    expect(scene.cold.park(lane, 1, 1, new ColdMiss([huge(1)]))).toBe(true);
     // The block of the id itself may have nothing behind it, and the next one has what is wanted.
-    expect(scene.cold.park(lane, 1, 1, new ColdMiss([huge(2)], []))).toBe(true);
-    expect(scene.cold.park(lane, 1, 1, new ColdMiss([huge(3)], []))).toBe(false);
+    expect(scene.cold.park(lane, 1, 1, new ColdMiss([huge(2)]))).toBe(true);
+    expect(scene.cold.park(lane, 1, 1, new ColdMiss([huge(3)]))).toBe(false);
   });
 
   test("has what comes next read too, which is in memory before anybody asks", () => {
@@ -245,7 +246,7 @@ describe("a command that meets cold blocks", () => {
     const scene = new Scene();
     scene.store(1, 2);
     const lane = scene.lane();
-    const miss = new ColdMiss([named(1), named(2)], []);
+    const miss = new ColdMiss([named(1), named(2)]);
     scene.state.cold.delete(2);
     scene.cold.park(lane, 1, 1, miss);
     scene.state.cold.add(2);

@@ -37,7 +37,7 @@ function need(numbers: readonly number[]): void {
   assert(blocks !== undefined, "a replica leads");
   if (blocks.mayMiss) {
     const named = missing.map((number) => ({ slot: SLOT, age: 1, number, byteLength: 32 * 1024 }));
-    throw new ColdMiss(named, []);
+    throw new ColdMiss(named);
   }
   for (const number of missing) if (blocks.rowNow(SLOT, subkeyOf(number)) !== null) cold.delete(number);
 }
