@@ -14,6 +14,7 @@ import { BackupService } from "./backup-service.ts";
 import type { DamageReports } from "./damage.ts";
 import type { ChannelRegistry } from "./channel-registry.ts";
 import { ChangeDriver, type ChangeableGroup } from "./change-driver.ts";
+import { letGoOfAll } from "./departure.ts";
 import { unknownLevel } from "./feature-level.ts";
 import { followSettings, unknownSettings } from "./followed-settings.ts";
 import type { LaneFront } from "./lane-front.ts";
@@ -40,7 +41,6 @@ import { SpaceWatch } from "./space-watch.ts";
 import { unreadyReasons } from "./unready-reasons.ts";
 
 const BALANCE_CHECK_MS = 1000;
-const HAND_OVER_CHECK_MS = 5;
 
 export interface MemberNodeOptions {
   readonly nodeId: number;
@@ -297,46 +297,15 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
   /** Moves leadership of everything led here to others; answers when they lead, or the time is over. */
   handOverAll(done: () => void): void {
     this.#leave();
-    const { clock, scheduler } = this.#world;
-    const deadlineMs = clock.monotonicMs() + this.#config.handOverMs;
-    const led = [...this.#groups.all()].filter((group) => {
-      return group.isHealthy && this.#groups.leaderOf(group.groupId).replicaId === group.replicaId;
-    });
     this.#handOverMeta();
-    for (const { groupId } of led) {
-      // Nobody knows the successor yet; this node is not asked any more.
-      this.#front.setLeader(groupId, 0, this.#groups.leaderOf(groupId).term);
-      this.#handOver(groupId);
-    }
-    const look = (): void => {
-      const isMoved = led.every((group) => {
-        const { replicaId } = this.#groups.leaderOf(group.groupId);
-        return replicaId !== 0 && replicaId !== group.replicaId;
-      });
-      // Alone nobody can take over, and waiting for it would only cost time.
-      const isAlone = this.#peersUpSinceMs.size === 0;
-      if (isMoved || isAlone || clock.monotonicMs() >= deadlineMs) done();
-      else scheduler.after(HAND_OVER_CHECK_MS, look);
+    const departing = {
+      groups: this.#groups,
+      shard: (shardId: number) => this.shard(shardId),
+      isUp: (nodeId: number) => this.#peersUpSinceMs.has(nodeId),
+      isAlone: () => this.#peersUpSinceMs.size === 0,
+      onLetGo: (groupId: number, term: number) => this.#front.setLeader(groupId, 0, term),
     };
-    scheduler.soon(look);
-  }
-
-  /** To the replica that is furthest of those in contact; to another one if it does not take over. */
-  #handOver(groupId: number): void {
-    const shard = this.#shards.get(groupId);
-    if (shard === undefined || !this.#running || !shard.isHealthy || !shard.isLeader) return;
-    let target = 0;
-    let targetMatch = -1;
-    for (const { replica, match, isLearner } of shard.status().matches) {
-      const isUp = this.#peersUpSinceMs.has(this.#groups.nodeOfReplica(groupId, replica));
-      if (!isUp || isLearner || match <= targetMatch) continue;
-      target = replica;
-      targetMatch = match;
-    }
-    if (target === 0) return;
-    shard.handOver(target, (moved) => {
-      if (!moved) this.#world.scheduler.after(HAND_OVER_CHECK_MS, () => this.#handOver(groupId));
-    });
+    letGoOfAll(this.#world, this.#config.handOverMs, departing, done);
   }
 
   /** Nothing is decided or begun any more. */
