@@ -418,6 +418,7 @@ function blockedTree(): ReplyTree {
 
 function isBlocking(words: readonly string[]): boolean {
   const name = words[0]!.toUpperCase();
+  if (name === "WAIT") return Number(words[1]) > 0;
   return (name === "XREAD" || name === "XREADGROUP") && words.some((word) => word.toUpperCase() === "BLOCK");
 }
 

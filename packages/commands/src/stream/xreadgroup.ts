@@ -199,16 +199,20 @@ function findReads({ request, keyspace }: ShardContext): GroupRead[] | StreamErr
   return reads;
 }
 
-/** Creates the consumer if it is new, and marks it as seen; a call that was woken has been seen before. */
-function meetConsumer(context: ShardContext, { found, group }: GroupRead, consumer: string): void {
+/** Creates the consumer if it is new, and marks it as seen. A call that was woken has done so before: who was deleted since is not there until it gets something. */
+function meetConsumer(context: ShardContext, read: GroupRead, consumer: string): void {
   const { effects, nowMs, resumed } = context;
+  if (resumed !== null) return;
+  const { found, group } = read;
   const known = group.consumer(consumer);
-  if (known === null) {
-    effects.createConsumer(found.key, group.name, consumer, nowMs);
-    context.isUncounted = false;
-  } else if (resumed === null && known.seenTimeMs !== nowMs) {
-    effects.touchConsumer(found.key, group.name, consumer, nowMs, -1);
-  }
+  if (known === null) createIfNew(context, read, consumer);
+  else if (known.seenTimeMs !== nowMs) effects.touchConsumer(found.key, group.name, consumer, nowMs, -1);
+}
+
+function createIfNew(context: ShardContext, { found, group }: GroupRead, consumer: string): void {
+  if (group.consumer(consumer) !== null) return;
+  context.effects.createConsumer(found.key, group.name, consumer, context.nowMs);
+  context.isUncounted = false;
 }
 
 function serveNew(context: ShardContext, read: GroupRead, consumer: string): void {
@@ -223,6 +227,7 @@ function serveNew(context: ShardContext, read: GroupRead, consumer: string): voi
   answer.open(context.request, read.keyArgument);
   reply.array(range.count);
   range.writeTo(reply.writer);
+  createIfNew(context, read, consumer);
   effects.deliver(found.key, group.name, consumer, range.lastId, entriesRead, nowMs, options.noAck);
   effects.touchConsumer(found.key, group.name, consumer, nowMs, nowMs);
 }
@@ -266,6 +271,7 @@ function serveChosen(context: ShardContext, read: GroupRead, consumer: string): 
   if (range !== null && claims) writeNew(reply, range);
   else range?.writeTo(reply.writer);
   const lastId = range === null ? null : range.lastId;
+  createIfNew(context, read, consumer);
   if (claimed.length > 0) claim(context, read, consumer, claimed);
   if (lastId !== null) effects.deliver(found.key, group.name, consumer, lastId, entriesRead, nowMs, options.noAck);
   effects.touchConsumer(found.key, group.name, consumer, nowMs, nowMs);
