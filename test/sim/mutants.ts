@@ -759,6 +759,15 @@ export const mutants: readonly Mutant[] = [
     tier: "long",
   },
   {
+    name: "streams are packed before they are in the store",
+    file: "packages/engine/src/keyspace-state.ts",
+    find: "key.capturedIndex > durableIndex || ",
+    replace: "",
+    invariant: "I10",
+    test: "packages/engine/test/packed-streams.test.ts",
+    tier: "long",
+  },
+  {
     name: "a bad block in the log is skipped",
     file: "packages/log/src/log-recovery.ts",
     find: "if (!blockIsIntact(this.#window, at, header)) return this.#chainEnds();",

@@ -463,6 +463,12 @@ export interface StateMemory {
   readonly blockBytes: number;
   /** What stays as long as it is there: names, headers, block indexes, tombstones, groups, pending lists, idempotent ids, sessions. */
   readonly fixedBytes: number;
+  /** Of those what small streams take that could be packed, sooner or later. */
+  readonly packableBytes: number;
+  /** Streams that are packed. */
+  readonly packedStreams: number;
+  /** How often one of them was asked for, since this state was made. */
+  readonly unpackings: number;
 }
 
 /** The deterministic state of one shard. */
@@ -522,8 +528,8 @@ export interface ShardStateApi {
   /** Null: nothing is ever given up. No part of the state: loading, rollback and a new state begin with null. */
   coldReads: ColdReads | null;
   /**
-   * Gives up blocks, the ones used longest ago first, until `bytes` are free or nothing is left that may go: only what is in the store, in captures
-   * up to `durableIndex`. Answers how many bytes became free. With no batch open.
+   * Gives up blocks and packs small streams, the ones used longest ago first, until `bytes` are free or nothing is left that may go: only what is in the
+   * store, in captures up to `durableIndex`. Answers how many bytes became free. With no batch open. Views of streams mean nothing afterwards.
    */
   evict(bytes: number, durableIndex: number): number;
   /** Where the block's entries are in the store; null: they are in memory, or it is no more. */

@@ -16,7 +16,8 @@ import {
 } from "./effect-format.ts";
 import { visitEntryRuns } from "./entry-runs.ts";
 import { visitIdList } from "./id-list.ts";
-import type { KeyspaceState, StreamKey } from "./keyspace-state.ts";
+import type { KeyspaceState } from "./keyspace-state.ts";
+import type { StreamKey } from "./stream-key.ts";
 import type { Origins } from "./origins.ts";
 import { secondsOf } from "./log-seconds.ts";
 import { readRetention } from "./retention.ts";

@@ -2,7 +2,7 @@
  * The wire form of one entry, `*2\r\n$<len>\r\n<id>\r\n*<n>\r\n<fields>`, and what Redis' listpack would take for the same fields. Knows
  * bytes only, nothing about streams. The fields are the client's own RESP bulk strings and are never decoded.
  */
-import { copyBytes, digitCount, writeDigits, writeLatin1 } from "@headrace/bytes";
+import { asciiBytes, copyBytes, copyOf, digitCount, writeDigits, writeLatin1 } from "@headrace/bytes";
 import { stringListpackBytes } from "./listpack-size.ts";
 import type { StreamId } from "./stream-id.ts";
 
@@ -160,11 +160,22 @@ export class FieldMeasure {
   }
 }
 
-/** How many bytes the fields take that begin at `start`. */
-export function measuredBytes(bytes: Uint8Array, start: number, elementCount: number): number {
+const EMPTY_VALUE = asciiBytes("$0\r\n\r\n");
+const FIELD_NAMES_BYTES_MAX = 1024;
+const names = new Uint8Array(FIELD_NAMES_BYTES_MAX);
+
+/** A copy of the fields that begin at `start` with empty values, for who compares names; null: they are longer than a kilobyte. */
+export function fieldNames(bytes: Uint8Array, start: number, elementCount: number): Uint8Array | null {
+  let length = 0;
   let at = start;
-  for (let left = elementCount; left > 0; left--) at = behindBulk(bytes, at);
-  return at - start;
+  for (let left = elementCount; left > 0; left -= 2) {
+    const end = behindBulk(bytes, at);
+    if (length + (end - at) + EMPTY_VALUE.length > FIELD_NAMES_BYTES_MAX) return null;
+    length = copyBytes(names, length, bytes, at, end);
+    length = copyBytes(names, length, EMPTY_VALUE, 0, EMPTY_VALUE.length);
+    at = behindBulk(bytes, end);
+  }
+  return copyOf(names, 0, length);
 }
 
 function behindBulk(bytes: Uint8Array, start: number): number {

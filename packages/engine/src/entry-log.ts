@@ -6,7 +6,7 @@
  * A node without a live entry is gone, as in Redis: what is added next may join the one before, if that has room. So dead nodes at the end are taken
  * back (`truncateTail`); their entries would stand between.
  */
-import { assert } from "@headrace/bytes";
+import { assert, type ByteReader, type ByteWriter } from "@headrace/bytes";
 import type { EntryPlace, NodeBounds } from "./api.ts";
 import { Block, BLOCK_ENTRIES_MAX, type BlockEnd, MARK_OPENS, type DroppedBlock, PAGE_BITS } from "./block.ts";
 import { BLOCK_BYTES } from "./block-bytes.ts";
@@ -17,7 +17,7 @@ import { EntrySlices } from "./entry-slices.ts";
 import type { BlockLines } from "./retention-plan.ts";
 import type { RunColumns } from "./run-columns.ts";
 import { NUMBER_TURN } from "./state-rows.ts";
-import { MIN_ID, type StreamId } from "./stream-id.ts";
+import { MIN_ID, StreamId } from "./stream-id.ts";
 import { TailNode } from "./tail-node.ts";
 
 const SMALL_BLOCK_BYTES = 512;
@@ -215,9 +215,7 @@ export class EntryLog implements BlockLines {
     const block = blocks.slots[0]!;
     if (block === null || block.firstLive === 0) return blocks.firstIdAt(0);
     if (block.firstLive >= block.hollow) return block.idAt(block.firstLive);
-    const front = this.#front;
-    if (front !== null && front.block === block.number && front.entry === block.firstLive) return front.id;
-    return blocks.whole(0).idAt(block.firstLive);
+    return this.#knownFront()?.id ?? blocks.whole(0).idAt(block.firstLive);
   }
 
   /** Before the block leaves memory: what it says of the stream's front and of its last node stays known. */
@@ -229,6 +227,30 @@ export class EntryLog implements BlockLines {
       this.#front = placeIn(block, firstLive);
     this.tailNode.leavesMemory(block, blocks);
     return blocks.evict(block);
+  }
+
+  /** What is known beside the rows of entries that are not in memory, for who packs the stream: its front and its last node. Nothing when nothing is. */
+  writeKnown(writer: ByteWriter): void {
+    const front = this.#knownFront();
+    const { tailNode } = this;
+    if (front === null && !tailNode.isWritten) return;
+    writer.u8(front === null ? 0 : 1);
+    if (front !== null) front.id.write(writer);
+    tailNode.write(writer);
+  }
+
+  /** What `writeKnown` has written, up to the reader's end, of a stream with the same entries. */
+  readKnown(reader: ByteReader): void {
+    const block = this.blocks.slots[0];
+    if (reader.u8() === 1) this.#front = { id: StreamId.read(reader), block: block!.number, entry: block!.firstLive };
+    if (reader.remaining > 0) this.tailNode.read(reader);
+  }
+
+  #knownFront(): EntryPlace | null {
+    const front = this.#front;
+    const block = this.blocks.length === 0 ? null : this.blocks.slots[0]!;
+    if (front === null || block === null || block.firstLive === 0) return null;
+    return front.block === block.number && front.entry === block.firstLive ? front : null;
   }
 
   /** Where the live entry number `ordinal` from the front stands, or null. */

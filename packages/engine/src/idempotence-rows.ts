@@ -4,7 +4,7 @@ import { DamagedRowError, type StateRow } from "./api.ts";
 import type { DirtyMeter } from "./dirty-meter.ts";
 import { DURATION_SECONDS_MAX, Idempotence, IIDS_MAX, Producer } from "./idempotence.ts";
 import { IID_ROW_WORDS, IID_WORDS, IidSegment, SEGMENT_RECORDS_MAX } from "./iid-segment.ts";
-import type { StreamKey } from "./keyspace-state.ts";
+import type { StreamKey } from "./stream-key.ts";
 import { IDEMPOTENCE_HEADER, removeRow, ROW_VERSION, RowKind, sealRow, subkeyOf } from "./state-rows.ts";
 
 /** What a capture covered. */

@@ -9,7 +9,7 @@ import type { DirtyMeter } from "./dirty-meter.ts";
 import { NEVER } from "./expiry-heap.ts";
 import { Group } from "./group.ts";
 import { buildIdempotence, IdempotenceParts } from "./idempotence-rows.ts";
-import { StreamKey } from "./keyspace-state.ts";
+import { StreamKey } from "./stream-key.ts";
 import { LEAF_RECORDS_MAX, PendingLeaf, RECORD_WORDS } from "./pending-leaf.ts";
 import { type OwnRetention, readRetention } from "./retention.ts";
 import { RowKind, type RowName } from "./state-rows.ts";
@@ -89,6 +89,14 @@ export class KeyParts {
     this.marks = NO_MARKS;
     this.groups = NO_GROUPS;
     this.idempotence = null;
+  }
+
+  /** As far as its header's row says; without one nobody knows. */
+  get mayBePacked(): boolean {
+    const { header } = this;
+    if (header === null) return false;
+    const isInPlace = header.place < 0 || header.place === this.age;
+    return isInPlace && header.blockCount < 2 && header.expiresAtMs === NEVER && !header.hasIdempotence;
   }
 
   /** Takes in one row, whose body stands before the reader. Throws DamagedRowError. */

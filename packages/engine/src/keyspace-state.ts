@@ -2,66 +2,30 @@
  * All keys of a shard: by name, by (slot, place) for SCAN, and those that expire by their time. Remembers the last writer of every key (of
  * deleted ones until their deletion is committed), which watched keys were touched, and which keys a capture has to write. It shows what is
  * stored: that an expired key is no longer there is `LiveKeyspace`'s.
+ *
+ * A key is here as objects, or packed (packed-streams.ts) until somebody asks for it by its name, its age or its place.
  */
-import { assert, SLOT_COUNT, slotOfKey } from "@headrace/bytes";
-import type { KeyView, StateRow, StoredKeyspace } from "./api.ts";
+import { assert, slotOfKey } from "@headrace/bytes";
+import { DamagedRowError, type KeyView, type StateRow, type StoredKeyspace } from "./api.ts";
 import { BLOCK_LINE_BYTES, BLOCK_SHELL_BYTES } from "./block-list.ts";
 import { DeadlineHeap } from "./deadline-heap.ts";
 import { DirtyMeter } from "./dirty-meter.ts";
+import type { KeyParts } from "./key-parts.ts";
 import { KeyWatches } from "./key-watches.ts";
-import { ExpiryHeap, NEVER, type Expiry } from "./expiry-heap.ts";
-import { RetentionQueue, type RetentionPlace } from "./retention-queue.ts";
-import { KEY_AGE_MAX, scanCursor, scanCursorPlace, scanCursorSlot } from "./scan.ts";
-import { fixedBytesOf } from "./resident-bytes.ts";
-import { SlotKeys } from "./slot-keys.ts";
+import { ExpiryHeap, NEVER } from "./expiry-heap.ts";
+import { RetentionQueue } from "./retention-queue.ts";
+import { PackedKey } from "./packed-key.ts";
+import { isPackable } from "./packed-record.ts";
+import { PackedStreams } from "./packed-streams.ts";
+import { PackingClock } from "./packing-clock.ts";
+import { KEY_AGE_MAX } from "./scan.ts";
+import { fixedBytesOf, KEY_BYTES } from "./resident-bytes.ts";
+import { type PlacedKey, SlotTable } from "./slot-table.ts";
 import { removeKeyRows } from "./state-rows.ts";
+import { StreamKey } from "./stream-key.ts";
 import { Stream } from "./stream.ts";
 
 const HEADER_ROW_BYTES = 160;
-
-export class StreamKey implements KeyView {
-  /** Changes when the key is renamed. */
-  key: string;
-  readonly slot: number;
-  readonly type = "stream" as const;
-  /** Unique in the shard for ever: the name of the key's rows. */
-  readonly age: number;
-  /** Unique too: SCAN's order. The age until the key is renamed. */
-  place: number;
-  /** Null: does not expire. */
-  expiry: Expiry<StreamKey> | null;
-  lastWriterIndex: number;
-  /** Log time of the last use that this replica knows of, in seconds: OBJECT IDLETIME. No part of the replicated state. */
-  usedAtSeconds: number;
-  readonly stream: Stream;
-  dirty: boolean;
-  persisted: boolean;
-  /** When its iids have to be looked at, as its valid place among the deadlines says; Infinity: it has none. */
-  iidsDueMs: number;
-  /** Null: its stream has only had one block. No part of the replicated state. */
-  retention: RetentionPlace | null;
-
-  constructor(key: string, slot: number, age: number, stream: Stream) {
-    this.key = key;
-    this.slot = slot;
-    this.age = age;
-    this.place = age;
-    this.expiry = null;
-    this.lastWriterIndex = 0;
-    this.usedAtSeconds = 0;
-    this.stream = stream;
-    this.dirty = false;
-    this.persisted = false;
-    this.iidsDueMs = Number.POSITIVE_INFINITY;
-    this.retention = null;
-    stream.entries.blocks.slot = slot;
-    stream.entries.blocks.age = age;
-  }
-
-  get expiresAtMs(): number {
-    return this.expiry === null ? NEVER : this.expiry.atMs;
-  }
-}
 
 export class KeyspaceState implements StoredKeyspace {
   /** Log index of the entry being executed or applied. */
@@ -77,16 +41,22 @@ export class KeyspaceState implements StoredKeyspace {
   readonly meter: DirtyMeter;
   readonly watches: KeyWatches;
   readonly retention: RetentionQueue;
+  readonly packed: PackedStreams;
+  /** How often one was asked for, since this state was made. A statistic, no part of the state. */
+  unpackings: number;
+  /** Log time of the checkpoint that was loaded: so long at least nobody has used a key. */
+  loadedAtSeconds: number;
   dirtyKeys: StreamKey[];
   /** Removals of rows that the next capture has to carry. */
   deadRows: StateRow[];
   deletedKeyCount: number;
   /** All rows before the last capture are dead. */
   cleared: boolean;
+  /** Those that are not packed. */
   readonly #keys: Map<string, StreamKey>;
-  readonly #slots: (SlotKeys | undefined)[];
-  /** Keys whose place is not their age, by age. */
-  readonly #moved: Map<number, StreamKey>;
+  readonly #slots: SlotTable;
+  readonly #clock: PackingClock;
+  readonly #byName: (name: string) => StreamKey;
   /** Deleted keys → index of the deletion, ascending, until committed. */
   readonly #deletions: Map<string, number>;
   #flushIndex: number;
@@ -106,13 +76,17 @@ export class KeyspaceState implements StoredKeyspace {
     this.meter = new DirtyMeter();
     this.watches = new KeyWatches();
     this.retention = new RetentionQueue();
+    this.packed = new PackedStreams();
+    this.unpackings = 0;
+    this.loadedAtSeconds = 0;
     this.dirtyKeys = [];
     this.deadRows = [];
     this.deletedKeyCount = 0;
     this.cleared = false;
     this.#keys = new Map();
-    this.#slots = Array.from({ length: SLOT_COUNT }, () => undefined);
-    this.#moved = new Map();
+    this.#slots = new SlotTable();
+    this.#clock = new PackingClock();
+    this.#byName = (name) => this.existing(name);
     this.#deletions = new Map();
     this.#flushIndex = 0;
     this.#watched = new Map();
@@ -128,7 +102,7 @@ export class KeyspaceState implements StoredKeyspace {
   }
 
   get size(): number {
-    return this.#keys.size;
+    return this.#keys.size + this.packed.size;
   }
 
   get expiringCount(): number {
@@ -141,18 +115,27 @@ export class KeyspaceState implements StoredKeyspace {
   }
 
   find(key: string): StreamKey | null {
-    return this.#keys.get(key) ?? null;
+    return this.#keys.get(key) ?? this.#unpackNamed(key);
   }
 
   existing(key: string): StreamKey {
-    const found = this.#keys.get(key);
-    assert(found !== undefined, "no such key");
+    const found = this.find(key);
+    assert(found !== null, "no such key");
     return found;
   }
 
+  /** It is one of the keys: neither gone nor packed. */
+  holds(key: StreamKey): boolean {
+    return this.#keys.get(key.key) === key;
+  }
+
+  #has(name: string): boolean {
+    return this.#keys.has(name) || this.packed.find(name) >= 0;
+  }
+
   lastWriterIndex(key: string): number {
-    const found = this.#keys.get(key);
-    if (found !== undefined) return found.lastWriterIndex;
+    const found = this.find(key);
+    if (found !== null) return found.lastWriterIndex;
     return Math.max(this.#deletions.get(key) ?? 0, this.#flushIndex);
   }
 
@@ -164,14 +147,14 @@ export class KeyspaceState implements StoredKeyspace {
     return created;
   }
 
-  /** Takes in a key, a new one or one that was loaded; places of a slot come in ascending order. */
+  /** Takes in a key, a new one or one that was loaded. */
   adopt(created: StreamKey): void {
-    assert(!this.#keys.has(created.key), "key exists");
+    assert(!this.#has(created.key), "key exists");
     this.#keys.set(created.key, created);
-    this.#slotKeys(created.slot).add(created);
-    if (created.place !== created.age) this.#moved.set(created.age, created);
+    this.#slots.insert(created);
     this.#deletions.delete(created.key);
     created.usedAtSeconds = this.nowSeconds;
+    this.#clock.add(created);
     this.noticeSettings(created);
     this.count(created);
   }
@@ -222,7 +205,7 @@ export class KeyspaceState implements StoredKeyspace {
       if (key.iidsDueMs !== dueMs) continue;
       key.iidsDueMs = Number.POSITIVE_INFINITY;
       const { idempotence } = key.stream;
-      if (idempotence === null || this.#keys.get(key.key) !== key) continue;
+      if (idempotence === null || !this.holds(key)) continue;
       if (idempotence.purge(logTimeMs)) this.markDirty(key);
       this.scheduleIdempotence(key);
     }
@@ -243,67 +226,123 @@ export class KeyspaceState implements StoredKeyspace {
     key.expiry = null;
   }
 
-  #slotKeys(slot: number): SlotKeys {
-    let keys = this.#slots[slot];
-    if (keys === undefined) {
-      keys = new SlotKeys();
-      this.#slots[slot] = keys;
-    }
-    return keys;
-  }
-
-  #takeFromSlot({ slot, place, age }: StreamKey): void {
-    const keys = this.#slots[slot]!;
-    keys.remove(place);
-    if (keys.size === 0) this.#slots[slot] = undefined;
-    if (place !== age) this.#moved.delete(age);
-  }
-
   /** Null when there is none, or no longer. */
   findByPlace(slot: number, place: number): StreamKey | null {
-    return this.#slots[slot]?.find(place) ?? null;
+    const placed = this.#slots.findByPlace(slot, place);
+    return placed === null ? null : this.#unpacked(placed);
   }
 
   /** Null when there is none, or no longer. */
   findByAge(slot: number, age: number): StreamKey | null {
     // What stands in the place of that number may be a key that moved there.
     const found = this.findByPlace(slot, age);
-    return found !== null && found.age === age ? found : (this.#moved.get(age) ?? null);
+    return found !== null && found.age === age ? found : this.#slots.findMoved(age);
   }
 
-  /** The slot's keys with afterPlace < place < toPlace; `visit` answers false to stop. */
-  visitBetween(slot: number, afterPlace: number, toPlace: number, visit: (key: StreamKey) => boolean): void {
-    const keys = this.#slots[slot];
-    if (keys === undefined) return;
-    for (let at = keys.lowerBound(afterPlace + 1); at < keys.places.length && keys.places[at]! < toPlace; at++) {
-      const key = keys.keys[at]!;
-      if (key !== null && !visit(key)) return;
-    }
+  /** The slot's keys with afterPlace < place < toPlace, each as it is here; `visit` answers false to stop. */
+  visitBetween(slot: number, afterPlace: number, toPlace: number, visit: (placed: PlacedKey) => boolean): void {
+    this.#slots.visitBetween(slot, afterPlace, toPlace, visit);
+  }
+
+  // ── packing ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** What could become free if all keys were packed that may be, about. */
+  get packableBytes(): number {
+    return (this.#keys.size - this.expiries.size) * KEY_BYTES;
+  }
+
+  /** Packs keys that nobody has used for a while, until `bytes` are free or there is none: of those the store holds, by captures up to `durableIndex`. */
+  pack(bytes: number, durableIndex: number): number {
+    return this.#clock.run(bytes, (key) => this.#packIfIdle(key, durableIndex));
+  }
+
+  /** Answers how many bytes became free. */
+  #packIfIdle(key: StreamKey, durableIndex: number): number {
+    const { entries } = key.stream;
+    const { tail } = entries;
+    if (key.dirty || !key.persisted || key.capturedIndex > durableIndex || !isPackable(key)) return 0;
+    if (tail !== null && (tail.dirty || tail.capturedIndex > durableIndex)) return 0;
+    if (!this.packed.hasRoom) return 0;
+    let freed = fixedBytesOf(key);
+    if (tail !== null && tail.heldBytes > 0) freed += entries.evict(tail);
+    this.uncount(key);
+    this.retention.forget(key);
+    this.#clock.remove(key);
+    this.#keys.delete(key.key);
+    this.#slots.replace(key, this.packed.add(key, key.usedAtSeconds));
+    return freed;
+  }
+
+  /** A key that was just built of rows of the store. False: it is not of those that are packed. Throws DamagedRowError. */
+  adoptPacked(key: StreamKey): boolean {
+    if (!isPackable(key) || !this.packed.hasRoom) return false;
+    if (this.#has(key.key)) throw new DamagedRowError("two keys have one name");
+    if (key.stream.ack !== null) this.#anyAcks = true;
+    this.#slots.insertPacked(key, this.packed.add(key, 0));
+    return true;
+  }
+
+  /** What the rows said of a key that `adoptPacked` has taken, as if it had not; null: it has not. */
+  takeBackPacked(slot: number, age: number): KeyParts | null {
+    const record = this.#slots.findByPlace(slot, age);
+    if (typeof record !== "number") return null;
+    const parts = this.packed.partsOf(record);
+    this.packed.remove(record);
+    this.#slots.remove({ slot, age, place: age });
+    return parts;
+  }
+
+  #unpackNamed(name: string): StreamKey | null {
+    if (this.packed.size === 0) return null;
+    const record = this.packed.find(name);
+    return record < 0 ? null : this.#unpack(record);
+  }
+
+  #unpacked(placed: PlacedKey): StreamKey {
+    return typeof placed === "number" ? this.#unpack(placed) : placed;
+  }
+
+  #unpack(record: number): StreamKey {
+    const key = this.#copyOf(record);
+    this.packed.remove(record);
+    this.unpackings++;
+    this.#keys.set(key.key, key);
+    this.#slots.replace(key, key);
+    this.#clock.add(key);
+    this.count(key);
+    return key;
+  }
+
+  #copyOf(record: number): StreamKey {
+    const key = this.packed.keyOf(record, this.meter);
+    key.usedAtSeconds = Math.max(key.usedAtSeconds, this.loadedAtSeconds);
+    return key;
   }
 
   /** Rollback: as if the key had never been made. Its parts are still there, for one that `restore` brings back under another name. */
   drop(dropped: StreamKey): void {
     this.uncount(dropped);
     this.#keys.delete(dropped.key);
-    this.#takeFromSlot(dropped);
+    this.#slots.remove(dropped);
+    this.#clock.remove(dropped);
     this.setExpiry(dropped, NEVER);
     this.retention.forget(dropped);
   }
 
   /** Rollback: a key that was deleted or renamed is back, at its old place. */
   restore(key: StreamKey): void {
-    assert(!this.#keys.has(key.key), "key exists");
+    assert(!this.#has(key.key), "key exists");
     this.#keys.set(key.key, key);
-    this.#slotKeys(key.slot).insert(key);
+    this.#slots.insert(key);
+    this.#clock.add(key);
     this.noticeSettings(key);
-    if (key.place !== key.age) this.#moved.set(key.age, key);
     this.count(key);
   }
 
   /** Rollback: nothing is dirty, and nothing written or deleted waits to be committed. */
   forgetWrites(nextAge: number): void {
     this.nextAge = nextAge;
-    for (const slot of this.#slots) slot?.forgetHolesFrom(nextAge);
+    this.#slots.forgetHolesFrom(nextAge);
     this.#deletions.clear();
     this.#flushIndex = 0;
     this.#touched = [];
@@ -315,7 +354,8 @@ export class KeyspaceState implements StoredKeyspace {
     this.touch(removed);
     this.uncount(removed);
     this.#leaveName(removed);
-    this.#takeFromSlot(removed);
+    this.#slots.remove(removed);
+    this.#clock.remove(removed);
     this.setExpiry(removed, NEVER);
     this.retention.forget(removed);
     removeKeyRows(this.deadRows, removed);
@@ -337,23 +377,23 @@ export class KeyspaceState implements StoredKeyspace {
     if (replaced !== null) this.remove(replaced);
     this.touch(renamed);
     this.#leaveName(renamed);
-    this.#takeFromSlot(renamed);
+    this.#slots.remove(renamed);
     this.meter.fixedBytes += name.length - renamed.key.length;
     renamed.key = name;
     renamed.place = this.nextAge++;
     this.#keys.set(name, renamed);
-    this.#slotKeys(renamed.slot).add(renamed);
-    this.#moved.set(renamed.age, renamed);
+    this.#slots.insert(renamed);
     this.#deletions.delete(name);
     this.touch(renamed);
   }
 
   flush(): void {
-    for (const key of this.#watched.keys()) if (this.#keys.has(key)) this.#noteTouched(key);
-    for (const key of this.watches.keys()) if (this.#keys.has(key)) this.watches.touch(key);
+    for (const key of this.#watched.keys()) if (this.#has(key)) this.#noteTouched(key);
+    for (const key of this.watches.keys()) if (this.#has(key)) this.watches.touch(key);
     this.#keys.clear();
-    this.#slots.fill(undefined);
-    this.#moved.clear();
+    this.packed.clear();
+    this.#slots.clear();
+    this.#clock.clear();
     this.expiries.clear();
     this.retention.clear();
     this.#deletions.clear();
@@ -434,60 +474,58 @@ export class KeyspaceState implements StoredKeyspace {
     this.#touched.push(key);
   }
 
+  // ── walks ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #viewOf(placed: PlacedKey): KeyView {
+    if (typeof placed !== "number") return placed;
+    return new PackedKey(this.packed.nameOf(placed), this.#byName);
+  }
+
   /** See Keyspace.scan. */
   scan(cursor: bigint, count: number, visit: (key: KeyView) => void): bigint {
-    let slot = scanCursorSlot(cursor);
-    let place = scanCursorPlace(cursor);
-    let rest = Math.max(1, count);
-    for (; slot < SLOT_COUNT; slot++, place = 0) {
-      const keys = this.#slots[slot];
-      if (keys === undefined) continue;
-      for (let at = keys.lowerBound(place); at < keys.places.length; at++) {
-        const key = keys.keys[at]!;
-        if (key === null) continue;
-        if (rest === 0) return scanCursor(slot, key.place);
-        rest--;
-        visit(key);
-      }
-    }
-    return 0n;
+    return this.#slots.scan(cursor, count, (placed) => visit(this.#viewOf(placed)));
   }
 
-  /** The key number `ordinal` in SCAN's order, which must be there. */
-  keyAt(ordinal: number): StreamKey {
-    let rest = ordinal;
-    for (const slot of this.#slots) {
-      if (slot === undefined) continue;
-      if (rest >= slot.size) {
-        rest -= slot.size;
-        continue;
-      }
-      for (const key of slot.keys) if (key !== null && rest-- === 0) return key;
-    }
-    assert(false, "no key of this number");
+  /** The name of key number `ordinal` in SCAN's order, which must be there. */
+  nameAt(ordinal: number): string {
+    const placed = this.#slots.at(ordinal);
+    assert(placed !== null, "no key of this number");
+    return typeof placed === "number" ? this.packed.nameOf(placed) : placed.key;
   }
 
-  /** In SCAN's order. */
-  forEachKey(visit: (key: StreamKey) => void): void {
-    for (const slot of this.#slots) {
-      if (slot === undefined) continue;
-      for (const key of slot.keys) if (key !== null) visit(key);
-    }
+  /** In SCAN's order. What is packed stays so if `visit` asks for no more than the name. */
+  forEachKey(visit: (key: KeyView) => void): void {
+    this.#slots.forEach((placed) => visit(this.#viewOf(placed)));
+  }
+
+  /** In SCAN's order, all of them; for who only looks: packed ones are copies. */
+  forEachWhole(visit: (key: StreamKey) => void): void {
+    this.#slots.forEach((placed) => visit(typeof placed === "number" ? this.#copyOf(placed) : placed));
   }
 
   verify(): void {
     let count = 0;
     let expiring = 0;
+    this.packed.verify();
     this.retention.verify(this.#keys.values());
+    this.#clock.verify(this.#keys.values());
     let fixedBytes = 0;
     let blockBytes = 0;
-    this.forEachKey((key) => {
-      assert(this.#keys.get(key.key) === key, "slot table and key table differ");
+    this.#slots.forEach((placed) => {
+      const key = typeof placed === "number" ? this.#copyOf(placed) : placed;
+      count++;
       assert(key.slot === slotOfKey(key.key), "key in the wrong slot");
       assert(key.age < this.nextAge && key.place < this.nextAge, "age or place from the future");
+      assert(this.#slots.findByPlace(key.slot, key.place) === placed, "a key is not in its place");
+      key.stream.verify();
+      if (typeof placed === "number") {
+        assert(isPackable(key) && !this.#keys.has(key.key), "a key is packed that may not be");
+        assert(this.packed.find(key.key) === placed, "a packed key stands in another's place");
+        return;
+      }
+      assert(this.holds(key), "slot table and key table differ");
       assert(this.findByAge(key.slot, key.age) === key, "key is not found by its age");
       if (key.expiry !== null) expiring++;
-      key.stream.verify();
       fixedBytes += fixedBytesOf(key);
       const { slots } = key.stream.entries.blocks;
       fixedBytes += slots.length * BLOCK_LINE_BYTES;
@@ -497,13 +535,12 @@ export class KeyspaceState implements StoredKeyspace {
         if (bytes.length === 0) fixedBytes += marks.length + BLOCK_SHELL_BYTES;
         else blockBytes += bytes.length + ids.byteLength + ends.byteLength + marks.length;
       }
-      count++;
     });
-    this.expiries.verify(({ key }) => assert(this.#keys.get(key.key) === key, "a key that is gone expires"));
+    this.expiries.verify(({ key }) => assert(this.holds(key), "a key that is gone expires"));
     assert(fixedBytes === this.meter.fixedBytes, "memory that stays is miscounted");
     assert(blockBytes === this.meter.pool.blockBytes, "memory of blocks is miscounted");
     assert(expiring === this.expiries.size, "expiring keys miscounted");
-    assert(count === this.#keys.size, "a key is in no slot");
+    assert(count === this.size, "a key is in no slot");
     for (const key of this.dirtyKeys) assert(key.dirty, "clean key on the dirty list");
   }
 }

@@ -6,7 +6,9 @@
  * Leader only, while a batch is open: time is the batch's.
  */
 import type { Effects, Keyspace, KeyView } from "./api.ts";
-import type { KeyspaceState, StreamKey } from "./keyspace-state.ts";
+import { NEVER } from "./expiry-heap.ts";
+import type { KeyspaceState } from "./keyspace-state.ts";
+import type { StreamKey } from "./stream-key.ts";
 
 /** Expired keys that one walk over the keyspace removes. */
 const REMOVED_BY_WALK_MAX = 64;
@@ -14,7 +16,8 @@ const REMOVED_BY_WALK_MAX = 64;
 export class LiveKeyspace implements Keyspace {
   readonly #stored: KeyspaceState;
   readonly #effects: Effects;
-  readonly #expired: StreamKey[];
+  /** Names. */
+  readonly #expired: string[];
 
   constructor(stored: KeyspaceState, effects: Effects) {
     this.#stored = stored;
@@ -52,7 +55,7 @@ export class LiveKeyspace implements Keyspace {
   }
 
   pick(ordinal: number): StreamKey | null {
-    return this.peek(this.#stored.keyAt(ordinal).key);
+    return this.peek(this.#stored.nameAt(ordinal));
   }
 
   lastWriterIndex(key: string): number {
@@ -60,7 +63,7 @@ export class LiveKeyspace implements Keyspace {
   }
 
   scan(cursor: bigint, count: number, visit: (key: KeyView) => void): bigint {
-    const next = this.#stored.scan(cursor, count, (key) => this.#visit(key as StreamKey, visit));
+    const next = this.#stored.scan(cursor, count, (key) => this.#visit(key, visit));
     this.#removeExpired();
     return next;
   }
@@ -70,17 +73,17 @@ export class LiveKeyspace implements Keyspace {
     this.#removeExpired();
   }
 
-  #isOver({ expiresAtMs }: StreamKey): boolean {
-    return expiresAtMs < this.#effects.logTimeMs;
+  #isOver({ expiresAtMs }: KeyView): boolean {
+    return expiresAtMs !== NEVER && expiresAtMs < this.#effects.logTimeMs;
   }
 
-  #visit(key: StreamKey, visit: (key: KeyView) => void): void {
-    if (key.expiry === null || !this.#isOver(key)) visit(key);
-    else if (this.#expired.length < REMOVED_BY_WALK_MAX) this.#expired.push(key);
+  #visit(key: KeyView, visit: (key: KeyView) => void): void {
+    if (!this.#isOver(key)) visit(key);
+    else if (this.#expired.length < REMOVED_BY_WALK_MAX) this.#expired.push(key.key);
   }
 
   #removeExpired(): void {
-    for (const { key } of this.#expired) this.#effects.expireKey(key);
+    for (const key of this.#expired) this.#effects.expireKey(key);
     this.#expired.length = 0;
   }
 }

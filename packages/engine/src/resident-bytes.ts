@@ -3,7 +3,7 @@
  * by looking at all of it. Blocks count for themselves (block-list.ts).
  */
 import type { Group } from "./group.ts";
-import type { StreamKey } from "./keyspace-state.ts";
+import type { StreamKey } from "./stream-key.ts";
 
 /** A key with its stream, its place in tables and the header of its entries. */
 export const KEY_BYTES = 900;

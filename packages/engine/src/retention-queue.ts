@@ -8,7 +8,7 @@
 import { assert } from "@headrace/bytes";
 import type { RetentionLook, RetentionQueueApi } from "./api.ts";
 import { ExpiryHeap, type Expiry } from "./expiry-heap.ts";
-import type { StreamKey } from "./keyspace-state.ts";
+import type { StreamKey } from "./stream-key.ts";
 import { hasBounds, NO_RETENTION, resolveRetention, type Retention } from "./retention.ts";
 
 /** Streams that one question passes over at most. */

@@ -5,7 +5,8 @@
  */
 import { SLOT_COUNT } from "@headrace/bytes";
 import type { RowRange } from "./api.ts";
-import type { KeyspaceState, StreamKey } from "./keyspace-state.ts";
+import type { KeyspaceState } from "./keyspace-state.ts";
+import type { StreamKey } from "./stream-key.ts";
 import { agePrefix, RowKind, subkeyOf } from "./state-rows.ts";
 import type { TouchedGroup, TouchedKey } from "./touched-parts.ts";
 
@@ -73,15 +74,20 @@ function rowsBetween(keyspace: KeyspaceState, before: TouchedKey, behind: Touche
     // By place, which is the age of most: an estimate.
     const afterPlace = slot === before.slot ? before.age : -1;
     const toPlace = slot === behind.slot ? behind.age : Infinity;
-    keyspace.visitBetween(slot, afterPlace, toPlace, ({ stream }) => {
-      rows += 1 + stream.entries.blocks.length;
-      const { idempotence } = stream;
-      if (idempotence !== null) rows += 1 + idempotence.producerCount + idempotence.segments.length;
-      for (const group of stream.groups()) rows += 1 + group.consumerCount + group.pending.leaves.length;
+    keyspace.visitBetween(slot, afterPlace, toPlace, (placed) => {
+      rows += typeof placed === "number" ? keyspace.packed.rowsOf(placed) : rowsOf(placed);
       return rows <= ROW_GAP;
     });
     if (rows > ROW_GAP) return rows;
   }
+  return rows;
+}
+
+function rowsOf({ stream }: StreamKey): number {
+  let rows = 1 + stream.entries.blocks.length;
+  const { idempotence } = stream;
+  if (idempotence !== null) rows += 1 + idempotence.producerCount + idempotence.segments.length;
+  for (const group of stream.groups()) rows += 1 + group.consumerCount + group.pending.leaves.length;
   return rows;
 }
 

@@ -172,13 +172,25 @@ export class ShardState implements ShardStateApi {
   }
 
   get memory(): StateMemory {
-    const { fixedBytes, pool } = this.keyspace.meter;
-    return { blockBytes: pool.blockBytes, fixedBytes: fixedBytes + this.origins.size * SESSION_RECORD_BYTES };
+    const { meter, packed, packableBytes, unpackings } = this.keyspace;
+    return {
+      blockBytes: meter.pool.blockBytes,
+      fixedBytes: meter.fixedBytes + packed.byteLength + this.origins.size * SESSION_RECORD_BYTES,
+      packableBytes,
+      packedStreams: packed.size,
+      unpackings,
+    };
   }
 
   evict(bytes: number, durableIndex: number): number {
     assert(!this.#isOpen, "blocks leave memory between batches");
-    return this.keyspace.meter.pool.evict(bytes, durableIndex);
+    const { meter, packableBytes } = this.keyspace;
+    const { pool } = meter;
+    const allBytes = packableBytes + pool.blockBytes;
+    if (allBytes === 0) return 0;
+    // Streams and blocks give by what they take: neither was unused longer for being what it is.
+    const packed = this.keyspace.pack(bytes < allBytes ? (bytes * packableBytes) / allBytes : bytes, durableIndex);
+    return packed + pool.evict(bytes - packed, durableIndex);
   }
 
   rowsOfBlock({ slot, age, number }: BlockName): RowRange | null {

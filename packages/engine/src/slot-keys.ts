@@ -3,11 +3,11 @@
  * when they are the majority.
  */
 import { assert } from "@headrace/bytes";
-import type { StreamKey } from "./keyspace-state.ts";
+import type { PlacedKey } from "./slot-table.ts";
 
 export class SlotKeys {
   places: number[];
-  keys: (StreamKey | null)[];
+  keys: (PlacedKey | null)[];
   size: number;
 
   constructor() {
@@ -16,36 +16,43 @@ export class SlotKeys {
     this.size = 0;
   }
 
-  add(key: StreamKey): void {
-    assert(this.places.length === 0 || this.places[this.places.length - 1]! < key.place, "places out of order");
+  /** Null when there is none, or no longer. */
+  find(place: number): PlacedKey | null {
+    const at = this.lowerBound(place);
+    return this.places[at] === place ? this.keys[at]! : null;
+  }
+
+  insert(place: number, key: PlacedKey): void {
+    // Most stand behind all others.
+    if (this.places.length === 0 || this.places[this.places.length - 1]! < place) return this.#add(place, key);
+    const at = this.lowerBound(place);
+    if (this.places[at] === place) {
+      assert(this.keys[at] === null, "two keys in one place");
+      this.keys[at] = key;
+    } else {
+      this.places.splice(at, 0, place);
+      this.keys.splice(at, 0, key);
+    }
+    this.size++;
+  }
+
+  #add(place: number, key: PlacedKey): void {
     if (this.places.length === 0) {
       // Arrays of one are small; most slots hold few keys.
-      this.places = [key.place];
+      this.places = [place];
       this.keys = [key];
     } else {
-      this.places.push(key.place);
+      this.places.push(place);
       this.keys.push(key);
     }
     this.size++;
   }
 
-  /** Null when there is none, or no longer. */
-  find(place: number): StreamKey | null {
+  /** Who stands in the place, which is taken, is now known by this. */
+  replace(place: number, key: PlacedKey): void {
     const at = this.lowerBound(place);
-    return this.places[at] === place ? this.keys[at]! : null;
-  }
-
-  /** Anywhere; `add` is for the end. */
-  insert(key: StreamKey): void {
-    const at = this.lowerBound(key.place);
-    if (this.places[at] === key.place) {
-      assert(this.keys[at] === null, "two keys in one place");
-      this.keys[at] = key;
-    } else {
-      this.places.splice(at, 0, key.place);
-      this.keys.splice(at, 0, key);
-    }
-    this.size++;
+    assert(this.places[at] === place && this.keys[at] !== null, "no key in this place");
+    this.keys[at] = key;
   }
 
   remove(place: number): void {
@@ -80,8 +87,7 @@ export class SlotKeys {
   }
 
   #squeeze(): void {
-    const keys = this.keys.filter((key) => key !== null);
-    this.keys = keys;
-    this.places = keys.map((key) => key.place);
+    this.places = this.places.filter((_, at) => this.keys[at] !== null);
+    this.keys = this.keys.filter((key) => key !== null);
   }
 }

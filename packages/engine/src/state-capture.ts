@@ -4,15 +4,16 @@
  */
 import { ByteWriter } from "@headrace/bytes";
 import type { Capture, ShardHeader, StateRow } from "./api.ts";
-import { MARK_DEAD, MARK_OPENS, type Block, PAGE_BITS } from "./block.ts";
+import { MARK_OPENS, type Block, PAGE_BITS } from "./block.ts";
 import { writeLine } from "./block-line.ts";
 import type { Consumer } from "./consumer.ts";
 import { OPENS_NODE } from "./effect-format.ts";
 import type { Group } from "./group.ts";
 import { captureIdempotence, restoreCapturedIdempotence, type CapturedIdempotence } from "./idempotence-rows.ts";
-import type { KeyspaceState, StreamKey } from "./keyspace-state.ts";
-import { RECORD_WORDS, type PendingLeaf } from "./pending-leaf.ts";
-import { writeRetention } from "./retention.ts";
+import type { KeyspaceState } from "./keyspace-state.ts";
+import type { StreamKey } from "./stream-key.ts";
+import type { PendingLeaf } from "./pending-leaf.ts";
+import { writeConsumerBody, writeGroupBody, writeLeafBody, writeMarksBody, writeStreamBody } from "./row-bodies.ts";
 import { encodeShardHeader, type HeadedState } from "./shard-header.ts";
 import {
   removeBlockRows,
@@ -75,7 +76,7 @@ export function takeCapture(state: HeadedState): StateCapture {
   const keys: CapturedKey[] = [];
   for (const key of keyspace.dirtyKeys) {
     // A deleted key's rows are dead rows already.
-    if (keyspace.find(key.key) === key) keys.push(captureKey(key, state.index, rows, writer));
+    if (keyspace.holds(key)) keys.push(captureKey(key, state.index, rows, writer));
   }
   const { cleared } = keyspace;
   keyspace.markClean();
@@ -87,7 +88,7 @@ export function restoreCaptured(keyspace: KeyspaceState, capture: StateCapture):
   if (capture.cleared) keyspace.cleared = true;
   for (const row of capture.rows) if (row.value === null) keyspace.deadRows.push(row);
   for (const { key, blocks, marks, pages, groups, idempotence } of capture.keys) {
-    if (keyspace.find(key.key) !== key) continue;
+    if (!keyspace.holds(key)) continue;
     keyspace.markDirty(key);
     const { stream } = key;
     for (const block of blocks) {
@@ -149,27 +150,11 @@ function captureKey(key: StreamKey, index: number, rows: StateRow[], writer: Byt
   const idempotence = captureIdempotence(key, rows, writer);
 
   writer.u8(ROW_VERSION);
-  writer.string(key.key);
-  stream.lastId.write(writer);
-  stream.maxDeletedId.write(writer);
-  writer.f64(stream.entriesAdded);
-  writer.f64(stream.length);
-  writer.f64(key.lastWriterIndex);
-  writer.u32(entries.blocks.length);
-  writer.u32(entries.nextBlockNumber);
-  writer.u32(stream.groupCount);
-  writer.u32(stream.nextGroupNumber);
-  writer.u8(stream.ackLevel);
-  writer.u8(stream.idempotence === null ? 0 : 1);
-  if (entries.blocks.length > 0) writeLine(writer, entries.blocks.lineAt(entries.blocks.length - 1));
-  if (key.expiry !== null || key.place !== key.age || stream.retention !== null) {
-    writer.f64(key.expiresAtMs);
-    writer.f64(key.place);
-  }
-  if (stream.retention !== null) writeRetention(writer, stream.retention);
+  writeStreamBody(writer, key);
   rows.push(sealRow(key.slot, subkeyOf(key.age, RowKind.stream, 0, 0), writer));
   key.dirty = false;
   key.persisted = true;
+  key.capturedIndex = index;
   return { key, blocks, marks, pages, groups, idempotence };
 }
 
@@ -247,14 +232,7 @@ function capturePages(key: StreamKey, rows: StateRow[], writer: ByteWriter): num
 
 function captureMarks(key: StreamKey, block: Block, writer: ByteWriter): StateRow {
   writer.u8(ROW_VERSION);
-  writer.u32(block.count);
-  for (let first = 0; first < block.count; first += 8) {
-    let bits = 0;
-    for (let bit = 0; bit < 8 && first + bit < block.count; bit++) {
-      if ((block.marks[first + bit]! & MARK_DEAD) !== 0) bits |= 1 << bit;
-    }
-    writer.u8(bits);
-  }
+  writeMarksBody(writer, block);
   block.marksDirty = false;
   block.marksPersisted = true;
   return sealRow(key.slot, subkeyOf(key.age, RowKind.marks, block.number, 0), writer);
@@ -268,9 +246,7 @@ function captureGroup(key: StreamKey, group: Group, rows: StateRow[], writer: By
     consumer.dirty = false;
     if (group.consumer(consumer.name) !== consumer) continue;
     writer.u8(ROW_VERSION);
-    writer.string(consumer.name);
-    writer.f64(consumer.seenTimeMs);
-    writer.f64(consumer.activeTimeMs);
+    writeConsumerBody(writer, consumer);
     rows.push(sealRow(key.slot, subkeyOf(key.age, RowKind.consumer, group.number, consumer.number), writer));
     consumer.persisted = true;
     consumers.push(consumer);
@@ -281,23 +257,14 @@ function captureGroup(key: StreamKey, group: Group, rows: StateRow[], writer: By
     leaf.dirty = false;
     if (leaf.dropped) continue;
     writer.u8(ROW_VERSION);
-    writer.u32(leaf.count);
-    writer.all(new Uint8Array(leaf.words.buffer, leaf.words.byteOffset, leaf.count * RECORD_WORDS * 4));
+    writeLeafBody(writer, leaf);
     rows.push(sealRow(key.slot, subkeyOf(key.age, RowKind.leaf, group.number, leaf.number), writer));
     leaf.persisted = true;
     leaves.push(leaf);
   }
   pending.dirtyLeaves = [];
   writer.u8(ROW_VERSION);
-  writer.string(group.name);
-  group.lastDeliveredId.write(writer);
-  writer.f64(group.entriesRead);
-  writer.u32(group.consumerCount);
-  writer.u32(group.nextConsumerNumber);
-  writer.u32(pending.leaves.length);
-  writer.u32(pending.nextLeafNumber);
-  writer.f64(pending.count);
-  writer.f64(group.givenBack);
+  writeGroupBody(writer, group);
   rows.push(sealRow(key.slot, subkeyOf(key.age, RowKind.group, group.number, 0), writer));
   group.persisted = true;
   return { group, consumers, leaves };

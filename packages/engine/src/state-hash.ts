@@ -7,7 +7,8 @@ import { crc32, slotOfKey } from "@headrace/bytes";
 import type { EntryLog } from "./entry-log.ts";
 import type { Group } from "./group.ts";
 import type { Idempotence } from "./idempotence.ts";
-import type { KeyspaceState, StreamKey } from "./keyspace-state.ts";
+import type { KeyspaceState } from "./keyspace-state.ts";
+import type { StreamKey } from "./stream-key.ts";
 import type { Origins } from "./origins.ts";
 import { NOBODY } from "./pending-leaf.ts";
 import type { StreamId } from "./stream-id.ts";
@@ -75,7 +76,7 @@ export function hashState(state: HashedState): string {
   mixer.number(state.logTimeMs);
   mixer.number(state.keyspace.nextAge);
   mixer.number(state.keyspace.size);
-  state.keyspace.forEachKey((key) => hashKey(mixer, key));
+  state.keyspace.forEachWhole((key) => hashKey(mixer, key));
   mixer.number(state.origins.size);
   for (const [session, record] of state.origins.entries()) {
     mixer.text(session);

@@ -21,7 +21,7 @@ import {
   restoreHeaderSettings,
   restoreSettings,
 } from "./key-parts.ts";
-import type { StreamKey } from "./keyspace-state.ts";
+import type { StreamKey } from "./stream-key.ts";
 import { rangesOf } from "./rollback-ranges.ts";
 import { readShardHeader, type ShardHeaderFields } from "./shard-header.ts";
 import type { ShardState } from "./shard-state.ts";

@@ -36,7 +36,7 @@ import { allocate, ByteReader, crc32, type ByteWriter, copyOf } from "@headrace/
 import { DamagedRowError, UnknownRowError, type StateRow } from "./api.ts";
 import { type DroppedBlock, PAGE_BITS } from "./block.ts";
 import type { Group } from "./group.ts";
-import type { StreamKey } from "./keyspace-state.ts";
+import type { StreamKey } from "./stream-key.ts";
 
 export const ROW_VERSION = 2;
 export const SUBKEY_HEAD_BYTES = 7;

@@ -8,13 +8,13 @@
  *
  * An entry's names are left out when they are the first entry's. Counted exactly, but for nodes above 127 entries with many deleted ones.
  */
-import { copyOf } from "@headrace/bytes";
+import type { ByteReader, ByteWriter } from "@headrace/bytes";
 import type { NodeBounds } from "./api.ts";
 import { MARK_OPENS, type Block } from "./block.ts";
 import type { BlockList } from "./block-list.ts";
-import { FieldMeasure, fieldsOffset, measuredBytes } from "./entry-form.ts";
+import { fieldNames, FieldMeasure, fieldsOffset } from "./entry-form.ts";
 import { integerListpackBytes } from "./listpack-size.ts";
-import type { StreamId } from "./stream-id.ts";
+import { StreamId } from "./stream-id.ts";
 
 /** Head, end, count, deleted and the closing 0 of the names. */
 const NODE_FRAME_BYTES = 6 + 1 + 2 + 2 + 2;
@@ -23,8 +23,8 @@ const FLAGS_BYTES = 2;
 const NODE_BYTES_MAX = 1 << 30;
 const TWO_32 = 0x1_0000_0000;
 
-/** Fields of a node's first entry that are kept when its block goes. */
-const MASTER_COPY_BYTES_MAX = 1024;
+/** Names of a node's first entry that are kept when its stream is packed. */
+const PACKED_NAMES_BYTES_MAX = 64;
 
 const measure = new FieldMeasure();
 
@@ -33,7 +33,7 @@ export class TailNode {
   entries: number;
   listpackBytes: number;
   // The node's first entry. Its block is null until the entry has been stored; then its fields stand at #masterFields there, or, when the block has left
-  // memory, in #masterCopy.
+  // memory, in #masterCopy with empty values: only its names count.
   #masterId: StreamId | null;
   #masterElements: number;
   #masterBlock: Block | null;
@@ -62,15 +62,38 @@ export class TailNode {
     if (!this.known) return;
     if (block === blocks.tail && this.#isMasterUnknown) this.#findMaster(block);
     if (block !== this.#masterBlock) return;
-    const from = this.#masterFields;
-    const to = from + measuredBytes(block.bytes, from, this.#masterElements);
-    if (to - from > MASTER_COPY_BYTES_MAX) {
-      this.forget();
-      return;
-    }
-    this.#masterCopy = copyOf(block.bytes, from, to);
+    this.#masterCopy = fieldNames(block.bytes, this.#masterFields, this.#masterElements);
+    if (this.#masterCopy === null) return this.forget();
     this.#masterFields = 0;
     this.#masterBlock = null;
+  }
+
+  /** It is known, and short; nothing of the stream is in memory. */
+  get isWritten(): boolean {
+    const copy = this.#masterCopy;
+    return this.known && this.entries > 0 && copy !== null && copy.length <= PACKED_NAMES_BYTES_MAX;
+  }
+
+  /** The fill, of a stream of which nothing is in memory; nothing unless `isWritten`. */
+  write(writer: ByteWriter): void {
+    if (!this.isWritten) return;
+    writer.varint(this.entries);
+    writer.varint(this.listpackBytes);
+    writer.varint(this.#masterElements);
+    this.#masterId!.write(writer);
+    writer.all(this.#masterCopy!);
+  }
+
+  /** What `write` has written, up to the reader's end. */
+  read(reader: ByteReader): void {
+    this.known = true;
+    this.entries = reader.varint();
+    this.listpackBytes = reader.varint();
+    this.#masterElements = reader.varint();
+    this.#masterId = StreamId.read(reader);
+    this.#masterBlock = null;
+    this.#masterFields = 0;
+    this.#masterCopy = new Uint8Array(reader.raw(reader.remaining));
   }
 
   get #isMasterUnknown(): boolean {

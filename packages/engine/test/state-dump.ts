@@ -10,7 +10,10 @@ import type { Idempotence } from "../src/idempotence.ts";
 export function dumpOf(state: ShardState): unknown {
   const { keyspace } = state;
   const keys: unknown[] = [];
-  keyspace.forEachKey((key) => {
+  const names: string[] = [];
+  keyspace.forEachKey(({ key }) => names.push(key));
+  for (const name of names) {
+    const key = keyspace.existing(name);
     const { stream } = key;
     const { entries } = stream;
     keys.push({
@@ -41,7 +44,7 @@ export function dumpOf(state: ShardState): unknown {
       retention: stream.retention,
       idempotence: stream.idempotence === null ? null : idempotenceOf(stream.idempotence),
     });
-  });
+  }
   return {
     index: state.index,
     logTimeMs: state.logTimeMs,
