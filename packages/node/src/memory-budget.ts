@@ -1,6 +1,7 @@
 /**
  * One memory budget for all that a node holds. Who holds something says how much at the end of its turn; when the sum is above the budget, blocks whose
- * rows are in the store leave memory, those that were used longest ago first, a bounded number of bytes a turn, of each shard by its share of all blocks.
+ * rows are in the store leave memory and small streams are packed, those that were used longest ago first, a bounded number of bytes a turn, of each shard by
+ * its share of all that could go.
  * What may queue up on the way shrinks with the budget (shard-limits.ts). When nothing is left that could go, and what can't go fills most of it,
  * writes that grow it are refused. Without a budget nothing ever leaves and nothing is refused.
  *
@@ -11,7 +12,7 @@ import type { ShardLimits } from "./shard-api.ts";
 import { coldRoomWithin, limitsWithin } from "./shard-limits.ts";
 
 const MIB = 1024 * 1024;
-/** In one turn: some hundred blocks, well below a millisecond. */
+/** In one turn: some hundred blocks, well below a millisecond; or some two thousand small streams, a few milliseconds. */
 const EVICT_BYTES_MAX = 4 * MIB;
 /** So much of the budget stays for what is on its way and for blocks in use: what can't leave memory may not fill it. */
 const KEPT_SHARE = 1 / 4;
@@ -22,16 +23,23 @@ const KEPT_SHARE = 1 / 4;
  */
 export const HEAP_SLACK: number = 1 / 3;
 
-/** Who holds memory: a replica of a shard. */
-export interface MemoryUser {
+/** What somebody holds. */
+export interface HeldBytes {
   /** Bytes of all that it holds now, and of them those that stay as long as what they are about. */
   readonly memoryBytes: number;
   readonly fixedBytes: number;
-  /** Bytes of entries: what could go, sooner or later. */
+  /** Bytes of entries, and of streams that are not packed: what could go, sooner or later. */
   readonly blockBytes: number;
+  readonly packableBytes: number;
+}
+
+/** Who holds memory: a replica of a shard. */
+export interface MemoryUser extends HeldBytes {
   /** Gives up that much or all that may go; answers how much. */
   evict(bytes: number): number;
 }
+
+const NOTHING: HeldBytes = { memoryBytes: 0, fixedBytes: 0, blockBytes: 0, packableBytes: 0 };
 
 export interface MemoryStatus {
   readonly budgetBytes: number;
@@ -57,6 +65,7 @@ class Share {
   usedBytes = 0;
   fixedBytes = 0;
   blockBytes = 0;
+  packableBytes = 0;
 }
 
 export interface MemoryBudgetHost {
@@ -79,6 +88,7 @@ export class MemoryBudget {
   #usedBytes = 0;
   #fixedBytes = 0;
   #blockBytes = 0;
+  #packableBytes = 0;
   #otherBytes = 0;
   #isFull = false;
 
@@ -128,14 +138,14 @@ export class MemoryBudget {
       this.#users.set(user, (share = new Share()));
       this.#fit();
     }
-    this.#take(share, user.memoryBytes, user.fixedBytes, user.blockBytes);
+    this.#take(share, user);
   }
 
   /** It is gone, and so is what it held. */
   forget(user: MemoryUser): void {
     const share = this.#users.get(user);
     if (share === undefined) return;
-    this.#take(share, 0, 0, 0);
+    this.#take(share, NOTHING);
     this.#users.delete(user);
     this.#fit();
   }
@@ -154,12 +164,13 @@ export class MemoryBudget {
 
   /** Between turns. Answers how many bytes became free; that is about as much as was asked for if there is as much that may go. */
   evict(bytes: number): number {
-    const allBytes = this.#blockBytes;
+    const allBytes = this.#blockBytes + this.#packableBytes;
     if (allBytes <= 0) return 0;
     let freedBytes = 0;
     for (const [user, share] of this.#users) {
-      if (share.blockBytes === 0) continue;
-      freedBytes += user.evict(Math.ceil((bytes * share.blockBytes) / allBytes));
+      const shareBytes = share.blockBytes + share.packableBytes;
+      if (shareBytes === 0) continue;
+      freedBytes += user.evict(Math.ceil((bytes * shareBytes) / allBytes));
       this.note(user);
     }
     this.evictedBytes += freedBytes;
@@ -182,13 +193,15 @@ export class MemoryBudget {
     };
   }
 
-  #take(share: Share, usedBytes: number, fixedBytes: number, blockBytes: number): void {
-    this.#usedBytes += usedBytes - share.usedBytes;
+  #take(share: Share, { memoryBytes, fixedBytes, blockBytes, packableBytes }: HeldBytes): void {
+    this.#usedBytes += memoryBytes - share.usedBytes;
     this.#fixedBytes += fixedBytes - share.fixedBytes;
     this.#blockBytes += blockBytes - share.blockBytes;
-    share.usedBytes = usedBytes;
+    this.#packableBytes += packableBytes - share.packableBytes;
+    share.usedBytes = memoryBytes;
     share.fixedBytes = fixedBytes;
     share.blockBytes = blockBytes;
+    share.packableBytes = packableBytes;
   }
 
   #fit(): void {

@@ -39,6 +39,10 @@ export class MemoryUse implements MemoryUser {
     return this.#parts.state().memory.blockBytes;
   }
 
+  get packableBytes(): number {
+    return this.#parts.state().memory.packableBytes;
+  }
+
   /** Only what the store holds, synced, leaves memory. */
   evict(bytes: number): number {
     if (this.#parts.isReplacing()) return 0;

@@ -186,7 +186,7 @@ export interface ShardLimits {
 export interface ShardMemory {
   /** Entries: blocks that can go, and those that can't yet. */
   readonly blocks: number;
-  /** What stays: names, headers, block indexes, groups, pending lists. */
+  /** What stays: names, headers, block indexes, groups, pending lists, packed streams. */
   readonly fixed: number;
   readonly log: number;
   readonly replies: number;
@@ -281,6 +281,10 @@ export interface ShardStatus {
   readonly waits: number;
   readonly dirtyBytes: number;
   readonly keys: number;
+  /** Of those, streams that are packed: small ones that nobody has used for a while, under a memory budget or since this replica was opened. */
+  readonly packedStreams: number;
+  /** How often one of them was asked for, since the state was opened. */
+  readonly unpackings: number;
   readonly executed: number;
   readonly rollbacks: number;
   /** Writes refused because the node's disk is below its reserve. */

@@ -63,6 +63,8 @@ export function shardStatus(parts: ShardParts): ShardStatus {
     waits: parts.waits.count,
     dirtyBytes: state.dirtyBytes,
     keys: state.keyspace.size,
+    packedStreams: state.memory.packedStreams,
+    unpackings: state.memory.unpackings,
     executed: parts.executor.executed,
     rollbacks: parts.rollback.count,
     refusedForSpace: parts.executor.refusedForSpace,

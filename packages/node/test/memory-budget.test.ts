@@ -9,6 +9,7 @@ const MIB = 1024 * 1024;
 class FakeUser implements MemoryUser {
   fixedBytes = 0;
   blockBytes = 0;
+  packableBytes = 0;
   /** Blocks that are not in the store yet. */
   dirtyBytes = 0;
   otherBytes = 0;
@@ -20,7 +21,10 @@ class FakeUser implements MemoryUser {
   evict(bytes: number): number {
     const freed = Math.min(bytes, this.blockBytes - this.dirtyBytes);
     this.blockBytes -= freed;
-    return freed;
+    const packed = Math.min(bytes - freed, this.packableBytes);
+    this.packableBytes -= packed;
+    this.fixedBytes -= packed;
+    return freed + packed;
   }
 }
 
@@ -70,6 +74,17 @@ test("above the budget each gives by its share of all blocks, a bounded amount a
   expect(memory.evictedBytes).toBe(20 * MIB);
   memory.endTurn();
   expect(memory.usedBytes).toBe(100 * MIB);
+});
+
+test("streams that could be packed count like blocks, also where there are no blocks", () => {
+  const { memory, users } = budgetOf(100 * MIB, 2);
+  Object.assign(users[0]!, { fixedBytes: 80 * MIB, packableBytes: 60 * MIB });
+  users[1]!.blockBytes = 24 * MIB;
+  for (const user of users) memory.note(user);
+  memory.endTurn();
+  expect(memory.usedBytes / MIB).toBeCloseTo(100);
+  expect(users[0]!.fixedBytes / MIB).toBeCloseTo(80 - (4 * 60) / 84);
+  expect(users[1]!.blockBytes / MIB).toBeCloseTo(24 - (4 * 24) / 84);
 });
 
 test("it is full when what can't leave takes most of it and nothing else can go, and no more when that shrinks", () => {

@@ -176,6 +176,11 @@ const nodeRows: readonly MetricRow<Node>[] = [
     (group) => (group.leaderNodeId > 0 ? 1 : 0),
   ),
   perGroup("headrace_keys", "Keys of the shard.", (group) => group.keys),
+  perGroup(
+    "headrace_packed_streams",
+    "Keys that stand packed in memory: small and unused.",
+    (group) => group.packedStreams,
+  ),
   perGroup("headrace_blocked_calls", "Blocked reads waiting at this replica.", (group) => group.blockedCalls),
   perGroup("headrace_held_replies", "Replies waiting for their cursor.", (group) => group.heldReplies),
   snapshotCount("headrace_snapshots_sent_total", "sent", "Snapshots that a replica on another node has taken whole."),
@@ -225,7 +230,12 @@ const nodeRows: readonly MetricRow<Node>[] = [
   },
   memoryNumber("headrace_memory_budget_bytes", "budgetBytes", "Memory budget of the node; 0: none."),
   memoryNumber("headrace_memory_full", "isFull", "1 when what can't leave memory fills the budget: -OOM."),
-  memoryNumber("headrace_memory_evicted_bytes_total", "evictedBytes", "Bytes of blocks that left memory.", "counter"),
+  memoryNumber(
+    "headrace_memory_evicted_bytes_total",
+    "evictedBytes",
+    "Bytes of blocks that left memory, and of streams that were packed.",
+    "counter",
+  ),
   perGroup(
     "headrace_writes_refused_for_memory_total",
     "Writes answered with -OOM because what can't leave memory fills the budget.",

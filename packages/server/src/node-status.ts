@@ -12,6 +12,7 @@ export interface GroupRow {
   readonly uncommittedBytes: number;
   readonly logBytes: number;
   readonly keys: number;
+  readonly packedStreams: number;
   readonly blockedCalls: number;
   readonly heldReplies: number;
   readonly rollbacks: number;
@@ -54,6 +55,7 @@ function groupRow(groupId: number, from: Readonly<Record<string, unknown>>): Gro
     uncommittedBytes: number(from, "uncommittedBytes"),
     logBytes: number(from, "logBytes"),
     keys: number(from, "keys"),
+    packedStreams: number(from, "packedStreams"),
     blockedCalls: number(from, "blockedCalls"),
     heldReplies: number(from, "heldReplies"),
     rollbacks: number(from, "rollbacks"),
