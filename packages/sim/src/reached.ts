@@ -70,6 +70,7 @@ const states: readonly string[] = [
   "a cold block was read at once",
   "bytes gave way to the memory budget",
   "bytes evicted by a fault",
+  "a packed stream was asked for",
   "log memory_full",
   "log memory_has_room",
 ];

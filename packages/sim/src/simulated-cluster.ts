@@ -377,8 +377,14 @@ export class SimulatedCluster {
 
   /** Of one process, when it ends. */
   #countMemory({ node }: Machine): void {
-    const memory = node === null ? null : node.member?.memory;
-    if (memory === null || memory === undefined) return;
+    const member = node === null ? null : node.member;
+    if (member === null || member === undefined) return;
+    for (const shard of member.shards()) {
+      const { packedStreams, unpackings } = shard.status();
+      this.loop.countMany("a packed stream was asked for", unpackings);
+      this.loop.countMany("a stream was packed at the end", packedStreams);
+    }
+    const { memory } = member;
     const { waits, readsNow, blocksAhead } = memory.traffic;
     this.loop.countMany("a command waited for cold blocks", waits);
     this.loop.countMany("a cold block was read at once", readsNow);
