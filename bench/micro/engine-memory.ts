@@ -1,9 +1,10 @@
 /**
- * What the engine's state takes in memory, per item: small streams, entries, pending entries, consumers; and how long a load of it takes.
+ * What the engine's state takes in memory, per item: small streams, as objects and packed, entries, pending entries, consumers; and how long a load of it
+ * takes.
  * Run: `node --expose-gc bench/micro/engine-memory.ts`. Numbers of the last look: bench/results/engine-memory.txt.
  */
 import { asciiBytes } from "@headrace/bytes";
-import { type Effects, MIN_ID, ShardLoader, ShardState, slotOfRow, StreamId } from "@headrace/engine";
+import { type Effects, MIN_ID, ShardLoader, ShardState, slotOfRow, type StateRow, StreamId } from "@headrace/engine";
 
 const BOUNDS = { maxEntries: 100, maxBytes: 4096 };
 const PER_BATCH = 1000;
@@ -129,3 +130,51 @@ const fewBlocks = evicted.keyspace.find("s")!.stream.blockCount;
 for (let i = 0; i < 5; i++) fillAndEvict(evicted, 1_000_000);
 const coldBlocks = evicted.keyspace.find("s")!.stream.blockCount - fewBlocks;
 console.log(`${coldBlocks} cold blocks: ${(((await settledBytes()) - fewBytes) / coldBlocks).toFixed(0)} B each`);
+
+// Small streams that nobody uses: made in rounds, each captured and then packed, as on a node with a full budget.
+const IDLE_STREAMS = 1_000_000;
+const PER_ROUND = 5000;
+const LOADED_STREAMS = 200_000;
+
+function micros(from: number, streams: number): string {
+  return `${(((performance.now() - from) * 1000) / streams).toFixed(1)} µs`;
+}
+
+function makeIdle(state: ShardState, streams: number, take: (rows: readonly StateRow[]) => void): void {
+  for (let from = 0; from < streams; from += PER_ROUND) {
+    inBatches(state, PER_ROUND * 10, (effects, i) =>
+      append(effects, name(from + Math.floor(i / 10)), from * 10 + i, small),
+    );
+    take(state.capture().rows);
+    state.evict(Number.POSITIVE_INFINITY, state.index);
+  }
+}
+
+const beforeIdle = await settledBytes();
+const idle = new ShardState();
+const madeAt = performance.now();
+makeIdle(idle, IDLE_STREAMS, () => undefined);
+const made = micros(madeAt, IDLE_STREAMS);
+const idleBytes = (await settledBytes()) - beforeIdle;
+const { packedStreams, fixedBytes } = idle.memory;
+console.log(
+  `${packedStreams} idle streams of ten entries, packed: ${(idleBytes / IDLE_STREAMS).toFixed(0)} bytes each (counted: ${(fixedBytes / IDLE_STREAMS).toFixed(0)}), made, captured and packed in ${made}`,
+);
+const unpackedAt = performance.now();
+for (let i = 0; i < LOADED_STREAMS; i++) idle.keyspace.find(name(i));
+const unpacked = micros(unpackedAt, LOADED_STREAMS);
+const packedAt = performance.now();
+idle.evict(Number.POSITIVE_INFINITY, idle.index);
+console.log(`unpacked in ${unpacked}, packed again in ${micros(packedAt, LOADED_STREAMS)}`);
+
+const source = new ShardState();
+const idleRows: StateRow[] = [];
+makeIdle(source, LOADED_STREAMS, (rows) => {
+  for (const row of rows) if (slotOfRow(row.slot) === row.slot) idleRows.push(row);
+});
+const idleHeader = source.capture().header;
+const idleLoader = new ShardLoader();
+const loadedAt = performance.now();
+for (const { slot, subkey, value } of idleRows) idleLoader.row(slot, subkey, value!);
+const reloaded = idleLoader.finish(idleHeader, source.index);
+console.log(`${reloaded.memory.packedStreams} idle streams loaded, packed: ${micros(loadedAt, LOADED_STREAMS)} each`);
