@@ -41,6 +41,8 @@ export interface DivergenceRule {
 /** Behind all entries, and not what `>` stands for. */
 const LAST_ID = "18446744073709551615-18446744073709551614";
 
+const COUNT_MAX = String(Number.MAX_SAFE_INTEGER);
+
 const SHARED_SETTINGS = new Set(["stream-node-max-entries", "stream-node-max-b*", "nosuch", "maxmemory"]);
 
 const IDMP_FIELDS = ["idmp-duration", "idmp-maxsize", "pids-tracked", "iids-tracked", "iids-added", "iids-duplicates"];
@@ -343,6 +345,21 @@ export const divergenceRules: readonly DivergenceRule[] = [
       ours.items = sorted(ours);
       theirs.items = sorted(theirs);
       return true;
+    },
+  },
+  {
+    name: "counts that CONFIG keeps",
+    line: "- CONFIG SET takes counts up to 2^53−1",
+    reconcile: ({ command, ours, theirs }) => {
+      if (command !== "config|get" || ours.items.length !== theirs.items.length) return false;
+      let found = false;
+      for (const [i, item] of ours.items.entries()) {
+        const other = theirs.items[i]!;
+        if (item.text !== COUNT_MAX || !/^\d{16,19}$/.test(other.text ?? "")) continue;
+        become(item, other);
+        found = true;
+      }
+      return found;
     },
   },
   {
