@@ -87,11 +87,11 @@ export const sessionEntries: readonly Entry[] = [
     make: seq(
       words("CLIENT", "UNBLOCK"),
       mostly(
-        [4, words("999999")],
-        [4, pick(late("connection", 0), late("connection", 1), late("connection", 2))],
+        [3, words("999999")],
+        [8, pick(late("connection", 0), late("connection", 1), late("connection", 2))],
         [1, words("x")],
       ),
-      maybe(one(option("TIMEOUT"), option("ERROR"), words("FOO"))),
+      maybe(mostly([3, option("TIMEOUT")], [4, option("ERROR")], [1, words("FOO")])),
     ),
   },
   {

@@ -14,6 +14,7 @@ export const notAsked = {
   errors: {
     wrongType: "there are only streams",
     elementsTooLarge: "needs gigabytes",
+    outOfMemory: "each counts its memory in its own way",
     badDump: "a damaged payload with a checksum that is right",
     crossSlot: "Redis has it only with cluster-enabled",
     noShutdown: "ends the process",
