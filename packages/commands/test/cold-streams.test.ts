@@ -25,6 +25,8 @@ class NotedReads implements ColdReads {
     this.writers.push(this.#writer());
     return this.#rows.get(nameOf(slot, subkey)) ?? null;
   }
+
+  wantsSoon(): void {}
 }
 
 function nameOf(slot: number, subkey: Uint8Array): string {

@@ -455,6 +455,8 @@ export interface ColdReads {
   readonly mayMiss: boolean;
   /** The row as it is in the store now, while everything else waits: for those who cannot miss. Null: there is none. Throws DamagedRowError. */
   rowNow(slot: number, subkey: Uint8Array): Uint8Array | null;
+  /** Nobody waits for it, but it stands in so many rows that it should be read when there is time: then the next capture makes one of them. */
+  wantsSoon(block: WantedBlock): void;
 }
 
 /** What a state takes in memory, in bytes, about; kept as it changes. */

@@ -15,6 +15,8 @@ import type { StreamId } from "./stream-id.ts";
 
 /** Of each block, in memory or not: its line and its slot. */
 export const BLOCK_LINE_BYTES = 80;
+/** So many rows of one block are too many to go on with. */
+const FRAGMENTS_MAX = 16;
 /** A block's object, without its arrays. */
 export const BLOCK_SHELL_BYTES = 400;
 
@@ -267,6 +269,12 @@ export class BlockList {
     if (!block.dirty) this.meter.pool.add(block, this.#owner);
   }
 
+  /** It is whole, and the store has it in so many rows that they should become one. */
+  isScattered(at: number): boolean {
+    const block = this.slots[at]!;
+    return block !== null && block.hollow === 0 && block.fragments.length >= FRAGMENTS_MAX;
+  }
+
   #readNow(at: number): void {
     const { coldReads } = this.meter.pool;
     assert(coldReads !== null, "a block has left memory, and nobody can read it");
@@ -291,6 +299,8 @@ export class BlockList {
     this.meter.pool.remove(block);
     this.account(block);
     this.#settle(at);
+    // What trickles in leaves a row each time that it goes.
+    if (block.fragments.length >= FRAGMENTS_MAX) this.meter.pool.coldReads?.wantsSoon(this.#wantedAt(at));
     return heldBytes;
   }
 

@@ -22,6 +22,7 @@ import { hashState } from "./state-hash.ts";
 import { restoreCaptured, StateCapture, takeCapture } from "./state-capture.ts";
 import { dataSlot, rowBody, RowKind, rowName, subkeyOf } from "./state-rows.ts";
 import { StateRollback } from "./state-rollback.ts";
+import type { StreamKey } from "./stream-key.ts";
 
 export class ShardState implements ShardStateApi {
   readonly keyspace: KeyspaceState;
@@ -203,7 +204,7 @@ export class ShardState implements ShardStateApi {
   takeBlock(block: BlockName, rows: readonly StateRow[]): boolean {
     const place = this.#coldPlace(block);
     if (place === null) return false;
-    const { blocks, at } = place;
+    const { key, blocks, at } = place;
     const found = new Map<number, Fragment>();
     for (const { slot, subkey, value } of rows) {
       const { age, kind, first, second } = rowName(subkey);
@@ -215,16 +216,26 @@ export class ShardState implements ShardStateApi {
       if (fragment === undefined) throw new DamagedRowError("entries of a block are missing");
       return fragment;
     });
+    if (blocks.isScattered(at)) {
+      const block = blocks.slots[at]!;
+      block.rewrite = true;
+      key.stream.entries.markBlockDirty(block);
+      this.keyspace.markDirty(key);
+    }
     return true;
   }
 
   /** Null: there is no such block, or it is in memory. */
-  #coldPlace({ slot, age, number }: BlockName): { readonly blocks: BlockList; readonly at: number } | null {
+  #coldPlace({
+    slot,
+    age,
+    number,
+  }: BlockName): { readonly key: StreamKey; readonly blocks: BlockList; readonly at: number } | null {
     const key = this.keyspace.findByAge(slot, age);
     if (key === null) return null;
     const { blocks } = key.stream.entries;
     const at = blocks.indexOf(number);
-    return at < 0 || blocks.isWhole(at) ? null : { blocks, at };
+    return at < 0 || blocks.isWhole(at) ? null : { key, blocks, at };
   }
 
   stateHash(): string {

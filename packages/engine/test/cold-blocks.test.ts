@@ -8,6 +8,7 @@ import {
   MIN_ID,
   ReferencePolicy,
   ShardState,
+  type WantedBlock,
   type StreamView,
 } from "../src/index.ts";
 import { add, batch, id, streamOf, wireOf } from "./entries.ts";
@@ -36,6 +37,7 @@ function cold(count: number): { state: ShardState; store: RowStore; reads: Count
 class CountedReads implements ColdReads {
   mayMiss = false;
   count = 0;
+  wanted: WantedBlock[] = [];
   readonly #store: RowStore;
 
   constructor(store: RowStore) {
@@ -45,6 +47,10 @@ class CountedReads implements ColdReads {
   rowNow(slot: number, subkey: Uint8Array): Uint8Array | null {
     this.count++;
     return this.#store.coldReads(false).rowNow(slot, subkey);
+  }
+
+  wantsSoon(block: WantedBlock): void {
+    this.wanted.push(block);
   }
 }
 
@@ -222,6 +228,41 @@ describe("the last block of a stream that is idle", () => {
     expect(streamOf(state, "k").firstId).toEqual(id(3));
     expect(reads.count).toBe(before);
     expect(store.load().stateHash()).toBe(state.stateHash());
+  });
+});
+
+describe("a stream that something trickles into, and that leaves memory each time", () => {
+  test("asks for its last block when that stands in sixteen rows, and then stands in one", () => {
+    const { state, store, reads } = cold(1);
+    let most = 0;
+    let comings = 0;
+    for (let ms = 2; ms <= 200; ms++) {
+      batch(state, (effects) => add(effects, "k", ms, undefined, "drop"));
+      store.write(state.capture());
+      state.evict(Infinity, store.index);
+      const fragments = [...store.rows.values()].filter(({ slot }) => slot >= DATA_REGION).length;
+      most = Math.max(most, fragments);
+      expect(reads.wanted.length).toBe(fragments < 16 ? 0 : 1);
+      comings += reads.wanted.length;
+      store.takeIn(state, reads.wanted);
+      reads.wanted = [];
+    }
+    // Sixteen rows are read, the next entry makes them one, and fifteen more come.
+    expect(most).toBe(16);
+    expect(comings).toBe(Math.floor(200 / 16));
+    expect(reads.count).toBe(0);
+    expect(store.load().stateHash()).toBe(state.stateHash());
+    state.verify();
+  });
+
+  test("without anybody who reads it, goes on as it was", () => {
+    const { state, store } = cold(1);
+    for (let ms = 2; ms <= 40; ms++) {
+      batch(state, (effects) => add(effects, "k", ms, undefined, "drop"));
+      store.write(state.capture());
+      state.evict(Infinity, store.index);
+    }
+    expect(wireOf(streamOf(state, "k"), MIN_ID, MAX_ID).match(/\d+-0/g)!.length).toBe(40);
   });
 });
 

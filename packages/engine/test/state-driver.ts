@@ -91,6 +91,7 @@ export class RowStore {
     return {
       mayMiss,
       rowNow: (slot, subkey) => this.rows.get(`${slot}/${Buffer.from(subkey).toString("hex")}`)?.value ?? null,
+      wantsSoon: () => undefined,
     };
   }
 
@@ -129,6 +130,8 @@ class LeaderReads implements ColdReads {
   rowNow(slot: number, subkey: Uint8Array): Uint8Array | null {
     return this.#store.coldReads(false).rowNow(slot, subkey);
   }
+
+  wantsSoon(): void {}
 }
 
 export class Driver {

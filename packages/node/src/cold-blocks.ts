@@ -189,6 +189,11 @@ export class ColdBlocks implements ColdReads, BlockReader {
     throw read.reason === "corrupt" ? new DamagedRowError(message) : new ColdReadFailed(message);
   }
 
+  wantsSoon(block: WantedBlock): void {
+    this.#noteAhead([block]);
+    this.#options.wake();
+  }
+
   // ── what the executor tells ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /**

@@ -140,6 +140,19 @@ class Scene {
   }
 }
 
+test("a block that the state wants soon is read when there is time, once, and taken in by the next turn", () => {
+  const scene = new Scene();
+  scene.store(1);
+  scene.cold.wantsSoon(named(1));
+  scene.cold.wantsSoon(named(1));
+  expect(scene.turns).toBeGreaterThan(0);
+  expect(scene.state.taken).toEqual([]);
+  scene.turn();
+  expect(scene.state.taken).toEqual([1]);
+  expect(scene.scans).toBe(1);
+  expect(scene.cold.heldBytes).toBe(0);
+});
+
 describe("a command that meets cold blocks", () => {
   test("waits until all of them were read, and then has them", () => {
     const scene = new Scene();
