@@ -367,7 +367,7 @@ export class Differential {
         if (rule.reconcile?.(answered) === true) used.add(rule);
       }
     };
-    reconcile(words, mine, his, []);
+    reconcile(words, mine, his, words[0]!.toUpperCase() === "EXEC" ? all : []);
     if (words[0]!.toUpperCase() === "EXEC" && mine.type === "*" && his.type === "*") {
       for (const [i, asked] of all.entries()) {
         const [part, other] = [mine.items[i], his.items[i]];

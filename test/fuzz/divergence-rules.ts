@@ -264,8 +264,19 @@ export const divergenceRules: readonly DivergenceRule[] = [
   {
     name: "CLIENT UNBLOCK overtakes",
     line: "- CLIENT UNBLOCK does not wait",
-    reconcile: ({ command, ours, theirs }) =>
-      command === "client|unblock" && ours.text === "1" && theirs.text === "0" && become(ours, theirs),
+    reconcile: ({ command, queued, ours, theirs }) => {
+      if (command === "client|unblock") return ours.text === "1" && theirs.text === "0" && become(ours, theirs);
+      if (command !== "exec") return false;
+      let found = false;
+      for (const [i, [name, sub]] of queued.entries()) {
+        const [own, other] = [ours.items[i], theirs.items[i]];
+        if (!/^client$/i.test(name!) || !/^unblock$/i.test(sub ?? "") || own?.text !== "0" || other?.text !== "1")
+          continue;
+        become(own, other);
+        found = true;
+      }
+      return found;
+    },
     endsWhenUsed: true,
   },
   {
