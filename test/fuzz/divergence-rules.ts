@@ -378,6 +378,17 @@ export const divergenceRules: readonly DivergenceRule[] = [
     line: "- A HELLO that is refused changes nothing",
     ends: ({ command, words, ours }) =>
       command === "hello" && isError(ours) && words.some((word) => word.toUpperCase() === "SETNAME"),
+    reconcile: ({ command, queued, ours, theirs }) => {
+      const isRefused = ([name, ...rest]: readonly string[], i: number): boolean =>
+        /^hello$/i.test(name!) && rest.some((word) => word.toUpperCase() === "SETNAME") && isErrorAt(ours, i);
+      return (
+        command === "exec" &&
+        ours.items.length === theirs.items.length &&
+        queued.some(isRefused) &&
+        become(ours, theirs)
+      );
+    },
+    endsWhenUsed: true,
   },
   {
     name: "cluster modes",
@@ -414,7 +425,7 @@ export const divergenceRules: readonly DivergenceRule[] = [
     reconcile: ({ command, words, ours, theirs }) => {
       if (command !== "scan" && command !== "keys") return false;
       // What another cursor than the first finds depends on the judge's hash function, and so does the first when it asks for few.
-      const isWhole = words[1] === "0" && (ours.items[0]?.text === "0") === (theirs.items[0]?.text === "0");
+      const isWhole = words[1] === "0" && ours.items[0]?.text === "0" && theirs.items[0]?.text === "0";
       if (command === "scan" && !isWhole && !isError(ours) && !isError(theirs)) return become(ours, theirs);
       const lists = [ours, theirs].map((tree) => (command === "scan" ? tree.items[1] : tree));
       let found = false;
@@ -428,6 +439,10 @@ export const divergenceRules: readonly DivergenceRule[] = [
     },
   },
 ];
+
+function isErrorAt({ items }: ReplyTree, i: number): boolean {
+  return items[i] !== undefined && isError(items[i]);
+}
 
 /** A reply as it would be in either version of the protocol. */
 function versionless({ type, text, items }: ReplyTree): string {
