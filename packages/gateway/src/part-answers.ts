@@ -2,16 +2,18 @@
  * What the parts of a read over several shards have answered (link/frame.ts, PARTS), and the one reply that they make: streams in the caller's order,
  * copied as they came. Entries are not looked into; only where MAXCOUNT or MAXSIZE of an XREAD cut them off are they passed over one by one.
  */
-import { assert, ByteWriter, copyOf } from "@headrace/bytes";
+import { assert, ByteWriter, copyOf, latin1 } from "@headrace/bytes";
 import type { ReadBudget } from "@headrace/commands";
 import type { ReadUse } from "@headrace/link";
 import { ReplyWriter, behindHeader, headerNumber, skipReply } from "@headrace/resp";
+import { GatewayErrors } from "./errors.ts";
 import type { ReadPart } from "./read-plan.ts";
 
 const MINUS = 45;
 const STAR = 42;
 const DOLLAR = 36;
 const COLON = 58;
+const UNCERTAIN = GatewayErrors.uncertain.slice(0, GatewayErrors.uncertain.indexOf(" "));
 
 /** One stream's bytes of the reply. */
 interface Section {
@@ -54,9 +56,13 @@ export class PartAnswers {
     return answer !== null && isSections(answer);
   }
 
-  /** The error that Redis would have met first: those that come from looking at the streams, in the caller's order, then a shard's own. */
+  /**
+   * That a part's fate is unknown comes before everything that says that nothing happened. Then the error that Redis would have met first: those that come
+   * from looking at the streams, in the caller's order, then a shard's own.
+   */
   firstError(): Uint8Array | null {
-    return this.refusal() ?? this.#answers.find((answer) => answer !== null && answer[0] === MINUS) ?? null;
+    const errors = this.#answers.filter((answer) => answer !== null && answer[0] === MINUS);
+    return errors.find((error) => isUncertain(error!)) ?? this.refusal() ?? errors[0] ?? null;
   }
 
   /** The error of the first stream that is a reason to refuse the call. */
@@ -120,6 +126,10 @@ export class PartAnswers {
     }
     return sections.toSorted((a, b) => a.stream - b.stream);
   }
+}
+
+function isUncertain(error: Uint8Array): boolean {
+  return latin1(error, 1, Math.min(error.length, 1 + UNCERTAIN.length)) === UNCERTAIN;
 }
 
 /** Where the array of entries begins. */

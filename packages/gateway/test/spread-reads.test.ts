@@ -351,6 +351,18 @@ describe("XREADGROUP over shards", () => {
     expect(bench.client.take()).toBe("-UNCERTAIN x|");
   });
 
+  test("that one shard's part is of unknown fate comes before what says that nothing happened", () => {
+    const bench = new Bench();
+    const { a, b } = bench;
+    for (const failure of ["-CLUSTERDOWN x\r\n", `*2\r\n:0\r\n${NO_GROUP}`]) {
+      bench.ask("XREADGROUP", "GROUP", "g", "c", "STREAMS", a, b, ">", ">");
+      for (const shard of [1, 2]) bench.say(shard, "+OK\r\n");
+      bench.say(1, failure);
+      bench.say(2, "-UNCERTAIN x\r\n");
+      expect(bench.client.take()).toBe("-UNCERTAIN x|");
+    }
+  });
+
   test("with MAXCOUNT or MAXSIZE goes from shard to shard in the caller's order and says what is used up", () => {
     const bench = new Bench();
     const { a, b } = bench;
