@@ -269,6 +269,7 @@ export const mutants: readonly Mutant[] = [
       "      const gate = isError ? 0 : gateIndex(record, request, context.keyspace, stateIndex);",
     ].join("\n"),
     invariant: "I6",
+    test: "packages/node/test/shard-durability.test.ts",
     tier: "long",
   },
   {
@@ -277,6 +278,7 @@ export const mutants: readonly Mutant[] = [
     find: ["    this.#deletions.set(key, this.writerIndex);", ""].join("\n"),
     replace: "",
     invariant: "I6",
+    test: "packages/engine/test/effects.test.ts",
     tier: "long",
   },
   {
