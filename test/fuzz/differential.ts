@@ -272,7 +272,8 @@ export class Differential {
     if (ours === undefined && theirs === undefined) {
       pair.blocked = words;
       this.#tally?.addBlocked(nameOf(words), words, pair.version);
-    } else this.#compare(pair, words, ours, theirs);
+    } else if (ours === undefined) this.#endIfOnlyOursWaits(words, theirs!);
+    else this.#compare(pair, words, ours, theirs);
     const asked = askedOf(words, ours);
     for (const repair of this.#repairsOf(asked, null)) await this.#control.ask(encodeRequest(repair));
   }
@@ -304,6 +305,15 @@ export class Differential {
     }
   }
 
+  /** The judge has answered a call that waits here: ends the sequence where a rule says why. */
+  #endIfOnlyOursWaits(words: readonly string[], theirs: Uint8Array): void {
+    const answered = { ...askedOf(words, undefined), theirs: replyTree(theirs) };
+    const rule = divergenceRules.find((each) => each.whileWaiting === true && each.reconcile?.(answered) === true);
+    if (rule === undefined) throw this.#differs(undefined, theirs);
+    this.#tally?.addRule(rule.name);
+    throw new Ended();
+  }
+
   /** The judge has woken a call that sleeps on with us, perhaps to be served later: whether a rule says so. */
   #endIfWoken(theirs: ReplyTree): void {
     const rule = divergenceRules.find((each) => each.wakes?.(theirs) === true);
@@ -321,6 +331,8 @@ export class Differential {
     const meet = encodeRequest(["EXISTS", ...CLOSING_KEYS]);
     this.#ours.exchange(this.#ourControl, meet, 1);
     await this.#control.ask(meet);
+    // A mutation may have made one of another name: SCAN meets all that there are.
+    await this.#control.ask(encodeRequest(["SCAN", "0", "COUNT", "1000"]));
     await this.#woken();
   }
 

@@ -33,6 +33,8 @@ export interface DivergenceRule {
   readonly repair?: (asked: Asked) => readonly (readonly string[])[];
   readonly reconcile?: (answered: Answered) => boolean;
   readonly ends?: (asked: Asked) => boolean;
+  /** `reconcile` also judges a call that waits here (`ours` says nothing) while the judge has answered. */
+  readonly whileWaiting?: true;
   /** After `reconcile` has taken something out. */
   readonly endsWhenUsed?: true;
   readonly wakes?: (theirs: ReplyTree) => boolean;
@@ -201,6 +203,7 @@ export const divergenceRules: readonly DivergenceRule[] = [
       if (!isError(theirs) || `${theirs.text}` !== Errors.invalidStreamId) return false;
       return become(ours, theirs);
     },
+    whileWaiting: true,
   },
   {
     name: "the text of an unbalanced list",
