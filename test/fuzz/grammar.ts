@@ -171,7 +171,7 @@ function isUncomparable(all: readonly Word[]): boolean {
   const [name, sub] = all;
   if (typeof name !== "string") return true;
   const lower = name.toLowerCase();
-  if (namesAStreamTwice(lower, all)) return true;
+  if (namesAStreamTwice(lower, all) || waitsHardly(lower, all)) return true;
   // Without names it is the list of the commands that there are.
   if (all.length === 2 && lower === "command" && typeof sub === "string" && sub.toLowerCase() === "info") return true;
   const full = typeof sub === "string" ? `${lower}|${sub.toLowerCase()}` : lower;
@@ -190,6 +190,14 @@ function namesAStreamTwice(name: string, all: readonly Word[]): boolean {
   const list = all.slice(all.indexOf("STREAMS") + 1);
   const keys = list.slice(0, Math.floor(list.length / 2));
   return new Set(keys).size < keys.length;
+}
+
+/** A read whose time may be over while both sides come to rest: only ours hears of time then. */
+function waitsHardly(name: string, all: readonly Word[]): boolean {
+  if (name !== "xread" && name !== "xreadgroup") return false;
+  const at = all.findIndex((word) => typeof word === "string" && word.toUpperCase() === "BLOCK");
+  const blockMs = at < 0 ? 0 : Number(all[at + 1]);
+  return blockMs > 0 && blockMs < 10_000;
 }
 
 /** Why a differential run leaves the command out; null: it does not. */

@@ -598,13 +598,13 @@ export const mutants: readonly Mutant[] = [
     file: "packages/engine/src/batch-effects.ts",
     find: [
       "    this.#keyspace.meter.bytes += length + ENTRY_COLUMN_BYTES;",
-      "    this.#keyspace.touch(run);",
+      "    this.#keyspace.touchReady(run);",
       "    this.count++;",
     ].join("\n"),
     replace: [
       "    this.#keyspace.meter.bytes += length + ENTRY_COLUMN_BYTES;",
       "    const before = run.lastWriterIndex;",
-      "    this.#keyspace.touch(run);",
+      "    this.#keyspace.touchReady(run);",
       "    run.lastWriterIndex = before;",
       "    this.count++;",
     ].join("\n"),

@@ -296,11 +296,10 @@ export class CommandHarness {
   /** Runs blocked calls on touched keys again, in the order in which they came. */
   #wake(): HarnessReply[] {
     const replies: HarnessReply[] = [];
-    for (let touched = this.state.takeTouchedKeys(); touched.length > 0; touched = this.state.takeTouchedKeys()) {
-      const keys = new Set(touched);
+    for (let touched = this.state.takeTouchedKeys(); touched.size > 0; touched = this.state.takeTouchedKeys()) {
       const waiting: Blocked[] = [];
       for (const blocked of this.#blocked) {
-        const reply = blocked.call.keys.some((key) => keys.has(key)) ? this.#resume(blocked) : null;
+        const reply = isServed(blocked.call, touched) ? this.#resume(blocked) : null;
         if (reply === null || reply.bytes === null) {
           waiting.push(blocked);
           continue;
@@ -317,6 +316,11 @@ export class CommandHarness {
   #resume(blocked: Blocked): HarnessReply {
     return this.#run(blocked.client, decoded(blocked.requestBytes), blocked.call);
   }
+}
+
+/** Pending entries are for calls with CLAIM alone. */
+function isServed({ keys, claimMinIdleMs }: BlockedCall, touched: ReadonlyMap<string, boolean>): boolean {
+  return keys.some((key) => touched.get(key) ?? false) || (claimMinIdleMs >= 0 && keys.some((key) => touched.has(key)));
 }
 
 /** One whole request. */

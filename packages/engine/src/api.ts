@@ -504,8 +504,11 @@ export interface ShardStateApi {
   /** Keys with blocked readers: their touches are collected. Counted: each watch needs its unwatch. */
   watchKey(key: string): void;
   unwatchKey(key: string): void;
-  /** Watched keys that were touched since the last call, in the order of their first touch. */
-  takeTouchedKeys(): readonly string[];
+  /**
+   * Watched keys that were touched since the last call. True, in the order in which they became so: blocked readers are to be served, for entries came,
+   * or the key, or one of its groups, is there no more. False: only who waits for pending entries may find some.
+   */
+  takeTouchedKeys(): ReadonlyMap<string, boolean>;
   /** WATCH: flags of this leader's clients. They survive no other state. */
   readonly watches: KeyWatches;
 

@@ -162,7 +162,7 @@ export class BatchEffects implements Effects {
     this.#originSaid = true;
     stream.appendRun(writer.bytes, entryStart, columns, columns.count - 1, columns.count, id);
     this.#keyspace.meter.bytes += length + ENTRY_COLUMN_BYTES;
-    this.#keyspace.touch(run);
+    this.#keyspace.touchReady(run);
     this.count++;
     if (this.events !== null) this.#appended(key, isNew);
   }

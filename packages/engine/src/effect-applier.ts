@@ -106,7 +106,7 @@ export class EffectApplier {
     key.stream.appendRun(reader.bytes, region, columns, 0, count, lastId);
     key.stream.entries.tailNode.forget();
     this.#keyspace.meter.bytes += regionBytes + count * ENTRY_COLUMN_BYTES;
-    this.#keyspace.touch(key);
+    this.#keyspace.touchReady(key);
     this.#applyOrigins(reader);
   }
 
@@ -133,7 +133,7 @@ export class EffectApplier {
         this.#origin(reader);
         return;
       case EffectType.createStream:
-        this.#keyspace.touch(this.#keyspace.create(reader.string()));
+        this.#keyspace.touchReady(this.#keyspace.create(reader.string()));
         return;
       case EffectType.deleteKey:
         this.#keyspace.remove(this.#keyspace.existing(reader.string()));
@@ -239,7 +239,7 @@ export class EffectApplier {
     readStreamImage(reader, key.stream, this.#columns);
     if (key.stream.idempotence !== null) this.#keyspace.meter.fixedBytes += key.stream.idempotence.residentBytes;
     this.#keyspace.noticeSettings(key);
-    this.#keyspace.touch(key);
+    this.#keyspace.touchReady(key);
   }
 
   /** What an effect of one of the four types takes away; the reader then stands before its `end`. */
@@ -323,6 +323,7 @@ export class EffectApplier {
     }
     if (type === EffectType.destroyGroup) {
       stream.destroyGroup(groupName);
+      this.#keyspace.signalReady(key);
       return;
     }
     const group = stream.existingGroup(groupName);

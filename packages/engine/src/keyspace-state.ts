@@ -27,6 +27,8 @@ import { Stream } from "./stream.ts";
 
 const HEADER_ROW_BYTES = 160;
 
+const NONE_TOUCHED: ReadonlyMap<string, boolean> = new Map();
+
 export class KeyspaceState implements StoredKeyspace {
   /** Log index of the entry being executed or applied. */
   writerIndex: number;
@@ -61,8 +63,8 @@ export class KeyspaceState implements StoredKeyspace {
   readonly #deletions: Map<string, number>;
   #flushIndex: number;
   readonly #watched: Map<string, number>;
-  #touched: string[];
-  readonly #touchedSet: Set<string>;
+  /** Touched ones of them, in order; true: blocked readers are to be served. */
+  #touched: Map<string, boolean>;
   /** Keys whose oldest iid may be too old then, or that are gone by then. */
   readonly #iidDeadlines: DeadlineHeap<StreamKey>;
   #anyAcks: boolean;
@@ -90,8 +92,7 @@ export class KeyspaceState implements StoredKeyspace {
     this.#deletions = new Map();
     this.#flushIndex = 0;
     this.#watched = new Map();
-    this.#touched = [];
-    this.#touchedSet = new Set();
+    this.#touched = new Map();
     this.#iidDeadlines = new DeadlineHeap();
     this.#anyAcks = false;
   }
@@ -345,13 +346,12 @@ export class KeyspaceState implements StoredKeyspace {
     this.#slots.forgetHolesFrom(nextAge);
     this.#deletions.clear();
     this.#flushIndex = 0;
-    this.#touched = [];
-    this.#touchedSet.clear();
+    this.#touched.clear();
     this.markClean();
   }
 
   remove(removed: StreamKey): void {
-    this.touch(removed);
+    this.touchReady(removed);
     this.uncount(removed);
     this.#leaveName(removed);
     this.#slots.remove(removed);
@@ -375,7 +375,7 @@ export class KeyspaceState implements StoredKeyspace {
     assert(this.nextAge <= KEY_AGE_MAX, "key ages used up");
     const replaced = this.find(name);
     if (replaced !== null) this.remove(replaced);
-    this.touch(renamed);
+    this.touchReady(renamed);
     this.#leaveName(renamed);
     this.#slots.remove(renamed);
     this.meter.fixedBytes += name.length - renamed.key.length;
@@ -384,11 +384,11 @@ export class KeyspaceState implements StoredKeyspace {
     this.#keys.set(name, renamed);
     this.#slots.insert(renamed);
     this.#deletions.delete(name);
-    this.touch(renamed);
+    this.touchReady(renamed);
   }
 
   flush(): void {
-    for (const key of this.#watched.keys()) if (this.#has(key)) this.#noteTouched(key);
+    for (const key of this.#watched.keys()) if (this.#has(key)) this.#touched.set(key, true);
     for (const key of this.watches.keys()) if (this.#has(key)) this.watches.touch(key);
     this.#keys.clear();
     this.packed.clear();
@@ -422,7 +422,20 @@ export class KeyspaceState implements StoredKeyspace {
     if (!key.dirty) this.markDirty(key);
     const { retention } = key;
     if (retention === null ? key.stream.blockCount > 1 : !retention.isQueued) this.retention.touched(key);
-    if (this.#watched.size !== 0 && this.#watched.has(key.key)) this.#noteTouched(key.key);
+    if (this.#watched.size !== 0 && this.#watched.has(key.key) && !this.#touched.has(key.key))
+      this.#touched.set(key.key, false);
+  }
+
+  /** Entries came, or the key or a group of it is there no more: what its blocked readers wait for. Redis' signalKeyAsReady. */
+  signalReady(key: StreamKey): void {
+    if (this.#watched.size === 0 || !this.#watched.has(key.key) || this.#touched.get(key.key) === true) return;
+    this.#touched.delete(key.key);
+    this.#touched.set(key.key, true);
+  }
+
+  touchReady(key: StreamKey): void {
+    this.touch(key);
+    this.signalReady(key);
   }
 
   markDirty(key: StreamKey): void {
@@ -460,18 +473,11 @@ export class KeyspaceState implements StoredKeyspace {
     else this.#watched.delete(key);
   }
 
-  takeTouched(): readonly string[] {
+  takeTouched(): ReadonlyMap<string, boolean> {
     const touched = this.#touched;
-    if (touched.length === 0) return touched;
-    this.#touched = [];
-    this.#touchedSet.clear();
+    if (touched.size === 0) return NONE_TOUCHED;
+    this.#touched = new Map();
     return touched;
-  }
-
-  #noteTouched(key: string): void {
-    if (this.#touchedSet.has(key)) return;
-    this.#touchedSet.add(key);
-    this.#touched.push(key);
   }
 
   // ── walks ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -122,7 +122,7 @@ export class ShardState implements ShardStateApi {
     this.keyspace.unwatch(key);
   }
 
-  takeTouchedKeys(): readonly string[] {
+  takeTouchedKeys(): ReadonlyMap<string, boolean> {
     return this.keyspace.takeTouched();
   }
 

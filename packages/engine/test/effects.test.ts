@@ -169,7 +169,7 @@ describe("the keyspace", () => {
     expect(state.keyspace.lastWriterIndex("never seen")).toBe(0);
   });
 
-  test("reports watched keys in the order of their first touch, once, whatever touched them", () => {
+  test("reports watched keys in the order in which they became ready, once, whatever made them so", () => {
     const state = new ShardState();
     for (const key of ["a", "b", "b", "c"]) state.watchKey(key);
     const payload = batch(state, (effects) => {
@@ -178,18 +178,47 @@ describe("the keyspace", () => {
       add(effects, "a", 1);
       add(effects, "b", 2);
     })!;
-    expect(state.takeTouchedKeys()).toEqual(["b", "a"]);
-    expect(state.takeTouchedKeys()).toEqual([]);
+    expect([...state.takeTouchedKeys()]).toEqual([
+      ["b", true],
+      ["a", true],
+    ]);
+    expect(state.takeTouchedKeys().size).toBe(0);
     state.unwatchKey("b");
     batch(state, (effects) => effects.flush());
-    expect(new Set(state.takeTouchedKeys())).toEqual(new Set(["a", "b"]));
+    expect(state.takeTouchedKeys()).toEqual(
+      new Map([
+        ["a", true],
+        ["b", true],
+      ]),
+    );
     state.unwatchKey("b");
     batch(state, (effects) => add(effects, "b", 3));
-    expect(state.takeTouchedKeys()).toEqual([]);
+    expect(state.takeTouchedKeys().size).toBe(0);
     const follower = new ShardState();
     follower.watchKey("a");
     follower.apply(payload, 1);
-    expect(follower.takeTouchedKeys()).toEqual(["a"]);
+    expect([...follower.takeTouchedKeys()]).toEqual([["a", true]]);
+  });
+
+  test("tells keys that are ready for blocked readers from those where only pending entries, or less, changed", () => {
+    const state = new ShardState();
+    batch(state, (effects) => {
+      add(effects, "k", 1);
+      effects.createGroup("k", "g", MIN_ID, 0);
+      effects.createGroup("k", "h", MIN_ID, 0);
+      effects.createConsumer("k", "g", "c", 1);
+    });
+    state.watchKey("k");
+    const isReady = (write: (effects: Effects) => void): boolean | undefined => {
+      batch(state, write);
+      return state.takeTouchedKeys().get("k");
+    };
+    expect(isReady((effects) => effects.setGroupId("k", "g", MIN_ID, 0))).toBe(false);
+    expect(isReady((effects) => effects.deleteConsumer("k", "g", "c"))).toBe(false);
+    expect(isReady((effects) => effects.setExpiry("k", 9e12))).toBe(false);
+    expect(isReady((effects) => effects.destroyGroup("k", "h"))).toBe(true);
+    expect(isReady((effects) => (effects.destroyGroup("k", "g"), effects.setExpiry("k", 9e13)))).toBe(true);
+    expect(isReady((effects) => effects.renameKey("k", "{k}2"))).toBe(true);
   });
 
   test("a scan meets every key that is there the whole time exactly once, whatever comes and goes", () => {

@@ -289,12 +289,12 @@ describe("a packed stream", () => {
     state.watches.add("k0", watch);
     state.watchKey("k0");
     batch(state, (effects) => add(effects, "k0", 9));
-    expect([watch.isTouched, state.takeTouchedKeys()]).toEqual([true, ["k0"]]);
+    expect([watch.isTouched, [...state.takeTouchedKeys()]]).toEqual([true, [["k0", true]]]);
     store.write(state.capture());
     packAll(state, store);
     watch.isTouched = false;
     batch(state, (effects) => effects.flush());
-    expect([watch.isTouched, state.takeTouchedKeys()]).toEqual([true, ["k0"]]);
+    expect([watch.isTouched, [...state.takeTouchedKeys()]]).toEqual([true, [["k0", true]]]);
 
     const again = atRest(1);
     const cluster = { ageMs: 0, bytes: 0, entries: 10, keep: RetentionKeep.nothing };

@@ -35,8 +35,6 @@ export class BlockedCalls {
   readonly #replies: TurnReplies;
   readonly #decoder: RequestDecoderApi;
   #state: ShardStateApi;
-  /** The state's count of expired keys when touched keys were last looked at. */
-  #expiredKeys: number;
 
   constructor(rooms: BlockedCallsRooms, state: ShardStateApi) {
     this.#rooms = rooms;
@@ -44,12 +42,10 @@ export class BlockedCalls {
     this.#replies = rooms.replies;
     this.#decoder = new RequestDecoder(rooms.decoderLimits);
     this.#state = state;
-    this.#expiredKeys = state.keyspace.expiredKeys;
   }
 
   replaceState(state: ShardStateApi): void {
     this.#state = state;
-    this.#expiredKeys = state.keyspace.expiredKeys;
   }
 
   /** Calls that have come to their end since the last turn. */
@@ -83,9 +79,9 @@ export class BlockedCalls {
     if (call.kind === "group" || call.readsFromState || mode === RequestMode.part)
       this.#sayParked(waiting, request, start);
     this.#wakeLater(waiting, call);
-    // Whatever touched its keys before it blocked is not for it; but keys that it found expired are news for others.
-    if (this.#expiredKeys !== this.#state.keyspace.expiredKeys) this.#serveMore();
-    this.#state.takeTouchedKeys();
+    // That it met its consumer is nothing for others; that it found keys expired is.
+    this.#serve(this.#state.takeTouchedKeys(), false);
+    this.#serveMore();
     const { ended } = progress;
     if (ended !== null && ended.number === number) blocked.cancel(progress, number, ended.how);
     else if (mode === RequestMode.offered) this.#serveQueuesOf(waiting);
@@ -105,12 +101,8 @@ export class BlockedCalls {
     this.#replies.holdWord(segment);
   }
 
-  /** Runs the calls again that wait for keys that were touched, the longest waiting first, as Redis does after each command. */
+  /** Runs the calls again that wait for keys that are ready, the longest waiting first, as Redis does after each command. */
   serveTouched(): void {
-    const { blocked } = this.#rooms;
-    for (const key of this.#state.takeTouchedKeys()) {
-      for (const queue of blocked.queues(key)) this.#serveQueue(queue);
-    }
     this.#serveMore();
   }
 
@@ -124,16 +116,20 @@ export class BlockedCalls {
   }
 
   /**
-   * Serving only takes: what it touched wakes nobody. But what was handed out will be old some day, and calls with CLAIM wait for that; and keys that it
-   * found expired are news for all.
+   * Serving touches keys itself: it takes entries, which is for nobody but calls with CLAIM (what was handed out will be old some day), and it finds
+   * keys expired, which is for all.
    */
   #serveMore(): void {
-    const { blocked } = this.#rooms;
-    for (let keys = this.#state.takeTouchedKeys(); keys.length > 0; keys = this.#state.takeTouchedKeys()) {
-      const { expiredKeys } = this.#state.keyspace;
-      if (blocked.claimingCount === 0 && expiredKeys === this.#expiredKeys) return;
-      this.#expiredKeys = expiredKeys;
-      for (const key of keys) for (const queue of blocked.queues(key)) this.#serveQueue(queue);
+    for (let keys = this.#state.takeTouchedKeys(); keys.size > 0; keys = this.#state.takeTouchedKeys()) {
+      this.#serve(keys, this.#rooms.blocked.claimingCount > 0);
+    }
+  }
+
+  /** `claims`: calls with CLAIM are run again even where there is nothing for others. */
+  #serve(keys: ReadonlyMap<string, boolean>, claims: boolean): void {
+    for (const [key, isReady] of keys) {
+      if (!isReady && !claims) continue;
+      for (const queue of this.#rooms.blocked.queues(key)) this.#serveQueue(queue, !isReady);
     }
   }
 
@@ -174,13 +170,14 @@ export class BlockedCalls {
     this.#serveMore();
   }
 
-  #serveQueue(queue: ReadonlySet<BlockedRead>): void {
+  #serveQueue(queue: ReadonlySet<BlockedRead>, onlyClaims = false): void {
     const { blocked } = this.#rooms;
     let isNothingLeft = false;
     // Nothing that is pending has been idle for so long.
     let nothingFromMs = Number.POSITIVE_INFINITY;
     for (const waiting of queue) {
       if (waiting.end !== BlockedEnd.none || waiting.isPassedOver) continue;
+      if (onlyClaims && !waiting.claims) continue;
       if (isNothingLeft && waiting.patienceMs >= nothingFromMs) continue;
       // Those behind it wait until it has answered.
       if (waiting.offer !== 0) return;

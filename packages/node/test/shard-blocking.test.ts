@@ -60,6 +60,19 @@ test("readers of different groups and plain readers of one stream are all served
   expect(lanes.map((lane) => lane.take())).toEqual([answer, [], answer, answer, answer]);
 });
 
+test("a group position that is moved back serves no blocked read before the next entry", () => {
+  const cluster = three();
+  const leader = cluster.elect();
+  const other = leader.lane();
+  other.send("XADD s 1-0 f v", "XGROUP CREATE s g $");
+  const waiting = leader.lane();
+  waiting.send("XREADGROUP GROUP g c BLOCK 0 STREAMS s >");
+  other.send("XGROUP SETID s g 0", "XGROUP CREATECONSUMER s g d", "EXPIRE s 1000");
+  expect(waiting.take()).toEqual([]);
+  other.send("XADD s 2-0 f v");
+  expect(waiting.take()).toEqual(["1 [[s [[1-0 [f v]] [2-0 [f v]]]]]"]);
+});
+
 test("a waiting reader is served before a later command of the same turn sees the entry", () => {
   const cluster = three();
   const leader = cluster.elect();
