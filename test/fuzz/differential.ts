@@ -256,8 +256,7 @@ export class Differential {
   async #mayBlock(pair: Pair, client: number, words: readonly string[]): Promise<void> {
     const request = encodeRequest(words);
     this.#typed.push(`c${client + 1}> ${shownRequest(words)}`);
-    pair.ours.send(request);
-    this.#ours.settle();
+    this.#ours.sendCall(pair.ours, request, nameOf(words) !== "wait");
     const ours = pair.ours.replies.shift();
     const withheld = divergenceRules.find(
       (rule) => ours !== undefined && rule.withhold?.(askedOf(words, ours)) === true,

@@ -4,6 +4,8 @@ import type { JudgedClient } from "../../packages/sim/testing/judged-cluster.ts"
 
 /** Simulated time in which a call that may block is answered, or blocks. */
 const SETTLE_MS = 8;
+/** More than it ever takes until a read is parked or answered: a disk may be slow now and then. */
+const PARKED_WITHIN_MS = 1000;
 
 export class OurSide {
   nowMs: number;
@@ -28,6 +30,17 @@ export class OurSide {
   /** Time for whatever is under way to be finished; timers of blocked calls do not come due in it. */
   settle(): void {
     this.#judged.runFor(SETTLE_MS);
+  }
+
+  /** A call of its own that may block: until it has a reply, or waits. */
+  sendCall(client: JudgedClient, bytes: Uint8Array, isRead: boolean): void {
+    const before = this.#judged.blockedCalls;
+    client.send(bytes);
+    const isDecided = (): boolean =>
+      client.replies.length > 0 || client.isClosed || this.#judged.blockedCalls !== before;
+    // Shards know of reads that wait; WAIT is the gateway's own.
+    if (isRead) this.#judged.runFor(PARKED_WITHIN_MS, isDecided);
+    this.settle();
   }
 
   /** Wall clock and timers go on. */

@@ -82,6 +82,11 @@ export class JudgedCluster {
     return [...this.cluster.replicas()].filter(({ shard }) => shard.isReady);
   }
 
+  /** Reads that wait at the leaders. */
+  get blockedCalls(): number {
+    return this.leaders().reduce((sum, { shard }) => sum + shard.status().blockedCalls, 0);
+  }
+
   connect(gateway: number): JudgedClient {
     const addresses = this.cluster.gatewayAddresses;
     return new JudgedClient(this.#network.connect(addresses[gateway % addresses.length]!));
