@@ -151,7 +151,10 @@ export const divergenceRules: readonly DivergenceRule[] = [
     ends: ({ command, queued }) => {
       if (command !== "exec") return false;
       const first = queued.findIndex((words) => readers(words) !== null);
-      return first >= 0 && queued.slice(first).some(([name]) => /^(xgroup|del|unlink|flush|rename|copy)/i.test(name!));
+      return (
+        first >= 0 &&
+        queued.slice(first).some(([name]) => /^(xgroup|del|unlink|flush|rename|copy|restore|p?expire)/i.test(name!))
+      );
     },
   },
   {
@@ -265,10 +268,9 @@ export const divergenceRules: readonly DivergenceRule[] = [
     },
   },
   {
-    name: "CLIENT UNBLOCK overtakes",
-    line: "- CLIENT UNBLOCK does not wait",
+    name: "CLIENT UNBLOCK in a transaction",
+    line: "- In a transaction CLIENT UNBLOCK comes",
     reconcile: ({ command, queued, ours, theirs }) => {
-      if (command === "client|unblock") return ours.text === "1" && theirs.text === "0" && become(ours, theirs);
       if (command !== "exec") return false;
       let found = false;
       for (const [i, [name, sub]] of queued.entries()) {

@@ -21,9 +21,21 @@ export type Path = (typeof Path)[keyof typeof Path];
 
 /**
  * Protocol version and ack level are the lane's at a node, where a new value counts at once, also for requests that still wait there. What MONITOR
- * shows comes between replies: its own comes first. INFO and ROLE tell what all earlier requests have changed.
+ * shows comes between replies: its own comes first. INFO and ROLE tell what all earlier requests have changed. What is done to other connections, and
+ * settings, would count for earlier requests that a shard has not executed yet.
  */
-const ANSWERED_FIRST: ReadonlySet<string> = new Set(["hello", "reset", "client|ack", "monitor", "info", "role"]);
+const ANSWERED_FIRST: ReadonlySet<string> = new Set([
+  "client|ack",
+  "client|kill",
+  "client|pause",
+  "client|unblock",
+  "config|set",
+  "hello",
+  "info",
+  "monitor",
+  "reset",
+  "role",
+]);
 /** They tell numbers of the shards. */
 const SHARD_READERS: ReadonlySet<string> = new Set(["info", "memory|stats", "role"]);
 

@@ -99,7 +99,7 @@ export class SessionAnswers {
       services,
       defer: () => {
         deferred = true;
-        const later = typeof place === "function" ? place : client.reserve();
+        const later = place ?? client.reserve();
         // What the client asks next may depend on what this changes.
         client.barrier = true;
         return {

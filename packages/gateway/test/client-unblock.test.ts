@@ -46,6 +46,32 @@ describe("CLIENT UNBLOCK", () => {
     expect(bench.ask(bench.other, "CLIENT", "UNBLOCK", "99")).toBe(":0|");
   });
 
+  test("waits for what its own client asked before it, which may serve the call", () => {
+    const bench = new Bench();
+    bench.ask(bench.waiting, "XREAD", "BLOCK", "0", "STREAMS", bench.key, "$");
+    const waiting = bench.asked.at(-1)!;
+    bench.other.send("XADD", bench.key, "1-0", "f", "v");
+    expect(bench.unblock()).toBe("");
+    expect(bench.cluster.nodes[0]!.cancels).toEqual([]);
+    bench.cluster.nodes[0]!.reply(waiting, waiting.first, 1, "+served\r\n");
+    bench.reply("+1-0\r\n");
+    expect([bench.waiting.take(), bench.other.take()]).toEqual(["+served|", "+1-0|:0|"]);
+  });
+
+  test("answers in its place when it had to wait and the call has still to end", () => {
+    const bench = new Bench();
+    bench.ask(bench.waiting, "XREAD", "BLOCK", "0", "STREAMS", bench.key, "$");
+    const waiting = bench.asked.at(-1)!;
+    bench.other.send("XLEN", bench.key);
+    bench.unblock("ERROR");
+    bench.other.send("PING");
+    bench.reply(":0\r\n");
+    expect(bench.other.take()).toBe(":0|");
+    bench.cluster.nodes[0]!.reply(waiting, waiting.first, 1, `${UNBLOCKED}\r\n`);
+    bench.cluster.world.run(5);
+    expect([bench.waiting.take(), bench.other.take()]).toEqual([`${UNBLOCKED}|`, ":1|+PONG|"]);
+  });
+
   test("ends a call at its shard, and answers 1 when that is why it ended", () => {
     for (const [reason, how, reply] of [
       [[], CancelHow.timeOut, "*-1"],

@@ -1,5 +1,6 @@
 /** CONFIG as harnesses use it: everything that it lists can be read, written back, and is either taken or clearly refused. */
 import { describe, expect, test } from "vitest";
+import type { Asked } from "../testing/fake-node.ts";
 import { TestCluster } from "../testing/test-cluster.ts";
 import type { TestClient } from "../testing/test-cluster.ts";
 
@@ -51,6 +52,24 @@ describe("CONFIG", () => {
     const wanted =
       "slowlog-log-slower-than slowlog-max-len latency-tracking latency-monitor-threshold maxmemory maxmemory-policy appendonly save timeout stream-node-max-entries stream-node-max-bytes list-max-listpack-size list-max-ziplist-size list-compress-depth lazyfree-lazy-user-flush client-output-buffer-limit proto-max-bulk-len busy-reply-threshold lua-time-limit tracking-table-max-keys set-max-intset-entries hash-max-listpack-entries zset-max-listpack-entries aof-use-rdb-preamble activedefrag repl-diskless-sync min-replicas-to-write bind port databases requirepass notify-keyspace-events slaveof replicaof";
     expect(wanted.split(" ").filter((name) => !names.has(name))).toEqual([]);
+  });
+
+  test("a setting does not count for what its client asked before it", () => {
+    const { cluster, client, ask } = opened();
+    const asked: Asked[] = [];
+    for (const node of cluster.nodes) node.onAsked = (each) => void asked.push(each);
+    client.send("XADD", cluster.keyOf(1), "1-0", "f", "v");
+    expect(ask("CONFIG", "SET", "stream-node-max-entries", "7")).toBe("");
+    const other = cluster.client();
+    const shown = (): string => {
+      other.send("CONFIG", "GET", "stream-node-max-entries");
+      cluster.world.run();
+      return other.take();
+    };
+    expect(shown()).toContain("|$3|100|");
+    cluster.nodes[0]!.reply(asked[0]!, asked[0]!.first, 1, "+1-0\r\n");
+    cluster.world.run(PATIENCE_MS);
+    expect(client.take()).toBe("+1-0|+OK|");
   });
 
   test("a tunable takes what Redis takes and nothing else", () => {
