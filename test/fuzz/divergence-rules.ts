@@ -199,6 +199,27 @@ export const divergenceRules: readonly DivergenceRule[] = [
     },
   },
   {
+    name: "a read that is woken for nothing, and CLIENT UNBLOCK",
+    line: "- A blocked XREAD or XREADGROUP that is woken runs again",
+    // The judge's read is over when the same piece comes to unblocking it; ours waits on.
+    reconcile: ({ command, ours, theirs }) =>
+      command === "client|unblock" && ours.text === "1" && theirs.text === "0" && become(ours, theirs),
+    endsWhenUsed: true,
+  },
+  {
+    name: "a node without entries",
+    line: "- XTRIM MINID leaves no node whose entries are all deleted",
+    reconcile: ({ command, ours, theirs }) => {
+      if (command !== "xinfo|stream" || isError(ours) || isError(theirs)) return false;
+      const [keys, others] = [ours, theirs].map((tree) => fieldOf(tree, "radix-tree-keys"));
+      const [nodes, otherNodes] = [ours, theirs].map((tree) => fieldOf(tree, "radix-tree-nodes"));
+      if (!keys || !others || !nodes || !otherNodes || Number(others.text) - Number(keys.text) !== 1) return false;
+      become(nodes, otherNodes);
+      return become(keys, others);
+    },
+    endsWhenUsed: true,
+  },
+  {
     name: "XREAD +",
     line: "- XREAD takes `+`, the last entry",
     reconcile: ({ command, words, ours, theirs }) => {

@@ -30,7 +30,7 @@ export function maybe(part: Part): Part {
 }
 
 export function rarely(part: Part): Part {
-  return mostly([9, nothing], [1, part]);
+  return mostly([7, nothing], [1, part]);
 }
 
 export function pick(...choices: readonly Word[]): Part {
