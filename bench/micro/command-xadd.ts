@@ -64,7 +64,7 @@ class BenchContext implements ShardContext {
     throw new Error("XADD waits for nothing");
   }
 
-  isOffered(): boolean {
+  isHeldUp(): boolean {
     return false;
   }
 }

@@ -192,8 +192,8 @@ export interface ShardContext {
   block(call: BlockedCall): void;
   /** Says that there is something for the call. */
   offer(): void;
-  /** Whether what this group has not handed out of the key is being offered to a call that waits for it. */
-  isOffered(key: string, group: string): boolean;
+  /** Whether what this group has not handed out of the key may be for a call that has waited for it before this one. */
+  isHeldUp(key: string, group: string): boolean;
   readonly channels: Channels;
 }
 

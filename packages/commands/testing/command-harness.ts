@@ -226,7 +226,7 @@ export class CommandHarness {
       readMode: ReadMode.whole,
       used: { entries: 0, bytes: 0 },
       looksOnly: false,
-      isOffered: () => false,
+      isHeldUp: () => false,
       offer: () => assert(false, "a call that does not wait is offered nothing"),
       block(call) {
         blocked = call;

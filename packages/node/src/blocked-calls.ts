@@ -2,16 +2,21 @@
  * What becomes of calls that block, between their first run and their reply: they are parked in the queues of their keys (blocked-reads.ts), run
  * again when one of them is touched, and ended when their time is over or somebody says so. Wakes happen behind the gate (I13): a call that is run
  * again waits for what any other call would wait for.
+ *
+ * One that meets cold blocks when it is run again keeps its place while they are read beside the loop (cold-blocks.ts). What there is may be for it, so
+ * those behind it in the queues of its group wait until it has run; everybody else goes on.
  */
 import { assert, compareBytes, copyOf } from "@headrace/bytes";
 import { Errors, gateIndex } from "@headrace/commands";
 import type { BlockedCall, CommandRecord } from "@headrace/commands";
+import { ColdMiss } from "@headrace/engine";
 import type { ShardStateApi } from "@headrace/engine";
 import { OfferHow, RefuseReason, RequestMode, SERVED_LATER } from "@headrace/link";
 import { DecodeResult, RequestDecoder } from "@headrace/resp";
 import type { DecoderLimits, Request, RequestDecoderApi } from "@headrace/resp";
 import { BlockedEnd, BlockedRead } from "./blocked-reads.ts";
 import type { BlockedReads } from "./blocked-reads.ts";
+import type { ColdBlocks } from "./cold-blocks.ts";
 import { HeldSegment } from "./held-replies.ts";
 import type { LaneProgress, QueuedRequests } from "./lane-progress.ts";
 import type { OpenBatch } from "./open-batch.ts";
@@ -24,6 +29,7 @@ export interface BlockedCallsRooms {
   readonly limits: ShardLimits;
   readonly queue: RequestQueue;
   readonly blocked: BlockedReads;
+  readonly cold: ColdBlocks;
   readonly batch: OpenBatch;
   readonly replies: TurnReplies;
   readonly decoderLimits: DecoderLimits;
@@ -35,6 +41,8 @@ export class BlockedCalls {
   readonly #replies: TurnReplies;
   readonly #decoder: RequestDecoderApi;
   #state: ShardStateApi;
+  /** Their blocks have come, or will not. */
+  #fetched: BlockedRead[];
 
   constructor(rooms: BlockedCallsRooms, state: ShardStateApi) {
     this.#rooms = rooms;
@@ -42,10 +50,36 @@ export class BlockedCalls {
     this.#replies = rooms.replies;
     this.#decoder = new RequestDecoder(rooms.decoderLimits);
     this.#state = state;
+    this.#fetched = [];
   }
 
   replaceState(state: ShardStateApi): void {
     this.#state = state;
+  }
+
+  /** The lane's call waits for blocks no longer: `serveFetched` runs it. */
+  fetched(waiting: BlockedRead): void {
+    this.#fetched.push(waiting);
+  }
+
+  /** Runs the calls again whose blocks have come, each in its place. */
+  serveFetched(): void {
+    if (this.#fetched.length === 0) return;
+    const all = this.#fetched;
+    this.#fetched = [];
+    for (const waiting of all) {
+      if (!waiting.isFetching || waiting.end !== BlockedEnd.none) continue;
+      this.#rooms.blocked.fetched(waiting);
+      if (waiting.acceptedOffer !== 0) this.#accepted(waiting, waiting.acceptedOffer, true);
+      this.#serveQueuesOf(waiting);
+      // Its turn has not come: it holds nothing meanwhile that another may wait for.
+      if (!waiting.isFetching) this.#letBlocksGo(waiting);
+    }
+  }
+
+  #letBlocksGo({ progress, laneEpoch, number }: BlockedRead): void {
+    const call = progress.cold;
+    if (call !== null && call.laneEpoch === laneEpoch && call.number === number) this.#rooms.cold.executed(progress);
   }
 
   /** Calls that have come to their end since the last turn. */
@@ -155,7 +189,12 @@ export class BlockedCalls {
 
   #accepted(waiting: BlockedRead, offer: number, isInTime: boolean): void {
     waiting.isPassedOver = false;
+    waiting.acceptedOffer = 0;
     if (isInTime && this.#resume(waiting)) return;
+    if (isInTime && waiting.isFetching) {
+      waiting.acceptedOffer = offer;
+      return;
+    }
     const { lane } = waiting.progress;
     if (!lane.closed) lane.sink.offerVoid(lane, this.#rooms.shardId, waiting.number, offer);
   }
@@ -179,10 +218,12 @@ export class BlockedCalls {
       if (waiting.end !== BlockedEnd.none || waiting.isPassedOver) continue;
       if (onlyClaims && !waiting.claims) continue;
       if (isNothingLeft && waiting.patienceMs >= nothingFromMs) continue;
-      // Those behind it wait until it has answered.
-      if (waiting.offer !== 0) return;
+      // Those behind it wait until it has answered, or its blocks have come. Plain readers take nothing from each other.
+      if (waiting.holdsUpOthers && waiting.group === "") continue;
+      if (waiting.holdsUpOthers) return;
       const isOver = waiting.mode === RequestMode.offered ? this.#look(waiting) : this.#resume(waiting);
       if (isOver || waiting.group === "") continue;
+      if (waiting.holdsUpOthers) return;
       // Nothing left for one consumer of a group: nothing for the others either, unless they claim what this one does not.
       if (blocked.claimingCount === 0) return;
       isNothingLeft = true;
@@ -193,12 +234,12 @@ export class BlockedCalls {
   /** Offers what there is. True: the call has ended with an error; false: it waits on, with or without an offer. */
   #look(waiting: BlockedRead): boolean {
     const { blocked, queue, shardId } = this.#rooms;
-    const { progress, laneEpoch, number, record, mode } = waiting;
+    const { progress, laneEpoch, number, record } = waiting;
     this.#replies.close();
     const request = this.#decodeAgain(waiting);
     const context = this.#batch.open(request);
     const start = this.#replies.begin(progress);
-    this.#batch.execute(record, request, waiting.call, mode, true);
+    if (!this.#run(waiting, request, start, true)) return !waiting.isQueued;
     if (context.isOffer) {
       const offer = blocked.offers.open(waiting);
       if (!progress.lane.closed) progress.lane.sink.offer(progress.lane, shardId, number, offer);
@@ -225,7 +266,7 @@ export class BlockedCalls {
     const writesBefore = this.#batch.writeCount;
     this.#state.setOrigin(progress.lane.session, number + SERVED_LATER);
     const start = this.#replies.begin(progress);
-    this.#batch.execute(record, request, waiting.call, waiting.mode);
+    if (!this.#run(waiting, request, start, false)) return !waiting.isQueued;
     if (context.blockedCall !== null) {
       assert(this.#replies.reply.writer.length === start, "a call that blocks has written a reply");
       this.#wakeLater(waiting, context.blockedCall);
@@ -236,6 +277,40 @@ export class BlockedCalls {
     this.#replies.close();
     this.#batch.sealIfFull();
     queue.unpark(progress);
+    return true;
+  }
+
+  /**
+   * False: nothing has happened, but for bytes of a reply and keys that it found expired. It keeps its place and waits for blocks, or it wants too many
+   * at once and is answered.
+   */
+  #run(waiting: BlockedRead, request: Request, start: number, looksOnly: boolean): boolean {
+    const { blocked, cold, queue } = this.#rooms;
+    const { progress, laneEpoch, number, record, call, mode } = waiting;
+    if (!cold.takeInFor(progress, laneEpoch, number)) {
+      blocked.fetching(waiting);
+      return false;
+    }
+    cold.begin(this.#batch.context.effects, this.#batch.announcements);
+    try {
+      this.#batch.execute(record, request, call, mode, looksOnly);
+    } catch (error) {
+      if (!(error instanceof ColdMiss)) throw error;
+      this.#replies.takeBack(start);
+      if (cold.park(progress, laneEpoch, number, error)) {
+        blocked.fetching(waiting);
+      } else {
+        blocked.remove(waiting, this.#state);
+        this.#replies.error(progress, laneEpoch, number, Errors.tooMuchAtOnce);
+        this.#replies.close();
+        queue.unpark(progress);
+      }
+      this.#batch.sealIfFull();
+      return false;
+    } finally {
+      cold.end();
+    }
+    if (progress.cold !== null) cold.executed(progress);
     return true;
   }
 
@@ -262,10 +337,11 @@ export class BlockedCalls {
     const { blocked, queue } = this.#rooms;
     const replies = this.#replies;
     const { progress, laneEpoch, number, record } = ended;
-    const wasOffered = ended.offer !== 0;
+    const heldUpOthers = ended.holdsUpOthers;
     blocked.remove(ended, this.#state);
+    this.#letBlocksGo(ended);
     queue.unpark(progress);
-    if (wasOffered) this.#serveQueuesOf(ended);
+    if (heldUpOthers) this.#serveQueuesOf(ended);
     if (ended.end === BlockedEnd.dropped) return;
     if (ended.end === BlockedEnd.unblocked) {
       replies.error(progress, laneEpoch, number, Errors.unblocked);

@@ -32,6 +32,10 @@ export class BlockedRead {
   /** The offer that its gateway has not answered; 0: none. */
   offer: number;
   offerTimer: Timer | null;
+  /** It has met blocks that are not in memory, and runs again when they have come. */
+  isFetching: boolean;
+  /** The offer that was accepted when it met them; 0: none was. */
+  acceptedOffer: number;
   /** It is offered nothing until its gateway asks for it. */
   isPassedOver: boolean;
   /** Not `none`: waits for the next turn to be ended. */
@@ -50,9 +54,16 @@ export class BlockedRead {
     this.timer = null;
     this.offer = 0;
     this.offerTimer = null;
+    this.isFetching = false;
+    this.acceptedOffer = 0;
     this.isPassedOver = false;
     this.end = BlockedEnd.none;
     this.isQueued = true;
+  }
+
+  /** What there is may be for it: nobody behind it in the queues of its group is served before that is known. */
+  get holdsUpOthers(): boolean {
+    return this.offer !== 0 || (this.isFetching && !this.isPassedOver);
   }
 
   get claims(): boolean {
@@ -94,6 +105,7 @@ export class BlockedReads {
   #ended: BlockedRead[];
   #count: number;
   #claimingCount: number;
+  #fetchingCount: number;
 
   /** `wake`: a call has come to its end; take it with `takeEnded` in the next turn. */
   constructor(scheduler: Scheduler, wake: () => void) {
@@ -105,6 +117,7 @@ export class BlockedReads {
     this.#ended = [];
     this.#count = 0;
     this.#claimingCount = 0;
+    this.#fetchingCount = 0;
   }
 
   get count(): number {
@@ -151,6 +164,7 @@ export class BlockedReads {
     blocked.isQueued = false;
     blocked.timer?.cancel();
     this.offers.close(blocked);
+    this.fetched(blocked);
     this.#count--;
     if (blocked.claims) this.#claimingCount--;
     assert(blocked.progress.blocked === blocked, "the lane's blocked call");
@@ -167,6 +181,18 @@ export class BlockedReads {
     }
   }
 
+  /** It waits for blocks. */
+  fetching(blocked: BlockedRead): void {
+    if (!blocked.isFetching) this.#fetchingCount++;
+    blocked.isFetching = true;
+  }
+
+  /** It waits for blocks no longer. */
+  fetched(blocked: BlockedRead): void {
+    if (blocked.isFetching) this.#fetchingCount--;
+    blocked.isFetching = false;
+  }
+
   /** The queues of the key, one per group, the longest waiting first. Calls may be removed while they are walked. */
   queues(key: string): Iterable<ReadonlySet<BlockedRead>> {
     return this.#byKey.get(key)?.values() ?? [];
@@ -177,10 +203,13 @@ export class BlockedReads {
     return this.#byKey.get(key)?.get(group) ?? null;
   }
 
-  /** Whether somebody in this queue is being asked whether it takes what there is. */
-  isOffered(key: string, group: string): boolean {
-    if (this.offers.openCount === 0) return false;
-    for (const waiting of this.queue(key, group) ?? []) if (waiting.offer !== 0) return true;
+  /** Whether what there is in this queue may be for somebody who waits there before this call; null: a call that does not wait yet. */
+  isHeldUp(key: string, group: string, call: BlockedCall | null): boolean {
+    if (this.offers.openCount === 0 && this.#fetchingCount === 0) return false;
+    for (const waiting of this.queue(key, group) ?? []) {
+      if (waiting.call === call) return false;
+      if (waiting.holdsUpOthers) return true;
+    }
     return false;
   }
 

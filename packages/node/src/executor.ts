@@ -92,7 +92,7 @@ export class Executor {
     this.#batch = batch;
     this.#replies = replies;
     this.#calls = new BlockedCalls(
-      { shardId, limits, queue, blocked, batch, replies, decoderLimits: DECODER_LIMITS },
+      { shardId, limits, queue, blocked, cold: options.cold, batch, replies, decoderLimits: DECODER_LIMITS },
       state,
     );
     const { settings, cold } = options;
@@ -226,11 +226,16 @@ export class Executor {
   #runTurn(): boolean {
     const { queue, cold } = this.#options;
     cold.settle(
-      (progress) => queue.unpark(progress),
-      (progress) => queue.isStalled(progress),
+      (progress) => {
+        if (progress.blocked === null) queue.unpark(progress);
+        else this.#calls.fetched(progress.blocked);
+      },
+      // A call that waits is answered whatever its sink holds.
+      (progress) => progress.blocked === null && queue.isStalled(progress),
     );
     this.#calls.endEnded();
     if (!this.isOverBounds()) {
+      this.#calls.serveFetched();
       this.#calls.dealWithOffers();
       this.#calls.serveDue();
     }
@@ -261,8 +266,8 @@ export class Executor {
       } else {
         this.#answerUncertain(progress, item.laneEpoch, item.number);
       }
-      // Whatever became of it.
-      if (progress.cold !== null) this.#options.cold.executed(progress);
+      // Whatever became of it; what it waits for from now on is its own again.
+      if (progress.cold !== null && progress.blocked === null) this.#options.cold.executed(progress);
       item.offset += request.rawEnd - request.rawStart;
       item.number++;
       item.count--;
@@ -326,6 +331,7 @@ export class Executor {
       if (changed) this.#afterChange();
       return isAnswered;
     }
+    if (progress.cold !== null) this.#options.cold.executed(progress);
     const wrote = batch.writeCount > writesBefore;
     if (context.blockedCall !== null)
       this.#calls.park(progress, laneEpoch, number, mode, record, request, context.blockedCall, start);

@@ -130,7 +130,7 @@ export class OpenBatch {
         nodeBounds: this.#options.settings.nodeBounds,
         idempotenceWindow: this.#options.settings.idempotenceWindow,
         effectRoomBytes: this.roomBytes,
-        isOffered: (key, group) => this.#options.blocked.isOffered(key, group),
+        isHeldUp: (key, group) => this.#options.blocked.isHeldUp(key, group, this.context.resumed),
         counters: this.counters,
         channels: this.announcements,
         randomBelow: this.#options.randomBelow,

@@ -12,7 +12,7 @@ import type { ReplyWriterApi, Request } from "@headrace/resp";
 /** What does not depend on the command. */
 export type FixedContext = Pick<
   ShardContext,
-  "nodeBounds" | "idempotenceWindow" | "effectRoomBytes" | "isOffered" | "counters" | "channels" | "randomBelow"
+  "nodeBounds" | "idempotenceWindow" | "effectRoomBytes" | "isHeldUp" | "counters" | "channels" | "randomBelow"
 >;
 
 export class ReusedContext implements ShardContext {
@@ -24,7 +24,7 @@ export class ReusedContext implements ShardContext {
   nodeBounds: NodeBounds;
   idempotenceWindow: IdempotenceWindow;
   effectRoomBytes: number;
-  readonly isOffered: (key: string, group: string) => boolean;
+  readonly isHeldUp: (key: string, group: string) => boolean;
   readonly counters: ShardCounters;
   isUncounted: boolean;
   readonly channels: Channels;
@@ -60,7 +60,7 @@ export class ReusedContext implements ShardContext {
     this.used = NOTHING_USED;
     this.looksOnly = false;
     this.isOffer = false;
-    this.isOffered = fixed.isOffered;
+    this.isHeldUp = fixed.isHeldUp;
     this.blockedCall = null;
   }
 

@@ -103,7 +103,9 @@ function execute(context: ShardContext): void {
   answer.begin(context, options);
   budget.begin(options.maxCount, options.maxSize, context.used.entries, context.used.bytes);
   roomBytes = context.effectRoomBytes - effectBytesMax;
-  for (const read of reads) if (read.found.stream.hasCold) needEntries(context, read, consumer);
+  for (const read of reads) {
+    if (read.found.stream.hasCold && !standsBehind(context, read)) needEntries(context, read, consumer);
+  }
   const onlyMeets = context.readMode === ReadMode.offered && context.resumed === null;
   for (const read of reads) {
     meetConsumer(context, read, consumer);
@@ -161,15 +163,16 @@ function look(context: ShardContext, reads: readonly GroupRead[]): void {
 }
 
 function hasNew(context: ShardContext, { found, group, after }: GroupRead): boolean {
-  if (after !== null || context.isOffered(found.key, group.name)) return false;
+  if (after !== null || context.isHeldUp(found.key, group.name)) return false;
   const start = group.lastDeliveredId.next();
   return start !== null && found.stream.length > 0 && found.stream.range(start, MAX_ID, 1, false).count > 0;
 }
 
-/** A call that may wait does not pass by one that waits longer and is being asked whether it takes what there is. */
-function standsBehind(context: ShardContext, { found, group }: GroupRead): boolean {
+/** A call that may wait does not pass by one that waits longer and is being asked whether it takes what there is, or reads it from the disk. */
+function standsBehind(context: ShardContext, { found, group, after }: GroupRead): boolean {
+  if (after !== null) return false;
   const mayWait = (options.blocks && !context.denyBlocking) || context.readMode === ReadMode.partBehind;
-  return mayWait && context.isOffered(found.key, group.name);
+  return mayWait && context.isHeldUp(found.key, group.name);
 }
 
 /** All streams with their groups and ids, checked one after the other; or the error. */
