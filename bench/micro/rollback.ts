@@ -189,7 +189,7 @@ async function run(scenario: Scenario): Promise<void> {
   }
 
   const rollback = new Rollback({ groupId: GROUP, limits, kvStore, scheduler, checkpointer, logger: saying(scenario) });
-  const partial = await timed((done) => rollback.start(state, () => done()));
+  const partial = await timed((done) => rollback.start(state, null, () => done()));
   if (state.stateHash() !== before) throw new Error("the rollback is wrong");
   const full = await timed((done) => {
     loadState(kvStore, checkpointer.row, limits, (result) => {

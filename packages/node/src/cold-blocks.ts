@@ -29,9 +29,16 @@ const AHEAD_MAX = 512;
 /** So many a command may want, whatever its bound: an entry is in one block, and where it is may be known only of the one before. */
 const ALWAYS_BLOCKS = 2;
 
-/** A block could not be read, and whoever needs it can't wait. The replica can't go on: a command stands half done. */
+/** A block could not be read, and whoever needs it can't wait: a command stands half done. */
 export class ColdReadFailed extends Error {
   override name: string = "ColdReadFailed";
+  /** The store will answer again; else the replica can't go on. */
+  readonly passes: boolean;
+
+  constructor(message: string, passes: boolean) {
+    super(message);
+    this.passes = passes;
+  }
 }
 
 /** One block on its way, for all who want it. */
@@ -186,7 +193,9 @@ export class ColdBlocks implements ColdReads, BlockReader {
     const read = kvStore.getNow(place.from);
     if (read.ok) return read.value;
     const message = `a block cannot be read: ${read.message}`;
-    throw read.reason === "corrupt" ? new DamagedRowError(message) : new ColdReadFailed(message);
+    throw read.reason === "corrupt"
+      ? new DamagedRowError(message)
+      : new ColdReadFailed(message, read.reason === "later");
   }
 
   wantsSoon(block: WantedBlock): void {

@@ -58,10 +58,12 @@ export interface ExecutorOptions extends OpenBatchOptions, DueKeysOptions, Reten
   readonly cold: ColdBlocks;
 }
 
-/** Why this replica can't go on: what it had to have was not on its disk as it was written, or can't be read. */
+/** Why this replica can't go on as it is: what it had to have was not on its disk as it was written, or can't be read. */
 export interface ExecutionFailure {
   readonly message: string;
   readonly damaged: boolean;
+  /** It can be read later: with its state loaded anew the replica goes on. */
+  readonly passes: boolean;
 }
 
 export class Executor {
@@ -186,6 +188,7 @@ export class Executor {
 
   /** After a reload: everything that refers to the old state is dropped. */
   replaceState(state: ShardStateApi): void {
+    this.#failure = null;
     this.#state = state;
     this.#options.cold.replaceState(state);
     this.#batch.replaceState(state);
@@ -216,8 +219,9 @@ export class Executor {
       const damaged = error instanceof DamagedRowError;
       if (!damaged && !(error instanceof ColdReadFailed)) throw error;
       // A command stands half done: the batch never becomes an entry, and who waits for it learns that its fate is unknown (I5).
-      this.#failure = { message: error.message, damaged };
+      this.#failure = { message: error.message, damaged, passes: error instanceof ColdReadFailed && error.passes };
       this.#replies.close();
+      this.#options.held.neverCommits(this.#batch.abandon());
       this.#replies.endTurn();
       return false;
     }

@@ -167,6 +167,11 @@ export class HeldReplies {
     this.#bytes += segment.end - segment.start;
   }
 
+  /** Nothing of this turn that was done at this index becomes an entry: whatever level it wanted, nobody is told that it happened. */
+  neverCommits(index: number): void {
+    for (const segment of this.#turn) if (segment.writeIndex === index && index > 0) segment.commitIndex = index;
+  }
+
   /** The turn is over and proposed: its replies leave the writer, and those that need nothing more leave the node. */
   endTurn(writer: ByteWriter): void {
     const turn = this.#turn;

@@ -204,6 +204,13 @@ export class OpenBatch {
     return lane.ack ?? streamAck(record, request, this.context.keyspace, this.#options.settings.ack);
   }
 
+  /** The open batch stands half done and becomes no entry; its index, 0 if none was open. The state is of no use any more. */
+  abandon(): number {
+    const { index } = this;
+    this.index = 0;
+    return index;
+  }
+
   /** Closes the open batch and proposes it, in the turn in which it was executed (I2). */
   seal(): void {
     if (this.index === 0) return;

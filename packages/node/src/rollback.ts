@@ -2,7 +2,7 @@
  * What memory holds of entries that the log no longer has must go before anything else is done with it (I9): the state goes back to the
  * checkpoint and is brought forward through the log by the caller. Waits for the checkpoint batch in flight. Then only what was written since
  * is dropped and read again (engine/state-rollback.ts); all of it is loaded anew where that is no less, after FLUSHALL and before the first
- * checkpoint. While it runs the replica serves, captures and applies nothing.
+ * checkpoint, and where nobody can say what was written. While it runs the replica serves, captures and applies nothing.
  */
 import { assert } from "@headrace/bytes";
 import type { Capture, ShardRollbackApi, ShardStateApi } from "@headrace/engine";
@@ -42,14 +42,26 @@ export class Rollback {
     return this.#count;
   }
 
-  /** `done` gets the state at the checkpoint, the given one or another; only then, when it returns, the rollback is over. */
-  start(state: ShardStateApi, done: Done<ShardStateApi>): void {
+  /**
+   * `done` gets the state at the checkpoint, the given one or another; only then, when it returns, the rollback is over. `torn`: why a command stands half
+   * done in it, so that it can't be used any more; else null.
+   */
+  start(state: ShardStateApi, torn: string | null, done: Done<ShardStateApi>): void {
     assert(!this.#isRunning, "a rollback is running");
     this.#isRunning = true;
     this.#count++;
     const { groupId, logger, checkpointer } = this.#options;
     logger.info("rollback_started", { group: groupId, state: state.index, checkpoint: checkpointer.index });
-    checkpointer.whenIdle(() => this.#goBack(state, checkpointer.row, checkpointer.takeQueued(), done));
+    if (torn !== null) logger.warn("state_torn", { group: groupId, reason: torn });
+    checkpointer.whenIdle(() => {
+      const captures = checkpointer.takeQueued();
+      if (torn !== null) this.#loadAll(checkpointer.row, done);
+      else this.#goBack(state, checkpointer.row, captures, done);
+    });
+  }
+
+  #loadAll(row: CheckpointRow, done: Done<ShardStateApi>): void {
+    loadState(this.#options.kvStore, row, this.#options.limits, (loaded) => this.#end(row, null, loaded, done));
   }
 
   #goBack(state: ShardStateApi, row: CheckpointRow, captures: readonly Capture[], done: Done<ShardStateApi>): void {
@@ -60,7 +72,7 @@ export class Rollback {
       return;
     }
     if (rollback === null) {
-      loadState(kvStore, row, limits, (loaded) => this.#end(row, null, loaded, done));
+      this.#loadAll(row, done);
       return;
     }
     const finish = (read: Result<void>): void => {

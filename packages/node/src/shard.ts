@@ -478,7 +478,13 @@ export class ShardReplica {
   #execute(): boolean {
     const isMore = this.#executor.run();
     const { failure } = this.#executor;
-    if (failure !== null) this.#failHere(failure.message, failure.damaged);
+    if (failure?.passes === true) {
+      // What was done since the last entry is in no log (I5): nothing is executed before the state is whole again.
+      this.#lostLeadership(RefuseReason.notReady);
+      this.#reload(failure.message);
+    } else if (failure !== null) {
+      this.#failHere(failure.message, failure.damaged);
+    }
     return isMore;
   }
 
@@ -537,9 +543,9 @@ export class ShardReplica {
   }
 
   /** Back to the checkpoint, then forward through the log as far as it was handed over as committed. */
-  #reload(): void {
+  #reload(torn: string | null = null): void {
     this.#cold.drop();
-    this.#rollback.start(this.#state, (result) => {
+    this.#rollback.start(this.#state, torn, (result) => {
       if (this.#failed !== null) return;
       if (!result.ok) {
         this.#failHere(`the state cannot be loaded again: ${result.message}`, result.reason === "corrupt");
@@ -616,7 +622,7 @@ export class ShardReplica {
   }
 
   #refusal(): RefuseReason | 0 {
-    if (this.#failed !== null) return RefuseReason.notReady;
+    if (!this.isHealthy) return RefuseReason.notReady;
     if (this.#stopping) return RefuseReason.stopping;
     return this.#raft.role === Role.leader ? 0 : RefuseReason.notLeader;
   }
@@ -627,11 +633,10 @@ export class ShardReplica {
   }
 
   #tell(): void {
-    const isHealthy = this.#failed === null;
-    this.#leaderNews.now(isHealthy ? this.#raft.leader : 0, this.#raft.term, isHealthy && this.isReady);
+    this.#leaderNews.now(this.isHealthy ? this.#raft.leader : 0, this.#raft.term, this.isHealthy && this.isReady);
   }
 
-  /** A method, so that the compiler does not believe that what was true before a call still is. */
+  /** For the compiler, which believes that what was true before a call still is. */
   #isFailed(): boolean {
     return this.#failed !== null;
   }

@@ -3,7 +3,7 @@
  * how many of them it found in memory; `XADD cold:1 …` needs block 1 when it has written. Everything else is real.
  */
 import { assert, bytesOf } from "@headrace/bytes";
-import { findCommandByName } from "@headrace/commands";
+import { Ack, findCommandByName } from "@headrace/commands";
 import type { ShardContext } from "@headrace/commands";
 import { ColdMiss, DamagedRowError, ShardState } from "@headrace/engine";
 import type { BlockName, RowRange, StateRow } from "@headrace/engine";
@@ -309,6 +309,43 @@ test("a row that can't be read at once leaves no part of its command in the log"
   expect(lane.take()[0]).toMatch(/^1 (lost|refused)/);
   const second = cluster.awaitLeader([2, 3]);
   expect(second.lane().send("XLEN s", "XLEN t")).toEqual(["1 :0", "2 :0"]);
+});
+
+test("a row that can't be read now, but later, takes its command back: the replica loads its state again and goes on", () => {
+  for (const replicas of [1, 3]) {
+    const cluster = new ShardCluster({ replicas });
+    const leader = cluster.elect();
+    for (const { up } of cluster.replicas) up.checkpoint(() => {});
+    cluster.settle();
+    cold.add(1);
+    const [before, careless, reader, lane] = [leader.lane(), leader.lane(), leader.lane(), leader.lane()];
+    careless.ack = Ack.executed;
+    const waiting = leader.lane();
+    waiting.send("XREAD BLOCK 0 STREAMS s $");
+    before.send("XADD s 1-0 f v");
+    waiting.take();
+    leader.kv.readNowFailure = { ok: false, reason: "later", message: "it is being opened again" };
+    // While the store is away nobody gets rows.
+    leader.kv.holdReads = true;
+    before.queue("XADD s 2-0 f v");
+    careless.queue("XADD s 3-0 f v");
+    reader.queue("XLEN s");
+    lane.queue(exec("XADD s 4-0 f v", "XADD cold:1 1-0 f v"));
+    cluster.settle();
+    expect(leader.failure).toBeNull();
+    expect(leader.up.isReady).toBe(false);
+    // No level of a write says that it happened, no reader has seen it.
+    expect([before.take(), careless.take(), reader.take()]).toEqual([["1 1-0", "2 lost"], ["1 lost"], ["1 lost"]]);
+    expect(lane.take()[0]).toMatch(/^1 (lost|refused)/);
+    leader.kv.readNowFailure = null;
+    leader.kv.releaseReads();
+    cluster.settle();
+    const leading = cluster.awaitLeader(cluster.replicas.map(({ id }) => id));
+    expect(leading.lane().send("XLEN s", "XADD s 5-0 f v", "XLEN s")).toEqual(["1 :1", "2 5-0", "3 :2"]);
+    cluster.pass(50);
+    cluster.assertSame();
+    expect(leader.rollbacks).toEqual(["rollback_loaded_all"]);
+  }
 });
 
 /** EXEC as a gateway sends it. */

@@ -256,6 +256,8 @@ export class MemoryKv implements KvStore {
   readonly #heldReads: (() => void)[] = [];
   /** What reads answer instead of rows. */
   readFailure: Failure | null = null;
+  /** What reads that can't wait answer. */
+  readNowFailure: Failure | null = null;
   /** Batches fail for this reason. */
   refusal: FailureReason | null = null;
   batches = 0;
@@ -321,7 +323,8 @@ export class MemoryKv implements KvStore {
   }
 
   getNow(key: Uint8Array): Result<Uint8Array | null> {
-    if (this.readFailure !== null) return this.readFailure;
+    const failure = this.readNowFailure ?? this.readFailure;
+    if (failure !== null) return failure;
     const row = this.#rows[find(this.#rows, key)];
     return { ok: true, value: row !== undefined && compareBytes(row.key, key) === 0 ? row.value : null };
   }

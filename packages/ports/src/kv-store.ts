@@ -26,7 +26,7 @@ export interface KvStore {
   write(changes: readonly KvChange[], done: Done<void>): void;
   /** The value, or null when there is none. */
   get(key: Uint8Array, snapshot: KvSnapshot | null, done: Done<Uint8Array | null>): void;
-  /** The same, now, while the whole process waits: for what is rare and cannot be run again. */
+  /** The same, now, while the whole process waits: for what is rare and cannot be run again. Failure `later`: not now, but `get` would wait and answer. */
   getNow(key: Uint8Array): Result<Uint8Array | null>;
   /**
    * Rows with `from` ≤ key < `to`, ascending, at most `limitRows` and about `limitBytes`. An empty result means there are no more; so do fewer

@@ -366,17 +366,22 @@ interface FrozenRows {
 const NO_ROWS: FrozenRows = { rows: new Map(), names: [] };
 
 export class SimKvStore implements KvStore {
+  readonly #loop: EventLoop;
   readonly #disk: SimMachineDisk;
   readonly #completions: Completions;
   readonly #snapshots: Map<number, FrozenRows> = new Map();
   #nextSnapshot = 1;
+  /** A batch has found no space: the real store can't be read from before it was opened again, which needs some. */
+  #lacksSpace = false;
 
   constructor(loop: EventLoop, life: Life, disk: SimMachineDisk, random: SeededRandom) {
+    this.#loop = loop;
     this.#disk = disk;
     this.#completions = new Completions(loop, life, disk, random);
   }
 
   write(changes: readonly KvChange[], done: Done<void>): void {
+    this.#lacksSpace = this.#disk.faults.isFull;
     const copies = changes.map((change) => ({
       key: latin1(change.key, 0, change.key.length),
       value: change.value === null ? null : change.value.slice(),
@@ -405,6 +410,10 @@ export class SimKvStore implements KvStore {
   }
 
   getNow(key: Uint8Array): Result<Uint8Array | null> {
+    if (this.#lacksSpace && this.#disk.faults.isFull) {
+      this.#loop.count("a cold block could not be read at once");
+      return { ok: false, reason: "later", message: "ENOSPC" };
+    }
     return {
       ok: true,
       value:

@@ -27,7 +27,9 @@ const LOST_SNAPSHOT: Failure = {
   message: "the snapshot was lost when the store was opened again",
 };
 
-const CLOSED_FOR_NOW: Failure = { ok: false, reason: "closed", message: "the store is being opened again" };
+const CLOSED: Failure = { ok: false, reason: "closed", message: "the store is closed" };
+
+const CLOSED_FOR_NOW: Failure = { ok: false, reason: "later", message: "the store is being opened again" };
 
 /** Opens the store; `open` is called again whenever it has to be opened again. */
 export function openAgainWhenSpoilt(open: (done: Done<SpoilableStore>) => void, done: Done<KvStore>): void {
@@ -72,9 +74,11 @@ class ReopeningStore implements KvStore {
     this.#read(snapshot, done, (store, inner) => store.get(key, inner, done));
   }
 
-  /** While it is opened again there is nothing to read from, and nobody who could wait. */
+  /** While it is opened again there is nothing to read from, and this one can't wait as other reads do. */
   getNow(key: Uint8Array): Result<Uint8Array | null> {
-    return this.#store === null ? (this.#failure ?? CLOSED_FOR_NOW) : this.#store.getNow(key);
+    if (this.#store !== null) return this.#store.getNow(key);
+    if (this.#onClosed !== null) return CLOSED;
+    return this.#failure !== null && this.#failure.reason !== "space" ? this.#failure : CLOSED_FOR_NOW;
   }
 
   scan(
@@ -174,7 +178,7 @@ class ReopeningStore implements KvStore {
 
   #refuses<T>(done: Done<T>): boolean {
     if (this.#onClosed === null) return false;
-    later(done, { ok: false, reason: "closed", message: "the store is closed" });
+    later(done, CLOSED);
     return true;
   }
 }

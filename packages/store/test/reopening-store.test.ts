@@ -124,6 +124,8 @@ test("while it can't be opened for lack of space writes are refused, reads wait,
   const [refused, alsoReading] = [put(store, "2"), read(store)];
   expect(await refused).toMatchObject({ ok: false, reason: "space" });
   expect(await put(store, "2")).toMatchObject({ ok: false, reason: "space" });
+  // Who can't wait is told that waiting would do.
+  expect(store.getNow(key)).toMatchObject({ ok: false, reason: "later" });
   disk.isFull = false;
   disk.openingFails = null;
   expect(String(valueOf(await alsoReading))).toBe("1");
@@ -158,6 +160,7 @@ test("an opening that fails for another reason is told to everyone, for good", a
   const all = await Promise.all([put(store, "2"), read(store)]);
   for (const each of all) expect(each).toMatchObject({ ok: false, reason: "io", message: "opening" });
   expect(await put(store, "3")).toMatchObject({ ok: false, reason: "io" });
+  expect(store.getNow(key)).toMatchObject({ ok: false, reason: "io" });
   expect((await close(store)).ok).toBe(true);
 });
 
@@ -171,6 +174,7 @@ test("it can be closed in the middle of being opened again: once, and nothing is
     disk.isFull = failing;
     const writing = put(store, "2");
     const closing = close(store);
+    expect(store.getNow(key)).toMatchObject({ ok: false, reason: "closed" });
     expect(await put(store, "3")).toMatchObject({ ok: false, reason: "closed" });
     expect((await closing).ok).toBe(true);
     expect((await writing).ok).toBe(!failing);
