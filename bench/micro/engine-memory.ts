@@ -1,7 +1,7 @@
 /**
  * What the engine's state takes in memory, per item: small streams, as objects and packed, entries, pending entries, consumers; and how long a load of it
  * takes.
- * Run: `node --expose-gc bench/micro/engine-memory.ts`. Numbers of the last look: bench/results/engine-memory.txt.
+ * Run: `node --expose-gc bench/micro/engine-memory.ts`; with `pending` only pending entries. Numbers of the last look: bench/results/engine-memory.txt.
  */
 import { asciiBytes } from "@headrace/bytes";
 import { type Effects, MIN_ID, ShardLoader, ShardState, slotOfRow, type StateRow, StreamId } from "@headrace/engine";
@@ -36,6 +36,7 @@ function measure(
   make: (state: ShardState) => void,
   prepare: (state: ShardState) => void = () => undefined,
 ): void {
+  if (process.argv[2] !== undefined && !name.includes(process.argv[2])) return;
   const state = new ShardState();
   prepare(state);
   state.capture();
@@ -90,6 +91,8 @@ measure(
     });
   },
 );
+
+if (process.argv[2] !== undefined) process.exit(0);
 
 const loaded = new ShardState();
 inBatches(loaded, 300_000, (effects, i) => append(effects, name(i % 1000), i, large));

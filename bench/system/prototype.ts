@@ -26,6 +26,12 @@ export class Prototype {
     return this.#folder;
   }
 
+  /** Followers, leader, gateway. */
+  processes(): { readonly name: string; readonly pid: number }[] {
+    const names = ["node 2", "node 3", "leader", "gateway"];
+    return this.#children.map(({ pid }, i) => ({ name: names[i]!, pid: pid! }));
+  }
+
   async start(): Promise<void> {
     this.#run("node.mjs", "1", "0", "7962");
     this.#run("node.mjs", "2", "0", "7963");

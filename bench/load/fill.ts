@@ -1,0 +1,37 @@
+/** Writes a stream that is to be read: entries with ids of one length, all of the same bytes, so that a reader can step over them. */
+import { RawConnection } from "./raw-connection.ts";
+import { ReplyCounter } from "./reply-counter.ts";
+import { requestBytes } from "./request-bytes.ts";
+
+const PER_WRITE = 1000;
+const FIRST_MS = 1_000_000_000_000;
+
+/** Id of the entry with this number, from 0. */
+export function filledId(serial: number): string {
+  return `${FIRST_MS + serial}-0`;
+}
+
+/** Each entry has the one field `f`. */
+export async function fillStream(port: number, key: string, entries: number, valueBytes: number): Promise<void> {
+  const connection = await RawConnection.open(port);
+  const counter = new ReplyCounter();
+  const value = "x".repeat(valueBytes);
+  let written = 0;
+  const batch = (): Buffer => {
+    const parts: Buffer[] = [];
+    for (; parts.length < PER_WRITE && written < entries; written++) {
+      parts.push(requestBytes(["XADD", key, filledId(written), "f", value]));
+    }
+    return Buffer.concat(parts);
+  };
+  await new Promise<void>((filled, failed) => {
+    connection.listen((bytes, length) => {
+      counter.feed(bytes, 0, length);
+      if (counter.errors > 0) failed(new Error(counter.firstError));
+      else if (counter.replies === entries) filled();
+      else if (counter.replies === written) connection.write(batch());
+    }, failed);
+    connection.write(batch());
+  });
+  connection.close();
+}

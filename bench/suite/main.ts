@@ -1,0 +1,106 @@
+/**
+ * `npm run bench`: puts Headrace and what it is measured beside under the same loads, interleaved, prints tables of medians and writes them with the raw samples
+ * and a page of plots to bench/results/.
+ */
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { progressBar } from "../system/progress-bar.ts";
+import { barLines, barText, type BarLine } from "./bar.ts";
+import { chosenCases, helpText, readOptions, type Options } from "./options.ts";
+import { htmlPage } from "./page.ts";
+import { failover, pendingMemory, restart, type ProbeResult } from "./probe.ts";
+import { readCases } from "./read-cases.ts";
+import { reportText } from "./report.ts";
+import { machine, type SuiteResult } from "./result.ts";
+import { runSchedule } from "./schedule.ts";
+import type { System } from "./system.ts";
+import { allSystems, systemNames } from "./systems.ts";
+import { writeCases } from "./write-cases.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const cases = [...writeCases, ...readCases];
+const neighbour = join(root, "..", "shared", "prototype");
+
+let options: Options;
+try {
+  options = readOptions(process.argv.slice(2), existsSync(neighbour) ? neighbour : null);
+  if (!options.help) chosenCases(options.only, cases);
+} catch (error) {
+  console.error(`bench: ${(error as Error).message}`);
+  process.exit(2);
+}
+if (options.help) {
+  console.log(helpText(cases));
+  process.exit(0);
+}
+
+const bar = progressBar();
+const result = await measured(options);
+const probes = options.only.includes("bar") ? await probed(options) : [];
+bar("");
+const lines: readonly BarLine[] = options.only.includes("bar") ? barLines(result.cases, probes) : [];
+const text = [reportText(result), ...(lines.length > 0 ? [barText(lines)] : [])].join("\n");
+if (options.save) {
+  const file = join(root, "bench", "results", options.name);
+  writeFileSync(`${file}.json`, `${JSON.stringify({ ...result, probes, lines }, null, 1)}\n`);
+  writeFileSync(`${file}.txt`, text);
+  writeFileSync(`${file}.html`, htmlPage(result, lines));
+}
+console.log(options.json ? JSON.stringify({ ...result, probes, lines }) : text);
+
+async function probed({ flags, prototype, probes: chosen }: Options): Promise<readonly ProbeResult[]> {
+  const { redis } = allSystems(flags, prototype);
+  const results: ProbeResult[] = [];
+  for (const [name, measure] of Object.entries({
+    "pending-memory": () => pendingMemory(redis),
+    restart,
+    failover,
+  })) {
+    if (chosen?.includes(name) === false) continue;
+    bar(`bar: ${name}`, 1);
+    results.push(await measure());
+  }
+  return results;
+}
+
+async function measured({
+  only,
+  runs,
+  seconds,
+  warmSeconds,
+  flags,
+  prototype,
+  systems,
+}: Options): Promise<SuiteResult> {
+  const chosen = chosenCases(only, cases);
+  const needed = new Set<string>(chosen.flatMap((each) => each.contenders.map(({ system }) => system)));
+  const all = allSystems(flags, prototype);
+  const present: System[] = [];
+  const versions: Record<string, { what: string; version: string }> = {};
+  const leftOut: Record<string, string> = {};
+  for (const name of systemNames.filter((each) => needed.has(each))) {
+    const system = all[name];
+    const found = systems?.includes(name) === false ? { missing: "not asked for" } : system.find();
+    if ("missing" in found) {
+      leftOut[name] = found.missing;
+      continue;
+    }
+    present.push(system);
+    versions[name] = { what: system.what, version: found.version };
+  }
+  const results = await runSchedule(chosen, present, { runs, seconds, warmSeconds }, (what, done, total) =>
+    bar(what, done / total),
+  );
+  return {
+    command: `npm run bench -- ${process.argv.slice(2).join(" ")}`,
+    date: new Date().toISOString(),
+    ...machine(),
+    runs,
+    warmSeconds,
+    seconds,
+    systems: versions,
+    leftOut,
+    cases: results,
+  };
+}

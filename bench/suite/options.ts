@@ -1,0 +1,114 @@
+/** What `npm run bench` is asked: its options, and which cases they choose. */
+import { parseArgs } from "node:util";
+import type { BenchCase } from "./case.ts";
+
+export interface Options {
+  readonly only: readonly string[];
+  readonly runs: number;
+  readonly warmSeconds: number;
+  readonly seconds: number;
+  readonly prototype: string | null;
+  readonly flags: readonly string[];
+  readonly systems: readonly string[] | null;
+  /** Of the bar: which of its figures that are no load; null: all. */
+  readonly probes: readonly string[] | null;
+  readonly name: string;
+  readonly save: boolean;
+  readonly json: boolean;
+  readonly help: boolean;
+}
+
+/** Whoever asks for nothing gets these. */
+const DEFAULT_SET = "xadd";
+
+/** Throws an error with a plain text about what it does not understand. `prototype`: where it lies when nothing is said. */
+export function readOptions(args: readonly string[], prototype: string | null): Options {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      only: { type: "string", default: DEFAULT_SET },
+      runs: { type: "string", default: "5" },
+      seconds: { type: "string", default: "3" },
+      "warm-seconds": { type: "string", default: "2" },
+      prototype: { type: "string" },
+      "no-prototype": { type: "boolean", default: false },
+      flags: { type: "string", default: "" },
+      systems: { type: "string" },
+      probes: { type: "string" },
+      name: { type: "string" },
+      "no-save": { type: "boolean", default: false },
+      json: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  const only = words(values.only);
+  if (only.length === 0) throw new Error("--only needs a name");
+  return {
+    only,
+    runs: number("runs", values.runs, Number.isSafeInteger),
+    seconds: number("seconds", values.seconds, Number.isFinite),
+    warmSeconds: number("warm-seconds", values["warm-seconds"], Number.isFinite),
+    prototype: values["no-prototype"] ? null : (values.prototype ?? prototype),
+    flags: values.flags.split(" ").filter((flag) => flag !== ""),
+    systems: values.systems === undefined ? null : words(values.systems),
+    probes: values.probes === undefined ? null : words(values.probes),
+    name: fileName(values.name ?? only.join("-")),
+    save: !values["no-save"],
+    json: values.json,
+    help: values.help,
+  };
+}
+
+function words(text: string): string[] {
+  return text.split(",").filter((word) => word !== "");
+}
+
+function number(name: string, text: string, isGood: (value: number) => boolean): number {
+  const value = Number(text);
+  if (text === "" || !isGood(value) || value <= 0) throw new Error(`--${name} needs a number above 0, not "${text}"`);
+  return value;
+}
+
+function fileName(name: string): string {
+  if (!/^[\w-]+$/.test(name)) throw new Error(`--name needs letters, digits, - and _, not "${name}"`);
+  return name;
+}
+
+/** Cases whose name or set is named, in their own order. Throws with the names that exist. */
+export function chosenCases(only: readonly string[], cases: readonly BenchCase[]): readonly BenchCase[] {
+  const known = new Set(cases.flatMap(({ name, sets }) => [name, ...sets]));
+  const unknown = only.filter((name) => !known.has(name));
+  if (unknown.length > 0)
+    throw new Error(`no case or set is called ${unknown.join(", ")}; there are ${[...known].join(", ")}`);
+  return cases.filter(({ name, sets }) => [name, ...sets].some((each) => only.includes(each)));
+}
+
+/** Lines of the help. */
+export function helpText(cases: readonly BenchCase[]): string {
+  const sets = Map.groupBy(
+    cases.flatMap((each) => each.sets.map((set) => ({ set, name: each.name }))),
+    ({ set }) => set,
+  );
+  return [
+    "npm run bench [-- options]",
+    `  --only NAME[,NAME]   cases or sets (default ${DEFAULT_SET})`,
+    "  --runs N             repetitions, interleaved: every system once, then every system again (default 5)",
+    "  --seconds X          time that counts of a sample (default 3)",
+    "  --warm-seconds X     load before it (default 2)",
+    "  --systems NAME,…     only these systems",
+    "  --probes NAME,…      with the set bar: only these of pending-memory, restart, failover (default all)",
+    "  --prototype DIR      folder of the bare prototype (default ../shared/prototype when it is there)",
+    "  --no-prototype       leave the prototype out",
+    '  --flags "…"          further flags for headrace up',
+    "  --name NAME          of the files in bench/results (default: what --only says)",
+    "  --no-save            leave bench/results as it is",
+    "  --json               one JSON line instead of the table",
+    "",
+    "sets:",
+    ...[...sets].map(([set, members]) => `  ${set.padEnd(20)} ${members.map(({ name }) => name).join(" ")}`),
+    "",
+    "cases:",
+    ...cases.map(({ name, what }) => `  ${name.padEnd(20)} ${what}`),
+    "",
+  ].join("\n");
+}

@@ -1,0 +1,45 @@
+/** Processor time and memory of processes as Linux counts them. */
+import { readFileSync } from "node:fs";
+import { rssBytes } from "../system/process-memory.ts";
+import type { NamedProcess } from "./system.ts";
+
+/** Of /proc/PID/stat: Linux has 100 a second on every machine that Node runs on. */
+const TICKS_PER_SECOND = 100;
+
+export interface ProcessUse {
+  /** Share of one core, 0 to 1 (more with several threads). */
+  readonly cpu: number;
+  readonly rssMiB: number;
+}
+
+export type Usage = Readonly<Record<string, ProcessUse>>;
+
+/** Seconds of processor time that the line of /proc/PID/stat shows: in user mode and in the kernel. */
+export function cpuSecondsOf(stat: string): number {
+  // The name in parentheses may hold anything: count from behind it. utime and stime are fields 14 and 15.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+function cpuSeconds(pid: number): number {
+  try {
+    return cpuSecondsOf(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch (error) {
+    if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return 0;
+    throw error;
+  }
+}
+
+/** Starts counting; the answer counts until it is called. */
+export function usageFromNow(processes: readonly NamedProcess[]): () => Usage {
+  const fromMs = performance.now();
+  const before = processes.map(({ pid }) => cpuSeconds(pid));
+  return () => {
+    const seconds = (performance.now() - fromMs) / 1000;
+    const uses = processes.map(({ name, pid }, i): [string, ProcessUse] => {
+      const rssMiB = Math.round((rssBytes(pid) ?? 0) / 1024 / 1024);
+      return [name, { cpu: Math.max(0, cpuSeconds(pid) - before[i]!) / seconds, rssMiB }];
+    });
+    return Object.fromEntries(uses);
+  };
+}

@@ -1,0 +1,82 @@
+/** A result as text: one table for each case, and what the figures were taken with. */
+import { figureOf, type CaseResult, type ContenderResult, type SuiteResult } from "./result.ts";
+import { renderTable, shown, type Cell } from "./table.ts";
+
+/** Above this share of its core the load generator may be what was measured. */
+export const LOAD_CPU_MAX = 0.85;
+
+const HEAD = [
+  "",
+  "per second",
+  "lowest",
+  "highest",
+  "p50 ms",
+  "p99 ms",
+  "p99.9 ms",
+  "syncs/s",
+  "load CPU %",
+  "processes: CPU %, RSS MiB",
+];
+
+export function reportText(result: SuiteResult): string {
+  const { date, node, cpus, cpuModel, command, runs, warmSeconds, seconds, systems, leftOut, cases } = result;
+  return [
+    `${date}, node ${node}, ${cpus} CPUs (${cpuModel}) shared by everything that is named here`,
+    command,
+    `${runs} interleaved run(s), ${seconds} s each after ${warmSeconds} s of the same load; medians. Latency is of what is sent at once: a batch, a page, one write.`,
+    ...Object.entries(systems).map(([name, { what, version }]) => `${name}: ${what}, version ${version}`),
+    ...Object.entries(leftOut).map(([name, why]) => `${name}: left out, ${why}`),
+    "",
+    ...cases.flatMap(caseLines),
+  ].join("\n");
+}
+
+function caseLines(result: CaseResult): string[] {
+  const { name, what, unit, contenders } = result;
+  const rows = contenders.map(rowOf);
+  return [
+    `${name}: ${what}`,
+    renderTable([unit, ...HEAD.slice(1)], rows),
+    ...contenders.flatMap(failures),
+    ...contenders.flatMap(slowLoads),
+    "",
+  ];
+}
+
+function rowOf(contender: ContenderResult): Cell[] {
+  const perSecond = figureOf(contender, "perSecond");
+  const loadCpu = figureOf(contender, "loadCpu")?.median ?? null;
+  return [
+    contender.name,
+    perSecond?.median ?? null,
+    perSecond?.lowest ?? null,
+    perSecond?.highest ?? null,
+    figureOf(contender, "p50Ms")?.median ?? null,
+    figureOf(contender, "p99Ms")?.median ?? null,
+    figureOf(contender, "p999Ms")?.median ?? null,
+    figureOf(contender, "syncs")?.median ?? null,
+    loadCpu === null || Number.isNaN(loadCpu) ? null : Math.round(loadCpu * 100),
+    usageText(contender),
+  ];
+}
+
+/** Of the last good run: shares add up only within one. */
+function usageText({ samples }: ContenderResult): string {
+  const last = samples.findLast((sample) => sample.figures !== null)?.figures;
+  if (last === undefined || last === null) return "";
+  return Object.entries(last.usage)
+    .map(([name, { cpu, rssMiB }]) => `${name} ${Math.round(cpu * 100)} % ${rssMiB}`)
+    .join(", ");
+}
+
+function failures({ name, samples }: ContenderResult): string[] {
+  return samples.flatMap(({ run, failed }) => (failed === null ? [] : [`${name}, run ${run} failed: ${failed}`]));
+}
+
+function slowLoads(contender: ContenderResult): string[] {
+  const cpu = figureOf(contender, "loadCpu")?.highest ?? 0;
+  if (!(cpu > LOAD_CPU_MAX)) return [];
+  return [
+    `${contender.name}: the load generator itself used ${shown(cpu * 100)} % of a core; the system may be faster`,
+  ];
+}

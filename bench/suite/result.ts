@@ -1,0 +1,69 @@
+/** What a run of the suite leaves behind: everything that a reader needs to judge the figures, and the raw samples. */
+import { cpus } from "node:os";
+import type { Measured } from "./load-process.ts";
+import type { BenchCase } from "./case.ts";
+import { spread, type Spread } from "./statistics.ts";
+
+export interface Sample {
+  readonly run: number;
+  /** Null when it failed. */
+  readonly figures: Measured | null;
+  readonly failed: string | null;
+}
+
+export interface ContenderResult {
+  readonly name: string;
+  readonly system: string;
+  readonly samples: readonly Sample[];
+}
+
+export interface CaseResult {
+  readonly name: string;
+  readonly what: string;
+  readonly unit: BenchCase["unit"];
+  readonly contenders: readonly ContenderResult[];
+}
+
+export interface Conditions {
+  readonly command: string;
+  readonly date: string;
+  readonly node: string;
+  readonly cpus: number;
+  readonly cpuModel: string;
+  readonly runs: number;
+  readonly warmSeconds: number;
+  readonly seconds: number;
+  /** Of the systems that were measured. */
+  readonly systems: Readonly<Record<string, { readonly what: string; readonly version: string }>>;
+  /** System → why it was not measured. */
+  readonly leftOut: Readonly<Record<string, string>>;
+}
+
+export interface SuiteResult extends Conditions {
+  readonly cases: readonly CaseResult[];
+}
+
+export const figures = {
+  perSecond: (sample: Measured): number => sample.operations / sample.seconds,
+  p50Ms: (sample: Measured): number => sample.latencyMs.p50,
+  p99Ms: (sample: Measured): number => sample.latencyMs.p99,
+  p999Ms: (sample: Measured): number => sample.latencyMs.p999,
+  /** Flushes that the disk saw in a second; NaN where the kernel does not tell. */
+  syncs: (sample: Measured): number => sample.diskFlushesPerSecond ?? Number.NaN,
+  /** Share of a core that the load generator had. */
+  loadCpu: (sample: Measured): number => sample.cpuSeconds / sample.seconds,
+} as const;
+
+export type FigureName = keyof typeof figures;
+
+/** Null when no sample is good. */
+export function figureOf(contender: ContenderResult, name: FigureName): Spread | null {
+  const good = contender.samples.flatMap((sample) => (sample.figures === null ? [] : [figures[name](sample.figures)]));
+  return good.length === 0 ? null : spread(good);
+}
+
+/** What is the same for every result of this process. */
+export function machine(): Pick<Conditions, "node" | "cpus" | "cpuModel"> {
+  const all = cpus();
+  return { node: process.version, cpus: all.length, cpuModel: all[0]?.model ?? "unknown" };
+}
