@@ -1,5 +1,5 @@
 /** Processor time and memory of processes as Linux counts them. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { rssBytes } from "../system/process-memory.ts";
 import type { NamedProcess } from "./system.ts";
 
@@ -28,6 +28,18 @@ function cpuSeconds(pid: number): number {
     if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return 0;
     throw error;
   }
+}
+
+/** Seconds that the CPUs of the machine were busy since it started; NaN where there is no /proc. */
+export function busySeconds(): number {
+  if (!existsSync("/proc/stat")) return Number.NaN;
+  return busySecondsOf(readFileSync("/proc/stat", "utf8"));
+}
+
+/** From the first line of /proc/stat, the sum of all CPUs: everything but idle and iowait; what guests use is in user already. */
+export function busySecondsOf(stat: string): number {
+  const [user, nice, system, , , irq, softirq, steal] = stat.split("\n", 1)[0]!.split(/\s+/).slice(1).map(Number);
+  return (user! + nice! + system! + irq! + softirq! + steal!) / TICKS_PER_SECOND;
 }
 
 /** Starts counting; the answer counts until it is called. */

@@ -31,8 +31,12 @@ function redisFlags(aof: AppendOnly, replicas: number): string[] {
       ? ["--appendonly", "no"]
       : ["--appendonly", "yes", "--appendfsync", aof, "--auto-aof-rewrite-percentage", "0"];
   const replication = [
-    ...["--repl-backlog-size", "64mb", "--repl-diskless-sync-delay", "0"],
-    ...["--client-output-buffer-limit", "replica 0 0 0"],
+    "--repl-backlog-size",
+    "64mb",
+    "--repl-diskless-sync-delay",
+    "0",
+    "--client-output-buffer-limit",
+    "replica 0 0 0",
   ];
   return ["--save", "", ...persistence, ...(replicas > 0 ? replication : [])];
 }

@@ -3,7 +3,9 @@ import { figureOf, type CaseResult, type ContenderResult, type SuiteResult } fro
 import { renderTable, shown, type Cell } from "./table.ts";
 
 /** Above this share of its core the load generator may be what was measured. */
-export const LOAD_CPU_MAX = 0.85;
+const LOAD_CPU_MAX = 0.85;
+/** Above this share of a core, strangers on the machine are part of what was measured. */
+const OTHERS_CPU_MAX = 0.2;
 
 const HEAD = [
   "",
@@ -15,6 +17,7 @@ const HEAD = [
   "p99.9 ms",
   "syncs/s",
   "load CPU %",
+  "others %",
   "processes: CPU %, RSS MiB",
 ];
 
@@ -38,14 +41,13 @@ function caseLines(result: CaseResult): string[] {
     `${name}: ${what}`,
     renderTable([unit, ...HEAD.slice(1)], rows),
     ...contenders.flatMap(failures),
-    ...contenders.flatMap(slowLoads),
+    ...contenders.flatMap(doubts),
     "",
   ];
 }
 
 function rowOf(contender: ContenderResult): Cell[] {
   const perSecond = figureOf(contender, "perSecond");
-  const loadCpu = figureOf(contender, "loadCpu")?.median ?? null;
   return [
     contender.name,
     perSecond?.median ?? null,
@@ -55,9 +57,14 @@ function rowOf(contender: ContenderResult): Cell[] {
     figureOf(contender, "p99Ms")?.median ?? null,
     figureOf(contender, "p999Ms")?.median ?? null,
     figureOf(contender, "syncs")?.median ?? null,
-    loadCpu === null || Number.isNaN(loadCpu) ? null : Math.round(loadCpu * 100),
+    percent(figureOf(contender, "loadCpu")?.median),
+    percent(figureOf(contender, "othersCpu")?.median),
     usageText(contender),
   ];
+}
+
+function percent(share: number | undefined): Cell {
+  return share === undefined || Number.isNaN(share) ? null : `${Math.round(share * 100)}`;
 }
 
 /** Of the last good run: shares add up only within one. */
@@ -73,10 +80,15 @@ function failures({ name, samples }: ContenderResult): string[] {
   return samples.flatMap(({ run, failed }) => (failed === null ? [] : [`${name}, run ${run} failed: ${failed}`]));
 }
 
-function slowLoads(contender: ContenderResult): string[] {
-  const cpu = figureOf(contender, "loadCpu")?.highest ?? 0;
-  if (!(cpu > LOAD_CPU_MAX)) return [];
-  return [
-    `${contender.name}: the load generator itself used ${shown(cpu * 100)} % of a core; the system may be faster`,
-  ];
+function doubts(contender: ContenderResult): string[] {
+  const load = figureOf(contender, "loadCpu")?.highest ?? 0;
+  const others = figureOf(contender, "othersCpu")?.median ?? 0;
+  const lines: string[] = [];
+  if (load > LOAD_CPU_MAX)
+    lines.push(`the load generator itself used ${shown(load * 100)} % of a core; the system may be faster`);
+  if (others > OTHERS_CPU_MAX)
+    lines.push(
+      `other processes of the machine had ${shown(others * 100)} % of a core; the figure is not of a quiet machine`,
+    );
+  return lines.map((line) => `${contender.name}: ${line}`);
 }

@@ -50,6 +50,8 @@ export const figures = {
   p999Ms: (sample: Measured): number => sample.latencyMs.p999,
   /** Flushes that the disk saw in a second; NaN where the kernel does not tell. */
   syncs: (sample: Measured): number => sample.diskFlushesPerSecond ?? Number.NaN,
+  /** Share of a core that strangers had; NaN where the kernel does not tell. */
+  othersCpu: (sample: Measured): number => sample.othersCpu ?? Number.NaN,
   /** Share of a core that the load generator had. */
   loadCpu: (sample: Measured): number => sample.cpuSeconds / sample.seconds,
 } as const;

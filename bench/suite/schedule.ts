@@ -110,6 +110,7 @@ async function witnessed(running: RunningSystem, { work }: Contender, lengths: L
     latencyMs: { count: requests, p50, p90: Number.NaN, p99, p999: Number.NaN, max: Number.NaN },
     cpuSeconds: Number.NaN,
     usage: usage(),
+    othersCpu: null,
     diskFlushesPerSecond: null,
     diskWritesPerSecond: null,
   };

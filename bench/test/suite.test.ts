@@ -6,7 +6,7 @@ import type { Measured } from "../suite/load-process.ts";
 import { chosenCases, helpText, readOptions } from "../suite/options.ts";
 import { htmlPage } from "../suite/page.ts";
 import { barPlot, linePlot } from "../suite/plot.ts";
-import { cpuSecondsOf } from "../suite/process-usage.ts";
+import { busySecondsOf, cpuSecondsOf } from "../suite/process-usage.ts";
 import { readCases } from "../suite/read-cases.ts";
 import { reportText } from "../suite/report.ts";
 import { figureOf, type CaseResult, type SuiteResult } from "../suite/result.ts";
@@ -24,6 +24,7 @@ function sample(operations: number, p50: number = 1): Measured {
     latencyMs: { count: 10, p50, p90: 2, p99: 3, p999: 4, max: 5 },
     cpuSeconds: 0.5,
     usage: { gateway: { cpu: 0.25, rssMiB: 80 } },
+    othersCpu: 0.5,
     diskFlushesPerSecond: 100,
     diskWritesPerSecond: 200,
   };
@@ -136,6 +137,11 @@ test("the processor time of a process is what /proc says of user and kernel, wha
   expect(cpuSecondsOf("77 (a) b (c)) S 1 2 3 4 5 6 7 8 9 10 250 50 0 0 20 0")).toBe(3);
 });
 
+test("the machine was busy in everything but idle and waiting for the disk", () => {
+  // proc(5): user nice system idle iowait irq softirq steal guest guest_nice
+  expect(busySecondsOf("cpu  100 200 300 9000 9000 10 20 70 50 50\ncpu0 1 1 1 1 1 1 1 1 1 1\n")).toBe(7);
+});
+
 test("samples that failed do not count, and a contender without a good one has no figure", () => {
   const { contenders } = caseOf("x", { good: [sample(200), "no", sample(400)], bad: ["no"] });
   expect(figureOf(contenders[0]!, "perSecond")).toEqual({ median: 150, lowest: 100, highest: 200 });
@@ -237,7 +243,8 @@ describe("reports", () => {
     const text = reportText(result);
     expect(text).toContain("nats: left out, nats-server is not on PATH");
     expect(text).toContain("headrace, run 2 failed: it broke");
-    expect(text).toMatch(/^headrace +100 +100 +100 +1\.00 +3\.00 +4\.00 +100 +25\.0 +gateway 25 % 80$/m);
+    expect(text).toContain("headrace: other processes of the machine had 50.0 % of a core");
+    expect(text).toMatch(/^headrace +100 +100 +100 +1\.00 +3\.00 +4\.00 +100 +25 +50 +gateway 25 % 80$/m);
   });
 
   test("the page needs nothing from elsewhere and lets no text become markup", () => {
