@@ -223,7 +223,9 @@ export const divergenceRules: readonly DivergenceRule[] = [
     name: "XREAD +",
     line: "- XREAD takes `+`, the last entry",
     reconcile: ({ command, words, ours, theirs }) => {
-      if (command !== "xread" || !words.includes("+") || isError(ours)) return false;
+      // `>` is complained about when the ids before it are right.
+      const mayBe = !isError(ours) || ours.text === Errors.newIdWithoutGroup;
+      if (command !== "xread" || !words.includes("+") || !mayBe) return false;
       if (!isError(theirs) || `${theirs.text}` !== Errors.invalidStreamId) return false;
       return become(ours, theirs);
     },

@@ -583,6 +583,7 @@ export const mutants: readonly Mutant[] = [
     find: "      if (match >= query.index) replicas++;",
     replace: "      if (match >= 0) replicas++;",
     invariant: "I15",
+    test: "packages/node/test/shard-failover.test.ts",
     tier: "long",
   },
   {
@@ -686,6 +687,7 @@ export const mutants: readonly Mutant[] = [
       "      case MessageType.AppResp:",
     ].join("\n"),
     invariant: "I21",
+    test: "packages/raft-ts/test/election.test.ts",
     tier: "long",
   },
   {

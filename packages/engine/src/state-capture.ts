@@ -4,10 +4,10 @@
  */
 import { ByteWriter } from "@headrace/bytes";
 import type { Capture, ShardHeader, StateRow } from "./api.ts";
-import { MARK_OPENS, type Block, PAGE_BITS } from "./block.ts";
+import { type Block, PAGE_BITS } from "./block.ts";
 import { writeLine } from "./block-line.ts";
 import type { Consumer } from "./consumer.ts";
-import { OPENS_NODE } from "./effect-format.ts";
+import { fragmentRow } from "./fragment-row.ts";
 import type { Group } from "./group.ts";
 import { captureIdempotence, restoreCapturedIdempotence, type CapturedIdempotence } from "./idempotence-rows.ts";
 import type { KeyspaceState } from "./keyspace-state.ts";
@@ -127,7 +127,7 @@ function captureKey(key: StreamKey, index: number, rows: StateRow[], writer: Byt
     block.dirty = false;
     if (block.dropped) continue;
     const isTail = block === entries.tail;
-    if (captureBlockBytes(key, block, isTail, rows, writer)) {
+    if (captureBlockBytes(key, block, isTail, rows)) {
       blocks.push(block);
       // One that was sealed while hollow is written anew when it is whole: then its line names other rows.
       if (!isTail) entries.markPageDirty(block.number);
@@ -159,13 +159,7 @@ function captureKey(key: StreamKey, index: number, rows: StateRow[], writer: Byt
 }
 
 /** Writes what the store lacks of the block's entries; answers false when it lacks nothing. */
-function captureBlockBytes(
-  key: StreamKey,
-  block: Block,
-  isTail: boolean,
-  rows: StateRow[],
-  writer: ByteWriter,
-): boolean {
+function captureBlockBytes(key: StreamKey, block: Block, isTail: boolean, rows: StateRow[]): boolean {
   const { fragments, count, hollow } = block;
   const isWhole = block.capturedCount === count;
   if (isWhole && !block.rewrite && (isTail || fragments.length === 1 || hollow > 0)) return false;
@@ -193,15 +187,7 @@ function captureBlockBytes(
   block.capturedCount = count;
   block.rewrite = false;
   if (from === count) return true;
-  writer.u8(ROW_VERSION);
-  writer.u32(count - from);
-  for (let cell = from * 4; cell < count * 4; cell++) writer.u32(block.ids[cell]!);
-  for (let entry = from; entry < count; entry++) {
-    const opens = (block.marks[entry]! & MARK_OPENS) === 0 ? 0 : OPENS_NODE;
-    writer.u32((block.ends[entry]! - block.startOf(entry)) | opens);
-  }
-  writer.raw(block.bytes, block.startOf(from), block.byteLength);
-  rows.push(sealRow(dataSlot(key.slot), subkeyOf(key.age, RowKind.fragment, block.number, from), writer));
+  rows.push(fragmentRow(dataSlot(key.slot), subkeyOf(key.age, RowKind.fragment, block.number, from), block, from));
   // Of one element is smaller than of room for seventeen.
   if (block.fragments.length === 0) block.fragments = [from];
   else block.fragments.push(from);
