@@ -4,70 +4,15 @@
  * Numbers of the last look: bench/results/command-xadd.txt.
  */
 import { asciiBytes, ByteWriter, concatBytes } from "@headrace/bytes";
-import { type Ack, executeShardCommand, findCommand, ReadMode, type ShardContext } from "@headrace/commands";
-import { type Effects, ShardState } from "@headrace/engine";
+import { executeShardCommand, findCommand } from "@headrace/commands";
+import { ShardState } from "@headrace/engine";
 import { DecodeResult, ReplyWriter, RequestDecoder } from "@headrace/resp";
-import { FakeChannels } from "../../packages/commands/testing/fake-channels.ts";
+import { BenchContext, LIMITS } from "./bench-context.ts";
 
-const LIMITS = {
-  maxBulkBytes: 16 * 1024 * 1024,
-  maxArguments: 1024 * 1024,
-  maxInlineBytes: 64 * 1024,
-  maxRequestBytes: 64 * 1024 * 1024,
-};
-const BOUNDS = { maxEntries: 100, maxBytes: 4096 };
 const CHUNK_BYTES = 64 * 1024;
 const TURNS = 800;
 /** Old entries go, so that the heap does not grow with the run. */
 const KEPT_TURNS = 50;
-
-class BenchContext implements ShardContext {
-  readonly counters = {
-    changes: 0,
-    blockingKeys: 0,
-    blockingKeysOnNoKey: 0,
-    keyspaceHits: 0,
-    keyspaceMisses: 0,
-    blockBytes: 0,
-    fixedBytes: 0,
-  };
-  isUncounted: boolean = false;
-  request;
-  reply;
-  keyspace;
-  effects: Effects;
-  nowMs = 0;
-  nodeBounds = BOUNDS;
-  idempotenceWindow = { durationSeconds: 100, maxSize: 100 };
-  readonly effectRoomBytes = Number.POSITIVE_INFINITY;
-  ack: Ack | null = null;
-  resumed = null;
-  denyBlocking = false;
-  readonly readMode = ReadMode.whole;
-  readonly used = { entries: 0, bytes: 0 };
-  readonly looksOnly = false;
-  readonly channels = new FakeChannels(() => []);
-  readonly randomBelow = (): number => 0;
-
-  constructor(decoder: RequestDecoder, reply: ReplyWriter, state: ShardState, effects: Effects) {
-    this.request = decoder.request;
-    this.reply = reply;
-    this.keyspace = state.live;
-    this.effects = effects;
-  }
-
-  block(): void {
-    throw new Error("XADD does not block");
-  }
-
-  offer(): void {
-    throw new Error("XADD waits for nothing");
-  }
-
-  isHeldUp(): boolean {
-    return false;
-  }
-}
 
 function chunks(keyCount: number, valueBytes: number): { readonly bytes: Uint8Array; readonly commands: number } {
   const value = "x".repeat(valueBytes);
