@@ -7,9 +7,9 @@ import { asciiBytes, concatBytes } from "@headrace/bytes";
 /** Of one round: long enough to be timed, short enough that some rounds go undisturbed. */
 export interface Step {
   /** Does the work of a round and answers of how many commands it was. */
-  run(): number;
+  readonly run: () => number;
   /** What belongs to no command, between rounds. */
-  tidy(): void;
+  readonly tidy: () => void;
 }
 
 /** In a turn of a busy shard, and in what it makes: an entry of the log, a frame. */
