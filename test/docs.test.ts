@@ -51,6 +51,8 @@ describe("README.md", () => {
         "stream-retention-bytes 0 stream-retention-entries 0 stream-retention-keep none stream-retention-ms 2592000000".split(
           " ",
         ),
+        "OK",
+        "OK",
       ]);
     } finally {
       redis.disconnect();

@@ -30,7 +30,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "who found a key expired has written",
     file: "packages/node/src/open-batch.ts",
-    find: "return effects.count - effects.expiredCount;",
+    find: "return effects.count - effects.unaskedCount;",
     replace: "return effects.count;",
     invariant: "I6",
     test: "packages/node/test/shard-expiry.test.ts",
@@ -933,7 +933,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a command that has written runs again from its start",
     file: "packages/node/src/cold-blocks.ts",
-    find: "effects.count - effects.expiredCount === this.#writesBefore && ",
+    find: "effects.count - effects.unaskedCount === this.#writesBefore && ",
     replace: "",
     invariant: "I2",
     tier: "long",

@@ -129,6 +129,8 @@ export interface BlockedCall {
   readonly readsFromState: boolean;
   /** XREADGROUP's CLAIM; −1: not given. Calls of a group with the same one wait for the same. */
   readonly claimMinIdleMs: number;
+  /** An XREADGROUP that gets what its group hands out again by itself, whether the group does so now or not. */
+  readonly takesDue: boolean;
   /** Log time at which there is something for it although nothing is touched: a pending entry is old enough. Infinity: at no time. */
   readonly wakeAtMs: number;
 }

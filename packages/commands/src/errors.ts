@@ -106,6 +106,10 @@ export const Errors = {
   idempotenceDuration: "ERR IDMP-DURATION must be between 1 and 86400 seconds",
   idempotenceMaxSize: "ERR IDMP-MAXSIZE must be between 1 and 10000 entries",
   retentionBound: "ERR a retention must be between 0 and 9007199254740991, or DEFAULT",
+  /** Headrace's own, as those of stream-wide settings around them. */
+  retryMinIdle: "ERR MIN-IDLE must be between 1 and 281474976710655 milliseconds",
+  retryFactor: "ERR BACKOFF must be a factor between 1 and 1000",
+  retryMax: "ERR MAX must be between MIN-IDLE and 281474976710655 milliseconds",
   retentionKeep: "ERR RETENTION-KEEP must be NONE, UNACKED or DEFAULT",
   noParameter: "ERR At least one parameter must be specified",
   producerEmpty: "ERR producer ID must be non-empty",

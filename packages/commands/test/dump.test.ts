@@ -48,6 +48,7 @@ function filled(): Shell {
   shell.ask("XNACK", "s", "g", "FAIL", "IDS", "3", "8-1", "7-0", "60-4");
   shell.ask("XGROUP", "CREATECONSUMER", "s", "h", "idle one");
   shell.ask("XCFGSET", "s", "IDMP-DURATION", "50", "ACK", "1");
+  shell.ask("XGROUP", "SETRETRY", "s", "g", "MIN-IDLE", "60000", "BACKOFF", "2", "MAX", "3600000");
   for (let i = 0; i < 40; i++) shell.ask("XADD", "s", "IDMP", `p${i % 3}`, `iid ${i}`, "*", "f", "v");
   return shell;
 }

@@ -4,7 +4,7 @@ import { behindHeader, headerNumber, skipReply } from "@headrace/resp";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { CommandHarness, HARNESS_START_MS, type HarnessClient } from "../testing/command-harness.ts";
-import { GroupModel, type Policy, type Value } from "./group-model.ts";
+import { GroupModel, type Policy, type Retry, type Value } from "./group-model.ts";
 
 const SEED = Number(process.env["HEADRACE_SEED"] ?? 20261121);
 const POLICIES: readonly Policy[] = ["KEEPREF", "DELREF", "ACKED"];
@@ -12,6 +12,13 @@ const MODES = ["SILENT", "FAIL", "FATAL"];
 const IDLE_TIMES = [0, 5, 40, 100_000];
 /** Of a key and an entry or two with an id of one digit, then of two, and what is far from any. */
 const SIZES = [1, 40, 71, 41, 73, 120];
+const RETRIES: readonly (Retry | null)[] = [
+  { minIdleMs: 5, factor: 2, maxIdleMs: 50 },
+  { minIdleMs: 1, factor: 1, maxIdleMs: 1 },
+  { minIdleMs: 20, factor: 1, maxIdleMs: 20 },
+  { minIdleMs: 4, factor: 1.5, maxIdleMs: 100 },
+  null,
+];
 const RETRY_COUNTS = [0n, 3n, 2n ** 63n - 2n];
 
 interface Step {
@@ -44,6 +51,11 @@ function alike(value: Value): unknown {
   return Array.isArray(value) ? value.map(alike) : value;
 }
 
+/** The factor is left out where it is 1. */
+function retryWords({ minIdleMs, factor, maxIdleMs }: Retry): string {
+  return `MIN-IDLE ${minIdleMs}${factor === 1 ? "" : ` BACKOFF ${factor} MAX ${maxIdleMs}`}`;
+}
+
 class Run {
   readonly #harness: CommandHarness = new CommandHarness();
   readonly #client: HarnessClient = this.#harness.connect();
@@ -53,6 +65,8 @@ class Run {
   constructor() {
     this.#type("XGROUP CREATE s g 0 MKSTREAM");
     this.#type("XGROUP CREATE s h 0");
+    this.#type("XGROUP SETRETRY s h MIN-IDLE 20");
+    this.#model.setRetry("h", RETRIES[2]!);
   }
 
   #type(line: string): Value {
@@ -137,6 +151,11 @@ class Run {
         model.nowMs = this.#harness.nowMs;
         return;
       case 14:
+        if (a % 2 === 0 && b % 2 === 0) {
+          const retry = RETRIES[c % RETRIES.length]!;
+          const words = retry === null ? "OFF" : retryWords(retry);
+          return this.#expect(`XGROUP SETRETRY s ${group} ${words}`, model.setRetry(group, retry));
+        }
         if (a % 2 === 0) return this.#expect(`XGROUP SETID s ${group} ${b % 20}`, model.setId(group, b % 20));
         return this.#expect(`XGROUP DELCONSUMER s ${group} ${consumer}`, model.deleteConsumer(group, consumer));
       default:
@@ -149,7 +168,7 @@ class Run {
     const count = c % 3 === 0 ? Infinity : 1 + (c % 4);
     const maxCount = b % 4 === 0 ? (count === Infinity ? 1 : count) + (a % 3) : Infinity;
     const maxSize = a % 5 === 0 ? SIZES[c % SIZES.length]! + (b % 3) : Infinity;
-    const claimMs = b % 2 === 0 ? IDLE_TIMES[c % IDLE_TIMES.length]! : null;
+    const claimMs = b % 3 === 0 ? IDLE_TIMES[c % IDLE_TIMES.length]! : null;
     const noAck = c % 7 === 0;
     let words = count === Infinity ? "" : ` COUNT ${count}`;
     if (maxCount !== Infinity) words += ` MAXCOUNT ${maxCount}`;

@@ -1,6 +1,6 @@
 /**
- * Consumer groups in maps and arrays, written from the reference (redis-streams.md §4.2, §4.3, §4.5) without looking at handlers or engine: what each
- * command answers, and what it changes. Ids are whole milliseconds with sequence 0; every entry is `f v`.
+ * Consumer groups in maps and arrays, written from the reference (redis-streams.md §4.2, §4.3, §4.5), and what is ours from its definition, without looking
+ * at handlers or engine: what each command answers, and what it changes. Ids are whole milliseconds with sequence 0; every entry is `f v`.
  */
 export type Value = number | bigint | string | null | readonly Value[];
 export type Policy = "KEEPREF" | "DELREF" | "ACKED";
@@ -21,6 +21,13 @@ interface Group {
   readonly pending: Map<number, Pending>;
   readonly consumers: Set<string>;
   givenBack: number;
+  retry: Retry | null;
+}
+
+export interface Retry {
+  readonly minIdleMs: number;
+  readonly factor: number;
+  readonly maxIdleMs: number;
 }
 
 export interface ReadOptions {
@@ -46,7 +53,7 @@ export class GroupModel {
   constructor(nowMs: number, groups: readonly string[]) {
     this.nowMs = nowMs;
     for (const name of groups) {
-      this.#groups.set(name, { last: 0, pending: new Map(), consumers: new Set(), givenBack: 0 });
+      this.#groups.set(name, { last: 0, pending: new Map(), consumers: new Set(), givenBack: 0, retry: null });
     }
   }
 
@@ -117,6 +124,11 @@ export class GroupModel {
 
   setId(group: string, id: number): Value {
     this.#group(group).last = id;
+    return "OK";
+  }
+
+  setRetry(group: string, retry: Retry | null): Value {
+    this.#group(group).retry = retry;
     return "OK";
   }
 
@@ -217,7 +229,10 @@ export class GroupModel {
     };
     if (after !== null) this.#readHistory(found, consumer, after, goes);
     else {
-      const isOpen = options.claimMs === null || this.#readOld(found, consumer, options.claimMs, goes);
+      const isOpen =
+        options.claimMs === null
+          ? this.#readDue(found, consumer, options, () => rows.length < count, goes)
+          : this.#readOld(found, consumer, options.claimMs, goes);
       if (isOpen) this.#readNew(found, consumer, options, goes);
     }
     return rows.length > 0 || after !== null ? [[key, rows]] : null;
@@ -242,6 +257,40 @@ export class GroupModel {
       if (!this.#entries.has(id)) continue;
       if (!goes([...body(id), this.nowMs - entry.timeMs, entry.count])) return false;
       this.#take(group, id, consumer, this.nowMs, entry.count + 1n);
+    }
+    return true;
+  }
+
+  /**
+   * What rests for `minIdleMs`, or so often times the factor as it was delivered more than once, is due by the end of it. What is due and gone is
+   * pending no more when a read comes by. False: the reply is full.
+   */
+  #readDue(
+    group: Group,
+    consumer: string,
+    { noAck }: ReadOptions,
+    isWithinCount: () => boolean,
+    goes: (row: Value) => boolean,
+  ): boolean {
+    const { retry } = group;
+    if (retry === null || noAck) return true;
+    const restMs = (count: bigint): number => {
+      let ms = retry.minIdleMs;
+      for (let each = 1n; each < count && ms < retry.maxIdleMs; each++) ms *= retry.factor;
+      return Math.min(ms, retry.maxIdleMs);
+    };
+    const dueMs = ({ consumer: owner, timeMs, order, count }: Pending): number =>
+      owner === null ? order - 2 ** 50 : timeMs + restMs(count);
+    const due = [...group.pending].sort((a, b) => dueMs(a[1]) - dueMs(b[1]) || a[0] - b[0]);
+    for (const [id, entry] of due) {
+      if (dueMs(entry) > this.nowMs) break;
+      if (!this.#entries.has(id)) {
+        group.pending.delete(id);
+        continue;
+      }
+      if (!goes(body(id))) return false;
+      this.#take(group, id, consumer, this.nowMs, entry.count + 1n);
+      if (!isWithinCount()) return false;
     }
     return true;
   }

@@ -5,7 +5,7 @@
 import { assert } from "@headrace/bytes";
 import { KeyWatch, ShardState } from "@headrace/engine";
 import { DecodeResult, ReplyWriter, RequestDecoder } from "@headrace/resp";
-import type { Effects } from "@headrace/engine";
+import type { Effects, Retry } from "@headrace/engine";
 import type { Request } from "@headrace/resp";
 import { Errors, exec, execAbortedBy, executeShardCommand, findCommand, Flag, isQueuedInMulti } from "../src/index.ts";
 import { ReadMode, refusal, refusedToSubscriber, ReplyMode, slotOfKeys, Transaction, watch } from "../src/index.ts";
@@ -299,7 +299,7 @@ export class CommandHarness {
     for (let touched = this.state.takeTouchedKeys(); touched.size > 0; touched = this.state.takeTouchedKeys()) {
       const waiting: Blocked[] = [];
       for (const blocked of this.#blocked) {
-        const reply = isServed(blocked.call, touched) ? this.#resume(blocked) : null;
+        const reply = this.#isServed(blocked, touched) ? this.#resume(blocked) : null;
         if (reply === null || reply.bytes === null) {
           waiting.push(blocked);
           continue;
@@ -313,14 +313,22 @@ export class CommandHarness {
     return replies;
   }
 
+  /** Pending entries are for calls with CLAIM alone, or of a group that hands them out again. */
+  #isServed({ call, requestBytes }: Blocked, touched: ReadonlyMap<string, boolean>): boolean {
+    const { keys, claimMinIdleMs, takesDue } = call;
+    if (keys.some((key) => touched.get(key) ?? false)) return true;
+    if (claimMinIdleMs >= 0) return keys.some((key) => touched.has(key));
+    if (!takesDue) return false;
+    const request = decoded(requestBytes);
+    const words = Array.from({ length: request.count }, (_, i) => request.latin1(i));
+    const group = words[words.findIndex((word) => word.toUpperCase() === "GROUP") + 1]!;
+    const retryOf = (key: string): Retry | null => this.state.keyspace.find(key)?.stream.group(group)?.retry ?? null;
+    return keys.some((key) => touched.has(key) && retryOf(key) !== null);
+  }
+
   #resume(blocked: Blocked): HarnessReply {
     return this.#run(blocked.client, decoded(blocked.requestBytes), blocked.call);
   }
-}
-
-/** Pending entries are for calls with CLAIM alone. */
-function isServed({ keys, claimMinIdleMs }: BlockedCall, touched: ReadonlyMap<string, boolean>): boolean {
-  return keys.some((key) => touched.get(key) ?? false) || (claimMinIdleMs >= 0 && keys.some((key) => touched.has(key)));
 }
 
 /** One whole request. */

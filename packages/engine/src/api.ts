@@ -29,6 +29,7 @@
  */
 import type { ByteWriter } from "@headrace/bytes";
 import type { EntryRuns } from "./entry-runs.ts";
+import type { Retry } from "./group-settings.ts";
 import type { KeyEvents } from "./key-events.ts";
 import type { KeyWatches } from "./key-watches.ts";
 import type { OwnRetention, Retention } from "./retention.ts";
@@ -165,6 +166,10 @@ export interface GroupView {
   /** −1: unknown. */
   readonly entriesRead: number;
   readonly pending: PendingView;
+  /** When pending entries are handed out again without being asked for; null: they are not. */
+  readonly retry: Retry | null;
+  /** Consumers that were not seen for so long go; 0: they stay. */
+  readonly consumerIdleMs: number;
   readonly consumerCount: number;
   /** Sorted by name. */
   consumers(): Iterable<ConsumerView>;
@@ -207,6 +212,10 @@ export interface PendingView {
    * `visit` answers false to stop.
    */
   visitOldest(visit: (entry: PendingEntry) => boolean): void;
+  /** No entry is to be handed out again before this log time, by the group's `retry`; perhaps later. 0: at once; Infinity: there is none. */
+  readonly dueFromMs: number;
+  /** By when they are to be handed out again, then by id: entries that nobody owns first, as they were given back. Costs and stops as above. */
+  visitDue(visit: (entry: PendingEntry, dueMs: number) => boolean): void;
 }
 
 /** One key. */
@@ -306,8 +315,8 @@ export interface Effects {
   readonly logTimeMs: number;
   /** Effects so far in the open batch; a handler that leaves it unchanged was a read. */
   readonly count: number;
-  /** How many of them are keys that expired: they are no command's doing. */
-  readonly expiredCount: number;
+  /** How many of them are no command's doing, who found that out did not ask for it: keys that expired, `dropBodiless`. */
+  readonly unaskedCount: number;
   readonly byteLength: number;
 
   /**
@@ -351,6 +360,7 @@ export interface Effects {
   setStreamRetention(key: string, own: OwnRetention | null): void;
   createGroup(key: string, group: string, lastDeliveredId: StreamId, entriesRead: number): void;
   setGroupId(key: string, group: string, lastDeliveredId: StreamId, entriesRead: number): void;
+  setGroupRetry(key: string, group: string, retry: Retry | null): void;
   destroyGroup(key: string, group: string): void;
   createConsumer(key: string, group: string, consumer: string, timeMs: number): void;
   deleteConsumer(key: string, group: string, consumer: string): void;
@@ -371,6 +381,8 @@ export interface Effects {
   ): void;
   /** The consumer read its own history: count + 1 and this time for each of its pending ids in [from, to] whose entry exists. */
   redeliver(key: string, group: string, consumer: string, from: StreamId, to: StreamId, timeMs: number): void;
+  /** Pending ids whose entries are gone are pending no more. Nobody asked for it, whoever finds it out. */
+  dropBodiless(key: string, group: string, ids: readonly StreamId[]): void;
   /** Removes pending entries that exist. */
   acknowledge(key: string, group: string, ids: readonly StreamId[]): void;
   /**

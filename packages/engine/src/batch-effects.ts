@@ -26,6 +26,7 @@ import type { EntryRuns } from "./entry-runs.ts";
 import { ENTRY_HEAD_BYTES_MAX, writeEntry } from "./entry-form.ts";
 import { NEVER } from "./expiry-heap.ts";
 import type { Group } from "./group.ts";
+import { type Retry, writeRetry } from "./group-settings.ts";
 import { IdListWriter } from "./id-list.ts";
 import { DURATION_SECONDS_MAX, IIDS_MAX } from "./idempotence.ts";
 import { KeyEventClass } from "./key-events.ts";
@@ -47,7 +48,7 @@ export class BatchEffects implements Effects {
   logTimeMs: number;
   count: number;
   events: KeyEvents | null;
-  expiredCount: number;
+  unaskedCount: number;
   readonly #keyspace: KeyspaceState;
   readonly #applier: EffectApplier;
   readonly #writer: ByteWriter;
@@ -69,7 +70,7 @@ export class BatchEffects implements Effects {
     this.logTimeMs = 0;
     this.count = 0;
     this.events = null;
-    this.expiredCount = 0;
+    this.unaskedCount = 0;
     this.#keyspace = keyspace;
     this.#applier = applier;
     this.#writer = new ByteWriter(FIRST_CAPACITY_BYTES);
@@ -94,7 +95,7 @@ export class BatchEffects implements Effects {
     this.index = index;
     this.logTimeMs = logTimeMs;
     this.count = 0;
-    this.expiredCount = 0;
+    this.unaskedCount = 0;
     this.#encoded = 0;
     this.#session = null;
     this.#originSaid = true;
@@ -371,18 +372,24 @@ export class BatchEffects implements Effects {
     this.#said(KeyEventClass.generic, atMs === NEVER ? "persist" : "expire", key);
   }
 
+  /** Nobody's write: a command that only found it out has written nothing. */
+  #unasked(write: () => void): void {
+    const originSaid = this.#originSaid;
+    this.#originSaid = true;
+    write();
+    this.unaskedCount++;
+    this.#originSaid = originSaid;
+  }
+
   expireKey(key: string): void {
     const { slot, place, expiry } = this.#keyspace.existing(key);
     assert(expiry !== null && expiry.atMs < this.logTimeMs, "a key that expires has had its time");
-    // Nobody's write: a command that only found it has written nothing.
-    const originSaid = this.#originSaid;
-    this.#originSaid = true;
-    const writer = this.#begin(EffectType.expireKey);
-    writer.u16(slot);
-    writer.f64(place);
-    this.#end(EffectType.expireKey);
-    this.expiredCount++;
-    this.#originSaid = originSaid;
+    this.#unasked(() => {
+      const writer = this.#begin(EffectType.expireKey);
+      writer.u16(slot);
+      writer.f64(place);
+      this.#end(EffectType.expireKey);
+    });
     this.#said(KeyEventClass.expired, "expired", key);
   }
 
@@ -485,6 +492,12 @@ export class BatchEffects implements Effects {
     this.#said(KeyEventClass.stream, "xgroup-setid", key);
   }
 
+  setGroupRetry(key: string, group: string, retry: Retry | null): void {
+    this.#existingGroup(key, group);
+    writeRetry(this.#beginForGroup(EffectType.setGroupRetry, key, group), retry);
+    this.#end(EffectType.setGroupRetry);
+  }
+
   destroyGroup(key: string, group: string): void {
     this.#existingGroup(key, group);
     this.#beginForGroup(EffectType.destroyGroup, key, group);
@@ -564,6 +577,10 @@ export class BatchEffects implements Effects {
     to.write(writer);
     this.#writeIdList(writer, bodiless);
     this.#end(EffectType.redeliverListed);
+  }
+
+  dropBodiless(key: string, group: string, ids: readonly StreamId[]): void {
+    this.#unasked(() => this.acknowledge(key, group, ids));
   }
 
   acknowledge(key: string, group: string, ids: readonly StreamId[]): void {

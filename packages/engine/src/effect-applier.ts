@@ -15,6 +15,7 @@ import {
   SESSION_BYTES,
 } from "./effect-format.ts";
 import { visitEntryRuns } from "./entry-runs.ts";
+import { readRetry } from "./group-settings.ts";
 import { visitIdList } from "./id-list.ts";
 import type { KeyspaceState } from "./keyspace-state.ts";
 import type { StreamKey } from "./stream-key.ts";
@@ -329,6 +330,11 @@ export class EffectApplier {
     const group = stream.existingGroup(groupName);
     stream.markGroupDirty(group);
     switch (type) {
+      case EffectType.setGroupRetry:
+        group.pending.retry = readRetry(reader);
+        // Who waits is to look what there is for it now.
+        this.#keyspace.signalReady(key);
+        return;
       case EffectType.setGroupId:
         group.lastDeliveredId = StreamId.read(reader);
         group.entriesRead = reader.f64();

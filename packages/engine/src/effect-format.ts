@@ -36,6 +36,7 @@
  *   configureIdempotence   string key · u32 seconds · u32 iids at most
  *   setStreamAck   string key · u8 level (255: none of its own)
  *   setStreamRetention     string key · own bounds (retention.ts)
+ *   setGroupRetry  string key · string group · retry (group-settings.ts)
  *   setExpiry      string key · f64 atMs (−1: does not expire)
  *   expireKey      u16 slot · f64 place: that key's time is over. By place and not by name, so that it is small whatever the name
  *   renameKey      string key · string name: who had that name is removed
@@ -109,6 +110,7 @@ export const EffectType = {
   renameKey: 42,
   putStream: 43,
   setStreamRetention: 50,
+  setGroupRetry: 51,
 } as const;
 export type EffectType = (typeof EffectType)[keyof typeof EffectType];
 

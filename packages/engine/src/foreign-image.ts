@@ -3,10 +3,11 @@
  * finds into an image of our own. Its entries become what readers are sent, so every byte of their form is checked.
  */
 import { ByteReader, TruncatedError } from "@headrace/bytes";
-import { DamagedRowError } from "./api.ts";
+import { DamagedRowError, UnknownRowError } from "./api.ts";
 import { DirtyMeter } from "./dirty-meter.ts";
 import { LENGTH_MASK, NO_STREAM_ACK, OPENS_NODE } from "./effect-format.ts";
 import { isEntryForm } from "./entry-form.ts";
+import { hasGroupSettings, readGroupSettings } from "./group-settings.ts";
 import { readIdempotence } from "./idempotence-rows.ts";
 import { UINT48_MAX } from "./pending-leaf.ts";
 import { readRetention } from "./retention.ts";
@@ -19,7 +20,8 @@ export function readForeignImage(bytes: Uint8Array, start: number, end: number, 
   try {
     return readSections(reader, image) && reader.remaining === 0;
   } catch (error) {
-    if (error instanceof TruncatedError || error instanceof DamagedRowError) return false;
+    if (error instanceof TruncatedError || error instanceof DamagedRowError || error instanceof UnknownRowError)
+      return false;
     throw error;
   }
 }
@@ -33,6 +35,12 @@ function readSections(reader: ByteReader, image: StreamImageWriter): boolean {
   for (; kind === ImageSection.group; kind = reader.u8()) {
     reader.offset--;
     if (!inSection(reader, kind, () => readGroup(reader, names, image))) return false;
+    if (reader.u8() === ImageSection.groupSettings) {
+      reader.offset--;
+      if (!inSection(reader, ImageSection.groupSettings, () => readOwnGroupSettings(reader, image))) return false;
+    } else {
+      reader.offset--;
+    }
   }
   if (kind === ImageSection.settings) {
     reader.offset--;
@@ -139,6 +147,12 @@ function readSettings(reader: ByteReader, image: StreamImageWriter): boolean {
   if ((ackLevel > 2 && ackLevel !== NO_STREAM_ACK) || hasIdempotence > 1) return false;
   image.settings(ackLevel, hasIdempotence === 0 ? null : readIdempotence(reader, new DirtyMeter()));
   return true;
+}
+
+function readOwnGroupSettings(reader: ByteReader, image: StreamImageWriter): boolean {
+  const settings = readGroupSettings(reader);
+  if (hasGroupSettings(settings)) image.groupSettings(settings);
+  return hasGroupSettings(settings);
 }
 
 function readOwnRetention(reader: ByteReader, image: StreamImageWriter): boolean {

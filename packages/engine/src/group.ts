@@ -3,11 +3,12 @@ import { assert } from "@headrace/bytes";
 import type { GroupView } from "./api.ts";
 import { Consumer } from "./consumer.ts";
 import type { DirtyMeter } from "./dirty-meter.ts";
+import type { GroupSettings, Retry } from "./group-settings.ts";
 import { NOBODY } from "./pending-leaf.ts";
 import { PendingList } from "./pending-list.ts";
 import { CONSUMER_BYTES } from "./resident-bytes.ts";
 import { sortedByName } from "./sorted-by-name.ts";
-import type { StreamId } from "./stream-id.ts";
+import { MAX_ID, MIN_ID, type StreamId } from "./stream-id.ts";
 
 const GROUP_ROW_BYTES = 128;
 const CONSUMER_ROW_BYTES = 80;
@@ -19,6 +20,8 @@ export class Group implements GroupView {
   lastDeliveredId: StreamId;
   entriesRead: number;
   readonly pending: PendingList;
+  /** 0: consumers stay. */
+  consumerIdleMs: number;
   nextConsumerNumber: number;
   /** How often an entry was given back (XNACK): their order. */
   givenBack: number;
@@ -36,6 +39,7 @@ export class Group implements GroupView {
     this.number = number;
     this.lastDeliveredId = lastDeliveredId;
     this.entriesRead = entriesRead;
+    this.consumerIdleMs = 0;
     this.nextConsumerNumber = 1;
     this.givenBack = 0;
     this.dirty = false;
@@ -47,6 +51,19 @@ export class Group implements GroupView {
     this.#meter = meter;
     this.#sorted = null;
     this.pending = new PendingList({ byName: this.#consumers, byNumber: this.#byNumber }, meter);
+  }
+
+  get retry(): Retry | null {
+    return this.pending.retry;
+  }
+
+  get settings(): GroupSettings {
+    return { retry: this.retry, consumerIdleMs: this.consumerIdleMs };
+  }
+
+  set settings({ retry, consumerIdleMs }: GroupSettings) {
+    this.pending.retry = retry;
+    this.consumerIdleMs = consumerIdleMs;
   }
 
   get consumerCount(): number {
@@ -89,6 +106,16 @@ export class Group implements GroupView {
     this.#byNumber.delete(consumer.number);
     this.#sorted = null;
     if (consumer.persisted) this.droppedConsumers.push(consumer);
+  }
+
+  /** As `deleteConsumer`, but what it has pending is the group's from now on, in the order of ids, with counts as they are. */
+  handBackConsumer(name: string): void {
+    const { number } = this.existing(name);
+    const ids: StreamId[] = [];
+    this.pending.visit(MIN_ID, MAX_ID, name, ({ id }) => ids.push(id) > 0);
+    for (const id of ids) this.giveBack(id, this.pending.countOf(id));
+    assert(this.#byNumber.get(number)!.pendingCount === 0, "a consumer that handed all back has something");
+    this.deleteConsumer(name);
   }
 
   /** Rollback: as if the consumer had never been made; its pending entries go their own way. */

@@ -21,6 +21,8 @@ export {
   resolveRetention,
   RetentionKeep,
 } from "./retention.ts";
+export { GROUP_MS_MAX, isEqualRetry, RETRY_FACTOR_MAX, retryDelayMs } from "./group-settings.ts";
+export type { Retry } from "./group-settings.ts";
 export type { OwnRetention, Retention } from "./retention.ts";
 export { ShardLoader } from "./shard-loader.ts";
 export { ShardState } from "./shard-state.ts";

@@ -8,6 +8,7 @@ import { Consumer } from "./consumer.ts";
 import type { DirtyMeter } from "./dirty-meter.ts";
 import { NEVER } from "./expiry-heap.ts";
 import { Group } from "./group.ts";
+import { type GroupSettings, NO_GROUP_SETTINGS, readGroupSettings } from "./group-settings.ts";
 import { buildIdempotence, IdempotenceParts } from "./idempotence-rows.ts";
 import { StreamKey } from "./stream-key.ts";
 import { LEAF_RECORDS_MAX, PendingLeaf, RECORD_WORDS } from "./pending-leaf.ts";
@@ -52,6 +53,7 @@ interface GroupHeader {
   readonly nextLeafNumber: number;
   readonly pendingCount: number;
   readonly givenBack: number;
+  readonly settings: GroupSettings;
 }
 
 export class GroupParts {
@@ -194,6 +196,7 @@ function readGroupHeader(reader: ByteReader): GroupHeader {
     nextLeafNumber: reader.u32(),
     pendingCount: reader.f64(),
     givenBack: reader.remaining === 0 ? 0 : reader.f64(),
+    settings: reader.remaining === 0 ? NO_GROUP_SETTINGS : readGroupSettings(reader),
   };
 }
 
@@ -300,6 +303,7 @@ export function buildGroup(number: number, parts: GroupParts, meter: DirtyMeter)
   const group = new Group(header.name, number, header.lastDeliveredId, header.entriesRead, meter);
   group.nextConsumerNumber = header.nextConsumerNumber;
   group.givenBack = header.givenBack;
+  group.settings = header.settings;
   group.persisted = true;
   for (const consumer of consumers) group.adopt(consumer);
   group.pending.adoptLeaves(leaves);

@@ -9,6 +9,7 @@
  * (consumer 0), was delivered at no time, and carries in the time's place how many were given back in the group before it: they are handed out in
  * that order, before all others. So every record has an age: the lower, the sooner it is claimed.
  */
+import type { LeafPlace } from "./leaf-heap.ts";
 import { StreamId } from "./stream-id.ts";
 
 export const LEAF_RECORDS_MAX = 128;
@@ -20,7 +21,7 @@ export const NOBODY = 0;
 
 const FIRST_CAPACITY = 4;
 /** Ages of records that somebody owns begin here. */
-const OWNED_AGE = UINT48_MAX + 1;
+export const OWNED_AGE = UINT48_MAX + 1;
 
 /** Is told when a consumer gets its first record in a leaf, and loses its last one. */
 export interface LeafWatcher {
@@ -42,11 +43,8 @@ export class PendingLeaf {
 
   // Views that decide nothing and are stored nowhere.
   watcher: LeafWatcher | null;
-  /** No record has a lower age; exactly the lowest one if `isOldestExact`. */
-  oldestAge: number;
-  isOldestExact: boolean;
-  /** Place in the list's heap by age, −1: in none. */
-  heapAt: number;
+  byAge: LeafPlace | null;
+  byDue: LeafPlace | null;
 
   constructor(number: number) {
     this.number = number;
@@ -58,9 +56,8 @@ export class PendingLeaf {
     this.dropped = false;
     this.persisted = false;
     this.watcher = null;
-    this.oldestAge = Number.POSITIVE_INFINITY;
-    this.isOldestExact = true;
-    this.heapAt = -1;
+    this.byAge = null;
+    this.byDue = null;
   }
 
   compareAt(record: number, id: StreamId): number {
@@ -130,28 +127,6 @@ export class PendingLeaf {
     return this.consumerAt(record) === NOBODY ? this.timeAt(record) : this.timeAt(record) + OWNED_AGE;
   }
 
-  /** Makes `oldestAge` exact. */
-  findOldest(): void {
-    if (this.isOldestExact) return;
-    let oldest = Number.POSITIVE_INFINITY;
-    for (let record = 0; record < this.count; record++) oldest = Math.min(oldest, this.ageAt(record));
-    this.oldestAge = oldest;
-    this.isOldestExact = true;
-  }
-
-  /** The record that follows (age, record) in the order of age, then id; −1 when there is none. */
-  nextByAge(age: number, record: number): number {
-    let found = -1;
-    let foundAge = Number.POSITIVE_INFINITY;
-    for (let each = 0; each < this.count; each++) {
-      const eachAge = this.ageAt(each);
-      if (eachAge >= foundAge || eachAge < age || (eachAge === age && each <= record)) continue;
-      found = each;
-      foundAge = eachAge;
-    }
-    return found;
-  }
-
   /** Inserts a record at `record`; the leaf has room. */
   insert(record: number, id: StreamId, consumer: number, timeMs: number, deliveries: number): void {
     const needed = (this.count + 1) * RECORD_WORDS;
@@ -178,7 +153,6 @@ export class PendingLeaf {
     const cell = record * RECORD_WORDS;
     const words = this.words;
     const before = words[cell + CONSUMER_WORD]!;
-    this.#ages(record);
     if (before !== consumer) {
       this.#owned(before, -1);
       this.#owned(consumer, 1);
@@ -194,22 +168,12 @@ export class PendingLeaf {
     words[cell + 5] = timeMs % 0x1_0000_0000;
     words[cell + 6] = deliveries % 0x1_0000_0000;
     words[cell + 7] = Math.floor(timeMs / 0x1_0000_0000) * 0x1_0000 + Math.floor(deliveries / 0x1_0000_0000);
-    const age = this.ageAt(record);
-    if (age > this.oldestAge) return;
-    this.oldestAge = age;
-    this.isOldestExact = true;
-  }
-
-  /** The record will not have the age that it has. */
-  #ages(record: number): void {
-    if (this.isOldestExact && this.ageAt(record) === this.oldestAge) this.isOldestExact = false;
   }
 
   /** Removes the record; answers its owner. */
   remove(record: number): number {
     const owner = this.consumerAt(record);
     const words = this.words;
-    this.#ages(record);
     words.copyWithin(record * RECORD_WORDS, (record + 1) * RECORD_WORDS, this.count * RECORD_WORDS);
     this.count--;
     this.#owned(owner, -1);
@@ -229,7 +193,6 @@ export class PendingLeaf {
     }
     const removed = this.count - kept;
     this.count = kept;
-    this.isOldestExact = false;
     this.#owned(consumer, -removed);
     return removed;
   }
@@ -252,10 +215,7 @@ export class PendingLeaf {
       target.#owned(owner, 1);
     }
     target.count += moved;
-    target.oldestAge = Math.min(target.oldestAge, this.oldestAge);
-    target.isOldestExact = false;
     this.count = from;
-    this.isOldestExact = false;
   }
 
   /** Takes over records as they were stored. */
@@ -263,8 +223,6 @@ export class PendingLeaf {
     this.words = words;
     this.count = count;
     for (let record = 0; record < count; record++) this.#owned(this.consumerAt(record), 1);
-    this.oldestAge = 0;
-    this.isOldestExact = false;
   }
 
   #owned(consumer: number, change: number): void {

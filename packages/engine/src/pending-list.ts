@@ -1,19 +1,22 @@
 /**
  * A consumer group's pending entries: sorted leaves of packed records. Owners are consumer numbers; names are looked up only when somebody
- * looks. Keeps no counts per consumer: `Group` does. Beside the order of ids there are two views of the leaves, by age and by consumer, made when
- * they are asked for.
+ * looks. Keeps no counts per consumer: `Group` does. Beside the order of ids there are views of the leaves, by age, by when they are
+ * handed out again and by consumer, made when they are asked for.
  */
 import { assert } from "@headrace/bytes";
-import { AgeHeap } from "./age-heap.ts";
 import type { PendingEntry, PendingView } from "./api.ts";
 import type { Consumer } from "./consumer.ts";
 import { countUp } from "./delivery-count.ts";
 import type { DirtyMeter } from "./dirty-meter.ts";
+import { type Retry, retryDelayMs } from "./group-settings.ts";
+import { LeafHeap, type LeafOrder } from "./leaf-heap.ts";
 import { OwnerLeaves } from "./owner-leaves.ts";
-import { LEAF_RECORDS_MAX, NOBODY, PendingLeaf, RECORD_WORDS } from "./pending-leaf.ts";
+import { LEAF_RECORDS_MAX, NOBODY, OWNED_AGE, PendingLeaf, RECORD_WORDS } from "./pending-leaf.ts";
 import { PENDING_BYTES } from "./resident-bytes.ts";
 import { NUMBER_TURN } from "./state-rows.ts";
 import type { StreamId } from "./stream-id.ts";
+
+const BY_AGE: LeafOrder = { place: "byAge", rankAt: (leaf, record) => leaf.ageAt(record) };
 
 /** Two neighbours that fit into this many records become one. */
 const MERGE_RECORDS = LEAF_RECORDS_MAX / 2;
@@ -35,7 +38,9 @@ export class PendingList implements PendingView {
   readonly #consumers: ConsumerTables;
   readonly #meter: DirtyMeter;
   #leaves: PendingLeaf[];
-  #byAge: AgeHeap | null;
+  #byAge: LeafHeap | null;
+  #byDue: LeafHeap | null;
+  #retry: Retry | null;
   readonly #byOwner: OwnerLeaves;
   #leafAt: number;
   #recordAt: number;
@@ -50,6 +55,8 @@ export class PendingList implements PendingView {
     this.#meter = meter;
     this.#leaves = [];
     this.#byAge = null;
+    this.#byDue = null;
+    this.#retry = null;
     this.#byOwner = new OwnerLeaves();
     this.#leafAt = 0;
     this.#recordAt = 0;
@@ -63,10 +70,12 @@ export class PendingList implements PendingView {
   adoptLeaves(leaves: readonly PendingLeaf[]): void {
     this.#leaves = [...leaves].sort((a, b) => a.compareAt(0, b.idAt(0)));
     this.#byAge = null;
+    this.#byDue = null;
     this.#byOwner.clear();
     for (const leaf of leaves) {
       leaf.watcher = this.#byOwner;
-      leaf.heapAt = -1;
+      leaf.byAge = null;
+      leaf.byDue = null;
     }
   }
 
@@ -100,6 +109,12 @@ export class PendingList implements PendingView {
 
   has(id: StreamId): boolean {
     return this.#seek(id);
+  }
+
+  /** Deliveries of an id that is pending. */
+  countOf(id: StreamId): number {
+    assert(this.#seek(id), "the id is pending");
+    return this.#leaves[this.#leafAt]!.deliveriesAt(this.#recordAt);
   }
 
   visit(start: StreamId, end: StreamId, consumer: string | null, visit: (entry: PendingEntry) => boolean): void {
@@ -136,8 +151,54 @@ export class PendingList implements PendingView {
   }
 
   visitOldest(visit: (entry: PendingEntry) => boolean): void {
-    this.#byAge ??= new AgeHeap(this.#leaves);
+    this.#byAge ??= new LeafHeap(BY_AGE, this.#leaves);
     this.#byAge.visit((leaf, record) => visit(this.#entryAt(leaf, record)));
+  }
+
+  get retry(): Retry | null {
+    return this.#retry;
+  }
+
+  set retry(retry: Retry | null) {
+    this.#retry = retry;
+    if (this.#byDue === null) return;
+    this.#byDue = null;
+    for (const leaf of this.#leaves) leaf.byDue = null;
+  }
+
+  get dueFromMs(): number {
+    if (this.#retry === null || this.count === 0) return Number.POSITIVE_INFINITY;
+    return dueMsOf(this.#madeByDue(this.#retry).lowest);
+  }
+
+  visitDue(visit: (entry: PendingEntry, dueMs: number) => boolean): void {
+    if (this.#retry === null) return;
+    this.#madeByDue(this.#retry).visit((leaf, record, rank) => visit(this.#entryAt(leaf, record), dueMsOf(rank)));
+  }
+
+  #madeByDue(retry: Retry): LeafHeap {
+    this.#byDue ??= new LeafHeap(
+      {
+        place: "byDue",
+        rankAt: (leaf, record) => {
+          const age = leaf.ageAt(record);
+          return age < OWNED_AGE ? age : age + retryDelayMs(retry, leaf.deliveriesAt(record));
+        },
+      },
+      this.#leaves,
+    );
+    return this.#byDue;
+  }
+
+  /** For the views that are there: the record is new, or not what it was. */
+  #wrote(leaf: PendingLeaf, record: number): void {
+    this.#byAge?.wrote(leaf, record);
+    this.#byDue?.wrote(leaf, record);
+  }
+
+  #joined(leaf: PendingLeaf, source: PendingLeaf): void {
+    this.#byAge?.joined(leaf, source);
+    this.#byDue?.joined(leaf, source);
   }
 
   /** Makes the record or takes it over; answers the owner before, −1 when it is new. */
@@ -146,15 +207,12 @@ export class PendingList implements PendingView {
       const leaf = this.#leaves[this.#leafAt]!;
       this.markDirty(leaf);
       const before = leaf.assign(this.#recordAt, consumer, timeMs, deliveries);
-      this.#byAge?.rise(leaf);
+      this.#wrote(leaf, this.#recordAt);
       return before;
     }
     const leaf = this.#leafWithRoom();
     leaf.insert(this.#recordAt, id, consumer, timeMs, deliveries);
-    if (this.#byAge !== null) {
-      if (leaf.heapAt < 0) this.#byAge.add(leaf);
-      else this.#byAge.rise(leaf);
-    }
+    this.#wrote(leaf, this.#recordAt);
     this.markDirty(leaf);
     this.count++;
     this.#meter.fixedBytes += PENDING_BYTES;
@@ -185,7 +243,7 @@ export class PendingList implements PendingView {
 
   #redeliverAt(leaf: PendingLeaf, record: number, timeMs: number): void {
     leaf.assign(record, leaf.consumerAt(record), timeMs, countUp(leaf.deliveriesAt(record)));
-    this.#byAge?.rise(leaf);
+    this.#wrote(leaf, record);
     this.markDirty(leaf);
   }
 
@@ -227,7 +285,7 @@ export class PendingList implements PendingView {
     // In-order growth leaves full leaves behind; anything else splits in halves.
     if (this.#recordAt < leaf.count) {
       leaf.moveTo(right, LEAF_RECORDS_MAX / 2);
-      this.#byAge?.add(right);
+      this.#joined(right, leaf);
     }
     this.markDirty(leaf);
     this.markDirty(right);
@@ -248,7 +306,7 @@ export class PendingList implements PendingView {
     const next = this.#leaves[at + 1]!;
     if (leaf.count + next.count > MERGE_RECORDS) return;
     next.moveTo(leaf, 0);
-    this.#byAge?.rise(leaf);
+    this.#joined(leaf, next);
     this.#drop(at + 1);
   }
 
@@ -265,6 +323,7 @@ export class PendingList implements PendingView {
     if (leaf.persisted) this.droppedLeaves.push(leaf);
     this.#leaves.splice(at, 1);
     this.#byAge?.remove(leaf);
+    this.#byDue?.remove(leaf);
   }
 
   markDirty(leaf: PendingLeaf): void {
@@ -293,7 +352,6 @@ export class PendingList implements PendingView {
     for (const leaf of this.#leaves) {
       assert(leaf.count > 0 && leaf.count <= LEAF_RECORDS_MAX, "leaf empty or overfull");
       assert(!leaf.dropped, "dropped leaf kept");
-      let oldestAge = Number.POSITIVE_INFINITY;
       const owned = new Map<number, number>();
       for (let record = 0; record < leaf.count; record++) {
         const id = leaf.idAt(record);
@@ -302,10 +360,7 @@ export class PendingList implements PendingView {
         const owner = leaf.consumerAt(record);
         assert(owner === NOBODY || this.#consumers.byNumber.has(owner), "pending entry without a consumer");
         owned.set(owner, (owned.get(owner) ?? 0) + 1);
-        oldestAge = Math.min(oldestAge, leaf.ageAt(record));
       }
-      assert(leaf.oldestAge <= oldestAge, "a record is older than its leaf");
-      assert(!leaf.isOldestExact || leaf.oldestAge === oldestAge, "a leaf is older than its records");
       assert(owned.size === leaf.owners.length, "leaf owners miscounted");
       leaf.owners.forEach((owner, i) => {
         assert(owned.get(owner) === leaf.ownerCounts[i], "leaf owner's records miscounted");
@@ -316,8 +371,14 @@ export class PendingList implements PendingView {
     assert(total === this.count, "pending entries miscounted");
     assert(unowned === this.unownedCount, "entries that nobody owns miscounted");
     assert(this.#byAge === null || this.#byAge.isRight(this.#leaves), "leaves out of order by age");
+    assert(this.#byDue === null || this.#byDue.isRight(this.#leaves), "leaves out of order by when they are due");
     assert(this.#byOwner.isRight(this.#leaves), "leaves of a consumer miscounted");
   }
+}
+
+/** When what ranks so is handed out again: at once what nobody owns. */
+function dueMsOf(rank: number): number {
+  return rank < OWNED_AGE ? 0 : rank - OWNED_AGE;
 }
 
 /** The place of the last leaf that begins at or before `id`; 0 when there is none. */

@@ -4,6 +4,7 @@ import { type Block, MARK_DEAD } from "./block.ts";
 import { writeLine } from "./block-line.ts";
 import type { Consumer } from "./consumer.ts";
 import type { Group } from "./group.ts";
+import { hasGroupSettings, writeGroupSettings } from "./group-settings.ts";
 import type { StreamKey } from "./stream-key.ts";
 import { type PendingLeaf, RECORD_WORDS } from "./pending-leaf.ts";
 import { writeRetention } from "./retention.ts";
@@ -53,6 +54,8 @@ export function writeGroupBody(writer: ByteWriter, group: Group): void {
   writer.u32(pending.nextLeafNumber);
   writer.f64(pending.count);
   writer.f64(group.givenBack);
+  const { settings } = group;
+  if (hasGroupSettings(settings)) writeGroupSettings(writer, settings);
 }
 
 export function writeConsumerBody(writer: ByteWriter, consumer: Consumer): void {

@@ -163,6 +163,9 @@ function hashGroup(mixer: Mixer, group: Group): void {
   mixer.number(group.givenBack);
   mixer.id(group.lastDeliveredId);
   mixer.number(group.entriesRead);
+  const { retry, consumerIdleMs } = group;
+  if (retry !== null) for (const value of [retry.minIdleMs, retry.factor, retry.maxIdleMs]) mixer.number(value);
+  mixer.number(consumerIdleMs);
   mixer.number(group.consumerCount);
   for (const consumer of group.consumers()) {
     mixer.text(consumer.name);

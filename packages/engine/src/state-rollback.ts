@@ -170,6 +170,7 @@ function restoreGroup(group: Group, touched: TouchedGroup, parts: GroupParts): v
   group.entriesRead = header.entriesRead;
   group.nextConsumerNumber = header.nextConsumerNumber;
   group.givenBack = header.givenBack;
+  group.settings = header.settings;
   for (const number of touched.consumers) {
     const consumer = group.consumerByNumber(number);
     if (consumer !== null) group.dropConsumer(consumer);

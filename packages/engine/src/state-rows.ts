@@ -13,7 +13,8 @@
  *   kind 2 fragment  block, first entry      u32 count · ids (16 each) · lengths (u32 each, bit 31 = opens a node) · entry bytes
  *   kind 3 marks     block                   u32 count · tombstone bitmap
  *   kind 4 group     group                   string name · id lastDelivered · f64 entriesRead · u32 consumers, nextConsumer, leaves, nextLeaf ·
- *                                            f64 pending · f64 givenBack (missing in rows of before XNACK: 0)
+ *                                            f64 pending · f64 givenBack (missing in rows of before XNACK: 0) ·
+ *                                            nothing, or the group's settings (group-settings.ts)
  *   kind 5 consumer  group, consumer         string name · f64 seenMs · f64 activeMs
  *   kind 6 leaf      group, leaf             u32 count · records (32 each, see pending-leaf.ts)
  *   kind 7 producer  0                       u32 seconds, iids at most · f64 iidsAdded, duplicates · u32 producers, nextProducer, segments,

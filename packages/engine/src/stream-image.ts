@@ -13,6 +13,7 @@
  *   kind 4 settings  u8 ack level (255: none of its own) · u8 has idempotent ids · [those, as idempotence-rows.ts writes them]
  *
  *   kind 5 retention the stream's own (retention.ts)
+ *   kind 6 group settings, behind their group if it has any (group-settings.ts)
  *
  * Head and entries come first, groups sorted by name. Deleted entries are left out: a copy has no tombstones, but for what maxDeleted says of them.
  * Numbers of blocks, groups, consumers and leaves are given anew while it is read, the same on every replica.
@@ -24,6 +25,7 @@ import type { BlockList } from "./block-list.ts";
 import { NO_STREAM_ACK, OPENS_BLOCK, OPENS_NODE } from "./effect-format.ts";
 import type { Consumer } from "./consumer.ts";
 import type { Group } from "./group.ts";
+import { type GroupSettings, hasGroupSettings, readGroupSettings, writeGroupSettings } from "./group-settings.ts";
 import type { Idempotence } from "./idempotence.ts";
 import { readIdempotence, writeIdempotence } from "./idempotence-rows.ts";
 import { NOBODY } from "./pending-leaf.ts";
@@ -34,7 +36,15 @@ import { StreamId } from "./stream-id.ts";
 
 export const IMAGE_VERSION = 1;
 
-export const ImageSection = { end: 0, head: 1, entries: 2, group: 3, settings: 4, retention: 5 } as const;
+export const ImageSection = {
+  end: 0,
+  head: 1,
+  entries: 2,
+  group: 3,
+  settings: 4,
+  retention: 5,
+  groupSettings: 6,
+} as const;
 
 /** Builds an image piece by piece: head, entries ascending, then groups with their consumers and pending entries. */
 export class StreamImageWriter {
@@ -149,6 +159,13 @@ export class StreamImageWriter {
     this.#end();
   }
 
+  /** Of the group that was ended last; left out where there are none. */
+  groupSettings(settings: GroupSettings): void {
+    this.#begin(ImageSection.groupSettings);
+    writeGroupSettings(this.#writer, settings);
+    this.#end();
+  }
+
   /** Left out for a stream that has none. */
   settings(ackLevel: number, idempotence: Idempotence | null): void {
     const writer = this.#writer;
@@ -249,18 +266,21 @@ function writeGroup(image: StreamImageWriter, group: Group): void {
     }
   }
   image.endGroup();
+  if (hasGroupSettings(group.settings)) image.groupSettings(group.settings);
 }
 
 /** Fills an empty stream: part of `apply`, so the image is one that a leader has written. The reader ends behind it. */
 export function readStreamImage(reader: ByteReader, stream: Stream, columns: RunColumns): void {
   // Another form of the image is another version of the effect.
   assert(reader.u8() === IMAGE_VERSION, "stream image version");
+  let group: Group | null = null;
   for (let kind = reader.u8(); kind !== ImageSection.end; kind = reader.u8()) {
     const bodyBytes = reader.u32();
     const end = reader.offset + bodyBytes;
     if (kind === ImageSection.head) readHead(reader, stream);
     else if (kind === ImageSection.entries) readEntries(reader, stream, columns);
-    else if (kind === ImageSection.group) readGroup(reader, stream);
+    else if (kind === ImageSection.group) group = readGroup(reader, stream);
+    else if (kind === ImageSection.groupSettings) group!.settings = readGroupSettings(reader);
     else if (kind === ImageSection.settings) readSettings(reader, stream);
     else if (kind === ImageSection.retention) stream.retention = readRetention(reader);
     else assert(false, "stream image section");
@@ -292,7 +312,7 @@ function readEntries(reader: ByteReader, stream: Stream, columns: RunColumns): v
   stream.meter.bytes += regionBytes + count * ENTRY_COLUMN_BYTES;
 }
 
-function readGroup(reader: ByteReader, stream: Stream): void {
+function readGroup(reader: ByteReader, stream: Stream): Group {
   const group = stream.createGroup(reader.string(), StreamId.read(reader), reader.f64());
   group.givenBack = reader.f64();
   const consumers: Consumer[] = [];
@@ -312,4 +332,5 @@ function readGroup(reader: ByteReader, stream: Stream): void {
     if (consumer === 0) group.putGivenBack(id, timeMs, deliveries);
     else group.assign(id, consumers[consumer - 1]!, timeMs, deliveries);
   }
+  return group;
 }

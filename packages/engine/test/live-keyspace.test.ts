@@ -41,7 +41,7 @@ describe("a key whose time is over", () => {
     const payload = at(state, 2001, (effects) => {
       expect(state.live.peek(name)).toBe(null);
       expect(state.live.find(name)).toBe(null);
-      expect([effects.count, effects.expiredCount]).toEqual([1, 1]);
+      expect([effects.count, effects.unaskedCount]).toEqual([1, 1]);
     })!;
     expect(payload.length).toBe(16 + 8 + 10);
     expect(state.keyspace.size).toBe(0);

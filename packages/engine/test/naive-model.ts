@@ -2,6 +2,7 @@
  * What a stream is, in arrays and maps, written from Redis' rules (t_stream.c) without looking at the engine. Ids are whole milliseconds with
  * sequence 0. Nodes are Redis' listpacks: entries stay in them as deleted ones until none is alive.
  */
+import type { Retry } from "../src/index.ts";
 import { ModelIdempotence } from "./idempotence-model.ts";
 
 export interface ModelEntry {
@@ -24,6 +25,7 @@ export interface ModelGroup {
   readonly pending: Map<number, ModelPending>;
   readonly consumers: Map<string, { seenMs: number; activeMs: number }>;
   givenBack: number;
+  retry: Retry | null;
 }
 
 export class ModelStream {

@@ -1,7 +1,7 @@
 /** Pending entries in any order of coming and going, over many leaves, against a map. */
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { MAX_ID, MIN_ID } from "../src/index.ts";
+import { MAX_ID, MIN_ID, type Retry } from "../src/index.ts";
 import { Consumer } from "../src/consumer.ts";
 import { DirtyMeter } from "../src/dirty-meter.ts";
 import { LEAF_RECORDS_MAX } from "../src/pending-leaf.ts";
@@ -10,10 +10,25 @@ import { id } from "./entries.ts";
 
 const SEED = 20261121;
 
+const RETRIES: readonly (Retry | null)[] = [
+  null,
+  { minIdleMs: 10, factor: 1, maxIdleMs: 10 },
+  { minIdleMs: 10, factor: 1.01, maxIdleMs: 100_000 },
+  { minIdleMs: 3, factor: 2, maxIdleMs: 4_000 },
+];
+
+/** By the definition, one delivery after the other. */
+function restMs(retry: Retry | null, deliveries: number): number {
+  if (retry === null) return 0;
+  let rest = retry.minIdleMs;
+  for (let each = 1; each < deliveries && rest < retry.maxIdleMs; each++) rest *= retry.factor;
+  return Math.min(retry.maxIdleMs, Math.floor(rest));
+}
+
 test(`puts, removals and consumer deletions keep order, owners and values (seed ${SEED})`, () => {
   const step = fc.record({
-    // 0 put a stretch, 1 remove a stretch, 2 drop a consumer
-    kind: fc.constantFrom(0, 0, 0, 1, 1, 2),
+    // 0 put a stretch, 1 remove a stretch, 2 drop a consumer, 3 another retry
+    kind: fc.constantFrom(0, 0, 0, 1, 1, 2, 3),
     from: fc.nat(3000),
     count: fc.nat(400),
     stride: fc.integer({ min: 1, max: 7 }),
@@ -26,11 +41,16 @@ test(`puts, removals and consumer deletions keep order, owners and values (seed 
       const byName = new Map([...consumers.values()].map((consumer) => [consumer.name, consumer]));
       const list = new PendingList({ byName, byNumber: consumers }, new DirtyMeter());
       const model = new Map<number, [string, number, number]>();
+      let retry = RETRIES[0]!;
       for (const { kind, from, count, stride, owner, time } of steps) {
         if (kind === 2) {
           const gone = [...model].filter(([, entry]) => entry[0] === `c${owner}`);
           expect(list.removeConsumer(owner)).toBe(gone.length);
           for (const [ms] of gone) model.delete(ms);
+        }
+        if (kind === 3) {
+          retry = RETRIES[count % RETRIES.length]!;
+          list.retry = retry;
         }
         for (let ms = from; kind < 2 && ms < from + count; ms += stride) {
           const before = model.get(ms);
@@ -57,6 +77,17 @@ test(`puts, removals and consumer deletions keep order, owners and values (seed 
         });
         const byAge = sorted.toSorted((a, b) => a[1][1] - b[1][1] || a[0] - b[0]);
         expect(oldest).toEqual(byAge.slice(0, 300).map(([ms, entry]) => [ms, entry[1]]));
+        const due: unknown[] = [];
+        list.visitDue((entry, dueMs) => {
+          due.push([entry.id.ms(), dueMs]);
+          return due.length < 300;
+        });
+        const byDue = sorted
+          .map(([ms, [, delivered, deliveries]]) => [ms, delivered + restMs(retry, deliveries)] as const)
+          .toSorted((a, b) => a[1] - b[1] || a[0] - b[0]);
+        expect(due).toEqual(retry === null ? [] : byDue.slice(0, 300));
+        const first = byDue[0] === undefined || retry === null ? Number.POSITIVE_INFINITY : byDue[0][1];
+        expect(list.dueFromMs).toBe(first);
         list.verify();
       }
     }),

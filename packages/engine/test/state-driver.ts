@@ -13,7 +13,9 @@ import {
   MAX_ID,
   MIN_ID,
   NEVER,
+  type PendingView,
   ReferencePolicy,
+  type Retry,
   ShardLoader,
   ShardState,
   StreamId,
@@ -33,6 +35,11 @@ const KEYS = ["a", "b{t}", "c", "d{t}"];
 const PARTNERS: Readonly<Record<string, string>> = { "b{t}": "d{t}", "d{t}": "b{t}" };
 export const STEP_KIND_MAX = 33;
 const GROUPS = ["g1", "g2"];
+const RETRIES: readonly (Retry | null)[] = [
+  null,
+  { minIdleMs: 500, factor: 1, maxIdleMs: 500 },
+  { minIdleMs: 500, factor: 2, maxIdleMs: 4000 },
+];
 const CONSUMERS = ["alice", "bob", "carol"];
 
 /** Rows of entries stand in slots from here on: nobody reads them to open a state. */
@@ -378,7 +385,14 @@ export class Driver {
     const group = stream.groups.get(name);
     if (group === undefined) {
       effects.createGroup(key, name, StreamId.of(c % 30, 0), c % 5);
-      stream.groups.set(name, { last: c % 30, read: c % 5, pending: new Map(), consumers: new Map(), givenBack: 0 });
+      stream.groups.set(name, {
+        last: c % 30,
+        read: c % 5,
+        pending: new Map(),
+        consumers: new Map(),
+        givenBack: 0,
+        retry: null,
+      });
       return;
     }
     const consumer = CONSUMERS[c % CONSUMERS.length]!;
@@ -429,6 +443,11 @@ export class Driver {
         return;
       }
       case 24:
+        if (a % 4 === 3) {
+          group.retry = RETRIES[b % RETRIES.length]!;
+          effects.setGroupRetry(key, name, group.retry);
+          return;
+        }
         effects.touchConsumer(key, name, consumer, b, a % 2 === 0 ? -1 : a);
         group.consumers.get(consumer)!.seenMs = b;
         if (a % 2 !== 0) group.consumers.get(consumer)!.activeMs = a;
@@ -504,6 +523,24 @@ export class Driver {
     }
   }
 
+  #compareDue(view: PendingView, { pending, retry }: ModelGroup): void {
+    const due: [number, number][] = [];
+    view.visitDue(({ id }, dueMs) => due.push([id.ms(), dueMs]) < 30);
+    const expected = [...pending].map(([id, { consumer, timeMs, deliveries, order }]) => {
+      const rests = retry === null ? 0 : Math.min(retry.maxIdleMs, retry.minIdleMs * retry.factor ** (deliveries - 1));
+      return {
+        id,
+        dueMs: consumer === null ? 0 : timeMs + rests,
+        rank: consumer === null ? order! - 2 ** 50 : timeMs + rests,
+      };
+    });
+    expected.sort((x, y) => x.rank - y.rank || x.id - y.id);
+    expect(due).toEqual(retry === null ? [] : expected.slice(0, 30).map(({ id, dueMs }) => [id, dueMs]));
+    expect(view.dueFromMs).toBeLessThanOrEqual(
+      retry === null ? Number.POSITIVE_INFINITY : (expected[0]?.dueMs ?? Infinity),
+    );
+  }
+
   #compareRange(
     view: ReturnType<ShardState["keyspace"]["existing"]>["stream"],
     live: ReturnType<ModelStream["live"]>,
@@ -564,7 +601,9 @@ export class Driver {
         return oldest.length < 30;
       });
       expect(oldest).toEqual(oldestPending(group).slice(0, 30));
+      this.#compareDue(view.pending, group);
     }
+    expect(view.retry).toEqual(group.retry);
     expect([...view.consumers()].map((c) => [c.name, c.pendingCount, c.seenTimeMs, c.activeTimeMs])).toEqual(
       [...group.consumers]
         .sort((a, b) => (a[0] < b[0] ? -1 : 1))

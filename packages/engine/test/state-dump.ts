@@ -126,6 +126,7 @@ function groupOf(group: Group): unknown {
     entriesRead: group.entriesRead,
     nextConsumerNumber: group.nextConsumerNumber,
     givenBack: group.givenBack,
+    settings: group.settings,
     dirty: group.dirty,
     persisted: group.persisted,
     dirtyConsumers: group.dirtyConsumers.map((consumer) => consumer.number),

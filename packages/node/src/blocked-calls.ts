@@ -10,7 +10,7 @@ import { assert, compareBytes, copyOf } from "@headrace/bytes";
 import { Errors, gateIndex } from "@headrace/commands";
 import type { BlockedCall, CommandRecord } from "@headrace/commands";
 import { ColdMiss } from "@headrace/engine";
-import type { ShardStateApi } from "@headrace/engine";
+import type { Retry, ShardStateApi } from "@headrace/engine";
 import { OfferHow, RefuseReason, RequestMode, SERVED_LATER } from "@headrace/link";
 import { DecodeResult, RequestDecoder } from "@headrace/resp";
 import type { DecoderLimits, Request, RequestDecoderApi } from "@headrace/resp";
@@ -18,6 +18,7 @@ import { BlockedEnd, BlockedRead } from "./blocked-reads.ts";
 import type { BlockedReads } from "./blocked-reads.ts";
 import type { ColdBlocks } from "./cold-blocks.ts";
 import { HeldSegment } from "./held-replies.ts";
+import { NothingLeft } from "./nothing-left.ts";
 import type { LaneProgress, QueuedRequests } from "./lane-progress.ts";
 import type { OpenBatch } from "./open-batch.ts";
 import type { RequestQueue } from "./request-queue.ts";
@@ -144,26 +145,26 @@ export class BlockedCalls {
   serveDue(): void {
     const { blocked } = this.#rooms;
     for (const key of blocked.claimWakes.takeDue()) {
-      for (const queue of blocked.queues(key)) this.#serveQueue(queue);
+      for (const [group, queue] of blocked.queues(key)) this.#serveQueue(key, group, queue);
     }
     this.#serveMore();
   }
 
   /**
-   * Serving touches keys itself: it takes entries, which is for nobody but calls with CLAIM (what was handed out will be old some day), and it finds
-   * keys expired, which is for all.
+   * Serving touches keys itself: it takes entries, which is for nobody but calls that take pending ones (what was handed out will be old some day), and
+   * it finds keys expired, which is for all.
    */
   #serveMore(): void {
     for (let keys = this.#state.takeTouchedKeys(); keys.size > 0; keys = this.#state.takeTouchedKeys()) {
-      this.#serve(keys, this.#rooms.blocked.claimingCount > 0);
+      this.#serve(keys, true);
     }
   }
 
-  /** `claims`: calls with CLAIM are run again even where there is nothing for others. */
-  #serve(keys: ReadonlyMap<string, boolean>, claims: boolean): void {
+  /** `pending`: calls that take pending entries are run again even where there is nothing for others. */
+  #serve(keys: ReadonlyMap<string, boolean>, pending: boolean): void {
     for (const [key, isReady] of keys) {
-      if (!isReady && !claims) continue;
-      for (const queue of this.#rooms.blocked.queues(key)) this.#serveQueue(queue, !isReady);
+      if (!isReady && !pending) continue;
+      for (const [group, queue] of this.#rooms.blocked.queues(key)) this.#serveQueue(key, group, queue, !isReady);
     }
   }
 
@@ -204,31 +205,35 @@ export class BlockedCalls {
     const { blocked } = this.#rooms;
     for (const key of waiting.call.keys) {
       const queue = blocked.queue(key, waiting.group);
-      if (queue !== null) this.#serveQueue(queue);
+      if (queue !== null) this.#serveQueue(key, waiting.group, queue);
     }
     this.#serveMore();
   }
 
-  #serveQueue(queue: ReadonlySet<BlockedRead>, onlyClaims = false): void {
+  #serveQueue(key: string, group: string, queue: ReadonlySet<BlockedRead>, onlyPending = false): void {
     const { blocked } = this.#rooms;
-    let isNothingLeft = false;
-    // Nothing that is pending has been idle for so long.
-    let nothingFromMs = Number.POSITIVE_INFINITY;
+    const retry = group === "" ? null : this.#retryOf(key, group);
+    const takesPending = blocked.claimingCount > 0 || retry !== null;
+    if (onlyPending && !takesPending) return;
+    const nothing = new NothingLeft(retry);
     for (const waiting of queue) {
       if (waiting.end !== BlockedEnd.none || waiting.isPassedOver) continue;
-      if (onlyClaims && !waiting.claims) continue;
-      if (isNothingLeft && waiting.patienceMs >= nothingFromMs) continue;
+      if (onlyPending && !nothing.mayTakePending(waiting)) continue;
+      if (nothing.isAllFor(waiting)) continue;
       // Those behind it wait until it has answered, or its blocks have come. Plain readers take nothing from each other.
       if (waiting.holdsUpOthers && waiting.group === "") continue;
       if (waiting.holdsUpOthers) return;
       const isOver = waiting.mode === RequestMode.offered ? this.#look(waiting) : this.#resume(waiting);
       if (isOver || waiting.group === "") continue;
       if (waiting.holdsUpOthers) return;
-      // Nothing left for one consumer of a group: nothing for the others either, unless they claim what this one does not.
-      if (blocked.claimingCount === 0) return;
-      isNothingLeft = true;
-      nothingFromMs = Math.min(nothingFromMs, waiting.patienceMs);
+      // Nothing left for one consumer of a group: nothing for the others either, unless they take pending entries that this one does not.
+      if (!takesPending) return;
+      nothing.foundBy(waiting);
     }
+  }
+
+  #retryOf(key: string, group: string): Retry | null {
+    return this.#state.keyspace.find(key)?.stream.group(group)?.retry ?? null;
   }
 
   /** Offers what there is. True: the call has ended with an error; false: it waits on, with or without an offer. */

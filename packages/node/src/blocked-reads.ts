@@ -70,11 +70,6 @@ export class BlockedRead {
     return this.call.claimMinIdleMs >= 0;
   }
 
-  /** What must be idle for so long to be for it; Infinity: pending entries are not. */
-  get patienceMs(): number {
-    return this.claims ? this.call.claimMinIdleMs : Number.POSITIVE_INFINITY;
-  }
-
   /** From where it reads, as the caller would write it; empty when its request says so itself. */
   positions(): readonly string[] {
     const { readsFromState, resolvedIds } = this.call;
@@ -193,9 +188,9 @@ export class BlockedReads {
     blocked.isFetching = false;
   }
 
-  /** The queues of the key, one per group, the longest waiting first. Calls may be removed while they are walked. */
-  queues(key: string): Iterable<ReadonlySet<BlockedRead>> {
-    return this.#byKey.get(key)?.values() ?? [];
+  /** The queues of the key by group, the longest waiting first. Calls may be removed while they are walked. */
+  queues(key: string): Iterable<readonly [group: string, queue: ReadonlySet<BlockedRead>]> {
+    return this.#byKey.get(key) ?? [];
   }
 
   /** The queue of one group for the key; null: nobody waits. */

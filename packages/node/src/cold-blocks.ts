@@ -129,7 +129,7 @@ export class ColdBlocks implements ColdReads, BlockReader {
   readonly #options: ColdBlocksOptions;
   #state: ShardStateApi;
   /** Of the command that runs now; null: it can't be run again. */
-  #effects: Pick<Effects, "count" | "expiredCount"> | null;
+  #effects: Pick<Effects, "count" | "unaskedCount"> | null;
   #writesBefore: number;
   #said: { readonly turnBytes: number };
   #saidBefore: number;
@@ -181,7 +181,7 @@ export class ColdBlocks implements ColdReads, BlockReader {
   get mayMiss(): boolean {
     const effects = this.#effects;
     if (effects === null) return false;
-    return effects.count - effects.expiredCount === this.#writesBefore && this.#said.turnBytes === this.#saidBefore;
+    return effects.count - effects.unaskedCount === this.#writesBefore && this.#said.turnBytes === this.#saidBefore;
   }
 
   rowNow(slot: number, subkey: Uint8Array): Uint8Array | null {
@@ -209,9 +209,9 @@ export class ColdBlocks implements ColdReads, BlockReader {
    * A command begins that can be run again as long as it has written nothing, and `said` says that nobody was told anything. That a key has expired is
    * nobody's write: who runs again finds it gone.
    */
-  begin(effects: Pick<Effects, "count" | "expiredCount">, said: { readonly turnBytes: number }): void {
+  begin(effects: Pick<Effects, "count" | "unaskedCount">, said: { readonly turnBytes: number }): void {
     this.#effects = effects;
-    this.#writesBefore = effects.count - effects.expiredCount;
+    this.#writesBefore = effects.count - effects.unaskedCount;
     this.#said = said;
     this.#saidBefore = said.turnBytes;
   }

@@ -92,10 +92,10 @@ export class OpenBatch {
     return this.#context!;
   }
 
-  /** Effects of commands in it: without keys that were found expired, which a read may log without being a write. */
+  /** Effects of commands in it: without what nobody asked for (keys that were found expired), which a read may log without being a write. */
   get writeCount(): number {
     const { effects } = this.context;
-    return effects.count - effects.expiredCount;
+    return effects.count - effects.unaskedCount;
   }
 
   /** Where the state stands with what is executed by now. */

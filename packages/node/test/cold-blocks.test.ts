@@ -368,14 +368,14 @@ describe("what was asked for and is not wanted any more", () => {
 describe("whether a command may be run again", () => {
   test("it may as long as it has written nothing and nobody was told anything, and nobody else may", () => {
     const { cold } = new Scene();
-    const effects = { count: 3, expiredCount: 1 };
+    const effects = { count: 3, unaskedCount: 1 };
     const said = { turnBytes: 0 };
     expect(cold.mayMiss).toBe(false);
     cold.begin(effects, said);
     expect(cold.mayMiss).toBe(true);
     // It has found a key expired.
     effects.count++;
-    effects.expiredCount++;
+    effects.unaskedCount++;
     expect(cold.mayMiss).toBe(true);
     effects.count++;
     expect(cold.mayMiss).toBe(false);

@@ -276,3 +276,30 @@ test("an offer does not outlive its term", () => {
   expect(lane.take()).toEqual(["1 refused 1 leader 0"]);
   expect(cluster.awaitLeader([2, 3]).lane().send("XPENDING s g")).toEqual(["1 [:0 nil nil nil]"]);
 });
+
+test("a part is offered what its group hands out again when it is due, and takes it when it accepts", () => {
+  const { cluster, leader } = group();
+  leader.lane().send("XGROUP SETRETRY s g MIN-IDLE 200", "XADD s 1-0 f v");
+  leader.lane().send("XREADGROUP GROUP g d STREAMS s >");
+  const lane = waiting(leader);
+  expect(lane.offers.length).toBe(0);
+  cluster.pass(250);
+  expect(lane.offers.length).toBe(1);
+  expect(leader.lane().send("XPENDING s g - + 9")[0]).toMatch(/\[\[1-0 d :\d+ :1\]\]$/);
+  answer(leader, lane, OfferHow.accept);
+  expect(streamsOf(lane.take())).toEqual(["1 [*2 $1 s *1 *2 $3 1-0 *2 $1 f $1 v]"]);
+  expect(leader.lane().send("XPENDING s g - + 9")[0]).toMatch(/\[\[1-0 c :\d+ :2\]\]$/);
+});
+
+test("a part is not offered what is gone, though it was due; looking at it is enough to have it dropped", () => {
+  const { cluster, leader } = group();
+  leader.lane().send("XGROUP SETRETRY s g MIN-IDLE 200", "XADD s 1-0 f v");
+  leader.lane().send("XREADGROUP GROUP g d STREAMS s >");
+  const lane = waiting(leader);
+  leader.lane().send("XDEL s 1-0");
+  cluster.pass(250);
+  expect(lane.offers.length).toBe(0);
+  expect(leader.lane().send("XPENDING s g")).toEqual(["1 [:0 nil nil nil]"]);
+  cluster.pass(20);
+  cluster.assertSame();
+});

@@ -64,6 +64,7 @@ const states: readonly string[] = [
   "compared by WATCH and set",
   "compared by WATCH and not set",
   "message sent again and answered with its entry",
+  "entry delivered again by its group",
   "entries trimmed by retention",
   "retention kept what is not acknowledged",
   "a command waited for cold blocks",

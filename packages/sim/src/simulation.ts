@@ -29,6 +29,7 @@ import type { Entry, FinalView, PendingRow } from "./checkers/reading.ts";
 import type { TransactionView } from "./checkers/transactions.ts";
 import { checkArrivals, checkOrder, keysOfEvents, type Disturbance } from "./checkers/messages.ts";
 import { MetadataChecker } from "./checkers/metadata.ts";
+import { drainRedelivered } from "./redelivery-work.ts";
 import { RaftSafety } from "./checkers/raft-safety.ts";
 import { ReplicaChecker } from "./checkers/replicas.ts";
 import { ErrorReply, type ReplyValue } from "./reply-value.ts";
@@ -83,6 +84,9 @@ const STREAMS = workStreams();
 const CHECK_STATES_EVERY_STEPS = 400;
 /** After healing everything must be served within this simulated time. */
 const LIVENESS_MS = 30_000;
+/** Beyond what any clock was ahead (fault-table.ts); and until all have heard of it, and those lead that will. */
+const AHEAD_MS = 400_000;
+const CLOCKS_SETTLE_MS = 2000;
 const CLIENT_PAUSE_MAX_MS = 120;
 /** So long after everything is healed a call has come to where it waits, and one that is woken has its answer. */
 const WAITERS_PARK_MS = 3_000;
@@ -418,8 +422,19 @@ class Run {
     const whole = (stream: string): readonly Entry[] =>
       this.#insist(client, ["XRANGE", stream, "-", "+"], Array.isArray) as never;
     const transactions: TransactionView = { pair: [whole(PAIR[0]), whole(PAIR[1])], chain: whole(CHAIN) };
+    this.#setClocksAhead();
+    const redeliveries = drainRedelivered((args) => this.#once(client, args), client.name);
     this.#awaitEqualReplicas();
-    return { entries, pending, drained, transactions };
+    return { entries, pending, drained, transactions, redeliveries };
+  }
+
+  /** Log time never goes back: a leader whose clock was ahead may have left it standing for minutes. From here on it moves, so that what rests comes to be due. */
+  #setClocksAhead(): void {
+    for (const machine of this.#cluster.machines) {
+      machine.skewMs = AHEAD_MS;
+      if (machine.clock !== null) machine.clock.skewMs = AHEAD_MS;
+    }
+    this.#pass(CLOCKS_SETTLE_MS);
   }
 
   /** Calls that wait on several shards are served by what comes to any of them; the group's entry is pending for who got it, and for nobody else. */
@@ -477,18 +492,23 @@ class Run {
     while (this.#loop.nowMs < until) if (!this.#step()) break;
   }
 
-  /** What the group had not handed out. Nothing is asked twice: with everything healed no answer may be lost. */
+  /** Nothing is asked twice: with everything healed no answer may be lost. */
+  #once(client: SimClient, args: readonly string[]): ReplyValue {
+    const operation = client.send(args);
+    const deadline = this.#loop.nowMs + LIVENESS_MS;
+    while (operation.open && this.#loop.nowMs < deadline) if (!this.#step()) break;
+    const { reply } = operation;
+    if (reply !== undefined && !(reply instanceof ErrorReply)) return reply;
+    throw new Error(`with everything healed, ${args.join(" ")} got ${JSON.stringify(reply)}`);
+  }
+
+  /** What the group had not handed out. */
   #drain(client: SimClient, stream: string): readonly string[] {
     const ids: string[] = [];
     for (;;) {
       const args = ["XREADGROUP", "GROUP", GROUP, client.name, "COUNT", "100", "STREAMS", stream, ">"];
-      const operation = client.send(args);
-      const deadline = this.#loop.nowMs + LIVENESS_MS;
-      while (operation.open && this.#loop.nowMs < deadline) if (!this.#step()) break;
-      const { reply } = operation;
+      const reply = this.#once(client, args);
       if (reply === null) return ids;
-      if (!Array.isArray(reply))
-        throw new Error(`with everything healed, ${args.join(" ")} got ${JSON.stringify(reply)}`);
       const [[, entries]] = reply as unknown as [[string, Entry[]]];
       for (const [id] of entries) ids.push(id);
     }

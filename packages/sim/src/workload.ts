@@ -4,6 +4,7 @@
  * own rules (checkers/reading.ts).
  */
 import { isFree, RETAINED_ENTRIES, UNACKED_ENTRIES } from "./checkers/reading.ts";
+import { REDELIVERED, redeliveryPreparations, redeliveryRequest } from "./redelivery-work.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import type { Operation } from "./sim-client.ts";
 import { anyCommand, nameGroup } from "./workload-commands.ts";
@@ -73,7 +74,7 @@ export function preparations(streams: WorkStreams): readonly (readonly string[])
     ["XGROUP", "CREATE", stream, GROUP, "0", "MKSTREAM"],
     ["XCFGSET", stream, "RETENTION-ENTRIES", String(UNACKED_ENTRIES), "RETENTION-KEEP", "UNACKED"],
   ]);
-  return [...groups, ...windows, ...bounds, ...kept];
+  return [...groups, ...windows, ...bounds, ...kept, ...redeliveryPreparations];
 }
 
 /** Bytes that make an entry large, and how many of those a block of 32 KiB holds. */
@@ -155,6 +156,8 @@ const writers: readonly WorkRow[] = [
   { weight: 2, make: (work, random) => work.readGroup(random.pick(work.streams.unacked), random) },
   { weight: 4, make: (work, random) => work.acknowledge(random.pick(work.streams.unacked), random) },
   { weight: 1, make: (work, random) => ["XREAD", "COUNT", "10", "STREAMS", random.pick(work.streams.unacked), "0"] },
+  { weight: 4, make: (work) => work.add(work.redelivered()) },
+  { weight: 8, make: (work, random) => work.redeliver(random) },
   { weight: 4, make: (work) => ["ECHO", work.payload()] },
   { weight: 8, make: (work, random) => anyCommand(random, work.name) },
   { weight: 6, make: (work, random) => work.nameGroup(random) },
@@ -258,6 +261,15 @@ export class ClientWork {
 
   expiring(): string {
     return this.#random.pick(this.streams.expiring);
+  }
+
+  redelivered(): string {
+    return this.#random.pick(REDELIVERED);
+  }
+
+  redeliver(random: SeededRandom): readonly string[] {
+    const stream = this.redelivered();
+    return redeliveryRequest(random, this.name, stream, this.#mine.get(stream) ?? []) ?? this.add(stream);
   }
 
   payload(): string {

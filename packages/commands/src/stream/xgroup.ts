@@ -1,8 +1,9 @@
 /**
- * XGROUP CREATE | SETID | DESTROY | CREATECONSUMER | DELCONSUMER | HELP. Checks in Redis' order: options, key, group, id, action.
+ * XGROUP CREATE | SETID | DESTROY | CREATECONSUMER | DELCONSUMER | SETRETRY | HELP. Checks in Redis' order: options, key, group, id, action. SETRETRY is
+ * ours: the group hands out again by itself what was not acknowledged (retry-read.ts).
  * Source: t_stream.c xgroupCommand.
  */
-import { MIN_ID } from "@headrace/engine";
+import { isEqualRetry, MIN_ID } from "@headrace/engine";
 import type { GroupView, KeyView, StreamId } from "@headrace/engine";
 import type { Request } from "@headrace/resp";
 import { isByte, readLong, readLooseId, readStrictId } from "../args.ts";
@@ -12,6 +13,7 @@ import { Errors, noGroup, subcommandSyntax } from "../errors.ts";
 import { helpCommand } from "../help.ts";
 import { defineCommand, keyAt } from "../record.ts";
 import { effectBytes } from "./effect-room.ts";
+import { readRetryOptions } from "./group-options.ts";
 import { configureNewStream } from "./idempotence.ts";
 
 const DOLLAR = 36;
@@ -182,6 +184,25 @@ const delconsumer = sub("delconsumer", "RW delete", {
   },
 });
 
+const setretry = sub("setretry", "RW update", {
+  arity: -5,
+  since: "8.10.0",
+  summary: "Make a consumer group deliver pending entries again that have been idle for some time.",
+  syntax: "key group MIN-IDLE milliseconds [BACKOFF factor MAX milliseconds] | OFF",
+  execute(context) {
+    const { request, reply, effects, effectRoomBytes } = context;
+    const retry = readRetryOptions(request);
+    if (typeof retry === "string") return reply.error(retry);
+    const target = findGroup(context);
+    if (target === null) return;
+    const { key } = target.found;
+    const { name } = target.group;
+    if (effectBytes(1, key, name) > effectRoomBytes) return reply.error(Errors.tooLargeForEntry);
+    if (!isEqualRetry(retry, target.group.retry)) effects.setGroupRetry(key, name, retry);
+    reply.ok();
+  },
+});
+
 const help = helpCommand(
   "xgroup",
   "stream",
@@ -201,6 +222,8 @@ const help = helpCommand(
     "    Remove the specified group.",
     "SETID <key> <groupname> <id|$> [ENTRIESREAD entries_read]",
     "    Set the current group ID and entries_read counter.",
+    "SETRETRY <key> <groupname> <MIN-IDLE milliseconds [BACKOFF factor MAX milliseconds]|OFF>",
+    "    Deliver pending entries again that have been idle for so long.",
   ],
 );
 
@@ -211,5 +234,5 @@ export const xgroup = defineCommand({
   group: "stream",
   summary: "A container for consumer groups commands",
   complexity: "Depends on subcommand.",
-  subcommands: [create, createconsumer, delconsumer, destroy, help, setid],
+  subcommands: [create, createconsumer, delconsumer, destroy, help, setid, setretry],
 });

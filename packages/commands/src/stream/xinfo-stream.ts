@@ -50,15 +50,32 @@ function writeSharedFields(reply: ReplyWriterApi, stream: StreamView, nowMs: num
   writeField(reply, "iids-tracked", tracked?.iids ?? 0);
   writeField(reply, "iids-added", idempotence?.iidsAdded ?? 0);
   writeField(reply, "iids-duplicates", idempotence?.duplicates ?? 0);
-  for (const [name, value] of ownSettings(stream)) {
+  writeOwnSettings(reply, ownSettings(stream));
+}
+
+type OwnSettings = readonly (readonly [name: string, value: number | string])[];
+
+export function writeOwnSettings(reply: ReplyWriterApi, settings: OwnSettings): void {
+  for (const [name, value] of settings) {
     reply.bulkLatin1(name);
     if (typeof value === "number") reply.integer(value);
     else reply.bulkLatin1(value);
   }
 }
 
+/** Ours: what the group was told to do by itself. */
+export function ownGroupSettings({ retry }: GroupView): OwnSettings {
+  const found: [name: string, value: number | string][] = [];
+  if (retry !== null) {
+    const { minIdleMs, factor, maxIdleMs } = retry;
+    found.push(["retry-min-idle", minIdleMs]);
+    if (factor !== 1) found.push(["retry-backoff", String(factor)], ["retry-max", maxIdleMs]);
+  }
+  return found;
+}
+
 /** Ours: what the stream has of its own, so that Redis' reply stays as it is where nothing was set. */
-function ownSettings({ retention }: StreamView): [name: string, value: number | string][] {
+function ownSettings({ retention }: StreamView): OwnSettings {
   const found: [name: string, value: number | string][] = [];
   if (retention === null) return found;
   const { ageMs, bytes, entries, keep } = retention;
@@ -98,7 +115,8 @@ function writeFull(reply: ReplyWriterApi, stream: StreamView, count: number, now
 }
 
 function writeFullGroup(reply: ReplyWriterApi, stream: StreamView, group: GroupView, count: number): void {
-  reply.map(8);
+  const own = ownGroupSettings(group);
+  reply.map(8 + own.length);
   reply.bulkLatin1("name");
   reply.bulkLatin1(group.name);
   writeIdField(reply, "last-delivered-id", group.lastDeliveredId);
@@ -121,6 +139,7 @@ function writeFullGroup(reply: ReplyWriterApi, stream: StreamView, group: GroupV
   reply.bulkLatin1("consumers");
   reply.array(group.consumerCount);
   for (const consumer of group.consumers()) writeFullConsumer(reply, group, consumer, count);
+  writeOwnSettings(reply, own);
 }
 
 function writeFullConsumer(reply: ReplyWriterApi, group: GroupView, consumer: ConsumerView, count: number): void {

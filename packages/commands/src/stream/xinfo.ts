@@ -11,7 +11,7 @@ import { Errors, noGroup } from "../errors.ts";
 import { helpCommand } from "../help.ts";
 import { defineCommand, keyAt } from "../record.ts";
 import { writeId } from "./write-id.ts";
-import { answerStreamInfo, writeField, writeNumberOrNull } from "./xinfo-stream.ts";
+import { answerStreamInfo, ownGroupSettings, writeField, writeNumberOrNull, writeOwnSettings } from "./xinfo-stream.ts";
 
 const ENTRIES_READ_UNKNOWN = -1;
 
@@ -49,7 +49,8 @@ const groups = sub("groups", {
     const { stream } = found;
     reply.array(stream.groupCount);
     for (const group of stream.groups()) {
-      reply.map(6);
+      const own = ownGroupSettings(group);
+      reply.map(6 + own.length);
       reply.bulkLatin1("name");
       reply.bulkLatin1(group.name);
       writeField(reply, "consumers", group.consumerCount);
@@ -60,6 +61,7 @@ const groups = sub("groups", {
       writeNumberOrNull(reply, group.entriesRead === ENTRIES_READ_UNKNOWN ? null : group.entriesRead);
       reply.bulkLatin1("lag");
       writeNumberOrNull(reply, lagOf(stream, group));
+      writeOwnSettings(reply, own);
     }
   },
 });

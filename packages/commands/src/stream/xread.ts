@@ -89,6 +89,7 @@ function execute(context: ShardContext): void {
     resolvedIds: ids,
     readsFromState: namesPosition(request),
     claimMinIdleMs: -1,
+    takesDue: false,
     wakeAtMs: Number.POSITIVE_INFINITY,
   });
 }

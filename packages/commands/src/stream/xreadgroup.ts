@@ -2,7 +2,7 @@
  * XREADGROUP GROUP group consumer [COUNT n] [MAXCOUNT n] [MAXSIZE bytes] [BLOCK ms] [CLAIM min-idle] [NOACK] STREAMS key … id …
  *
  *   `>`    what the group has not delivered yet: moves its position, makes pending entries (unless NOACK); with CLAIM first what is pending for long
- *          enough (claim-read.ts)
+ *          enough (claim-read.ts); of a group with a retry first what is to be handed out again (retry-read.ts)
  *   an id  the consumer's own pending entries behind it: counts a delivery, never blocks, ignores NOACK and BLOCK, and CLAIM for itself and all
  *          streams behind it
  *
@@ -23,6 +23,7 @@ import { isIdleFor } from "./claim-batch.ts";
 import { CLAIM_BYTES, effectBytes, ID_BYTES } from "./effect-room.ts";
 import { ReadBudget } from "./read-budget.ts";
 import { ReadOptions } from "./read-options.ts";
+import { pickDue } from "./retry-read.ts";
 import { isStreamError, refuseStream, StreamsReply } from "./streams-reply.ts";
 import type { StreamError } from "./streams-reply.ts";
 import { writeId } from "./write-id.ts";
@@ -40,13 +41,13 @@ const OPTION_VALUES: ReadonlyMap<string, number> = new Map([
   ["NOACK", 0],
 ]);
 
-/** Of a stream: the consumer is created or touched, gets pending entries and new ones, is touched. */
-const EFFECTS_MAX = 4;
+/** Of a stream: pending entries are dropped, the consumer is created or touched, gets pending entries and new ones, is touched. */
+const EFFECTS_MAX = 5;
 
 const options = new ReadOptions();
 const answer = new StreamsReply();
 const budget = new ReadBudget();
-/** What the log entry has room for: claimed entries, and ids of delivered ones. */
+/** What the log entry has room for: claimed entries, and ids of delivered and dropped ones. */
 let roomBytes = 0;
 
 export const xreadgroup = defineCommand({
@@ -85,6 +86,8 @@ interface GroupRead {
   readonly group: GroupView;
   readonly after: StreamId | null;
   readonly claims: boolean;
+  /** It also gets what the group hands out again by itself. NOACK does not: nobody would acknowledge it then. */
+  readonly retries: boolean;
 }
 
 function execute(context: ShardContext): void {
@@ -120,7 +123,7 @@ function execute(context: ShardContext): void {
 
 /** What the call will read, before it changes anything: until then it can be run again when some of it is not in memory. */
 function needEntries({ nowMs }: ShardContext, read: GroupRead, consumer: string): void {
-  const { found, group, after, claims } = read;
+  const { found, group, after, claims, retries } = read;
   const ids: StreamId[] = [];
   const start = after === null ? null : after.next();
   if (start !== null) group.pending.visit(start, MAX_ID, consumer, ({ id }) => ids.push(id) < options.count);
@@ -129,6 +132,8 @@ function needEntries({ nowMs }: ShardContext, read: GroupRead, consumer: string)
       return isIdleFor(entry, options.claimMinIdleMs, nowMs) && ids.push(entry.id) < options.count;
     });
   }
+  if (retries && group.pending.dueFromMs <= nowMs)
+    group.pending.visitDue(({ id }, dueMs) => dueMs <= nowMs && ids.push(id) < options.count);
   found.stream.needEntries(ids);
   if (after !== null) return;
   const range = undelivered(read, options.count);
@@ -143,23 +148,34 @@ function block(context: ShardContext, reads: readonly GroupRead[]): void {
     resolvedIds: reads.map(() => null),
     readsFromState: false,
     claimMinIdleMs: options.claimMinIdleMs,
-    wakeAtMs: claimableFrom(reads),
+    takesDue: reads.some(takesDue),
+    wakeAtMs: reads.reduce((firstMs, read) => Math.min(firstMs, obtainableFrom(read)), Number.POSITIVE_INFINITY),
   });
 }
 
-/** When there will be something to claim in one of the streams. */
-function claimableFrom(reads: readonly GroupRead[]): number {
-  let fromMs = Number.POSITIVE_INFINITY;
-  for (const { found, group, claims } of reads) {
-    if (claims) fromMs = Math.min(fromMs, claimableFromMs(found, group, options.claimMinIdleMs));
-  }
-  return fromMs;
+/** When something that is pending now will be for the call. */
+function obtainableFrom({ found, group, claims, retries }: GroupRead): number {
+  if (claims) return claimableFromMs(found, group, options.claimMinIdleMs);
+  return retries ? group.pending.dueFromMs : Number.POSITIVE_INFINITY;
+}
+
+/** Whether it would get what the group hands out again, if the group did. */
+function takesDue({ after, claims }: GroupRead): boolean {
+  return after === null && !claims && !options.noAck;
 }
 
 /** A call that waits in a queue: whether it would be given anything now. */
 function look(context: ShardContext, reads: readonly GroupRead[]): void {
-  if (reads.some((read) => hasNew(context, read)) || claimableFrom(reads) <= context.nowMs) context.offer();
+  if (reads.some((read) => hasNew(context, read) || hasPending(context, read))) context.offer();
   else block(context, reads);
+}
+
+function hasPending(context: ShardContext, read: GroupRead): boolean {
+  const { found, group, retries } = read;
+  if (obtainableFrom(read) > context.nowMs) return false;
+  if (!retries) return true;
+  const bounds = { countMax: 1, roomBytes: context.effectRoomBytes, budget: new ReadBudget() };
+  return pickDue(context, found, group, bounds).picked.length > 0;
 }
 
 function hasNew(context: ShardContext, { found, group, after }: GroupRead): boolean {
@@ -197,7 +213,8 @@ function findReads({ request, keyspace }: ShardContext): GroupRead[] | StreamErr
       if (after.equals(MAX_ID)) after = null;
     }
     if (after !== null) claims = false;
-    reads.push({ keyArgument, found, group, after, claims });
+    const read = { keyArgument, found, group, after, claims, retries: false };
+    reads.push(group.retry !== null && takesDue(read) ? { ...read, retries: true } : read);
   }
   return reads;
 }
@@ -221,7 +238,8 @@ function createIfNew(context: ShardContext, { found, group }: GroupRead, consume
 function serveNew(context: ShardContext, read: GroupRead, consumer: string): void {
   const { reply, effects, nowMs } = context;
   const { found, group } = read;
-  if (options.isBounded || read.claims) return serveChosen(context, read, consumer);
+  const hasDue = read.retries && group.pending.dueFromMs <= nowMs;
+  if (options.isBounded || read.claims || hasDue) return serveChosen(context, read, consumer);
   const range = undelivered(read, deliverable(options.count));
   if (range === null) return;
   noteDelivered(range.count);
@@ -252,12 +270,12 @@ function noteDelivered(count: number): void {
   if (!options.noAck) roomBytes -= count * ID_BYTES;
 }
 
-/** With CLAIM or a bound: what goes is chosen before anything is written. */
+/** With pending entries or a bound: what goes is chosen before anything is written. */
 function serveChosen(context: ShardContext, read: GroupRead, consumer: string): void {
   const { request, reply, effects, nowMs } = context;
-  const { found, group, claims, keyArgument } = read;
+  const { found, group, claims, retries, keyArgument } = read;
   budget.addKey(request.end(keyArgument) - request.start(keyArgument), reply.version);
-  const claimed = claims ? claimedBy(context, read) : [];
+  const claimed = claims || retries ? claimedBy(context, read) : [];
   let range = undelivered(read, deliverable(options.count - claimed.length));
   if (range !== null) {
     const count = budget.admitRange(range, claims ? NEW_TAIL_BYTES : 0);
@@ -270,7 +288,10 @@ function serveChosen(context: ShardContext, read: GroupRead, consumer: string): 
   const entriesRead = range === null ? 0 : entriesReadAfterDelivery(found.stream, group, range);
   answer.open(request, keyArgument);
   reply.array(claimed.length + newCount);
-  for (const entry of claimed) writeClaimed(reply, found, entry, nowMs);
+  for (const entry of claimed) {
+    if (claims) writeClaimed(reply, found, entry, nowMs);
+    else found.stream.range(entry.id, entry.id, 1, false).writeTo(reply.writer);
+  }
   if (range !== null && claims) writeNew(reply, range);
   else range?.writeTo(reply.writer);
   const lastId = range === null ? null : range.lastId;
@@ -280,7 +301,13 @@ function serveChosen(context: ShardContext, read: GroupRead, consumer: string): 
   effects.touchConsumer(found.key, group.name, consumer, nowMs, nowMs);
 }
 
-function claimedBy({ nowMs }: ShardContext, { found, group }: GroupRead): PendingEntry[] {
+function claimedBy(context: ShardContext, { found, group, claims }: GroupRead): PendingEntry[] {
+  if (!claims) {
+    const { picked, usedBytes } = pickDue(context, found, group, { countMax: options.count, roomBytes, budget });
+    roomBytes -= usedBytes;
+    return picked;
+  }
+  const { nowMs } = context;
   const countMax = Math.min(options.count, Math.floor(roomBytes / CLAIM_BYTES));
   const claimed = pickClaims(found, group, { minIdleMs: options.claimMinIdleMs, nowMs, countMax, budget });
   roomBytes -= claimed.length * CLAIM_BYTES;

@@ -7,6 +7,7 @@ import type { Operation } from "../sim-client.ts";
 import { StreamEntries } from "./entries.ts";
 import { checkGroupNames } from "./group-names.ts";
 import { GroupHistory } from "./groups.ts";
+import { checkRedelivery } from "./redelivery.ts";
 import { checkIdempotence } from "./idempotence.ts";
 import {
   compareIds,
@@ -75,6 +76,8 @@ export class History {
       "message sent again and answered with its entry",
       checkIdempotence(this.#operations, final.entries),
     );
+    if (final.redeliveries !== undefined)
+      this.#countMany("entry delivered again by its group", checkRedelivery(this.#operations, final.redeliveries));
     for (const entries of streams.values()) entries.check();
     for (const [stream, operations] of byStream) {
       if (kindOf(stream) !== "s") continue;

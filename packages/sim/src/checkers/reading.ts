@@ -1,6 +1,7 @@
 /** What requests and replies say about streams: shared by the checkers, which never look at the program itself. */
 import { ErrorReply } from "../reply-value.ts";
 import type { Operation } from "../sim-client.ts";
+import type { RedeliveryView } from "./redelivery.ts";
 import type { TransactionView } from "./transactions.ts";
 
 export type Entry = readonly [id: string, fields: readonly string[]];
@@ -14,6 +15,8 @@ export interface FinalView {
   readonly drained: ReadonlyMap<string, readonly string[]>;
   /** Where nobody wrote in transactions: left out. */
   readonly transactions?: TransactionView;
+  /** stream → what was handed out again and again; where nobody asked for it: left out. */
+  readonly redeliveries?: ReadonlyMap<string, RedeliveryView>;
 }
 
 export interface PendingRow {
@@ -41,9 +44,9 @@ export function goesAsAWhole(stream: string): boolean {
 }
 
 /** Nobody judges what is in it, as anything may happen to it (workload-commands.ts), or it has a judge of its own (group-names.ts, idempotence.ts,
- * transactions.ts). */
+ * redelivery.ts, transactions.ts). */
 export function isFree(stream: string): boolean {
-  return /^[xgyiw]/.test(stream);
+  return /^[xgyiwq]/.test(stream);
 }
 
 /** What the streams `r` and `u` are told to keep. */

@@ -1,0 +1,32 @@
+/** Options of XGROUP's subcommands that are Headrace's own. */
+import { GROUP_MS_MAX, RETRY_FACTOR_MAX } from "@headrace/engine";
+import type { Retry } from "@headrace/engine";
+import type { Request } from "@headrace/resp";
+import { readLong } from "../args.ts";
+import { Errors } from "../errors.ts";
+
+const FIRST = 4;
+const FACTOR_BYTES_MAX = 16;
+
+/** `OFF`, or `MIN-IDLE ms [BACKOFF factor MAX ms]` from argument 4 on; or the error text. */
+export function readRetryOptions(request: Request): Retry | null | string {
+  if (request.is(FIRST, "OFF")) return request.count === FIRST + 1 ? null : Errors.syntax;
+  const hasBackoff = request.count === FIRST + 6;
+  if (!request.is(FIRST, "MIN-IDLE") || (request.count !== FIRST + 2 && !hasBackoff)) return Errors.syntax;
+  if (hasBackoff && !(request.is(FIRST + 2, "BACKOFF") && request.is(FIRST + 4, "MAX"))) return Errors.syntax;
+  const minIdleMs = readLong(request, FIRST + 1);
+  if (Number.isNaN(minIdleMs)) return Errors.notInteger;
+  if (minIdleMs < 1 || minIdleMs > GROUP_MS_MAX) return Errors.retryMinIdle;
+  if (!hasBackoff) return { minIdleMs, factor: 1, maxIdleMs: minIdleMs };
+  const factor = readFactor(request.latin1(FIRST + 3));
+  if (!(factor >= 1 && factor <= RETRY_FACTOR_MAX)) return Errors.retryFactor;
+  const maxIdleMs = readLong(request, FIRST + 5);
+  if (Number.isNaN(maxIdleMs)) return Errors.notInteger;
+  if (maxIdleMs < minIdleMs || maxIdleMs > GROUP_MS_MAX) return Errors.retryMax;
+  return { minIdleMs, factor, maxIdleMs };
+}
+
+/** A decimal number without sign and exponent; NaN: it is none. */
+function readFactor(text: string): number {
+  return text.length <= FACTOR_BYTES_MAX && /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+}

@@ -1,0 +1,100 @@
+/**
+ * What a consumer group has been told to do by itself, and its bytes in effects, rows and images. All of it is Headrace's own.
+ *
+ *   retry      f64 minIdleMs (0: none, and nothing follows) · f64 factor · f64 maxIdleMs
+ *   settings   u8 count · {u8 kind · body}: kind 1 retry (never none), kind 2 f64 consumerIdleMs; ascending, left out where nothing was set
+ */
+import type { ByteReader, ByteWriter } from "@headrace/bytes";
+import { DamagedRowError, UnknownRowError } from "./api.ts";
+
+/** When a pending entry is handed out again (XGROUP SETRETRY): after `minIdleMs`, each time `factor` times later, `maxIdleMs` at the latest. */
+export interface Retry {
+  readonly minIdleMs: number;
+  /** 1: always after `minIdleMs`. */
+  readonly factor: number;
+  readonly maxIdleMs: number;
+}
+
+export interface GroupSettings {
+  readonly retry: Retry | null;
+  /** Consumers that nobody has seen for so long go, and what they have pending goes back to the group (XGROUP SETIDLE). 0: they stay. */
+  readonly consumerIdleMs: number;
+}
+
+/** Times of settings end where times of pending entries do. */
+export const GROUP_MS_MAX = 0xffff_ffff_ffff;
+export const RETRY_FACTOR_MAX = 1000;
+export const NO_GROUP_SETTINGS: GroupSettings = Object.freeze({ retry: null, consumerIdleMs: 0 });
+
+const Kind = { retry: 1, consumerIdle: 2 } as const;
+
+/** How long an entry that was delivered so often rests before it is handed out again. */
+export function retryDelayMs({ minIdleMs, factor, maxIdleMs }: Retry, deliveryCount: number): number {
+  if (factor === 1 || deliveryCount <= 1) return minIdleMs;
+  return Math.min(maxIdleMs, Math.floor(minIdleMs * factor ** (deliveryCount - 1)));
+}
+
+export function isEqualRetry(a: Retry | null, b: Retry | null): boolean {
+  if (a === null || b === null) return a === b;
+  return a.minIdleMs === b.minIdleMs && a.factor === b.factor && a.maxIdleMs === b.maxIdleMs;
+}
+
+export function writeRetry(writer: ByteWriter, retry: Retry | null): void {
+  writer.f64(retry === null ? 0 : retry.minIdleMs);
+  if (retry === null) return;
+  writer.f64(retry.factor);
+  writer.f64(retry.maxIdleMs);
+}
+
+/** Throws DamagedRowError. */
+export function readRetry(reader: ByteReader): Retry | null {
+  const minIdleMs = reader.f64();
+  if (minIdleMs === 0) return null;
+  const factor = reader.f64();
+  const maxIdleMs = reader.f64();
+  const isFactor = factor >= 1 && factor <= RETRY_FACTOR_MAX;
+  if (!isTime(minIdleMs) || !isFactor || !isTime(maxIdleMs) || maxIdleMs < minIdleMs)
+    throw new DamagedRowError("a retry out of range");
+  return { minIdleMs, factor, maxIdleMs };
+}
+
+export function hasGroupSettings({ retry, consumerIdleMs }: GroupSettings): boolean {
+  return retry !== null || consumerIdleMs > 0;
+}
+
+export function writeGroupSettings(writer: ByteWriter, { retry, consumerIdleMs }: GroupSettings): void {
+  writer.u8((retry === null ? 0 : 1) + (consumerIdleMs > 0 ? 1 : 0));
+  if (retry !== null) {
+    writer.u8(Kind.retry);
+    writeRetry(writer, retry);
+  }
+  if (consumerIdleMs > 0) {
+    writer.u8(Kind.consumerIdle);
+    writer.f64(consumerIdleMs);
+  }
+}
+
+/** Throws DamagedRowError, UnknownRowError. */
+export function readGroupSettings(reader: ByteReader): GroupSettings {
+  let retry: Retry | null = null;
+  let consumerIdleMs = 0;
+  let last = 0;
+  for (let count = reader.u8(); count > 0; count--) {
+    const kind = reader.u8();
+    if (kind > Kind.consumerIdle) throw new UnknownRowError(`group setting ${kind}`);
+    if (kind <= last) throw new DamagedRowError("group settings out of order");
+    last = kind;
+    if (kind === Kind.retry) {
+      retry = readRetry(reader);
+      if (retry === null) throw new DamagedRowError("a retry that is none");
+    } else {
+      consumerIdleMs = reader.f64();
+      if (!isTime(consumerIdleMs)) throw new DamagedRowError("an idle time out of range");
+    }
+  }
+  return { retry, consumerIdleMs };
+}
+
+function isTime(ms: number): boolean {
+  return Number.isInteger(ms) && ms >= 1 && ms <= GROUP_MS_MAX;
+}
