@@ -53,6 +53,8 @@ describe("README.md", () => {
         ),
         "OK",
         "OK",
+        0,
+        "OK",
       ]);
     } finally {
       redis.disconnect();

@@ -108,6 +108,7 @@ export const Errors = {
   retentionBound: "ERR a retention must be between 0 and 9007199254740991, or DEFAULT",
   /** Headrace's own, as those of stream-wide settings around them. */
   retryMinIdle: "ERR MIN-IDLE must be between 1 and 281474976710655 milliseconds",
+  consumerIdle: "ERR the idle time must be between 1 and 281474976710655 milliseconds, or OFF",
   retryFactor: "ERR BACKOFF must be a factor between 1 and 1000",
   retryMax: "ERR MAX must be between MIN-IDLE and 281474976710655 milliseconds",
   retentionKeep: "ERR RETENTION-KEEP must be NONE, UNACKED or DEFAULT",

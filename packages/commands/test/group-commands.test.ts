@@ -157,6 +157,8 @@ class Run {
           return this.#expect(`XGROUP SETRETRY s ${group} ${words}`, model.setRetry(group, retry));
         }
         if (a % 2 === 0) return this.#expect(`XGROUP SETID s ${group} ${b % 20}`, model.setId(group, b % 20));
+        if (b % 2 === 0)
+          return this.#expect(`XGROUP DELCONSUMER s ${group} ${consumer} HANDBACK`, model.handBack(group, consumer));
         return this.#expect(`XGROUP DELCONSUMER s ${group} ${consumer}`, model.deleteConsumer(group, consumer));
       default:
         this.#look(group, consumer, step);

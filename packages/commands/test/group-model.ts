@@ -140,6 +140,18 @@ export class GroupModel {
     return owned.length;
   }
 
+  /** DELCONSUMER … HANDBACK. */
+  handBack(group: string, consumer: string): Value {
+    const found = this.#group(group);
+    const owned = sorted(found.pending.keys()).filter((id) => found.pending.get(id)!.consumer === consumer);
+    for (const id of owned) {
+      const { count } = found.pending.get(id)!;
+      found.pending.set(id, { consumer: null, timeMs: 0, count, order: found.givenBack++ });
+    }
+    found.consumers.delete(consumer);
+    return owned.length;
+  }
+
   nack(group: string, mode: string, ids: readonly number[], retryCount: bigint | null, force: boolean): Value {
     const found = this.#group(group);
     let count = 0;

@@ -284,6 +284,16 @@ export interface RetentionQueueApi {
   look(nowMs: number, blocksMax: number): RetentionLook | null;
 }
 
+/** Keys with a group whose idle consumers go, by when one of these may. For the leader, and no part of the state. */
+export interface IdleConsumersApi {
+  /** Before this log time none goes; Infinity: there is no such key. */
+  readonly firstDueMs: number;
+  /** The key that has to be looked at first; there is one. */
+  readonly first: KeyView;
+  /** The key was looked at: before `atMs` none of its consumers goes, Infinity: it has none. */
+  next(key: KeyView, atMs: number): void;
+}
+
 /** The keys as they are stored. */
 export interface StoredKeyspace {
   readonly size: number;
@@ -360,10 +370,14 @@ export interface Effects {
   setStreamRetention(key: string, own: OwnRetention | null): void;
   createGroup(key: string, group: string, lastDeliveredId: StreamId, entriesRead: number): void;
   setGroupId(key: string, group: string, lastDeliveredId: StreamId, entriesRead: number): void;
+  /** 0: consumers stay. */
+  setConsumerIdle(key: string, group: string, consumerIdleMs: number): void;
   setGroupRetry(key: string, group: string, retry: Retry | null): void;
   destroyGroup(key: string, group: string): void;
   createConsumer(key: string, group: string, consumer: string, timeMs: number): void;
   deleteConsumer(key: string, group: string, consumer: string): void;
+  /** The same, but what it has pending belongs to nobody then, in the order of ids, with counts as they are. */
+  handBackConsumer(key: string, group: string, consumer: string): void;
   /** Sets seen time, and active time unless `activeMs` is negative. */
   touchConsumer(key: string, group: string, consumer: string, seenMs: number, activeMs: number): void;
   /**
@@ -525,6 +539,7 @@ export interface ShardStateApi {
   readonly watches: KeyWatches;
 
   readonly retention: RetentionQueueApi;
+  readonly idleConsumers: IdleConsumersApi;
 
   /** Bytes and keys that a capture would write now: the checkpoint's trigger. */
   readonly dirtyBytes: number;

@@ -26,7 +26,7 @@ import type { EntryRuns } from "./entry-runs.ts";
 import { ENTRY_HEAD_BYTES_MAX, writeEntry } from "./entry-form.ts";
 import { NEVER } from "./expiry-heap.ts";
 import type { Group } from "./group.ts";
-import { type Retry, writeRetry } from "./group-settings.ts";
+import { GROUP_MS_MAX, type Retry, writeRetry } from "./group-settings.ts";
 import { IdListWriter } from "./id-list.ts";
 import { DURATION_SECONDS_MAX, IIDS_MAX } from "./idempotence.ts";
 import { KeyEventClass } from "./key-events.ts";
@@ -492,6 +492,13 @@ export class BatchEffects implements Effects {
     this.#said(KeyEventClass.stream, "xgroup-setid", key);
   }
 
+  setConsumerIdle(key: string, group: string, consumerIdleMs: number): void {
+    this.#existingGroup(key, group);
+    assert(isBetween(consumerIdleMs, 0, GROUP_MS_MAX), "a consumer's idle time out of range");
+    this.#beginForGroup(EffectType.setConsumerIdle, key, group).f64(consumerIdleMs);
+    this.#end(EffectType.setConsumerIdle);
+  }
+
   setGroupRetry(key: string, group: string, retry: Retry | null): void {
     this.#existingGroup(key, group);
     writeRetry(this.#beginForGroup(EffectType.setGroupRetry, key, group), retry);
@@ -515,9 +522,17 @@ export class BatchEffects implements Effects {
   }
 
   deleteConsumer(key: string, group: string, consumer: string): void {
+    this.#consumerGoes(EffectType.deleteConsumer, key, group, consumer);
+  }
+
+  handBackConsumer(key: string, group: string, consumer: string): void {
+    this.#consumerGoes(EffectType.handBackConsumer, key, group, consumer);
+  }
+
+  #consumerGoes(type: EffectType, key: string, group: string, consumer: string): void {
     this.#existingGroup(key, group).existing(consumer);
-    this.#beginForGroup(EffectType.deleteConsumer, key, group).string(consumer);
-    this.#end(EffectType.deleteConsumer);
+    this.#beginForGroup(type, key, group).string(consumer);
+    this.#end(type);
     this.#said(KeyEventClass.stream, "xgroup-delconsumer", key);
   }
 

@@ -352,9 +352,18 @@ export class EffectApplier {
       }
       case EffectType.createConsumer: {
         const name = reader.string();
-        group.createConsumer(name, reader.f64());
+        const timeMs = reader.f64();
+        group.createConsumer(name, timeMs);
+        if (group.consumerIdleMs > 0) this.#keyspace.idleConsumers.came(key, timeMs + group.consumerIdleMs);
         return;
       }
+      case EffectType.setConsumerIdle:
+        group.consumerIdleMs = reader.f64();
+        this.#keyspace.idleConsumers.notice(key);
+        return;
+      case EffectType.handBackConsumer:
+        group.handBackConsumer(reader.string());
+        return;
       case EffectType.deleteConsumer:
         group.deleteConsumer(reader.string());
         return;

@@ -37,6 +37,8 @@
  *   setStreamAck   string key · u8 level (255: none of its own)
  *   setStreamRetention     string key · own bounds (retention.ts)
  *   setGroupRetry  string key · string group · retry (group-settings.ts)
+ *   setConsumerIdle        string key · string group · f64 consumerIdleMs (0: they stay)
+ *   handBackConsumer       string key · string group · string consumer: deleted, and all that it has pending is pending for nobody, in the order of ids
  *   setExpiry      string key · f64 atMs (−1: does not expire)
  *   expireKey      u16 slot · f64 place: that key's time is over. By place and not by name, so that it is small whatever the name
  *   renameKey      string key · string name: who had that name is removed
@@ -111,6 +113,8 @@ export const EffectType = {
   putStream: 43,
   setStreamRetention: 50,
   setGroupRetry: 51,
+  setConsumerIdle: 52,
+  handBackConsumer: 53,
 } as const;
 export type EffectType = (typeof EffectType)[keyof typeof EffectType];
 

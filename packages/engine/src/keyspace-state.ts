@@ -13,6 +13,7 @@ import { DirtyMeter } from "./dirty-meter.ts";
 import type { KeyParts } from "./key-parts.ts";
 import { KeyWatches } from "./key-watches.ts";
 import { ExpiryHeap, NEVER } from "./expiry-heap.ts";
+import { IdleConsumers } from "./idle-consumers.ts";
 import { RetentionQueue } from "./retention-queue.ts";
 import { PackedKey } from "./packed-key.ts";
 import { isPackable } from "./packed-record.ts";
@@ -43,6 +44,7 @@ export class KeyspaceState implements StoredKeyspace {
   readonly meter: DirtyMeter;
   readonly watches: KeyWatches;
   readonly retention: RetentionQueue;
+  readonly idleConsumers: IdleConsumers;
   readonly packed: PackedStreams;
   /** How often one was asked for, since this state was made. A statistic, no part of the state. */
   unpackings: number;
@@ -78,6 +80,7 @@ export class KeyspaceState implements StoredKeyspace {
     this.meter = new DirtyMeter();
     this.watches = new KeyWatches();
     this.retention = new RetentionQueue();
+    this.idleConsumers = new IdleConsumers();
     this.packed = new PackedStreams();
     this.unpackings = 0;
     this.loadedAtSeconds = 0;
@@ -179,6 +182,7 @@ export class KeyspaceState implements StoredKeyspace {
     key.iidsDueMs = Number.POSITIVE_INFINITY;
     if (idempotence !== null) this.scheduleIdempotence(key);
     if (key.stream.blockCount > 1) this.retention.touched(key);
+    this.idleConsumers.notice(key);
   }
 
   setAck(key: StreamKey, level: number): void {
@@ -268,6 +272,7 @@ export class KeyspaceState implements StoredKeyspace {
     if (tail !== null && tail.heldBytes > 0) freed += entries.evict(tail);
     this.uncount(key);
     this.retention.forget(key);
+    this.idleConsumers.forget(key);
     this.#clock.remove(key);
     this.#keys.delete(key.key);
     this.#slots.replace(key, this.packed.add(key, key.usedAtSeconds));
@@ -328,6 +333,7 @@ export class KeyspaceState implements StoredKeyspace {
     this.#clock.remove(dropped);
     this.setExpiry(dropped, NEVER);
     this.retention.forget(dropped);
+    this.idleConsumers.forget(dropped);
   }
 
   /** Rollback: a key that was deleted or renamed is back, at its old place. */
@@ -358,6 +364,7 @@ export class KeyspaceState implements StoredKeyspace {
     this.#clock.remove(removed);
     this.setExpiry(removed, NEVER);
     this.retention.forget(removed);
+    this.idleConsumers.forget(removed);
     removeKeyRows(this.deadRows, removed);
     this.deletedKeyCount++;
   }
@@ -396,6 +403,7 @@ export class KeyspaceState implements StoredKeyspace {
     this.#clock.clear();
     this.expiries.clear();
     this.retention.clear();
+    this.idleConsumers.clear();
     this.#deletions.clear();
     this.#flushIndex = this.writerIndex;
     this.#iidDeadlines.clear();
@@ -514,6 +522,7 @@ export class KeyspaceState implements StoredKeyspace {
     let expiring = 0;
     this.packed.verify();
     this.retention.verify(this.#keys.values());
+    this.idleConsumers.verify(this.#keys.values());
     this.#clock.verify(this.#keys.values());
     let fixedBytes = 0;
     let blockBytes = 0;

@@ -14,6 +14,7 @@ import type { KeyEvents } from "./key-events.ts";
 import { KeyspaceState } from "./keyspace-state.ts";
 import type { KeyWatches } from "./key-watches.ts";
 import { LiveKeyspace } from "./live-keyspace.ts";
+import type { IdleConsumers } from "./idle-consumers.ts";
 import type { RetentionQueue } from "./retention-queue.ts";
 import { secondsOf } from "./log-seconds.ts";
 import { Origins } from "./origins.ts";
@@ -128,6 +129,10 @@ export class ShardState implements ShardStateApi {
 
   get watches(): KeyWatches {
     return this.keyspace.watches;
+  }
+
+  get idleConsumers(): IdleConsumers {
+    return this.keyspace.idleConsumers;
   }
 
   get retention(): RetentionQueue {

@@ -25,6 +25,8 @@ export class StreamKey implements KeyView {
   iidsDueMs: number;
   /** Null: its stream has only had one block. No part of the replicated state. */
   retention: RetentionPlace | null;
+  /** Null: none of its groups lets idle consumers go. No part of the replicated state. */
+  idleDue: Expiry<StreamKey> | null;
   /** Of the last capture that wrote it; 0: it came from the store. */
   capturedIndex: number;
   /** Where it is on the clock, and when it had been used last as the hand came by. */
@@ -44,6 +46,7 @@ export class StreamKey implements KeyView {
     this.persisted = false;
     this.iidsDueMs = Number.POSITIVE_INFINITY;
     this.retention = null;
+    this.idleDue = null;
     this.capturedIndex = 0;
     this.clockAt = -1;
     this.passedAtSeconds = -1;

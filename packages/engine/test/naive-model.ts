@@ -26,6 +26,7 @@ export interface ModelGroup {
   readonly consumers: Map<string, { seenMs: number; activeMs: number }>;
   givenBack: number;
   retry: Retry | null;
+  consumerIdleMs: number;
 }
 
 export class ModelStream {

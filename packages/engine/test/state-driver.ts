@@ -392,6 +392,7 @@ export class Driver {
         consumers: new Map(),
         givenBack: 0,
         retry: null,
+        consumerIdleMs: 0,
       });
       return;
     }
@@ -443,6 +444,11 @@ export class Driver {
         return;
       }
       case 24:
+        if (a % 8 === 1) {
+          group.consumerIdleMs = [0, 5, 5000][b % 3]!;
+          effects.setConsumerIdle(key, name, group.consumerIdleMs);
+          return;
+        }
         if (a % 4 === 3) {
           group.retry = RETRIES[b % RETRIES.length]!;
           effects.setGroupRetry(key, name, group.retry);
@@ -459,7 +465,14 @@ export class Driver {
         group.read = -1;
         return;
       case 26:
-        if (a % 2 === 0) {
+        if (a % 4 === 0) {
+          effects.handBackConsumer(key, name, consumer);
+          group.consumers.delete(consumer);
+          for (const [id, { consumer: owner, deliveries }] of owned) {
+            if (owner !== consumer) continue;
+            group.pending.set(id, { consumer: null, timeMs: 0, deliveries, order: group.givenBack++ });
+          }
+        } else if (a % 2 === 0) {
           effects.deleteConsumer(key, name, consumer);
           group.consumers.delete(consumer);
           for (const [id, entry] of owned) if (entry.consumer === consumer) group.pending.delete(id);
@@ -603,7 +616,7 @@ export class Driver {
       expect(oldest).toEqual(oldestPending(group).slice(0, 30));
       this.#compareDue(view.pending, group);
     }
-    expect(view.retry).toEqual(group.retry);
+    expect([view.retry, view.consumerIdleMs]).toEqual([group.retry, group.consumerIdleMs]);
     expect([...view.consumers()].map((c) => [c.name, c.pendingCount, c.seenTimeMs, c.activeTimeMs])).toEqual(
       [...group.consumers]
         .sort((a, b) => (a[0] < b[0] ? -1 : 1))

@@ -108,8 +108,8 @@ export class BlockedCalls {
       return;
     }
     const own = copyOf(request.bytes, request.rawStart, request.rawEnd);
-    const group = call.kind === "group" ? groupOf(request) : "";
-    const waiting = new BlockedRead(progress, laneEpoch, number, record, { group, request: own, mode, call });
+    const [group, consumer] = call.kind === "group" ? readerOf(request) : ["", ""];
+    const waiting = new BlockedRead(progress, laneEpoch, number, record, { group, consumer, request: own, mode, call });
     blocked.add(waiting, this.#state);
     if (call.kind === "group" || call.readsFromState || mode === RequestMode.part)
       this.#sayParked(waiting, request, start);
@@ -370,8 +370,9 @@ export class BlockedCalls {
   }
 }
 
-/** The group that an XREADGROUP names; its grammar was checked by the handler. */
-function groupOf(request: Request): string {
-  for (let i = 1; i + 1 < request.count; i++) if (request.is(i, "GROUP")) return request.latin1(i + 1);
-  return "";
+/** The group that an XREADGROUP names, and the consumer; its grammar was checked by the handler. */
+function readerOf(request: Request): readonly [group: string, consumer: string] {
+  for (let i = 1; i + 2 < request.count; i++)
+    if (request.is(i, "GROUP")) return [request.latin1(i + 1), request.latin1(i + 2)];
+  return ["", ""];
 }

@@ -13,6 +13,8 @@ import type { LaneProgress } from "./lane-progress.ts";
 import { Offers } from "./offers.ts";
 import type { CancelHow } from "./shard-api.ts";
 
+const NOBODY: ReadonlySet<string> = new Set();
+
 /** How a blocked call came to its end from outside. */
 export const BlockedEnd = { none: -1, dropped: 0, timedOut: 1, unblocked: 2 } as const;
 export type BlockedEnd = (typeof BlockedEnd)[keyof typeof BlockedEnd];
@@ -24,6 +26,7 @@ export class BlockedRead {
   readonly record: CommandRecord;
   /** The consumer group that it reads for, "" for a plain read. */
   readonly group: string;
+  readonly consumer: string;
   /** The call's own copy of its request: its frame is long gone when it runs again. */
   readonly request: Uint8Array;
   readonly mode: RequestMode;
@@ -48,6 +51,7 @@ export class BlockedRead {
     this.number = number;
     this.record = record;
     this.group = waiting.group;
+    this.consumer = waiting.consumer;
     this.request = waiting.request;
     this.mode = waiting.mode;
     this.call = waiting.call;
@@ -79,6 +83,7 @@ export class BlockedRead {
 
 export interface WaitingCall {
   readonly group: string;
+  readonly consumer: string;
   readonly request: Uint8Array;
   readonly mode: RequestMode;
   readonly call: BlockedCall;
@@ -191,6 +196,12 @@ export class BlockedReads {
   /** The queues of the key by group, the longest waiting first. Calls may be removed while they are walked. */
   queues(key: string): Iterable<readonly [group: string, queue: ReadonlySet<BlockedRead>]> {
     return this.#byKey.get(key) ?? [];
+  }
+
+  /** Who of the group's consumers waits for the key. */
+  consumers(key: string, group: string): ReadonlySet<string> {
+    const waiting = this.queue(key, group);
+    return waiting === null ? NOBODY : new Set([...waiting].map(({ consumer }) => consumer));
   }
 
   /** The queue of one group for the key; null: nobody waits. */

@@ -26,6 +26,7 @@ import type { HeldReplies } from "./held-replies.ts";
 import type { LaneProgress, QueuedRequests } from "./lane-progress.ts";
 import { LeaderCounters } from "./leader-counters.ts";
 import { DueKeys } from "./due-keys.ts";
+import { IdleConsumers } from "./idle-consumers.ts";
 import type { DueKeysOptions } from "./due-keys.ts";
 import { OpenBatch } from "./open-batch.ts";
 import type { OpenBatchOptions } from "./open-batch.ts";
@@ -74,6 +75,7 @@ export class Executor {
   readonly #transactions: Transactions;
   readonly #due: DueKeys;
   readonly #retention: RetentionTrims;
+  readonly #idle: IdleConsumers;
   readonly #positions: number[];
   readonly #ownsAllSlots: boolean;
   #decoder: RequestDecoderApi;
@@ -104,6 +106,7 @@ export class Executor {
     this.#transactions = new Transactions(transactionRooms, state);
     this.#due = new DueKeys(options, batch, this.#calls, state);
     this.#retention = new RetentionTrims(options, batch, this.#calls, state);
+    this.#idle = new IdleConsumers(options, batch, this.#calls, state);
     this.#positions = [];
     const [only] = options.slots;
     this.#ownsAllSlots = options.slots.length === 1 && only!.from === 0 && only!.to === 16383;
@@ -146,6 +149,11 @@ export class Executor {
     return this.#retention.trimmed;
   }
 
+  /** Idle consumers that went. */
+  get expiredConsumers(): number {
+    return this.#idle.expired;
+  }
+
   /** The highest index that a held reply needs durable, not only written. */
   get durabilityWanted(): number {
     return this.#replies.durabilityWanted;
@@ -180,6 +188,7 @@ export class Executor {
     for (const progress of this.#options.queue.lanes()) this.#transactions.unwatch(progress);
     this.#options.cold.drop();
     this.#retention.rest();
+    this.#idle.rest();
   }
 
   laneClosed(progress: LaneProgress): void {
@@ -196,12 +205,14 @@ export class Executor {
     this.#transactions.replaceState(state);
     this.#due.replaceState(state);
     this.#retention.replaceState(state);
+    this.#idle.replaceState(state);
   }
 
   /** Nothing will be executed any more. */
   stop(): void {
     this.#due.stop();
     this.#retention.stop();
+    this.#idle.stop();
   }
 
   /** One turn's work. Answers whether something that could run now is left for the next turn. */
@@ -251,6 +262,7 @@ export class Executor {
     }
     if (!this.isOverBounds() && this.#due.run(this.#decoder.request)) isMore = true;
     if (!this.isOverBounds() && this.#retention.run(this.#decoder.request)) isMore = true;
+    if (!this.isOverBounds() && this.#idle.run(this.#decoder.request)) isMore = true;
     return isMore;
   }
 

@@ -299,6 +299,8 @@ export interface ShardStatus {
   readonly coldCalls: number;
   /** Entries that retention has trimmed here, as leader. */
   readonly trimmedByRetention: number;
+  /** Consumers that went because nobody had seen them for as long as their group says. */
+  readonly expiredConsumers: number;
   /** Appends of the leader that were not taken because the log is too far ahead of the checkpoint. */
   readonly refusedAppends: number;
   readonly appendsPaused: boolean;

@@ -26,6 +26,7 @@ export interface ShardParts {
     readonly refusedForSpace: number;
     readonly refusedForMemory: number;
     readonly trimmedByRetention: number;
+    readonly expiredConsumers: number;
   };
   readonly cold: { readonly count: number };
   readonly memory: { readonly evictedBytes: number; byKind(): ShardMemory };
@@ -73,6 +74,7 @@ export function shardStatus(parts: ShardParts): ShardStatus {
     evictedBytes: parts.memory.evictedBytes,
     coldCalls: parts.cold.count,
     trimmedByRetention: parts.executor.trimmedByRetention,
+    expiredConsumers: parts.executor.expiredConsumers,
     refusedAppends: parts.intake.refusedAppends,
     appendsPaused: parts.intake.isPaused,
     members: raft.confState,

@@ -266,6 +266,12 @@ const nodeRows: readonly MetricRow<Node>[] = [
     "counter",
   ),
   perGroup(
+    "headrace_consumers_expired_total",
+    "Consumers that this leader has let go because nobody had seen them for as long as their group says (XGROUP SETIDLE).",
+    (group) => group.expiredConsumers,
+    "counter",
+  ),
+  perGroup(
     "headrace_raft_refused_appends_total",
     "Appends of a leader not taken because the log is too far ahead of the checkpoint.",
     (group) => group.refusedAppends,

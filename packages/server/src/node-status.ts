@@ -23,6 +23,7 @@ export interface GroupRow {
   /** Bytes by what they are for; empty for the metadata group. */
   readonly memory: Readonly<Record<string, number>>;
   readonly trimmedByRetention: number;
+  readonly expiredConsumers: number;
   readonly refusedAppends: number;
   readonly leaderNodeId: number;
   /** Leaders that this replica has heard of, one after another. */
@@ -65,6 +66,7 @@ function groupRow(groupId: number, from: Readonly<Record<string, unknown>>): Gro
     evictedBytes: number(from, "evictedBytes"),
     memory: (from["memory"] as Readonly<Record<string, number>> | undefined) ?? {},
     trimmedByRetention: number(from, "trimmedByRetention"),
+    expiredConsumers: number(from, "expiredConsumers"),
     refusedAppends: number(from, "refusedAppends"),
     leaderNodeId: number(from, "leaderNodeId"),
     leaderChanges: number(from, "leaderChanges"),

@@ -65,6 +65,7 @@ const states: readonly string[] = [
   "compared by WATCH and not set",
   "message sent again and answered with its entry",
   "entry delivered again by its group",
+  "consumers that went because they were idle",
   "entries trimmed by retention",
   "retention kept what is not acknowledged",
   "a command waited for cold blocks",

@@ -11,12 +11,15 @@ export const REDELIVERED: readonly string[] = ["q:{b}", "q:{d}"];
 const GROUP = "g";
 /** Settings that clients change between: all hand out again before the reader at the end has given up. */
 const RETRIES: readonly string[] = ["MIN-IDLE 40", "MIN-IDLE 20 BACKOFF 2 MAX 300", "MIN-IDLE 100 BACKOFF 1.5 MAX 200"];
+/** Shorter than some stay away. */
+const CONSUMER_IDLE_MS = "700";
 /** What it waits for the last one: MAX, and what clocks of leaders may be apart. */
 const DRAIN_MS = 3000;
 
 export const redeliveryPreparations: readonly (readonly string[])[] = REDELIVERED.flatMap((stream) => [
   ["XGROUP", "CREATE", stream, GROUP, "0", "MKSTREAM"],
   ["XGROUP", "SETRETRY", stream, GROUP, ...RETRIES[0]!.split(" ")],
+  ["XGROUP", "SETIDLE", stream, GROUP, CONSUMER_IDLE_MS],
 ]);
 
 /** `mine`: what this consumer was given and has not acknowledged; ids are taken out of it. */
@@ -35,10 +38,14 @@ export function redeliveryRequest(
     return ["XREADGROUP", "GROUP", GROUP, name, ...count, ...options, "STREAMS", ...streams, ...streams.map(() => ">")];
   }
   if (kind < 11) return ["XGROUP", "SETRETRY", stream, GROUP, ...random.pick(RETRIES).split(" ")];
+  if (kind < 12) {
+    mine.length = 0;
+    return ["XGROUP", "DELCONSUMER", stream, GROUP, name, "HANDBACK"];
+  }
   if (mine.length === 0) return null;
   // An id that was given to it twice stands here twice.
   const ids = [...new Set(mine.splice(0, random.between(1, 4)))];
-  if (kind < 13) return ["XNACK", stream, GROUP, random.pick(["SILENT", "FAIL"]), "IDS", String(ids.length), ...ids];
+  if (kind < 14) return ["XNACK", stream, GROUP, random.pick(["SILENT", "FAIL"]), "IDS", String(ids.length), ...ids];
   return ["XACK", stream, GROUP, ...ids];
 }
 

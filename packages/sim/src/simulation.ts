@@ -187,8 +187,11 @@ class Run {
   }
 
   #countRetention({ entries }: FinalView): void {
-    for (const { shard } of this.#cluster.replicas())
-      this.#loop.countMany("entries trimmed by retention", shard.status().trimmedByRetention);
+    for (const { shard } of this.#cluster.replicas()) {
+      const { trimmedByRetention, expiredConsumers } = shard.status();
+      this.#loop.countMany("entries trimmed by retention", trimmedByRetention);
+      this.#loop.countMany("consumers that went because they were idle", expiredConsumers);
+    }
     const held = STREAMS.unacked.filter((stream) => entries.get(stream)!.length >= UNACKED_LENGTH);
     this.#loop.countMany("retention kept what is not acknowledged", held.length);
   }

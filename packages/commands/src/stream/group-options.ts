@@ -26,6 +26,14 @@ export function readRetryOptions(request: Request): Retry | null | string {
   return { minIdleMs, factor, maxIdleMs };
 }
 
+/** `OFF` (0) or milliseconds as argument 4; or the error text. */
+export function readIdleOption(request: Request): number | string {
+  if (request.is(FIRST, "OFF")) return 0;
+  const idleMs = readLong(request, FIRST);
+  if (Number.isNaN(idleMs)) return Errors.notInteger;
+  return idleMs < 1 || idleMs > GROUP_MS_MAX ? Errors.consumerIdle : idleMs;
+}
+
 /** A decimal number without sign and exponent; NaN: it is none. */
 function readFactor(text: string): number {
   return text.length <= FACTOR_BYTES_MAX && /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;

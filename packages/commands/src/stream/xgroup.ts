@@ -1,6 +1,7 @@
 /**
- * XGROUP CREATE | SETID | DESTROY | CREATECONSUMER | DELCONSUMER | SETRETRY | HELP. Checks in Redis' order: options, key, group, id, action. SETRETRY is
- * ours: the group hands out again by itself what was not acknowledged (retry-read.ts).
+ * XGROUP CREATE | SETID | DESTROY | CREATECONSUMER | DELCONSUMER | SETRETRY | SETIDLE | HELP. Checks in Redis' order: options, key, group, id, action.
+ * SETRETRY is ours: the group hands out again by itself what was not acknowledged (retry-read.ts). So are DELCONSUMER … HANDBACK, where what the consumer has
+ * pending goes back to the group, as XNACK gives it back, and SETIDLE: leaders do that to consumers that nobody has seen for so long.
  * Source: t_stream.c xgroupCommand.
  */
 import { isEqualRetry, MIN_ID } from "@headrace/engine";
@@ -9,11 +10,11 @@ import type { Request } from "@headrace/resp";
 import { isByte, readLong, readLooseId, readStrictId } from "../args.ts";
 import { Flag } from "../command.ts";
 import type { CommandRecord, ShardContext } from "../command.ts";
-import { Errors, noGroup, subcommandSyntax } from "../errors.ts";
+import { Errors, noGroup, subcommandSyntax, wrongArity } from "../errors.ts";
 import { helpCommand } from "../help.ts";
 import { defineCommand, keyAt } from "../record.ts";
 import { effectBytes } from "./effect-room.ts";
-import { readRetryOptions } from "./group-options.ts";
+import { readIdleOption, readRetryOptions } from "./group-options.ts";
 import { configureNewStream } from "./idempotence.ts";
 
 const DOLLAR = 36;
@@ -169,18 +170,40 @@ const createconsumer = sub("createconsumer", "RW insert", {
 });
 
 const delconsumer = sub("delconsumer", "RW delete", {
-  arity: 5,
+  arity: -5,
   summary: "Delete a consumer from a consumer group.",
-  syntax: "key group consumer",
+  syntax: "key group consumer [HANDBACK]",
   execute(context) {
     const { request, reply, effects } = context;
+    const handsBack = request.count === 6 && request.is(5, "HANDBACK");
+    if (request.count > 5 && !handsBack) return reply.error(wrongArity("xgroup|delconsumer"));
     const target = findGroup(context);
     if (target === null) return;
     const consumer = target.group.consumer(request.latin1(4));
     if (consumer === null) return reply.integer(0);
     const pendingCount = consumer.pendingCount;
-    effects.deleteConsumer(target.found.key, target.group.name, consumer.name);
+    if (handsBack) effects.handBackConsumer(target.found.key, target.group.name, consumer.name);
+    else effects.deleteConsumer(target.found.key, target.group.name, consumer.name);
     reply.integer(pendingCount);
+  },
+});
+
+const setidle = sub("setidle", "RW update", {
+  arity: 5,
+  since: "8.10.0",
+  summary: "Let consumers of a group that are idle for some time go, and hand back what they have pending.",
+  syntax: "key group milliseconds | OFF",
+  execute(context) {
+    const { request, reply, effects, effectRoomBytes } = context;
+    const idleMs = readIdleOption(request);
+    if (typeof idleMs === "string") return reply.error(idleMs);
+    const target = findGroup(context);
+    if (target === null) return;
+    const { key } = target.found;
+    const { name } = target.group;
+    if (effectBytes(1, key, name) > effectRoomBytes) return reply.error(Errors.tooLargeForEntry);
+    if (idleMs !== target.group.consumerIdleMs) effects.setConsumerIdle(key, name, idleMs);
+    reply.ok();
   },
 });
 
@@ -216,12 +239,14 @@ const help = helpCommand(
     "      Set the group's entries_read counter (internal use).",
     "CREATECONSUMER <key> <groupname> <consumer>",
     "    Create a new consumer in the specified group.",
-    "DELCONSUMER <key> <groupname> <consumer>",
-    "    Remove the specified consumer.",
+    "DELCONSUMER <key> <groupname> <consumer> [HANDBACK]",
+    "    Remove the specified consumer. HANDBACK: its pending entries go back to the group.",
     "DESTROY <key> <groupname>",
     "    Remove the specified group.",
     "SETID <key> <groupname> <id|$> [ENTRIESREAD entries_read]",
     "    Set the current group ID and entries_read counter.",
+    "SETIDLE <key> <groupname> <milliseconds|OFF>",
+    "    Remove consumers that are idle for so long, as with DELCONSUMER and HANDBACK.",
     "SETRETRY <key> <groupname> <MIN-IDLE milliseconds [BACKOFF factor MAX milliseconds]|OFF>",
     "    Deliver pending entries again that have been idle for so long.",
   ],
@@ -234,5 +259,5 @@ export const xgroup = defineCommand({
   group: "stream",
   summary: "A container for consumer groups commands",
   complexity: "Depends on subcommand.",
-  subcommands: [create, createconsumer, delconsumer, destroy, help, setid, setretry],
+  subcommands: [create, createconsumer, delconsumer, destroy, help, setid, setidle, setretry],
 });

@@ -64,13 +64,14 @@ export function writeOwnSettings(reply: ReplyWriterApi, settings: OwnSettings): 
 }
 
 /** Ours: what the group was told to do by itself. */
-export function ownGroupSettings({ retry }: GroupView): OwnSettings {
+export function ownGroupSettings({ retry, consumerIdleMs }: GroupView): OwnSettings {
   const found: [name: string, value: number | string][] = [];
   if (retry !== null) {
     const { minIdleMs, factor, maxIdleMs } = retry;
     found.push(["retry-min-idle", minIdleMs]);
     if (factor !== 1) found.push(["retry-backoff", String(factor)], ["retry-max", maxIdleMs]);
   }
+  if (consumerIdleMs > 0) found.push(["consumer-idle-max", consumerIdleMs]);
   return found;
 }
 

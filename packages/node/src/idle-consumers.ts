@@ -1,0 +1,119 @@
+/**
+ * Consumers that nobody has seen for as long as their group says (XGROUP SETIDLE): the leader has them hand back what they have pending and go, a bounded
+ * number in a turn, as XGROUP DELCONSUMER … HANDBACK does. Who waits in a blocked call is not idle, nor is anybody before this leader has led for so
+ * long: those who waited at the one before it need time to come.
+ */
+import type { KeyView, ShardStateApi } from "@headrace/engine";
+import type { Scheduler } from "@headrace/ports";
+import type { Request } from "@headrace/resp";
+import type { BlockedCalls } from "./blocked-calls.ts";
+import type { BlockedReads } from "./blocked-reads.ts";
+import { DueTimer } from "./due-timer.ts";
+import type { OpenBatch } from "./open-batch.ts";
+
+/** In one turn: a consumer that goes is one, several if it has much pending; each that is looked at is a part of one. */
+const WORK_PER_TURN = 256;
+const LOOK_WORK = 1 / 64;
+const PENDING_WORK = 1 / 256;
+
+export interface IdleConsumersOptions {
+  readonly scheduler: Scheduler;
+  /** Asks for a turn. */
+  readonly wake: () => void;
+  readonly stampMs: () => number;
+  readonly blocked: BlockedReads;
+}
+
+export class IdleConsumers {
+  /** Consumers that went, since the start. */
+  expired: number;
+  readonly #options: IdleConsumersOptions;
+  readonly #batch: OpenBatch;
+  readonly #calls: BlockedCalls;
+  readonly #timer: DueTimer;
+  #state: ShardStateApi;
+  /** When this leadership began, in log time; Infinity: it has not yet. */
+  #leadsSinceMs: number;
+  #work: number;
+
+  constructor(options: IdleConsumersOptions, batch: OpenBatch, calls: BlockedCalls, state: ShardStateApi) {
+    this.expired = 0;
+    this.#options = options;
+    this.#batch = batch;
+    this.#calls = calls;
+    this.#timer = new DueTimer(options.scheduler, options.wake);
+    this.#state = state;
+    this.#leadsSinceMs = Number.POSITIVE_INFINITY;
+    this.#work = 0;
+  }
+
+  replaceState(state: ShardStateApi): void {
+    this.#state = state;
+  }
+
+  /** The term is over. */
+  rest(): void {
+    this.#leadsSinceMs = Number.POSITIVE_INFINITY;
+    this.#timer.stop();
+  }
+
+  stop(): void {
+    this.#timer.stop();
+  }
+
+  /** The leader's turn. Answers whether there is more to do than one turn takes. */
+  run(request: Request): boolean {
+    const { idleConsumers } = this.#state;
+    const isFirst = this.#leadsSinceMs === Number.POSITIVE_INFINITY;
+    if (idleConsumers.firstDueMs === Number.POSITIVE_INFINITY && !isFirst) return false;
+    const nowMs = Math.max(this.#state.logTimeMs, this.#options.stampMs());
+    if (isFirst) this.#leadsSinceMs = nowMs;
+    const expiredBefore = this.expired;
+    this.#work = WORK_PER_TURN;
+    while (this.#work > 0 && idleConsumers.firstDueMs <= nowMs) {
+      const key = idleConsumers.first;
+      idleConsumers.next(key, this.#expire(key, nowMs, request));
+    }
+    if (this.expired > expiredBefore && this.#options.blocked.count > 0) this.#calls.serveTouched();
+    const { firstDueMs } = idleConsumers;
+    if (firstDueMs <= nowMs) return true;
+    if (firstDueMs !== Number.POSITIVE_INFINITY) this.#timer.wakeAt(firstDueMs, nowMs);
+    return false;
+  }
+
+  /** Answers when the next one of the key's consumers may go. */
+  #expire(key: KeyView, nowMs: number, request: Request): number {
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const { name, consumerIdleMs, consumers } of groupsOf(key)) {
+      const waiting = this.#options.blocked.consumers(key.key, name);
+      for (const consumer of consumers) {
+        const seenMs = waiting.has(consumer.name) ? nowMs : Math.max(consumer.seenTimeMs, this.#leadsSinceMs);
+        const goesMs = seenMs + consumerIdleMs;
+        if (goesMs > nowMs || this.#work <= 0) {
+          nextMs = Math.min(nextMs, goesMs);
+          continue;
+        }
+        this.#work -= 1 + consumer.pendingCount * PENDING_WORK;
+        const { effects } = this.#batch.open(request);
+        this.#state.setOrigin(null, 0);
+        effects.handBackConsumer(key.key, name, consumer.name);
+        this.expired++;
+        this.#batch.sealIfFull();
+      }
+      this.#work -= 1 + consumers.length * LOOK_WORK;
+    }
+    return nextMs;
+  }
+}
+
+/** Those whose consumers go, with these as they are now: a look changes them. */
+function groupsOf({ stream }: KeyView): { name: string; consumerIdleMs: number; consumers: Consumers }[] {
+  const found: { name: string; consumerIdleMs: number; consumers: Consumers }[] = [];
+  for (const group of stream.groups()) {
+    const { name, consumerIdleMs } = group;
+    if (consumerIdleMs > 0) found.push({ name, consumerIdleMs, consumers: [...group.consumers()] });
+  }
+  return found;
+}
+
+type Consumers = readonly { readonly name: string; readonly seenTimeMs: number; readonly pendingCount: number }[];
