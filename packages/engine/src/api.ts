@@ -67,7 +67,7 @@ export interface StreamView {
   trimById(minId: StreamId, approximate: boolean, limit: number): TrimCut;
   /**
    * What a trim with a policy other than keep removes; it goes entry by entry, and only the bound of LIMIT goes by nodes. Less, when the effect
-   * would take more than about `bytesMax`.
+   * would take more than about `bytesMax`, or where more of the stream has to be brought into memory than is good at once: the next trim goes on there.
    */
   trimByPolicy(policy: RemovingPolicy, bound: TrimBound, limit: number, bytesMax: number): PolicyCut;
   /** Some group has not delivered the id yet, or has it pending. */
@@ -136,7 +136,12 @@ export interface TrimBound {
 export type PolicyCut = {
   readonly count: number;
 } & (
-  | { readonly policy: typeof ReferencePolicy.acknowledged; readonly removed: EntryRuns }
+  | {
+      readonly policy: typeof ReferencePolicy.acknowledged;
+      readonly removed: EntryRuns;
+      /** Groups need all entries up to this one: the next trim goes on behind it. */
+      readonly referencedUpTo: StreamId;
+    }
   | {
       readonly policy: typeof ReferencePolicy.drop;
       /** All up to this one, and all that groups have pending up to it. */
@@ -145,6 +150,8 @@ export type PolicyCut = {
       readonly firstKept: EntryPlace | null;
       /** Pending up to there, but their entries are gone already: they stay pending. By group, ascending. */
       readonly stayPending: readonly (readonly StreamId[])[];
+      /** Where those are too many to be named: those that are pending no longer, instead. An effect of its own names them. */
+      readonly dropped: readonly StreamId[] | null;
     }
 );
 
@@ -345,7 +352,7 @@ export interface Effects {
   createStream(key: string): void;
   /** Removes the first entries up to, not including, `firstKept` (null: all). Does not move max-deleted-entry-id. */
   trim(key: string, cut: TrimCut): void;
-  /** Removes what `StreamView.trimByPolicy` has planned. Does not move max-deleted-entry-id. */
+  /** Removes what `StreamView.trimByPolicy` has planned, and remembers how far it looked. Does not move max-deleted-entry-id. */
   trimByPolicy(key: string, cut: PolicyCut): void;
   /** Takes these ids out of the pending lists of all groups, wherever they are. */
   dropReferences(key: string, ids: readonly StreamId[]): void;

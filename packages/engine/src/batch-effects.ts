@@ -273,18 +273,26 @@ export class BatchEffects implements Effects {
   trim(key: string, { count, firstKept }: TrimCut): void {
     this.#keyspace.existing(key);
     if (count === 0) return;
+    this.#cut(key, firstKept);
+    this.#said(KeyEventClass.stream, "xtrim", key);
+  }
+
+  #cut(key: string, firstKept: EntryPlace | null): void {
     const writer = this.#begin(EffectType.cut);
     writer.string(key);
     writePlace(writer, firstKept);
     this.#endRemoval(EffectType.cut, key, null);
-    this.#said(KeyEventClass.stream, "xtrim", key);
   }
 
   /** A cut of nothing is no effect. */
   trimByPolicy(key: string, cut: PolicyCut): void {
-    this.#keyspace.existing(key);
+    const { stream } = this.#keyspace.existing(key);
+    if (cut.policy === ReferencePolicy.acknowledged) stream.noteReferencedUpTo(cut.referencedUpTo);
     if (cut.count === 0) return;
-    if (cut.policy === ReferencePolicy.drop) {
+    if (cut.policy === ReferencePolicy.drop && cut.dropped !== null) {
+      this.dropReferences(key, cut.dropped);
+      this.#cut(key, cut.firstKept);
+    } else if (cut.policy === ReferencePolicy.drop) {
       const writer = this.#begin(EffectType.cutWithReferences);
       writer.string(key);
       cut.upToId.write(writer);

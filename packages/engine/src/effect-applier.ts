@@ -27,7 +27,7 @@ import type { Group } from "./group.ts";
 import { applyOldDelivery, applyOldRemoval } from "./old-effects.ts";
 import { dropReferences, dropReferencesUpTo } from "./references.ts";
 import type { Stream } from "./stream.ts";
-import { StreamId } from "./stream-id.ts";
+import { MIN_ID, StreamId } from "./stream-id.ts";
 import { readStreamImage } from "./stream-image.ts";
 
 export class EffectApplier {
@@ -273,6 +273,7 @@ export class EffectApplier {
       }
       default:
         stream.lastId = StreamId.read(reader);
+        stream.noteReferencedUpTo(MIN_ID);
         stream.entriesAdded = reader.f64();
         stream.maxDeletedId = StreamId.read(reader);
         this.#keyspace.touchUnseen(key);

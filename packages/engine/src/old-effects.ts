@@ -19,6 +19,7 @@ export function applyOldRemoval(keyspace: KeyspaceState, type: number, reader: B
   const { tail } = entries;
   if (type === EffectType.setStreamId) {
     stream.lastId = StreamId.read(reader);
+    stream.noteReferencedUpTo(MIN_ID);
     stream.entriesAdded = reader.f64();
     stream.maxDeletedId = StreamId.read(reader);
     endTail(entries, stream.lastId);

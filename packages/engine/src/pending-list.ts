@@ -14,7 +14,7 @@ import { OwnerLeaves } from "./owner-leaves.ts";
 import { LEAF_RECORDS_MAX, NOBODY, OWNED_AGE, PendingLeaf, RECORD_WORDS } from "./pending-leaf.ts";
 import { PENDING_BYTES } from "./resident-bytes.ts";
 import { NUMBER_TURN } from "./state-rows.ts";
-import type { StreamId } from "./stream-id.ts";
+import { MIN_ID, type StreamId } from "./stream-id.ts";
 
 const BY_AGE: LeafOrder = { place: "byAge", rankAt: (leaf, record) => leaf.ageAt(record) };
 
@@ -33,6 +33,8 @@ export class PendingList implements PendingView {
   /** How many belong to nobody. */
   unownedCount: number;
   nextLeafNumber: number;
+  /** The lowest id that has left it since somebody asked (Stream.referencedUpTo); null: none. */
+  lowestRemoved: StreamId | null;
   dirtyLeaves: PendingLeaf[];
   droppedLeaves: PendingLeaf[];
   readonly #consumers: ConsumerTables;
@@ -49,6 +51,7 @@ export class PendingList implements PendingView {
     this.count = 0;
     this.unownedCount = 0;
     this.nextLeafNumber = 1;
+    this.lowestRemoved = null;
     this.dirtyLeaves = [];
     this.droppedLeaves = [];
     this.#consumers = consumers;
@@ -253,6 +256,7 @@ export class PendingList implements PendingView {
     const leafAt = this.#leafAt;
     const leaf = this.#leaves[leafAt]!;
     const owner = leaf.remove(this.#recordAt);
+    if (this.lowestRemoved === null || id.compare(this.lowestRemoved) < 0) this.lowestRemoved = id;
     this.count--;
     this.#meter.fixedBytes -= PENDING_BYTES;
     this.#settle(leafAt);
@@ -269,6 +273,7 @@ export class PendingList implements PendingView {
       this.#settle(at);
     }
     this.#byOwner.forget(consumer);
+    this.lowestRemoved = MIN_ID;
     this.count -= removed;
     this.#meter.fixedBytes -= removed * PENDING_BYTES;
     return removed;

@@ -26,6 +26,7 @@ import { rangesOf } from "./rollback-ranges.ts";
 import { readShardHeader, type ShardHeaderFields } from "./shard-header.ts";
 import type { ShardState } from "./shard-state.ts";
 import { rowBody, rowName } from "./state-rows.ts";
+import { MIN_ID } from "./stream-id.ts";
 import { touchedBy, type TouchedGroup, type TouchedKey } from "./touched-parts.ts";
 
 export class StateRollback implements ShardRollbackApi {
@@ -127,6 +128,7 @@ function restoreKey(key: StreamKey, touched: TouchedKey, parts: KeyParts, meter:
   key.place = placeOf(parts, header);
   const { stream } = key;
   const { entries } = stream;
+  stream.noteReferencedUpTo(MIN_ID);
   key.lastWriterIndex = header.lastWriterIndex;
   stream.lastId = header.lastId;
   stream.maxDeletedId = header.maxDeletedId;

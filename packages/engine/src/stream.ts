@@ -36,6 +36,7 @@ export class Stream implements StreamView {
   dirtyGroups: Group[];
   droppedGroups: Group[];
   readonly meter: DirtyMeter;
+  #referencedUpTo: StreamId;
   #groups: Map<string, Group>;
   #sorted: readonly Group[] | null;
 
@@ -51,6 +52,7 @@ export class Stream implements StreamView {
     this.dirtyGroups = [];
     this.droppedGroups = [];
     this.meter = meter;
+    this.#referencedUpTo = MIN_ID;
     this.#groups = NO_GROUPS;
     this.#sorted = null;
   }
@@ -119,6 +121,24 @@ export class Stream implements StreamView {
 
   cutOfBlocks({ blocks, entries }: RetentionPlan): TrimCut {
     return { count: entries, firstKept: blocks === 0 ? null : this.entries.firstOf(blocks) };
+  }
+
+  /**
+   * Every live entry up to this one is pending in some group: what was looked through once need not be looked through again. Only the leader's trims use
+   * it; known to this object alone.
+   */
+  referencedUpTo(): StreamId {
+    for (const { pending } of this.groups()) {
+      const lowest = pending.lowestRemoved;
+      pending.lowestRemoved = null;
+      if (lowest !== null && lowest.compare(this.#referencedUpTo) <= 0)
+        this.#referencedUpTo = lowest.previous() ?? MIN_ID;
+    }
+    return this.#referencedUpTo;
+  }
+
+  noteReferencedUpTo(id: StreamId): void {
+    this.#referencedUpTo = id;
   }
 
   isReferenced(id: StreamId): boolean {
@@ -190,6 +210,7 @@ export class Stream implements StreamView {
     this.meter.fixedBytes -= groupBytes(group);
     this.#groups.delete(name);
     this.#sorted = null;
+    this.#referencedUpTo = MIN_ID;
     if (group.persisted) this.droppedGroups.push(group);
   }
 

@@ -53,8 +53,8 @@ function execute(context: ShardContext): void {
   const hasIid = options.iid !== Iid.none;
   const makesWindow = existing === null && hasOwnWindow(context);
   const trims = options.strategy !== TrimStrategy.none;
-  // Each further effect names the key again.
-  const further = (trims ? 1 : 0) + (hasIid ? 1 : 0) + (makesWindow ? 1 : 0);
+  // Each further effect names the key again; a trim with DELREF may have two.
+  const further = (trims ? 2 : 0) + (hasIid ? 1 : 0) + (makesWindow ? 1 : 0);
   let roomBytes = context.effectRoomBytes;
   if (further > 0) {
     roomBytes -= request.rawEnd - request.rawStart + effectBytes(1 + further, key);

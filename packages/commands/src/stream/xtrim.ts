@@ -24,6 +24,6 @@ export const xtrim = defineCommand({
     if (error !== null) return reply.error(error);
     const found = keyspace.find(request.latin1(1));
     if (found === null) return reply.integer(0);
-    reply.integer(options.trim(found, effects, nodeBounds, effectRoomBytes - effectBytes(1, found.key)));
+    reply.integer(options.trim(found, effects, nodeBounds, effectRoomBytes - effectBytes(2, found.key)));
   },
 });
