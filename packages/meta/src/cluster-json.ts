@@ -1,7 +1,7 @@
 /**
  * The cluster state as JSON: in checkpoints of the metadata group, in founding records, and as what gateways and nodes that watch it
  * receive. `{"formatVersion":1, …fields, "settings":{"ack":"all", …}}`. A newer form is refused, never guessed; what a state from before
- * changes of members lacks is what such a state meant: everybody is active and votes, and nothing is in flight.
+ * changes of members lacks is what such a state meant: everybody is active and votes, and nothing is in flight. So a change without a mark has none.
  */
 import { AssertionError } from "@headrace/bytes";
 import { ClusterState, pickAddresses } from "./cluster-state.ts";
@@ -96,7 +96,8 @@ function changeFromJson(value: unknown): GroupChange | null {
   if (stage !== "adding" && stage !== "swapping" && stage !== "cancelling") {
     throw new MetaFormatError(`unknown stage ${JSON.stringify(stage)}`);
   }
-  return { id: numberOf(fields, "id"), adds: idsOf(fields, "adds"), removes: idsOf(fields, "removes"), stage };
+  const mark = fields["mark"] === undefined ? 0 : numberOf(fields, "mark");
+  return { id: numberOf(fields, "id"), adds: idsOf(fields, "adds"), removes: idsOf(fields, "removes"), stage, mark };
 }
 
 function rangeFromJson(value: unknown): SlotRange {

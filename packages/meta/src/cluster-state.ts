@@ -157,6 +157,8 @@ export class ClusterState implements ClusterStateFields {
         return this.#removeNode(command.nodeId);
       case "beginChange":
         return this.#beginChange(command.groupId, command.addNodeIds, command.removeReplicaIds);
+      case "beginRemoval":
+        return this.#beginRemoval(command.groupId, command.removeReplicaIds);
       case "advanceChange":
         return this.#changeMembers(command.groupId, (group) => advanceChange(group, command.changeId));
       case "cancelChange":
@@ -235,6 +237,15 @@ export class ClusterState implements ClusterStateFields {
     const outcome = this.#changeMembers(groupId, (group) => beginChange(group, this.nextChangeId, added, removes));
     if (!outcome.ok) return outcome;
     this.nextReplicaId = nextId;
+    this.nextChangeId++;
+    return outcome;
+  }
+
+  #beginRemoval(groupId: number, removes: readonly number[]): MetaOutcome {
+    const mark = this.nextReplicaId;
+    const outcome = this.#changeMembers(groupId, (group) => beginChange(group, this.nextChangeId, [], removes, mark));
+    if (!outcome.ok) return outcome;
+    this.nextReplicaId++;
     this.nextChangeId++;
     return outcome;
   }
@@ -393,6 +404,7 @@ function verifyReplicas(state: ClusterState): void {
     const joining = replicas.filter((replica) => replica.isJoining).map((replica) => replica.replicaId);
     assert(joining.join() === (change?.adds ?? []).join(), "who joins is not what the change adds");
     if (change === null) continue;
+    assert(change.mark < state.nextReplicaId && !replicaIds.has(change.mark), "a change's mark is a replica");
     assert(change.id > 0 && change.id < state.nextChangeId && !changeIds.has(change.id), "a change id is used twice");
     changeIds.add(change.id);
     assert(

@@ -10,6 +10,10 @@
  *
  * Each arrow is a command. The group's own leader does the work and says when a stage is over; because a stage is in the metadata before it is
  * acted on, a leader with an old view can be wrong about nothing that counts: an id that has ended here never comes back (I19).
+ *
+ * That a change was cancelled shows in the group's own log by its newcomers, who are out again: whoever still takes the change for one that may swap
+ * finds none of them and does nothing. A change that only removes has none, so it gets a mark: a replica id that stands for no replica, is a learner
+ * while the change lasts, and lives nowhere.
  */
 
 /** `joining`: a learner, or not even that yet. All others vote, or are being made to leave by the change in flight. */
@@ -29,6 +33,8 @@ export interface GroupChange {
   readonly adds: readonly number[];
   readonly removes: readonly number[];
   readonly stage: ChangeStage;
+  /** Of one that only removes: the id that stands in the log for it; 0: it has none, and can't be cancelled when it may swap. */
+  readonly mark: number;
 }
 
 /** What a change is about: a shard, or the metadata group itself. */
@@ -45,6 +51,7 @@ export function beginChange(
   id: number,
   added: readonly ReplicaRecord[],
   removes: readonly number[],
+  mark: number = 0,
 ): ChangedMembers {
   if (group.change !== null) return { error: `change ${group.change.id} of this group is still in flight` };
   if (added.length === 0 && removes.length === 0) return { error: "nothing to change" };
@@ -58,7 +65,7 @@ export function beginChange(
     hosts.add(replica.nodeId);
   }
   if (group.replicas.length + added.length <= removes.length) return { error: "nobody would be left" };
-  const change: GroupChange = { id, adds: added.map(({ replicaId }) => replicaId), removes, stage: "adding" };
+  const change: GroupChange = { id, adds: added.map(({ replicaId }) => replicaId), removes, stage: "adding", mark };
   return { members: { replicas: [...group.replicas, ...added], change } };
 }
 
@@ -75,8 +82,9 @@ export function cancelChange(group: GroupMembers, id: number): ChangedMembers {
   const { change } = group;
   if (change === null || change.id !== id) return { error: `no change ${id} in flight` };
   if (change.stage === "cancelling") return { members: group };
-  // Newcomers taken out of the group's log show a leader with an old view that the change is over. A change without any leaves no such mark.
-  if (change.stage === "swapping" && change.adds.length === 0) return { error: `change ${id} can only go on` };
+  // Nothing in the group's log would show a leader with an old view that the change is over.
+  if (change.stage === "swapping" && change.adds.length === 0 && change.mark === 0)
+    return { error: `change ${id} can only go on` };
   return { members: { replicas: group.replicas, change: { ...change, stage: "cancelling" } } };
 }
 

@@ -39,6 +39,8 @@ export type MetaCommand =
       readonly addNodeIds: readonly number[];
       readonly removeReplicaIds: readonly number[];
     }
+  /** A change that only removes, with a mark. Logs hold such changes as `beginChange` too: without. */
+  | { readonly kind: "beginRemoval"; readonly groupId: number; readonly removeReplicaIds: readonly number[] }
   | { readonly kind: "advanceChange"; readonly groupId: number; readonly changeId: number }
   | { readonly kind: "cancelChange"; readonly groupId: number; readonly changeId: number }
   | { readonly kind: "finishChange"; readonly groupId: number; readonly changeId: number; readonly isDone: boolean }
@@ -112,6 +114,8 @@ function parseMembershipCommand(kind: string, fields: JsonObject): MetaCommand {
         addNodeIds: idsOf(fields, "addNodeIds"),
         removeReplicaIds: idsOf(fields, "removeReplicaIds"),
       };
+    case "beginRemoval":
+      return { kind, groupId: numberOf(fields, "groupId"), removeReplicaIds: idsOf(fields, "removeReplicaIds") };
     case "advanceChange":
     case "cancelChange":
       return { kind, groupId: numberOf(fields, "groupId"), changeId: numberOf(fields, "changeId") };

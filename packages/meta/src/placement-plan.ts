@@ -104,7 +104,11 @@ class Planner {
   #cancelIfHopeless(groupId: number): void {
     const { replicas, change } = this.#state.membersOf(groupId)!;
     if (change === null || change.stage === "cancelling") return;
-    const isHopeless = replicas.some((replica) => replica.isJoining && this.#isLost(replica.nodeId));
+    if (change.stage === "swapping" && change.adds.length === 0 && change.mark === 0) return;
+    // Who votes in the end: if most of them are lost the change can't be made any more, while the voters that there are may still be able to decide.
+    const staying = replicas.filter((replica) => !change.removes.includes(replica.replicaId));
+    const lost = staying.filter((replica) => this.#isLost(replica.nodeId));
+    const isHopeless = lost.some((replica) => replica.isJoining) || lost.length * 2 >= staying.length;
     if (isHopeless) this.#commands.push({ kind: "cancelChange", groupId, changeId: change.id });
   }
 
@@ -234,7 +238,8 @@ class Planner {
       if (groupId !== META_GROUP_ID && removeReplicaIds.includes(replica.replicaId))
         add(this.#loads, replica.nodeId, -1);
     }
-    this.#commands.push({ kind: "beginChange", groupId, addNodeIds, removeReplicaIds });
+    if (addNodeIds.length === 0) this.#commands.push({ kind: "beginRemoval", groupId, removeReplicaIds });
+    else this.#commands.push({ kind: "beginChange", groupId, addNodeIds, removeReplicaIds });
   }
 
   /** A live one that leaves helps to decide on its leaving. */
@@ -269,7 +274,9 @@ class Planner {
   }
 
   #isPlanned(groupId: number): boolean {
-    return this.#commands.some((command) => command.kind === "beginChange" && command.groupId === groupId);
+    return this.#commands.some(
+      (command) => (command.kind === "beginChange" || command.kind === "beginRemoval") && command.groupId === groupId,
+    );
   }
 
   #isGivenUp(nodeId: number): boolean {

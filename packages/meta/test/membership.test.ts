@@ -68,7 +68,8 @@ class World implements NodeFacts {
   round(): number {
     const commands = planChanges(this.state, this);
     for (const command of commands) {
-      if (command.kind === "beginChange") this.#mayBegin(command.groupId, command.removeReplicaIds);
+      if (command.kind === "beginChange" || command.kind === "beginRemoval")
+        this.#mayBegin(command.groupId, command.removeReplicaIds);
       expect(this.apply(command), JSON.stringify(command)).toBe(true);
     }
     for (const groupId of this.state.groupIds()) this.#proceed(groupId);
@@ -100,10 +101,14 @@ class World implements NodeFacts {
     const voters = replicas.filter((replica) => !replica.isJoining);
     const hasMajority = voters.filter(({ nodeId }) => !this.down.has(nodeId)).length * 2 > voters.length;
     if (!hasMajority) return;
+    const staying = replicas.filter((replica) => change.removes.includes(replica.replicaId) === false);
+    const canDecide = staying.filter(({ nodeId }) => !this.down.has(nodeId)).length * 2 > staying.length;
     const areUp = replicas.every((replica) => !replica.isJoining || !this.down.has(replica.nodeId));
     const changeId = change.id;
     if (change.stage === "cancelling") this.apply({ kind: "finishChange", groupId, changeId, isDone: false });
     else if (!areUp) return;
+    // The group's leader makes no voters that could not decide (node/change-step.ts).
+    else if (change.stage === "swapping" && !canDecide) return;
     else if (change.stage === "adding") this.apply({ kind: "advanceChange", groupId, changeId });
     else this.apply({ kind: "finishChange", groupId, changeId, isDone: true });
   }
@@ -254,6 +259,38 @@ describe("a node that is lost", () => {
     expect(hosts).toHaveLength(3);
     expect(hosts).not.toContain(1);
     expect(hosts).not.toContain(target);
+  });
+});
+
+describe("a change that only removes", () => {
+  test("is given up when a replica that stays is lost meanwhile, and that one is replaced with the help of the one that was to go", () => {
+    const world = new World(cluster(4, 1));
+    const [first, second, third] = world.state.shards[0]!.replicas;
+    expect(world.apply({ kind: "beginRemoval", groupId: 1, removeReplicaIds: [third!.replicaId] })).toBe(true);
+    world.apply({ kind: "advanceChange", groupId: 1, changeId: world.state.shards[0]!.change!.id });
+    world.down.add(second!.nodeId);
+    world.lost.add(second!.nodeId);
+    world.settle();
+    const { replicas, change } = world.state.shards[0]!;
+    expect(change).toBeNull();
+    const ids = replicas.map(({ replicaId }) => replicaId);
+    expect(ids).toHaveLength(3);
+    expect(ids).toContain(first!.replicaId);
+    expect(ids).toContain(third!.replicaId);
+    expect(ids).not.toContain(second!.replicaId);
+  });
+
+  test("of the metadata group that would leave a lost member alone is given up too", () => {
+    const world = new World(cluster(3, 1));
+    const staying = world.state.metaReplicas[0]!;
+    const leaving = world.state.metaReplicas.slice(1);
+    world.apply({ kind: "beginRemoval", groupId: 0, removeReplicaIds: leaving.map(({ replicaId }) => replicaId) });
+    world.apply({ kind: "advanceChange", groupId: 0, changeId: world.state.metaChange!.id });
+    world.down.add(staying.nodeId);
+    world.lost.add(staying.nodeId);
+    world.round();
+    expect(world.state.metaChange).toBeNull();
+    expect(world.state.metaReplicas).toHaveLength(3);
   });
 });
 

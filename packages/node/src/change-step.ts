@@ -2,10 +2,10 @@
  * The next step of a change of a group's members, as the group's leader sees it: a pure function of what the metadata says (which may be old) and
  * of the configuration and progress in its own log (which are not). Every step may be lost, repeated, or taken by another leader.
  *
- *   adding      add the newcomers as learners, one by one ─► all caught up: ask the metadata to advance
+ *   adding      add the newcomers as learners, one by one, or the mark ─► all caught up: ask the metadata to advance
  *   swapping    one entry: newcomers become voters, those that leave become learners (joint when that is more than one change)
  *               ─► leave the joint configuration ─► remove the learners that leave ─► finish
- *   cancelling  take the newcomers out again ─► finish, as undone; or as done if they vote already
+ *   cancelling  take the newcomers, or the mark, out again ─► finish, as undone; or as done if they vote already
  *
  * Those that leave are removed in an entry of its own: when it is committed, a majority of the voters that stay has it durably in writing that the
  * joint phase is over, and nobody needs the votes of the old ones any more. Only then may they be deleted.
@@ -42,8 +42,8 @@ export function nextChangeStep(placed: PlacedGroup, raft: RaftStatus): ChangeSte
     return { kind: "propose", data: LEAVE_JOINT, what: "leave the joint configuration" };
   }
   const { change } = placed;
-  const mentioned = [...(change?.adds ?? []), ...(change?.removes ?? [])];
-  // Left by a leader that acted on a cancelled change.
+  const mentioned = change === null ? [] : [...newcomers(change), ...change.removes];
+  // Left by a leader that acted on a cancelled change, or the mark of one that is over.
   const stranger = confState.learners.find((id) => !mentioned.includes(id) && placed.hasEnded(id));
   if (stranger !== undefined) return removal(stranger);
   if (change === null) return NONE;
@@ -59,9 +59,14 @@ export function nextChangeStep(placed: PlacedGroup, raft: RaftStatus): ChangeSte
   }
 }
 
+/** Who is in the log for this change alone. The mark is nobody: it never catches up and never votes. */
+function newcomers({ adds, mark }: GroupChange): readonly number[] {
+  return mark === 0 ? adds : [...adds, mark];
+}
+
 function adding(change: GroupChange, raft: RaftStatus): ChangeStep {
   const { voters, learners } = raft.confState;
-  const missing = change.adds.find((id) => !voters.includes(id) && !learners.includes(id));
+  const missing = newcomers(change).find((id) => !voters.includes(id) && !learners.includes(id));
   if (missing !== undefined) {
     return proposal([{ type: ConfChangeType.addLearnerNode, replica: missing }], `add learner ${missing}`);
   }
@@ -71,7 +76,7 @@ function adding(change: GroupChange, raft: RaftStatus): ChangeStep {
 function swapping(change: GroupChange, raft: RaftStatus): ChangeStep {
   const { voters, learners } = raft.confState;
   // The metadata that we know is older than the log: that change is long over.
-  if (change.adds.some((id) => !voters.includes(id) && !learners.includes(id))) return NONE;
+  if (newcomers(change).some((id) => !voters.includes(id) && !learners.includes(id))) return NONE;
   const promoted = change.adds.filter((id) => learners.includes(id));
   const demoted = change.removes.filter((id) => voters.includes(id));
   if (demoted.includes(raft.id)) {
@@ -87,7 +92,7 @@ function swapping(change: GroupChange, raft: RaftStatus): ChangeStep {
 }
 
 function cancelling(change: GroupChange, confState: ConfState): ChangeStep {
-  const added = confState.learners.find((id) => change.adds.includes(id));
+  const added = confState.learners.find((id) => newcomers(change).includes(id));
   return added === undefined ? { kind: "finish", changeId: change.id, isDone: false } : removal(added);
 }
 

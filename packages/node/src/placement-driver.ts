@@ -72,7 +72,7 @@ export class PlacementDriver implements NodeFacts {
       if (there === undefined || !this.isUp(there.id)) return null;
       return `node ${there.id} is alive at ${peerAddress}: two nodes can't have one address`;
     }
-    if (command.kind === "beginChange") {
+    if (command.kind === "beginChange" || command.kind === "beginRemoval") {
       const group = state.membersOf(command.groupId);
       if (group === null || isHealthyWithout(state, this, group, command.removeReplicaIds)) return null;
       return "the other voters are no healthy majority";

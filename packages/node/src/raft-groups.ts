@@ -92,6 +92,8 @@ export class RaftGroups {
   readonly #nodesByGroup: Map<number, readonly number[]>;
   /** Replicas from this id on are newer than what is known here of the placement. */
   #unknownFrom: number;
+  /** Learners that are nobody (meta/group-change.ts). */
+  readonly #marks: Set<number>;
   readonly #preferred: Map<number, number>;
   readonly #leaders: Map<number, GroupLeader>;
   readonly #losses: LeaderLosses;
@@ -122,6 +124,7 @@ export class RaftGroups {
     this.#nodeByReplica = new Map();
     this.#nodesByGroup = new Map();
     this.#unknownFrom = 0;
+    this.#marks = new Set();
     this.#preferred = new Map();
     this.#leaders = new Map();
     this.#losses = new LeaderLosses(world.random);
@@ -168,6 +171,8 @@ export class RaftGroups {
   place(state: ClusterState): void {
     this.#nodeByReplica.clear();
     this.#unknownFrom = state.nextReplicaId;
+    this.#marks.clear();
+    for (const groupId of state.groupIds()) this.#marks.add(state.membersOf(groupId)!.change?.mark ?? 0);
     const groups = [state.metaReplicas, ...state.shards.map((shard) => shard.replicas)];
     for (const replicas of groups) {
       for (const replica of replicas) this.#nodeByReplica.set(replica.replicaId, replica.nodeId);
@@ -204,6 +209,7 @@ export class RaftGroups {
 
   sendRaft(message: Message, groupId: number): void {
     const nodeId = this.#nodeByReplica.get(message.to) ?? 0;
+    if (nodeId === 0 && this.#marks.has(message.to)) return;
     if (nodeId === 0 || nodeId === this.#nodeId) {
       this.refusals.refuse("unknownAddressee", this.#nodeId, groupId, message);
       return;

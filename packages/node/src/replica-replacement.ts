@@ -64,7 +64,7 @@ export class ReplicaReplacement {
     const members = this.#host.state().membersOf(groupId);
     const own = members?.replicas.find((replica) => replica.nodeId === this.#host.nodeId);
     if (members === null || own === undefined || members.change !== null) return;
-    const command = { kind: "beginChange", groupId, addNodeIds: [], removeReplicaIds: [own.replicaId] } as const;
+    const command = { kind: "beginRemoval", groupId, removeReplicaIds: [own.replicaId] } as const;
     this.#host.propose(command, (error) => {
       if (this.#isStopped || !this.#waiting.has(groupId)) return;
       const waitsFor = error === null ? "is being replaced" : `waits for an operator: ${error}`;

@@ -171,6 +171,10 @@ class Bench {
   }
 }
 
+function beginRemoval(bench: Bench, removeReplicaIds: readonly number[]): void {
+  expect(bench.tell({ kind: "beginRemoval", groupId: GROUP, removeReplicaIds })).toBe(true);
+}
+
 function begin(bench: Bench, addNodeIds: readonly number[], removeReplicaIds: readonly number[]): void {
   expect(bench.tell({ kind: "beginChange", groupId: GROUP, addNodeIds, removeReplicaIds })).toBe(true);
 }
@@ -241,7 +245,40 @@ describe("a change of members", () => {
     expect(bench.state.shard(GROUP)!.change).toBeNull();
   });
 
-  test("that only removes cannot be cancelled once a leader may act on it: nothing in the log would tell an old view that it is over", () => {
+  test("that only removes can be cancelled until it has happened: its mark in the log tells an old view that it is over", () => {
+    const bench = new Bench(4);
+    const [first, second, third] = [...bench.group.voters];
+    beginRemoval(bench, [third!]);
+    const { id, mark } = bench.state.shard(GROUP)!.change!;
+    while (bench.state.shard(GROUP)!.change!.stage === "adding") bench.step(0);
+    expect([...bench.group.learners]).toEqual([mark]);
+    // The other one that stays is lost: with the one that leaves there is a majority, without it there is none.
+    bench.group.down.add(second!);
+    expect(bench.step(0)).toEqual({ kind: "none" });
+    expect(bench.tell({ kind: "cancelChange", groupId: GROUP, changeId: id })).toBe(true);
+    bench.step(0);
+    bench.group.down.clear();
+    // The next leader has not heard of it.
+    expect(bench.step(1)).toEqual({ kind: "none" });
+    bench.settle();
+    expect(bench.state.shard(GROUP)!.change).toBeNull();
+    expect([...bench.group.voters].sort((a, b) => a - b)).toEqual([first, second, third]);
+    begin(bench, [4], [second!]);
+    bench.settle();
+    expect(bench.group.learners.size).toBe(0);
+    expect([...bench.group.voters]).toContain(third);
+  });
+
+  test("that only removes leaves no mark behind when it is done", () => {
+    const bench = new Bench(4);
+    const [first, second, third] = [...bench.group.voters];
+    beginRemoval(bench, [third!]);
+    bench.settle();
+    expect([...bench.group.voters].sort((a, b) => a - b)).toEqual([first, second]);
+    expect(bench.group.learners.size).toBe(0);
+  });
+
+  test("that only removes and has no mark cannot be cancelled once a leader may act on it: nothing in the log would tell an old view that it is over", () => {
     const bench = new Bench(4);
     const before = [...bench.group.voters];
     begin(bench, [], [before[2]!]);
@@ -300,7 +337,9 @@ function act(bench: Bench, what: string, at: number, age: number): void {
       const free = state.nodes.filter((node) => !replicas.some((replica) => replica.nodeId === node.id));
       const addNodeIds = at % 3 === 2 ? [] : [free[at % free.length]!.id];
       const removeReplicaIds = at % 4 === 3 ? [] : [replicas[at % replicas.length]!.replicaId];
-      bench.tell({ kind: "beginChange", groupId: GROUP, addNodeIds, removeReplicaIds });
+      const isMarked = addNodeIds.length === 0 && at % 2 === 0;
+      if (isMarked) bench.tell({ kind: "beginRemoval", groupId: GROUP, removeReplicaIds });
+      else bench.tell({ kind: "beginChange", groupId: GROUP, addNodeIds, removeReplicaIds });
       return;
     }
     case "cancel":
