@@ -9,6 +9,16 @@ import type { Finding, SearchOptions, SearchResult } from "./search.ts";
 import { Tally } from "./tally.ts";
 import type { Report } from "./tally.ts";
 
+const HELP = [
+  "npm run fuzz:redis [-- options]",
+  "  --commands N   commands, over all threads (default 100,000)",
+  "  --seed S       the seed of all sequences (default: a fresh one, which is printed)",
+  "  --only K       runs sequence K alone, whatever was tried by it",
+  "  --threads N    worker threads, with a redis-server each (default 2)",
+  "  --json         JSON instead of the report",
+  "Ends with status 1 when an answer differs that docs/divergence.md does not explain, or when something was tried too seldom.",
+].join("\n");
+
 type Task = Omit<SearchOptions, "onProgress">;
 
 if (isMainThread) {
@@ -26,8 +36,13 @@ async function main(): Promise<number> {
       only: { type: "string" },
       threads: { type: "string", default: "2" },
       json: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
     },
   });
+  if (values.help) {
+    process.stdout.write(`${HELP}\n`);
+    return 0;
+  }
   const seed = Number(values.seed ?? Math.floor(Math.random() * 1_000_000));
   const threads = values.only === undefined ? Number(values.threads) : 1;
   const started = Date.now();
