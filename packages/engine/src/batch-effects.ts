@@ -273,15 +273,11 @@ export class BatchEffects implements Effects {
   trim(key: string, { count, firstKept }: TrimCut): void {
     this.#keyspace.existing(key);
     if (count === 0) return;
-    this.#cut(key, firstKept);
-    this.#said(KeyEventClass.stream, "xtrim", key);
-  }
-
-  #cut(key: string, firstKept: EntryPlace | null): void {
     const writer = this.#begin(EffectType.cut);
     writer.string(key);
     writePlace(writer, firstKept);
     this.#endRemoval(EffectType.cut, key, null);
+    this.#said(KeyEventClass.stream, "xtrim", key);
   }
 
   /** A cut of nothing is no effect. */
@@ -291,24 +287,19 @@ export class BatchEffects implements Effects {
     if (cut.count === 0) return;
     if (cut.policy === ReferencePolicy.drop && cut.dropped !== null) {
       this.dropReferences(key, cut.dropped);
-      this.#cut(key, cut.firstKept);
-    } else if (cut.policy === ReferencePolicy.drop) {
+      return this.trim(key, cut);
+    }
+    if (cut.policy === ReferencePolicy.drop) {
       const writer = this.#begin(EffectType.cutWithReferences);
       writer.string(key);
       cut.upToId.write(writer);
       writePlace(writer, cut.firstKept);
-      for (const ids of cut.stayPending) this.#writeIdList(writer, ids);
+      for (const ids of cut.stayPending) this.#idList.writeAll(writer, ids);
       this.#endRemoval(EffectType.cutWithReferences, key, null);
     } else {
       this.#remove(key, cut.removed, null);
     }
     this.#said(KeyEventClass.stream, "xtrim", key);
-  }
-
-  #writeIdList(writer: ByteWriter, ids: readonly StreamId[]): void {
-    this.#idList.begin(writer);
-    for (const { msHi, msLo, seqHi, seqLo } of ids) this.#idList.add(writer, msHi, msLo, seqHi, seqLo);
-    this.#idList.end(writer);
   }
 
   #remove(key: string, removed: EntryRuns, maxDeletedId: StreamId | null): void {
@@ -598,7 +589,7 @@ export class BatchEffects implements Effects {
     writer.f64(timeMs);
     from.write(writer);
     to.write(writer);
-    this.#writeIdList(writer, bodiless);
+    this.#idList.writeAll(writer, bodiless);
     this.#end(EffectType.redeliverListed);
   }
 

@@ -28,6 +28,13 @@ export class IdListWriter {
     this.#seq = 0;
   }
 
+  /** A whole list. */
+  writeAll(writer: ByteWriter, ids: readonly StreamId[]): void {
+    this.begin(writer);
+    for (const { msHi, msLo, seqHi, seqLo } of ids) this.add(writer, msHi, msLo, seqHi, seqLo);
+    this.end(writer);
+  }
+
   begin(writer: ByteWriter): void {
     this.#countAt = writer.length;
     this.#count = 0;
