@@ -14,7 +14,6 @@ interface CaseRow {
   readonly figure: FigureName;
   /** Ours divided by the peer's: at least this for figures a second, at most this for times. */
   readonly wanted: number;
-  readonly note?: string;
 }
 
 interface ProbeRow {
@@ -176,7 +175,7 @@ function caseLine(row: CaseRow, cases: readonly CaseResult[]): BarLine {
     ratio,
     wanted: `${isTime ? "≤" : "≥"} ${wanted} ×`,
     verdict: verdictOf(ratio === null ? null : isTime ? ratio <= wanted : ratio >= wanted),
-    note: row.note ?? "",
+    note: "",
   };
 }
 

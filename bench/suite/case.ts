@@ -19,7 +19,6 @@ export interface BenchCase {
   /** Names that select it, besides its own. */
   readonly sets: readonly string[];
   readonly contenders: readonly Contender[];
-  /** Where the suite's own lengths do not do. */
-  readonly warmSeconds?: number;
+  /** Where the suite's own length does not do. */
   readonly seconds?: number;
 }

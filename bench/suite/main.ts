@@ -20,6 +20,7 @@ import { writeCases } from "./write-cases.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const cases = [...writeCases, ...readCases];
+const DEFAULT_SECONDS = 3;
 const neighbour = join(root, "..", "shared", "prototype");
 
 let options: Options;
@@ -67,13 +68,14 @@ async function probed({ flags, prototype, probes: chosen }: Options): Promise<re
 async function measured({
   only,
   runs,
-  seconds,
+  seconds: asked,
   warmSeconds,
   flags,
   prototype,
   systems,
 }: Options): Promise<SuiteResult> {
-  const chosen = chosenCases(only, cases);
+  const seconds = asked ?? DEFAULT_SECONDS;
+  const chosen = chosenCases(only, cases).map((each) => (asked === null ? each : { ...each, seconds: asked }));
   const needed = new Set<string>(chosen.flatMap((each) => each.contenders.map(({ system }) => system)));
   const all = allSystems(flags, prototype);
   const present: System[] = [];

@@ -6,7 +6,8 @@ export interface Options {
   readonly only: readonly string[];
   readonly runs: number;
   readonly warmSeconds: number;
-  readonly seconds: number;
+  /** Null: 3, or as long as a case says itself. */
+  readonly seconds: number | null;
   readonly prototype: string | null;
   readonly flags: readonly string[];
   readonly systems: readonly string[] | null;
@@ -28,7 +29,7 @@ export function readOptions(args: readonly string[], prototype: string | null): 
     options: {
       only: { type: "string", default: DEFAULT_SET },
       runs: { type: "string", default: "5" },
-      seconds: { type: "string", default: "3" },
+      seconds: { type: "string" },
       "warm-seconds": { type: "string", default: "2" },
       prototype: { type: "string" },
       "no-prototype": { type: "boolean", default: false },
@@ -46,7 +47,7 @@ export function readOptions(args: readonly string[], prototype: string | null): 
   return {
     only,
     runs: number("runs", values.runs, Number.isSafeInteger),
-    seconds: number("seconds", values.seconds, Number.isFinite),
+    seconds: values.seconds === undefined ? null : number("seconds", values.seconds, Number.isFinite),
     warmSeconds: number("warm-seconds", values["warm-seconds"], Number.isFinite),
     prototype: values["no-prototype"] ? null : (values.prototype ?? prototype),
     flags: values.flags.split(" ").filter((flag) => flag !== ""),
@@ -93,7 +94,7 @@ export function helpText(cases: readonly BenchCase[]): string {
     "npm run bench [-- options]",
     `  --only NAME[,NAME]   cases or sets (default ${DEFAULT_SET})`,
     "  --runs N             repetitions, interleaved: every system once, then every system again (default 5)",
-    "  --seconds X          time that counts of a sample (default 3)",
+    "  --seconds X          time that counts of a sample (default 3, of mixed 600)",
     "  --warm-seconds X     load before it (default 2)",
     "  --systems NAME,…     only these systems",
     "  --probes NAME,…      with the set bar: only these of pending-memory, restart, failover (default all)",

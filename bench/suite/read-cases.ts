@@ -20,7 +20,7 @@ function both(ours: SystemName, theirs: SystemName, work: Contender["work"]): Co
 
 const deliver: DeliverWork = { kind: "deliver", valueBytes: VALUE_BYTES };
 
-/** Writes a second; the last ones are more than a small machine takes, and are reported as not kept. */
+/** Writes a second; the last ones are more than a small machine takes, and show what becomes of latency then. */
 const RATES = [1000, 5000, 20_000, 40_000, 80_000, 120_000, 160_000, 240_000];
 
 export const readCases: readonly BenchCase[] = [

@@ -82,7 +82,7 @@ async function sampled(running: RunningSystem, step: Step, run: number, lengths:
         ? await witnessed(running, contender, lengths)
         : await measureLoad(running, {
             port: running.port,
-            warmSeconds: bench.warmSeconds ?? lengths.warmSeconds,
+            warmSeconds: lengths.warmSeconds,
             seconds: bench.seconds ?? lengths.seconds,
             work,
           });

@@ -62,7 +62,7 @@ const conditions = {
 
 describe("options", () => {
   test("what is not said has its default", () => {
-    expect(readOptions([], "p")).toMatchObject({ only: ["xadd"], runs: 5, seconds: 3, prototype: "p", save: true });
+    expect(readOptions([], "p")).toMatchObject({ only: ["xadd"], runs: 5, seconds: null, prototype: "p", save: true });
     expect(readOptions(["--no-prototype"], "p").prototype).toBeNull();
     expect(readOptions(["--only", "bar,gateway"], null)).toMatchObject({
       only: ["bar", "gateway"],
