@@ -3,7 +3,7 @@
  * stand in a row, the best of them counts.
  */
 import type { ProbeResult } from "./probe.ts";
-import { figureOf, type CaseResult, type FigureName } from "./result.ts";
+import { figureOf, OTHERS_CPU_MAX, type CaseResult, type ContenderResult, type FigureName } from "./result.ts";
 import { renderTable, shown, type Cell } from "./table.ts";
 
 interface CaseRow {
@@ -175,8 +175,18 @@ function caseLine(row: CaseRow, cases: readonly CaseResult[]): BarLine {
     ratio,
     wanted: `${isTime ? "≤" : "≥"} ${wanted} ×`,
     verdict: verdictOf(ratio === null ? null : isTime ? ratio <= wanted : ratio >= wanted),
-    note: "",
+    note: contenders
+      .filter(({ name }) => name === row.ours || name === best?.name)
+      .flatMap(disturbance)
+      .join("; "),
   };
+}
+
+/** A verdict on figures that strangers had a part in is to be taken again. */
+function disturbance(contender: ContenderResult): string[] {
+  const others = figureOf(contender, "othersCpu")?.median ?? 0;
+  if (!(others > OTHERS_CPU_MAX)) return [];
+  return [`not of a quiet machine: others had ${shown(others * 100)} % of a core beside ${contender.name}`];
 }
 
 function probeLine({ what, probe, atMost, atMostMore }: ProbeRow, probes: readonly ProbeResult[]): BarLine {

@@ -1,11 +1,9 @@
 /** A result as text: one table for each case, and what the figures were taken with. */
-import { figureOf, type CaseResult, type ContenderResult, type SuiteResult } from "./result.ts";
+import { figureOf, OTHERS_CPU_MAX, type CaseResult, type ContenderResult, type SuiteResult } from "./result.ts";
 import { renderTable, shown, type Cell } from "./table.ts";
 
 /** Above this share of its core the load generator may be what was measured. */
 const LOAD_CPU_MAX = 0.85;
-/** Above this share of a core, strangers on the machine are part of what was measured. */
-const OTHERS_CPU_MAX = 0.2;
 
 const HEAD = [
   "",

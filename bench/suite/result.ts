@@ -43,6 +43,9 @@ export interface SuiteResult extends Conditions {
   readonly cases: readonly CaseResult[];
 }
 
+/** Above this share of a core, strangers on the machine are part of what was measured. */
+export const OTHERS_CPU_MAX = 0.2;
+
 export const figures = {
   perSecond: (sample: Measured): number => sample.operations / sample.seconds,
   p50Ms: (sample: Measured): number => sample.latencyMs.p50,

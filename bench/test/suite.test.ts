@@ -177,6 +177,14 @@ describe("the bar", () => {
     });
   });
 
+  test("a row whose figures are not of a quiet machine says so", () => {
+    const quiet = { ...sample(1), othersCpu: 0.05 };
+    const disturbed = caseOf("xadd-8x100", { headrace: [sample(1)], "redis-wait1": [quiet], "redis-wait2": [quiet] });
+    expect(line("XADD 8x100, 3 nodes, ack=all", [disturbed]).note).toBe(
+      "not of a quiet machine: others had 50.0 % of a core beside headrace",
+    );
+  });
+
   test("a row without our figure or without a peer's is not measured", () => {
     expect(line("XADD 8x100, 3 nodes, ack=all", [])).toMatchObject({ ours: null, verdict: "not measured" });
     const lonely = caseOf("xadd-8x100", { headrace: [sample(1)] });
