@@ -7,6 +7,8 @@ import type { ColdReads, StateRow } from "@headrace/engine";
 import { CommandHarness, type HarnessClient } from "../testing/command-harness.ts";
 
 const ENTRIES = 310;
+/** Ends inside a block. */
+const ACKNOWLEDGED = 158;
 const VALUE = "x".repeat(1000);
 
 /** At each read, the log entry that has written to the stream last. */
@@ -37,7 +39,7 @@ function request(...words: readonly string[]): Uint8Array {
   return Buffer.from(`*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join("")}`, "latin1");
 }
 
-/** Ten blocks in the store and none in memory, the last entry deleted; a group has all of it and has acknowledged the first half. */
+/** Ten blocks in the store and none in memory, the last entry deleted; a group has all of it and has acknowledged about half. */
 function coldStream(): { harness: CommandHarness; client: HarnessClient; reads: NotedReads } {
   const harness = new CommandHarness();
   const client = harness.connect();
@@ -46,7 +48,7 @@ function coldStream(): { harness: CommandHarness; client: HarnessClient; reads: 
   send("XGROUP", "CREATE", "k", "g", "0");
   send("XREADGROUP", "GROUP", "g", "c", "STREAMS", "k", ">");
   send("XGROUP", "CREATE", "k", "late", "100-0");
-  send("XACK", "k", "g", ...Array.from({ length: ENTRIES / 2 }, (_, i) => `${i + 1}-0`));
+  send("XACK", "k", "g", ...Array.from({ length: ACKNOWLEDGED }, (_, i) => `${i + 1}-0`));
   send("XDEL", "k", `${ENTRIES}-0`);
   const { state } = harness;
   const reads = new NotedReads(state.capture().rows, () => state.keyspace.lastWriterIndex("k"));
@@ -85,4 +87,41 @@ test.each([
   expect(harness.state.index, "it has written").toBeGreaterThan(before);
   expect(reads.writers.length).toBeGreaterThan(0);
   expect(new Set(reads.writers)).toEqual(new Set([before]));
+});
+
+test.each([
+  "XREADGROUP GROUP g d BLOCK 10 CLAIM 1000000000 STREAMS k >",
+  "XREADGROUP GROUP g c BLOCK 10 CLAIM 1000000000 STREAMS k >",
+  "XREADGROUP GROUP g d BLOCK 10 STREAMS k >",
+  "XREADGROUP GROUP g c MAXCOUNT 5 MAXSIZE 100000 STREAMS k 0",
+  "XREADGROUP GROUP late d NOACK COUNT 5 STREAMS k >",
+  "XREADGROUP GROUP g d CLAIM 0 COUNT 2 STREAMS k >",
+  "XNACK k g SILENT IDS 2 200-0 310-0",
+  "XNACK k g FATAL IDS 2 5-0 6-0 FORCE",
+  "XTRIM k MAXLEN 40 ACKED",
+  "XTRIM k MAXLEN ~ 40 DELREF LIMIT 50",
+  "XGROUP SETID k g 50-0",
+  "XGROUP CREATE k h 50-0",
+  "XGROUP DELCONSUMER k g c",
+  "XCLAIM k g d 0 200-0 310-0 JUSTID",
+  "XCLAIM k g d 0 5-0 FORCE",
+  "XAUTOCLAIM k g d 0 - COUNT 200 JUSTID",
+  "XACKDEL k g ACKED IDS 2 200-0 5-0",
+  "XACKDEL k g KEEPREF IDS 2 200-0 5-0",
+  "XDELEX k ACKED IDS 2 5-0 200-0",
+  "XDELEX k KEEPREF IDS 2 5-0 200-0",
+  "XSETID k 400-0 ENTRIESADDED 1000 MAXDELETEDID 5-0",
+  "XADD k IDMP p i * f v",
+  "XADD k MAXLEN ~ 40 DELREF 999-0 f v",
+  "XADD k MINID ~ 250-0 LIMIT 10 ACKED 999-0 f v",
+  "XIDMPRECORD k p i 200-0",
+  "XACK k g 200-0",
+])("%s reads nothing behind its first write", (line) => {
+  const { harness, client, reads } = coldStream();
+  const before = harness.state.keyspace.lastWriterIndex("k");
+  const [reply] = harness.send(client, request(...line.split(" ")));
+  if (reply?.bytes !== undefined && reply.bytes !== null) {
+    expect(Buffer.from(reply.bytes).toString("latin1")).not.toMatch(/^-/);
+  }
+  for (const writer of reads.writers) expect(writer).toBe(before);
 });

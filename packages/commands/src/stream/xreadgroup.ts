@@ -107,7 +107,9 @@ function execute(context: ShardContext): void {
   budget.begin(options.maxCount, options.maxSize, context.used.entries, context.used.bytes);
   roomBytes = context.effectRoomBytes - effectBytesMax;
   for (const read of reads) {
-    if (read.found.stream.hasCold && !standsBehind(context, read)) needEntries(context, read, consumer);
+    if (!read.found.stream.hasCold) continue;
+    if (standsBehind(context, read)) obtainableFrom(read);
+    else needEntries(context, read, consumer);
   }
   const onlyMeets = context.readMode === ReadMode.offered && context.resumed === null;
   for (const read of reads) {
@@ -122,7 +124,7 @@ function execute(context: ShardContext): void {
 }
 
 /** What the call will read, before it changes anything: until then it can be run again when some of it is not in memory. */
-function needEntries({ nowMs }: ShardContext, read: GroupRead, consumer: string): void {
+function needEntries({ nowMs, denyBlocking }: ShardContext, read: GroupRead, consumer: string): void {
   const { found, group, after, claims, retries } = read;
   const ids: StreamId[] = [];
   const start = after === null ? null : after.next();
@@ -138,6 +140,8 @@ function needEntries({ nowMs }: ShardContext, read: GroupRead, consumer: string)
   if (after !== null) return;
   const range = undelivered(read, options.count);
   if (range !== null) entriesReadAfterDelivery(found.stream, group, range);
+  // Nothing is for it now: it will ask from when on there will be.
+  else if (ids.length === 0 && options.blocks && !denyBlocking) obtainableFrom(read);
 }
 
 function block(context: ShardContext, reads: readonly GroupRead[]): void {
