@@ -20,6 +20,12 @@ export function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Arra
   return own;
 }
 
+/** An own copy of all of it; small ones share memory with each other: for many that go at about the same time. */
+export function pooledCopyOf(bytes: Uint8Array): Uint8Array {
+  const own = Buffer.from(bytes);
+  return new Uint8Array(own.buffer, own.byteOffset, own.length);
+}
+
 /** One contiguous copy of all chunks. */
 export function concatBytes(chunks: readonly Uint8Array[]): Uint8Array {
   return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);

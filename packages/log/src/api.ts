@@ -6,11 +6,19 @@ import type { Done } from "@headrace/ports";
 import type { LatencyHistogram } from "@headrace/bytes";
 import type { Entry, HardState } from "@headrace/raft-ts";
 
+/** An entry that recovery has left where it is. */
+export interface EntryOnDisk {
+  readonly term: number;
+  readonly dataBytes: number;
+}
+
 /** What recovery found of one group. */
 export interface RecoveredGroup {
   readonly groupId: number;
   readonly hardState: HardState;
-  /** Contiguous, ascending, overwritten ones already replaced, everything ≤ compactedIndex dropped. */
+  /** Those behind compactedIndex that a checkpoint covers, contiguous, ascending: they stay on disk, `readEntries` has them. */
+  readonly onDisk: readonly EntryOnDisk[];
+  /** What follows them, overwritten ones already replaced. */
   readonly entries: readonly Entry[];
   /** Log was cut behind a checkpoint: index and term of the last entry that is gone. */
   readonly compactedIndex: number;
@@ -60,8 +68,11 @@ export interface WalAppend {
 }
 
 export interface SharedLogApi {
-  /** Reads everything and prepares for appending. Call once, first. */
-  recover(done: Done<RecoveryOutcome>): void;
+  /**
+   * Reads everything and prepares for appending. Call once, first. `covered`: up to which index a synced checkpoint covers a group's log; what it covers
+   * is not kept in memory.
+   */
+  recover(done: Done<RecoveryOutcome>, covered?: ReadonlyMap<number, number>): void;
   /** Queues; one write is in flight at a time, everything queued meanwhile shares the next. */
   append(append: WalAppend): void;
   /** Makes sure that all that is written so far becomes durable soon (a WAITAOF or a read arrived under everysec/no). */

@@ -118,7 +118,9 @@ export class BlockGatherer {
       const entry = entries[item.taken]!;
       if (!this.#fits(recordBytes(entry.data.length), isFirstOfBlock)) return false;
       isFirstOfBlock = false;
-      const placed = this.#table.put(group, entry, this.#segment, this.#offset + this.#builder.totalBytes);
+      const { index, term, data } = entry;
+      const offset = this.#offset + this.#builder.totalBytes;
+      const placed = this.#table.put(group, index, term, data.length, this.#segment, offset);
       assert(placed, `group ${groupId}: log entry ${entry.index} would leave a gap behind ${group.lastIndex}`);
       this.#builder.entry(RecordKind.entry, groupId, entry);
       this.entryBytes += entry.data.length;

@@ -49,17 +49,12 @@ export class GroupTable {
   }
 
   /** An entry was written: whatever the group had from its index on is replaced. False: it would leave a gap. */
-  put(
-    group: WalGroup,
-    entry: { index: number; term: number; data: Uint8Array },
-    segment: number,
-    offset: number,
-  ): boolean {
+  put(group: WalGroup, index: number, term: number, dataBytes: number, segment: number, offset: number): boolean {
     const positions = group.positions;
-    while (positions.count > 0 && positions.lastIndex >= entry.index) this.#dropLast(group);
-    if (entry.index !== group.lastIndex + 1) return false;
-    positions.push(entry.index, entry.term, segment, offset, entry.data.length);
-    this.#count(segment, recordBytes(entry.data.length));
+    while (positions.count > 0 && positions.lastIndex >= index) this.#dropLast(group);
+    if (index !== group.lastIndex + 1) return false;
+    positions.push(index, term, segment, offset, dataBytes);
+    this.#count(segment, recordBytes(dataBytes));
     return true;
   }
 

@@ -1,2 +1,3 @@
 export * from "./api.ts";
+export * from "./recovered-group.ts";
 export { SharedLog } from "./shared-log.ts";

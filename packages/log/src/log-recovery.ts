@@ -21,8 +21,10 @@ import {
 } from "./wal-format.ts";
 import { TailScan } from "./tail-scan.ts";
 
-/** One read: some blocks. Entries handed out are views into such windows, and a window goes when its last entry goes. */
+/** One read: some blocks. */
 export const WINDOW_BYTES = 2 * 1024 * 1024;
+
+const NO_WINDOW = new Uint8Array(0);
 
 /** Where writing goes on. */
 export interface LogEnd {
@@ -49,14 +51,14 @@ export type ScanOutcome =
 export class LogRecovery {
   readonly #disk: SegmentDisk;
   readonly #done: Done<ScanOutcome>;
-  readonly #replay: LogReplay = new LogReplay();
+  readonly #replay: LogReplay;
   #segments: readonly SegmentInfo[] = [];
   /** Fixed when the log is founded: the first segment says it, the setting only counts for a new log. */
   #segmentBytes: number;
   /** Segment that the next block is looked for in, and where. */
   #position = 0;
   #offset = 0;
-  #window: Uint8Array = new Uint8Array(0);
+  #window: Uint8Array = NO_WINDOW;
   #windowStart = 0;
   /** State of the chain behind the last good block. */
   #current = -1;
@@ -67,8 +69,10 @@ export class LogRecovery {
   #salt = 0;
   #lastBlockIsEmpty = false;
 
-  constructor(disk: SegmentDisk, segmentBytes: number, done: Done<ScanOutcome>) {
+  /** `covered`: see SharedLogApi.recover. */
+  constructor(disk: SegmentDisk, segmentBytes: number, covered: ReadonlyMap<number, number>, done: Done<ScanOutcome>) {
     this.#disk = disk;
+    this.#replay = new LogReplay(covered);
     this.#segmentBytes = segmentBytes;
     this.#done = done;
   }
@@ -241,16 +245,25 @@ export class LogRecovery {
   #load(then: () => void, atLeastBytes: number = BLOCK_HEADER_BYTES): void {
     const { sequence } = this.#segments[this.#position]!;
     const wanted = Math.min(Math.max(WINDOW_BYTES, atLeastBytes), this.#segmentBytes - this.#offset);
-    this.#disk.read(sequence, this.#offset, wanted, (read) => {
-      if (!read.ok) return this.#done(read satisfies Failure);
-      if (read.value.length !== wanted) {
-        return this.#damaged(`segment ${sequence} ends at offset ${this.#offset + read.value.length}`);
-      }
-      assert(read.value.length >= Math.min(atLeastBytes, wanted), "a window is as long as asked for");
-      this.#window = read.value;
-      this.#windowStart = this.#offset;
-      then();
-    });
+    // Nothing that is handed out is a view of the last one.
+    const memory = this.#window;
+    this.#window = NO_WINDOW;
+    this.#disk.read(
+      sequence,
+      this.#offset,
+      wanted,
+      (read) => {
+        if (!read.ok) return this.#done(read satisfies Failure);
+        if (read.value.length !== wanted) {
+          return this.#damaged(`segment ${sequence} ends at offset ${this.#offset + read.value.length}`);
+        }
+        assert(read.value.length >= Math.min(atLeastBytes, wanted), "a window is as long as asked for");
+        this.#window = read.value;
+        this.#windowStart = this.#offset;
+        then();
+      },
+      memory,
+    );
   }
 
   #refuse({ kind, message }: ReplayProblem): void {

@@ -2,14 +2,19 @@
  * Folds the records of the log, in log order, into what each group had at the end. Knows nothing of blocks and disks. The order is all that
  * counts: a later entry at a lower index replaces the suffix, a compaction point drops the front, copies fill what went with old segments.
  */
-import { crc32 } from "@headrace/bytes";
+import { crc32, pooledCopyOf } from "@headrace/bytes";
 import type { Entry, EntryType, HardState } from "@headrace/raft-ts";
-import type { RecoveredGroup } from "./api.ts";
+import type { EntryOnDisk, RecoveredGroup } from "./api.ts";
 import type { GroupTable } from "./group-table.ts";
 import { type RecordCursor, RecordKind } from "./wal-format.ts";
 
+/** Where data stays on disk. */
+const NO_DATA = new Uint8Array(0);
+
 interface ReplayedEntry {
+  /** Without its data where a checkpoint covers it. */
   readonly entry: Entry;
+  readonly dataBytes: number;
   readonly segment: number;
   readonly offset: number;
 }
@@ -53,6 +58,11 @@ export interface ReplayProblem {
 
 export class LogReplay {
   readonly #groups: Map<number, ReplayedGroup> = new Map();
+  readonly #covered: ReadonlyMap<number, number>;
+
+  constructor(covered: ReadonlyMap<number, number>) {
+    this.#covered = covered;
+  }
 
   /** Takes all records of one intact block. `base` turns offsets in the cursor's bytes into offsets in the segment. */
   takeRecords(cursor: RecordCursor, segment: number, base: number): ReplayProblem | null {
@@ -71,21 +81,27 @@ export class LogReplay {
       const group = table.group(groupId);
       group.compactedIndex = replayed.compactedIndex;
       group.compactedTerm = replayed.compactedTerm;
+      const covered = this.#covered.get(groupId) ?? 0;
+      const onDisk: EntryOnDisk[] = [];
       const entries: Entry[] = [];
+      let previousTerm = replayed.compactedTerm;
       for (let index = replayed.compactedIndex + 1; index <= replayed.lastIndex; index++) {
         const at = replayed.entries.get(index);
         if (at === undefined) return `group ${groupId} lacks log entry ${index} of ${replayed.lastIndex}`;
-        const previousTerm = entries.length === 0 ? replayed.compactedTerm : entries[entries.length - 1]!.term;
-        if (at.entry.term < previousTerm) return `group ${groupId}: term falls at log entry ${index}`;
-        table.put(group, at.entry, at.segment, at.offset);
-        entries.push(at.entry);
+        const { entry, dataBytes } = at;
+        const { term } = entry;
+        if (term < previousTerm) return `group ${groupId}: term falls at log entry ${index}`;
+        previousTerm = term;
+        table.put(group, index, term, dataBytes, at.segment, at.offset);
+        if (index <= covered) onDisk.push({ term, dataBytes });
+        else entries.push(entry);
       }
       // The commit index rides along unsynced and may lag behind the checkpoint, or run ahead of a log that ends in an installed snapshot.
       const { term, vote, commit } = replayed.hardState;
       const hardState = { term, vote, commit: Math.max(replayed.compactedIndex, Math.min(commit, replayed.lastIndex)) };
       group.hardState = hardState;
       const { compactedIndex, compactedTerm } = replayed;
-      recovered.set(groupId, { groupId, hardState, entries, compactedIndex, compactedTerm });
+      recovered.set(groupId, { groupId, hardState, onDisk, entries, compactedIndex, compactedTerm });
     }
     return recovered;
   }
@@ -94,10 +110,10 @@ export class LogReplay {
   #take(cursor: RecordCursor, segment: number, base: number): boolean {
     switch (cursor.kind) {
       case RecordKind.entry:
-        this.#group(cursor).put(entryAt(cursor, segment, base));
+        this.#group(cursor).put(this.#entryAt(cursor, segment, base));
         return true;
       case RecordKind.copiedEntry:
-        this.#group(cursor).putCopy(entryAt(cursor, segment, base));
+        this.#group(cursor).putCopy(this.#entryAt(cursor, segment, base));
         return true;
       case RecordKind.hardState:
         this.#group(cursor).hardState = { term: cursor.term, vote: cursor.vote(), commit: cursor.index };
@@ -115,6 +131,15 @@ export class LogReplay {
     }
   }
 
+  /** A view of its data would keep all that was read with it: groups whose checkpoints are older have entries everywhere. */
+  #entryAt(cursor: RecordCursor, segment: number, base: number): ReplayedEntry {
+    const { term, index, dataBytes } = cursor;
+    const isCovered = index <= (this.#covered.get(cursor.groupId) ?? 0);
+    const data = isCovered ? NO_DATA : pooledCopyOf(cursor.data());
+    const entry = { term, index, type: cursor.entryType as EntryType, data };
+    return { entry, dataBytes, segment, offset: base + cursor.offset };
+  }
+
   #group(cursor: RecordCursor): ReplayedGroup {
     let group = this.#groups.get(cursor.groupId);
     if (group === undefined) {
@@ -123,10 +148,6 @@ export class LogReplay {
     }
     return group;
   }
-}
-
-function entryAt(cursor: RecordCursor, segment: number, base: number): ReplayedEntry {
-  return { entry: readEntry(cursor), segment, offset: base + cursor.offset };
 }
 
 /** The entry under the cursor; its data is a view into the block as read. */

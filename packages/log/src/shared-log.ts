@@ -108,10 +108,10 @@ export class SharedLog implements SharedLogApi {
     );
   }
 
-  recover(done: Done<RecoveryOutcome>): void {
+  recover(done: Done<RecoveryOutcome>, covered: ReadonlyMap<number, number> = new Map()): void {
     assert(this.#state === "new", "recover is called once, first");
     this.#state = "recovering";
-    new LogRecovery(this.#disk, this.#config.segmentBytes, (scanned) => {
+    new LogRecovery(this.#disk, this.#config.segmentBytes, covered, (scanned) => {
       if (!scanned.ok) return done(scanned);
       const outcome = scanned.value;
       if (outcome.kind !== "end") {

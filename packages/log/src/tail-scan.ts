@@ -26,6 +26,8 @@ export class TailScan {
   readonly #nonZero: ZeroRange[] = [];
   #position = 0;
   #offset: number;
+  /** Of the last window, for the next one. */
+  #memory: Uint8Array | null = null;
   #first = -1;
   #last = -1;
 
@@ -62,10 +64,17 @@ export class TailScan {
 
   #read(segment: SegmentInfo, lengthBytes: number, then: (bytes: Uint8Array) => void): void {
     const wanted = Math.min(lengthBytes, segment.sizeBytes - this.#offset);
-    this.#disk.read(segment.sequence, this.#offset, wanted, (read) => {
-      if (!read.ok) return this.#done(read);
-      then(read.value);
-    });
+    this.#disk.read(
+      segment.sequence,
+      this.#offset,
+      wanted,
+      (read) => {
+        if (!read.ok) return this.#done(read);
+        this.#memory = read.value;
+        then(read.value);
+      },
+      this.#memory,
+    );
   }
 
   /** Goes over one window, 8 bytes a step; a block that reaches over its end makes a longer window from there. */

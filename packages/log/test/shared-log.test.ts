@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { lastIndexOf, recoveredTerm } from "../src/recovered-group.ts";
 import { LogBench, smallConfig, testEntry } from "../testing/log-bench.ts";
 import { MemoryDisk } from "../testing/memory-disk.ts";
 
@@ -249,10 +250,47 @@ describe("compaction", () => {
     expect(groups.get(1)).toEqual({
       groupId: 1,
       hardState: { term: 3, vote: 1, commit: 40 },
+      onDisk: [],
       entries: [testEntry(39, 3, 700), testEntry(40, 3, 700)],
       compactedIndex: 38,
       compactedTerm: 3,
     });
+  });
+
+  test("behind a checkpoint that has them, recovery leaves entries on disk, from where they are read as before", () => {
+    const bench = LogBench.open(new MemoryDisk());
+    for (let index = 1; index <= 9; index++) bench.append(1, [testEntry(index, index < 5 ? 3 : 4, 50 + index)]);
+    bench.append(2, [testEntry(1, 1)]);
+    bench.log.compact(1, 2, 3);
+    bench.settle();
+    const again = reopened(bench);
+    const group = again.groups(new Map([[1, 6]])).get(1)!;
+    expect(group.onDisk).toEqual([
+      { term: 3, dataBytes: 53 },
+      { term: 3, dataBytes: 54 },
+      { term: 4, dataBytes: 55 },
+      { term: 4, dataBytes: 56 },
+    ]);
+    expect(group.entries).toEqual([7, 8, 9].map((index) => testEntry(index, 4, 50 + index)));
+    expect([lastIndexOf(group), ...[2, 3, 6, 7, 9, 10].map((index) => recoveredTerm(group, index))]).toEqual([
+      9,
+      null,
+      3,
+      4,
+      4,
+      4,
+      null,
+    ]);
+    expect(again.read(1, 3, 7, 10_000)).toEqual(
+      [3, 4, 5, 6].map((index) => testEntry(index, index < 5 ? 3 : 4, 50 + index)),
+    );
+    again.append(1, [testEntry(10, 4)]);
+    again.settle();
+    expect(
+      reopened(again)
+        .groups(new Map([[1, 10]]))
+        .get(1)!.entries,
+    ).toEqual([]);
   });
 
   test("to a snapshot ahead of the log, or of another term, replaces the log", () => {

@@ -82,19 +82,19 @@ export class LogBench {
     this.settle();
   }
 
-  recover(): RecoveryOutcome {
+  recover(covered?: ReadonlyMap<number, number>): RecoveryOutcome {
     let outcome: RecoveryOutcome | null = null;
     this.log.recover((result) => {
       if (!result.ok) throw new Error(result.message);
       outcome = result.value;
-    });
+    }, covered);
     this.settle();
     if (outcome === null) throw new Error("recovery did not end");
     return outcome;
   }
 
-  groups(): ReadonlyMap<number, RecoveredGroup> {
-    const outcome = this.recover();
+  groups(covered?: ReadonlyMap<number, number>): ReadonlyMap<number, RecoveredGroup> {
+    const outcome = this.recover(covered);
     if (outcome.kind !== "recovered") throw new Error(outcome.message);
     return outcome.groups;
   }

@@ -109,11 +109,20 @@ export class MemoryDisk implements SegmentDisk {
     });
   }
 
-  read(sequence: number, offsetBytes: number, lengthBytes: number, done: Done<Uint8Array>): void {
+  read(
+    sequence: number,
+    offsetBytes: number,
+    lengthBytes: number,
+    done: Done<Uint8Array>,
+    memory: Uint8Array | null = null,
+  ): void {
     this.#queue("read", done, () => {
       const segment = this.#segments.get(sequence);
       if (segment === undefined) return missing(sequence);
-      return ok(segment.cached.slice(offsetBytes, offsetBytes + lengthBytes));
+      const bytes = segment.cached.subarray(offsetBytes, offsetBytes + lengthBytes);
+      if (memory === null || memory.length < bytes.length) return ok(bytes.slice());
+      memory.set(bytes);
+      return ok(memory.subarray(0, bytes.length));
     });
   }
 

@@ -61,6 +61,22 @@ export function checkpointKey(groupId: number): Uint8Array {
   return key;
 }
 
+/** Where checkpoint rows of all groups stand: from the first key to below the second. */
+export function checkpointKeys(): { readonly from: Uint8Array; readonly to: Uint8Array } {
+  return { from: checkpointPrefix(CHECKPOINT_KIND), to: checkpointPrefix(CHECKPOINT_KIND + 1) };
+}
+
+function checkpointPrefix(kind: number): Uint8Array {
+  const prefix = allocate(5);
+  writeU32(prefix, 0, CHECKPOINT_PREFIX);
+  prefix[4] = kind;
+  return prefix;
+}
+
+export function groupOfCheckpointKey(key: Uint8Array): number {
+  return key[5]! * 256 + key[6]!;
+}
+
 export function generationOf(groupId: number, sequence: number): number {
   return groupId * SEQUENCES + (sequence % SEQUENCES);
 }

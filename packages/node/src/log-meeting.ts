@@ -3,6 +3,7 @@
  * durable before the log hears of it, and the process may have died in between. The log then begins anew behind the state; what it promised stays
  * promised: term and vote are kept (I21, I24).
  */
+import { lastIndexOf, recoveredTerm } from "@headrace/log";
 import type { RecoveredGroup, SharedLogApi } from "@headrace/log";
 
 export interface StoredPosition {
@@ -37,7 +38,8 @@ function emptyLogAt(groupId: number, stored: StoredPosition, recovered: Recovere
     vote: term >= stored.term ? vote : 0,
     commit: stored.index,
   };
-  return { groupId, hardState, entries: [], compactedIndex: stored.index, compactedTerm: stored.term };
+  const { index: compactedIndex, term: compactedTerm } = stored;
+  return { groupId, hardState, onDisk: [], entries: [], compactedIndex, compactedTerm };
 }
 
 /** Why they do not fit together; null when they do. */
@@ -45,15 +47,14 @@ function gapBetween(stored: StoredPosition, recovered: RecoveredGroup | null): s
   if (recovered === null) {
     return stored.index === 0 ? null : `the checkpoint is at ${stored.index}, but there is no log`;
   }
-  const last = recovered.entries[recovered.entries.length - 1];
-  const lastIndex = last === undefined ? recovered.compactedIndex : last.index;
+  const lastIndex = lastIndexOf(recovered);
   if (recovered.compactedIndex > stored.index) {
     return `the log begins behind ${recovered.compactedIndex}, the checkpoint is at ${stored.index}`;
   }
   if (lastIndex < stored.index) return `the log ends at ${lastIndex}, the checkpoint is at ${stored.index}`;
-  const there = recovered.entries.find((entry) => entry.index === stored.index);
-  if (there !== undefined && there.term !== stored.term) {
-    return `entry ${stored.index} has term ${there.term} in the log and ${stored.term} in the checkpoint`;
+  const term = recoveredTerm(recovered, stored.index);
+  if (term !== null && term !== stored.term) {
+    return `entry ${stored.index} has term ${term} in the log and ${stored.term} in the checkpoint`;
   }
   return null;
 }

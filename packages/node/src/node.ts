@@ -10,7 +10,7 @@ import { settingsFromJson } from "@headrace/meta";
 import type { ClusterState, MetaCommand } from "@headrace/meta";
 import type { HandshakeSecurity, NodeIdentity } from "@headrace/link";
 import { SharedLog } from "@headrace/log";
-import type { RecoveredGroup } from "@headrace/log";
+import type { RecoveredGroup, RecoveryOutcome } from "@headrace/log";
 import type {
   BackupContent,
   BackupReader,
@@ -21,8 +21,9 @@ import type {
   NodeWorld,
   PeerChannel,
   PeerLoss,
-  PeerObjection,
   PeerNetworkEvents,
+  PeerObjection,
+  Result,
 } from "@headrace/ports";
 import { FOUNDING_INDEX, FOUNDING_TERM } from "./checkpoint-row.ts";
 import { DamageReports } from "./damage.ts";
@@ -45,6 +46,7 @@ import type { OwnReplica } from "./replica-record.ts";
 import { defaultReplicas, defaultShards } from "./node-config.ts";
 import type { NodeConfig } from "./node-config.ts";
 import { checkBackup, positionsOf, Restoration } from "./restoration.ts";
+import { readCoveredIndexes } from "./state-loading.ts";
 
 export interface NodeOuterWorld extends NodeWorld {
   /** The data port and the links. */
@@ -309,26 +311,35 @@ export class Node implements PeerNetworkEvents {
   }
 
   #recoverLog(identity: Identity | null, done: (failure: StartFailure | null) => void): void {
-    this.#log.recover((result) => {
-      if (!result.ok) return done({ reason: "io", message: `the log can't be read: ${result.message}` });
-      const outcome = result.value;
-      if (outcome.kind === "unknown") {
-        const message = `the log was written by a newer headrace: ${outcome.message}`;
-        return done({ reason: "newer", message });
-      }
-      if (outcome.kind === "damaged") {
-        // The process stays up and says so: a restart would not help (I23).
-        this.#logIsDamaged(outcome.message);
-        return done(null);
-      }
-      if (identity === null && outcome.groups.size > 0) {
-        const message = "the data directory holds a log but no identity: it is not whole, the node can't know its id";
-        return done({ reason: "foreign", message });
-      }
-      if (outcome.tornBytes > 0) this.#world.logger.info("log_tail_torn", { bytes: outcome.tornBytes });
-      this.#recovered = outcome.groups;
-      done(null);
+    // What checkpoints cover stays on disk: all segments together may be more than there is memory for.
+    readCoveredIndexes(this.#world.kvStore, (covered) => {
+      this.#log.recover((result) => this.#logIsRecovered(identity, result, done), covered);
     });
+  }
+
+  #logIsRecovered(
+    identity: Identity | null,
+    result: Result<RecoveryOutcome>,
+    done: (failure: StartFailure | null) => void,
+  ): void {
+    if (!result.ok) return done({ reason: "io", message: `the log can't be read: ${result.message}` });
+    const outcome = result.value;
+    if (outcome.kind === "unknown") {
+      const message = `the log was written by a newer headrace: ${outcome.message}`;
+      return done({ reason: "newer", message });
+    }
+    if (outcome.kind === "damaged") {
+      // The process stays up and says so: a restart would not help (I23).
+      this.#logIsDamaged(outcome.message);
+      return done(null);
+    }
+    if (identity === null && outcome.groups.size > 0) {
+      const message = "the data directory holds a log but no identity: it is not whole, the node can't know its id";
+      return done({ reason: "foreign", message });
+    }
+    if (outcome.tornBytes > 0) this.#world.logger.info("log_tail_torn", { bytes: outcome.tornBytes });
+    this.#recovered = outcome.groups;
+    done(null);
   }
 
   #listen(done: (failure: StartFailure | null) => void): void {

@@ -6,6 +6,7 @@
  */
 import { META_GROUP_ID } from "@headrace/meta";
 import type { ClusterState } from "@headrace/meta";
+import { lastIndexOf } from "@headrace/log";
 import type { RecoveredGroup, SharedLogApi } from "@headrace/log";
 import type { NodeWorld } from "@headrace/ports";
 import { FOUNDING_INDEX, FOUNDING_TERM } from "./checkpoint-row.ts";
@@ -130,7 +131,7 @@ function openPlaced(
 
 /** Last index that the log knows of. */
 function endOf(recovered: RecoveredGroup | null): number {
-  return recovered?.entries.at(-1)?.index ?? recovered?.compactedIndex ?? 0;
+  return recovered === null ? 0 : lastIndexOf(recovered);
 }
 
 function ticksOf(config: NodeConfig): { electionTicks: number; heartbeatTicks: number } {

@@ -60,7 +60,8 @@ export class RaftLog implements LogReader {
     this.#log = log;
     const found = recovered ?? emptyGroup(config.groupId, start);
     // The checkpoint covers what it covers: a log that ends before it (founding) begins behind it.
-    const behind = found.entries.length === 0 && found.compactedIndex <= start.index;
+    const isEmpty = found.onDisk.length + found.entries.length === 0;
+    const behind = isEmpty && found.compactedIndex <= start.index;
     this.#compactedIndex = behind ? start.index : found.compactedIndex;
     const compactedTerm = behind ? start.term : found.compactedTerm;
     this.#last = this.#compactedIndex;
@@ -74,6 +75,7 @@ export class RaftLog implements LogReader {
     this.#marks = [];
     this.#window = [];
     this.#fetching = false;
+    for (const { term, dataBytes } of found.onDisk) this.#passOnDisk(term, dataBytes);
     if (found.entries.length > 0) this.append(found.entries);
     // The commit index may have been written when entries below it were not yet durable here, only elsewhere.
     const commit = Math.max(Math.min(found.hardState.commit, this.#last), start.index);
@@ -239,21 +241,33 @@ export class RaftLog implements LogReader {
 
   #push(entry: Entry): void {
     assert(entry.index === this.#last + 1, "log entries follow each other");
+    this.#memoryBytes += this.#extend(entry.term, entry.data.length);
+    this.#slots.push(entry);
+  }
+
+  /** The next entry, which recovery has left on disk: it is as if it had been evicted. */
+  #passOnDisk(term: number, dataBytes: number): void {
+    this.#extend(term, dataBytes);
+    this.#evicted = this.#last;
+    this.#slotIndex = this.#last + 1;
+  }
+
+  /** The log is longer by one entry. Answers what that counts. */
+  #extend(entryTerm: number, dataBytes: number): number {
     const term = this.#runTerms[this.#runTerms.length - 1]!;
-    assert(entry.term >= term, "terms never go back in a log");
-    if (entry.term > term) {
-      this.#runStarts.push(entry.index);
-      this.#runTerms.push(entry.term);
+    assert(entryTerm >= term, "terms never go back in a log");
+    if (entryTerm > term) {
+      this.#runStarts.push(this.#last + 1);
+      this.#runTerms.push(entryTerm);
     }
     const mark = this.#marks[this.#marks.length - 1];
     if (mark === undefined || this.#totalBytes - mark.totalBytes >= MARK_BYTES) {
       this.#marks.push({ index: this.#last, totalBytes: this.#totalBytes });
     }
-    const bytes = entry.data.length + ENTRY_OVERHEAD_BYTES;
-    this.#slots.push(entry);
-    this.#last = entry.index;
-    this.#memoryBytes += bytes;
+    const bytes = dataBytes + ENTRY_OVERHEAD_BYTES;
+    this.#last++;
     this.#totalBytes += bytes;
+    return bytes;
   }
 
   #truncate(first: number): void {
@@ -326,5 +340,5 @@ export interface CheckpointPosition {
 
 function emptyGroup(groupId: number, start: CheckpointPosition): RecoveredGroup {
   const hardState: HardState = { term: start.term, vote: 0, commit: start.index };
-  return { groupId, hardState, entries: [], compactedIndex: start.index, compactedTerm: start.term };
+  return { groupId, hardState, onDisk: [], entries: [], compactedIndex: start.index, compactedTerm: start.term };
 }

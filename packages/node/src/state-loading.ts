@@ -5,10 +5,14 @@
 import { ShardLoader, ShardState } from "@headrace/engine";
 import type { ShardLoaderApi, ShardStateApi } from "@headrace/engine";
 import type { Done, KvStore } from "@headrace/ports";
-import { checkpointKey, decodeCheckpointRow, slotKey } from "./checkpoint-row.ts";
+import { checkpointKey, checkpointKeys, decodeCheckpointRow, groupOfCheckpointKey, slotKey } from "./checkpoint-row.ts";
 import type { CheckpointRow } from "./checkpoint-row.ts";
 import type { ShardLimits } from "./shard-api.ts";
-import { guarded, isFailure, readRanges } from "./state-ranges.ts";
+import { guarded, isFailure, keyBehind, readRanges } from "./state-ranges.ts";
+
+/** Checkpoint rows of a node are few and small. */
+const ROWS_AT_ONCE = 256;
+const BYTES_AT_ONCE = 4 * 1024 * 1024;
 
 /** The group's checkpoint row; null when the store knows no such group. */
 export function readCheckpointRow(kvStore: KvStore, groupId: number, done: Done<CheckpointRow | null>): void {
@@ -24,6 +28,26 @@ export function readCheckpointRow(kvStore: KvStore, groupId: number, done: Done<
     const row = guarded(() => decodeCheckpointRow(result.value!));
     done(isFailure(row) ? row : { ok: true, value: row });
   });
+}
+
+/**
+ * Up to where the store's checkpoints cover the logs of their groups. What cannot be read covers nothing: whoever opens the group finds out why.
+ * `done` gets no failure.
+ */
+export function readCoveredIndexes(kvStore: KvStore, done: (covered: ReadonlyMap<number, number>) => void): void {
+  const covered = new Map<number, number>();
+  const { from: first, to } = checkpointKeys();
+  const readFrom = (from: Uint8Array): void => {
+    kvStore.scan(from, to, ROWS_AT_ONCE, BYTES_AT_ONCE, null, (result) => {
+      if (!result.ok || result.value.length === 0) return done(covered);
+      for (const { key, value } of result.value) {
+        const row = guarded(() => decodeCheckpointRow(value));
+        if (!isFailure(row)) covered.set(groupOfCheckpointKey(key), row.index);
+      }
+      readFrom(keyBehind(result.value.at(-1)!.key));
+    });
+  };
+  readFrom(first);
 }
 
 /** The state at the row's index; a group that was just founded has no rows and no header. */

@@ -9,7 +9,14 @@ function logOf(told: number[]): SharedLogApi {
 }
 
 function recovered(term: number, vote: number): RecoveredGroup {
-  return { groupId: 1, hardState: { term, vote, commit: 5 }, entries: [], compactedIndex: 5, compactedTerm: 3 };
+  return {
+    groupId: 1,
+    hardState: { term, vote, commit: 5 },
+    onDisk: [],
+    entries: [],
+    compactedIndex: 5,
+    compactedTerm: 3,
+  };
 }
 
 test.each([
@@ -21,7 +28,7 @@ test.each([
   const meeting = meet(1, { index: 20, term: 7, isPut: true }, recovered(term, 2), logOf(told));
   expect(meeting).toEqual({
     ok: true,
-    recovered: { groupId: 1, hardState, entries: [], compactedIndex: 20, compactedTerm: 7 },
+    recovered: { groupId: 1, hardState, onDisk: [], entries: [], compactedIndex: 20, compactedTerm: 7 },
   });
   expect(told).toEqual([20]);
 });

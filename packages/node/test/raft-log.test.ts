@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import * as fc from "fast-check";
+import type { RecoveredGroup } from "@headrace/log";
 import type { Entry } from "@headrace/raft-ts";
 import { RaftLog } from "../src/raft-log.ts";
 import { ManualTime, MemoryLog } from "../testing/manual-world.ts";
@@ -12,18 +13,19 @@ function entry(index: number, term: number, bytes: number): Entry {
 
 class LogUnderTest {
   readonly time = new ManualTime();
-  readonly disk = new MemoryLog(this.time, "always");
+  readonly disk: MemoryLog;
   fetched = 0;
   readonly log: RaftLog;
 
-  constructor(cacheBytes: number) {
+  constructor(cacheBytes: number, recovered: RecoveredGroup | null = null, disk: MemoryLog | null = null) {
+    this.disk = disk ?? new MemoryLog(this.time, "always");
     const onFailed = (message: string): void => {
       throw new Error(message);
     };
     const snapshot = (): "unavailable" => "unavailable";
     const limits = { logCacheBytes: cacheBytes, logFetchBytes: 1000 };
     const config = { groupId: 1, limits, onFetched: () => this.fetched++, onFailed, snapshot };
-    this.log = new RaftLog(config, this.disk, null, { index: 0, term: 0, confState: members });
+    this.log = new RaftLog(config, this.disk, recovered, { index: 0, term: 0, confState: members });
   }
 
   append(...entries: Entry[]): number {
@@ -56,6 +58,30 @@ test("entries behind the checkpoint never leave memory", () => {
   under.log.evict(12);
   expect(under.log.entry(13).index).toBe(13);
   expect(() => under.log.entry(12)).toThrow("in memory");
+});
+
+test("a log whose covered entries stayed on disk at recovery is as one that has evicted them", () => {
+  const entries = Array.from({ length: 20 }, (_, i) => entry(i + 1, i < 8 ? 1 : 3, 100 * 1024));
+  const evicted = new LogUnderTest(0);
+  evicted.append(...entries);
+  evicted.log.evict(12);
+  const onDisk = entries.slice(0, 12).map(({ term, data }) => ({ term, dataBytes: data.length }));
+  const recovered = new LogUnderTest(
+    0,
+    { ...evicted.disk.group(1)!, onDisk, entries: entries.slice(12) },
+    evicted.disk,
+  );
+  const told = [evicted, recovered].map(({ log }) => ({
+    bounds: [log.firstIndex(), log.lastIndex(), log.retainedBytes, log.memoryBytes],
+    tails: [1, 300_000, 900_000, 9_000_000].map((bytes) => log.indexWithTail(bytes)),
+    terms: entries.map(({ index }) => log.term(index)),
+    there: log.entries(13, 21, Infinity),
+  }));
+  expect(told[1]).toEqual(told[0]);
+  expect(recovered.log.entries(4, 5, Infinity)).toBe("unavailable");
+  evicted.run();
+  expect(recovered.log.entries(4, 5, Infinity)).toEqual([entries[3]]);
+  expect(recovered.append(entry(14, 4, 1))).toBe(14);
 });
 
 test("a replaced suffix is told by its lowest index of another term", () => {

@@ -144,7 +144,7 @@ export class MemoryLog implements SharedLogApi {
 
   group(groupId: number): RecoveredGroup | null {
     const found = this.#disk.get(groupId);
-    return found === undefined ? null : { groupId, ...found, entries: found.entries.slice() };
+    return found === undefined ? null : { groupId, ...found, onDisk: [], entries: found.entries.slice() };
   }
 
   recover(done: Done<RecoveryOutcome>): void {

@@ -20,8 +20,17 @@ export interface SegmentDisk {
    * May reuse the space of a removed segment, but only after zeroing it.
    */
   create(sequence: number, sizeBytes: number, done: Done<void>): void;
-  /** Reads at most `lengthBytes`; shorter only at the end of the segment. The buffer belongs to the caller afterwards. */
-  read(sequence: number, offsetBytes: number, lengthBytes: number, done: Done<Uint8Array>): void;
+  /**
+   * Reads at most `lengthBytes`; shorter only at the end of the segment. The buffer belongs to the caller afterwards; it is a part of `memory`, where
+   * that is given and has so much room.
+   */
+  read(
+    sequence: number,
+    offsetBytes: number,
+    lengthBytes: number,
+    done: Done<Uint8Array>,
+    memory?: Uint8Array | null,
+  ): void;
   /**
    * Writes the chunks one after another at `offsetBytes`. With `durable` the bytes are on the medium when it completes (O_DSYNC);
    * without it they are only with the operating system. The chunks must not change until then. What lies behind an append, a write

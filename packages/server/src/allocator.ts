@@ -6,7 +6,7 @@
  * It costs page faults, so a node with much memory, where the holes are a small part, is left alone. Other C libraries ignore these names.
  */
 const MIB = 1024 * 1024;
-const SMALL_BUDGET_BYTES = 1024 * MIB;
+export const SMALL_BUDGET_BYTES: number = 1024 * MIB;
 
 const SETTINGS: Readonly<Record<string, string>> = {
   MALLOC_MMAP_THRESHOLD_: String(32 * 1024),

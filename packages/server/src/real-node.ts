@@ -21,6 +21,7 @@ import { shownSettings } from "./configuration.ts";
 import type { Settings } from "./settings.ts";
 import { systemClock, systemScheduler } from "./system-clock.ts";
 import { systemDigest, SystemRandom } from "./system-random.ts";
+import { boundGarbage, collectStartGarbage } from "./v8-flags.ts";
 
 const MIB = 1024 * 1024;
 
@@ -41,6 +42,7 @@ export async function startNode(settings: Settings, network: ByteNetwork, logger
     openSegmentDisk(join(directory, "wal"), { written: written.log }, done),
   );
   const damage = new StoreDamage();
+  boundGarbage(settings["memory"] as number);
   const storeSizes = storeSizesWithin(settings["memory"] as number);
   const kvStore = await completed<KvStore>("the store", (done) =>
     openLevelStore(
@@ -84,6 +86,7 @@ export async function startNode(settings: Settings, network: ByteNetwork, logger
   damage.tellTo(node);
   const failure = await new Promise<{ message: string } | null>((done) => node.start(done));
   if (failure !== null) throw new StartError(failure.message);
+  collectStartGarbage(settings["memory"] as number);
   const metrics = nodeMetrics(node, written);
   let admin: AdminHttp;
   try {

@@ -5,11 +5,37 @@
  * has none at all, but lets followers carry 280 MB of buffers that nobody needs: untouched memory is dear (a page fault each), so less is more. How far
  * garbage may grow beside what is in use decides what a node with a memory budget takes beyond it (bench/results/tiers-heap.txt).
  *
+ * With a small budget that is most of what a node takes beyond it, and a collection has little to go over: there it is a tenth (see boundGarbage).
+ *
  * They have to be on the command line, because the heap is laid out before the first line of ours runs. deploy/Dockerfile repeats them.
  */
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { SMALL_BUDGET_BYTES } from "./allocator.ts";
+
 export const V8_FLAGS: readonly string[] = [
   "--external-memory-accounted-in-global-limit",
   "--external-memory-max-growing-factor=1.3",
   "--initial-heap-size=128",
   "--min-semi-space-size=32",
 ];
+
+/** For a node with this budget, 0: none. V8 looks at the factor at every collection, so it may come late. */
+export function boundGarbage(budgetBytes: number): void {
+  if (isSmall(budgetBytes)) setFlagsFromString("--external-memory-max-growing-factor=1.1");
+}
+
+/**
+ * What reading the log has left is collected before there is work to do. How much garbage there may be is worked out at a collection, from what is in use then: a
+ * process that has just started has had none, and would take twice its budget first.
+ */
+export function collectStartGarbage(budgetBytes: number): void {
+  if (!isSmall(budgetBytes)) return;
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  collect();
+}
+
+function isSmall(budgetBytes: number): boolean {
+  return budgetBytes > 0 && budgetBytes <= SMALL_BUDGET_BYTES;
+}

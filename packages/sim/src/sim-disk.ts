@@ -265,13 +265,20 @@ export class SimSegmentDisk implements SegmentDisk {
     );
   }
 
-  read(sequence: number, offsetBytes: number, lengthBytes: number, done: Done<Uint8Array>): void {
+  read(
+    sequence: number,
+    offsetBytes: number,
+    lengthBytes: number,
+    done: Done<Uint8Array>,
+    memory: Uint8Array | null = null,
+  ): void {
     this.#completions.read(
       `read ${sequence}`,
       () => {
         const segment = this.#disk.segments.get(sequence);
         if (segment === undefined) return missing(`segment ${sequence}`);
-        return { ok: true, value: segment.current.slice(offsetBytes, offsetBytes + lengthBytes) };
+        const bytes = segment.current.subarray(offsetBytes, offsetBytes + lengthBytes);
+        return { ok: true, value: ownCopy(bytes, memory) };
       },
       done,
     );
@@ -530,4 +537,11 @@ export class SimSpaceProbe implements SpaceProbe {
       done({ ok: true, value: this.#disk.faults.isFull ? 0 : PLENTY_BYTES }),
     );
   }
+}
+
+/** In the reader's own memory, where he gave some, as files are read. */
+function ownCopy(bytes: Uint8Array, memory: Uint8Array | null): Uint8Array {
+  if (memory === null || memory.length < bytes.length) return bytes.slice();
+  memory.set(bytes);
+  return memory.subarray(0, bytes.length);
 }

@@ -100,11 +100,19 @@ class FileSegmentDisk implements SegmentDisk {
     );
   }
 
-  read(sequence: number, offsetBytes: number, lengthBytes: number, done: Done<Uint8Array>): void {
+  read(
+    sequence: number,
+    offsetBytes: number,
+    lengthBytes: number,
+    done: Done<Uint8Array>,
+    memory: Uint8Array | null = null,
+  ): void {
     if (this.#refuses(done)) return;
+    const hasRoom = memory !== null && memory.length >= lengthBytes;
+    const buffer = hasRoom ? memory.subarray(0, lengthBytes) : Buffer.allocUnsafeSlow(lengthBytes);
     open(this.#path(sequence), constants.O_RDONLY, (error, fd) => {
       if (error !== null) return done(failureOf(error));
-      readAll(fd, Buffer.allocUnsafeSlow(lengthBytes), 0, offsetBytes, (result) => {
+      readAll(fd, buffer, 0, offsetBytes, (result) => {
         close(fd, (closeError) => done(result.ok && closeError ? failureOf(closeError) : result));
       });
     });
@@ -193,7 +201,7 @@ class FileSegmentDisk implements SegmentDisk {
   }
 }
 
-function readAll(fd: number, buffer: Buffer, at: number, offsetBytes: number, done: Done<Uint8Array>): void {
+function readAll(fd: number, buffer: Uint8Array, at: number, offsetBytes: number, done: Done<Uint8Array>): void {
   read(fd, buffer, at, buffer.length - at, offsetBytes + at, (error, bytesRead) => {
     if (error !== null) return done(failureOf(error));
     const end = at + bytesRead;
