@@ -25,6 +25,7 @@ const OTHER_ARGUMENTS: Readonly<Record<string, string>> = {
   "module|loadex": "no block around one argument",
   psubscribe: "no block around one argument",
   xadd: "options of 8.2 and 8.6, and ACK",
+  "xgroup|delconsumer": "HANDBACK is ours",
   xread: "options of 8.10",
   xreadgroup: "options of 8.4 and 8.10",
   xtrim: "options of 8.2; no block around what is not repeated",
@@ -45,6 +46,7 @@ const OTHER_INFO: Readonly<Record<string, string>> = {
   fcall: "as EVAL",
   fcall_ro: "as EVAL",
   move: "since 7.2 it says that the key goes away",
+  "xgroup|delconsumer": "HANDBACK is ours: another arity",
   "cluster|bumpepoch": "refused: nothing nondeterministic",
 };
 

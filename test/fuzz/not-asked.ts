@@ -7,6 +7,7 @@ export const notAsked = {
     "client|kill": ["MAXAGE"],
     "client|tracking": ["ON", "REDIRECT", "PREFIX", "BCAST", "OPTIN", "OPTOUT", "NOLOOP"],
     xtrim: ["KEEPREF", "DELREF", "ACKED"],
+    "xgroup|delconsumer": ["HANDBACK"],
     xread: ["MAXCOUNT", "MAXSIZE"],
     xreadgroup: ["MAXCOUNT", "MAXSIZE", "CLAIM"],
   } as Readonly<Record<string, readonly string[]>>,

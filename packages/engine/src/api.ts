@@ -80,6 +80,8 @@ export interface StreamView {
   readonly retention: OwnRetention | null;
   /** Live entries with an id > `id` (for lag), by counting, or null when Redis would not know it. */
   countAfter(id: StreamId): number;
+  /** The same with nothing but what is in memory, and the first of them: at most a block too many. */
+  residentAfter(id: StreamId): { readonly count: number; readonly firstId: StreamId | null };
   /** Everything of it as one piece (stream-image.ts); null: larger than that. */
   image(bytesMax: number): Uint8Array | null;
   readonly blockCount: number;
@@ -177,10 +179,21 @@ export interface GroupView {
   readonly retry: Retry | null;
   /** Consumers that were not seen for so long go; 0: they stay. */
   readonly consumerIdleMs: number;
+  readonly counts: GroupCounts;
   readonly consumerCount: number;
   /** Sorted by name. */
   consumers(): Iterable<ConsumerView>;
   consumer(name: string): ConsumerView | null;
+}
+
+/** What this replica has seen happen to a group, since it has it in memory. Statistics, no part of the state. */
+export interface GroupCounts {
+  /** Entries that were delivered as new ones; with NOACK, as far as entries-read tells. */
+  readonly delivered: number;
+  /** Deliveries of pending entries: delivery counts that were raised. */
+  readonly redelivered: number;
+  /** Entries that have left the pending list one by one: acknowledged, or because they were gone. */
+  readonly acknowledged: number;
 }
 
 export interface ConsumerView {
@@ -547,6 +560,8 @@ export interface ShardStateApi {
 
   readonly retention: RetentionQueueApi;
   readonly idleConsumers: IdleConsumersApi;
+  /** Groups of some keys from a cursor on, as SCAN has them, packed ones too; answers the next cursor. Views are good until `visit` returns. */
+  scanGroups(cursor: bigint, count: number, visit: (key: string, stream: StreamView, group: GroupView) => void): bigint;
 
   /** Bytes and keys that a capture would write now: the checkpoint's trigger. */
   readonly dirtyBytes: number;

@@ -347,7 +347,7 @@ export class EffectApplier {
         const count = reader.u32();
         for (let i = 0; i < count; i++) {
           // False for an id that is named twice.
-          group.release(StreamId.read(reader));
+          if (group.release(StreamId.read(reader))) group.counts.acknowledged++;
         }
         return;
       }
@@ -383,7 +383,7 @@ export class EffectApplier {
         const to = StreamId.read(reader);
         const bodiless = idSet(reader);
         const accepts = (id: StreamId): boolean => bodiless.size === 0 || !bodiless.has(id.toString());
-        group.pending.redeliverRange(from, to, consumer.number, accepts, timeMs);
+        group.counts.redelivered += group.pending.redeliverRange(from, to, consumer.number, accepts, timeMs);
         return;
       }
       case EffectType.deliver:
@@ -421,7 +421,14 @@ function deliver(group: Group, reader: ByteReader): void {
   const entriesRead = reader.f64();
   const timeMs = reader.f64();
   const noAck = reader.u8() === 1;
-  if (!noAck) visitIdList(reader, (id) => group.assign(id, consumer, timeMs, 1));
+  const { counts } = group;
+  if (noAck && group.entriesRead >= 0 && entriesRead >= 0)
+    counts.delivered += Math.max(0, entriesRead - group.entriesRead);
+  if (!noAck)
+    visitIdList(reader, (id) => {
+      group.assign(id, consumer, timeMs, 1);
+      counts.delivered++;
+    });
   group.lastDeliveredId = upTo;
   group.entriesRead = entriesRead;
 }
@@ -437,7 +444,10 @@ function claim(group: Group, reader: ByteReader): void {
     reader.offset = times + i * 8;
     const timeMs = reader.f64();
     reader.offset = times + count * 8 + i * 8;
-    group.assign(id, consumer, timeMs, reader.f64());
+    const deliveries = reader.f64();
+    const before = group.pending.countOf(id);
+    if (before >= 0 && deliveries > before) group.counts.redelivered++;
+    group.assign(id, consumer, timeMs, deliveries);
   }
   reader.offset = times + count * 16;
 }

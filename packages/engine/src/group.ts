@@ -22,6 +22,7 @@ export class Group implements GroupView {
   readonly pending: PendingList;
   /** 0: consumers stay. */
   consumerIdleMs: number;
+  readonly counts: { delivered: number; redelivered: number; acknowledged: number };
   nextConsumerNumber: number;
   /** How often an entry was given back (XNACK): their order. */
   givenBack: number;
@@ -40,6 +41,7 @@ export class Group implements GroupView {
     this.lastDeliveredId = lastDeliveredId;
     this.entriesRead = entriesRead;
     this.consumerIdleMs = 0;
+    this.counts = { delivered: 0, redelivered: 0, acknowledged: 0 };
     this.nextConsumerNumber = 1;
     this.givenBack = 0;
     this.dirty = false;

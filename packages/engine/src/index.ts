@@ -22,6 +22,7 @@ export {
   RetentionKeep,
 } from "./retention.ts";
 export { GROUP_MS_MAX, isEqualRetry, RETRY_FACTOR_MAX, retryDelayMs } from "./group-settings.ts";
+export { type GroupLag, groupLag, residentGroupLag, timeOfId } from "./group-lag.ts";
 export type { Retry } from "./group-settings.ts";
 export type { OwnRetention, Retention } from "./retention.ts";
 export { ShardLoader } from "./shard-loader.ts";

@@ -13,6 +13,7 @@ import { DirtyMeter } from "./dirty-meter.ts";
 import type { KeyParts } from "./key-parts.ts";
 import { KeyWatches } from "./key-watches.ts";
 import { ExpiryHeap, NEVER } from "./expiry-heap.ts";
+import type { Group } from "./group.ts";
 import { IdleConsumers } from "./idle-consumers.ts";
 import { RetentionQueue } from "./retention-queue.ts";
 import { PackedKey } from "./packed-key.ts";
@@ -510,6 +511,16 @@ export class KeyspaceState implements StoredKeyspace {
   /** In SCAN's order. What is packed stays so if `visit` asks for no more than the name. */
   forEachKey(visit: (key: KeyView) => void): void {
     this.#slots.forEach((placed) => visit(this.#viewOf(placed)));
+  }
+
+  /** See ShardStateApi.scanGroups. */
+  scanGroups(cursor: bigint, count: number, visit: (key: string, stream: Stream, group: Group) => void): bigint {
+    return this.#slots.scan(cursor, count, (placed) => {
+      // Of a key that has one row there is no group.
+      if (typeof placed === "number" && this.packed.rowsOf(placed) < 2) return;
+      const { key, stream } = typeof placed === "number" ? this.#copyOf(placed) : placed;
+      if (stream.groupCount > 0) for (const group of stream.groups()) visit(key, stream, group);
+    });
   }
 
   /** In SCAN's order, all of them; for who only looks: packed ones are copies. */

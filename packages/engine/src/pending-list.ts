@@ -114,9 +114,9 @@ export class PendingList implements PendingView {
     return this.#seek(id);
   }
 
-  /** Deliveries of an id that is pending. */
+  /** How often it was delivered; −1: it is not pending. */
   countOf(id: StreamId): number {
-    assert(this.#seek(id), "the id is pending");
+    if (!this.#seek(id)) return -1;
     return this.#leaves[this.#leafAt]!.deliveriesAt(this.#recordAt);
   }
 
@@ -229,19 +229,23 @@ export class PendingList implements PendingView {
     return true;
   }
 
-  /** Count + 1 and this time for the owner's records in [from, to] that are accepted. */
+  /** Count + 1 and this time for the owner's records in [from, to] that are accepted; answers how many. */
   redeliverRange(
     from: StreamId,
     to: StreamId,
     owner: number,
     accepts: (id: StreamId) => boolean,
     timeMs: number,
-  ): void {
+  ): number {
+    let count = 0;
     const leaves = this.#byOwner.of(owner, this.#leaves);
     this.#visitOf(leaves, owner, from, to, (leaf, record) => {
-      if (accepts(leaf.idAt(record))) this.#redeliverAt(leaf, record, timeMs);
+      if (!accepts(leaf.idAt(record))) return true;
+      this.#redeliverAt(leaf, record, timeMs);
+      count++;
       return true;
     });
+    return count;
   }
 
   #redeliverAt(leaf: PendingLeaf, record: number, timeMs: number): void {

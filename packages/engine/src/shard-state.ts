@@ -5,7 +5,7 @@
 import { assert, latin1 } from "@headrace/bytes";
 import { type BlockName, type Capture, type ColdReads, DamagedRowError, type Effects, type RowRange } from "./api.ts";
 import type { ShardHeader, ShardRollbackApi } from "./api.ts";
-import type { ShardStateApi, StateMemory, StateRow } from "./api.ts";
+import type { GroupView, ShardStateApi, StateMemory, StateRow, StreamView } from "./api.ts";
 import { BatchEffects } from "./batch-effects.ts";
 import type { BlockList } from "./block-list.ts";
 import { type Fragment, readFragment } from "./cold-block.ts";
@@ -133,6 +133,14 @@ export class ShardState implements ShardStateApi {
 
   get idleConsumers(): IdleConsumers {
     return this.keyspace.idleConsumers;
+  }
+
+  scanGroups(
+    cursor: bigint,
+    count: number,
+    visit: (key: string, stream: StreamView, group: GroupView) => void,
+  ): bigint {
+    return this.keyspace.scanGroups(cursor, count, visit);
   }
 
   get retention(): RetentionQueue {

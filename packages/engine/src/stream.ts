@@ -6,6 +6,7 @@ import { EntryLog } from "./entry-log.ts";
 import { NO_STREAM_ACK } from "./effect-format.ts";
 import { Group } from "./group.ts";
 import { Idempotence } from "./idempotence.ts";
+import { residentAfter } from "./group-lag.ts";
 import { isReferenced, planTrimByPolicy } from "./references.ts";
 import { radixTreeNodes } from "./radix-nodes.ts";
 import type { OwnRetention, Retention } from "./retention.ts";
@@ -148,6 +149,10 @@ export class Stream implements StreamView {
   countAfter(id: StreamId): number {
     const next = id.next();
     return next === null ? 0 : this.entries.length - this.entries.countBefore(next);
+  }
+
+  residentAfter(id: StreamId): { readonly count: number; readonly firstId: StreamId | null } {
+    return residentAfter(this.entries, id);
   }
 
   ownIdempotence(): Idempotence {

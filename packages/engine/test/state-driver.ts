@@ -13,7 +13,6 @@ import {
   MAX_ID,
   MIN_ID,
   NEVER,
-  type PendingView,
   ReferencePolicy,
   type Retry,
   ShardLoader,
@@ -21,6 +20,7 @@ import {
   StreamId,
 } from "../src/index.ts";
 import { compareIdempotence, idempotenceStep, isIdempotenceStep } from "./idempotence-steps.ts";
+import { compareDue, compareLag } from "./group-looks.ts";
 import { ModelStream, oldestPending, sortedPending, type ModelGroup } from "./naive-model.ts";
 
 export interface Step {
@@ -532,26 +532,22 @@ export class Driver {
       expect(view.countAfter(StreamId.of(high, 0))).toBe(live.filter((entry) => entry.id > high).length);
       compareIdempotence(view, stream.idempotence, this.leader.logTimeMs);
       expect([...view.groups()].map((group) => group.name)).toEqual([...stream.groups.keys()].sort());
-      for (const [name, group] of stream.groups) this.#compareGroup(view.group(name)!, group, step);
+      for (const [name, group] of stream.groups) {
+        this.#compareGroup(view.group(name)!, group, step);
+        compareLag(
+          view,
+          view.group(name)!,
+          live.filter(({ id }) => id > group.last).map(({ id }) => id),
+        );
+      }
     }
-  }
-
-  #compareDue(view: PendingView, { pending, retry }: ModelGroup): void {
-    const due: [number, number][] = [];
-    view.visitDue(({ id }, dueMs) => due.push([id.ms(), dueMs]) < 30);
-    const expected = [...pending].map(([id, { consumer, timeMs, deliveries, order }]) => {
-      const rests = retry === null ? 0 : Math.min(retry.maxIdleMs, retry.minIdleMs * retry.factor ** (deliveries - 1));
-      return {
-        id,
-        dueMs: consumer === null ? 0 : timeMs + rests,
-        rank: consumer === null ? order! - 2 ** 50 : timeMs + rests,
-      };
-    });
-    expected.sort((x, y) => x.rank - y.rank || x.id - y.id);
-    expect(due).toEqual(retry === null ? [] : expected.slice(0, 30).map(({ id, dueMs }) => [id, dueMs]));
-    expect(view.dueFromMs).toBeLessThanOrEqual(
-      retry === null ? Number.POSITIVE_INFINITY : (expected[0]?.dueMs ?? Infinity),
-    );
+    const seen: string[] = [];
+    for (let cursor = 0n, first = true; first || cursor !== 0n; first = false)
+      cursor = this.leader.scanGroups(cursor, 1 + (step.a % 3), (key, _stream, group) =>
+        seen.push(`${key} ${group.name}`),
+      );
+    const known = [...this.model].flatMap(([key, { groups }]) => [...groups.keys()].map((name) => `${key} ${name}`));
+    expect(seen.sort()).toEqual(known.sort());
   }
 
   #compareRange(
@@ -614,7 +610,7 @@ export class Driver {
         return oldest.length < 30;
       });
       expect(oldest).toEqual(oldestPending(group).slice(0, 30));
-      this.#compareDue(view.pending, group);
+      compareDue(view.pending, group);
     }
     expect([view.retry, view.consumerIdleMs]).toEqual([group.retry, group.consumerIdleMs]);
     expect([...view.consumers()].map((c) => [c.name, c.pendingCount, c.seenTimeMs, c.activeTimeMs])).toEqual(

@@ -481,6 +481,11 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
     });
   }
 
+  /** Shards whose leaders are here, for who looks at their groups. */
+  leading(): readonly ShardReplica[] {
+    return [...this.#shards.values()].filter((shard) => shard.isReady);
+  }
+
   status(): Record<string, unknown> {
     const inOrder = [...this.#shards.values()].sort((a, b) => a.groupId - b.groupId);
     const shards = inOrder.map((shard) => ({

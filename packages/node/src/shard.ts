@@ -81,18 +81,12 @@ export class ShardReplica {
 
   private constructor(opening: ShardOpening, loaded: LoadedShard) {
     const { config, world, host } = opening;
-    const { groupId } = config;
+    const { groupId, limits } = config;
     const { row, recovered } = loaded;
     const wake = (): void => host.requestTurn(groupId);
     const onFailed = (message: string, damaged?: boolean): void => this.#failHere(message, damaged);
     const raftLog = new RaftLog(
-      {
-        groupId,
-        limits: config.limits,
-        onFetched: wake,
-        onFailed,
-        snapshot: () => this.#snapshots.ends.offer(),
-      },
+      { groupId, limits, onFetched: wake, onFailed, snapshot: () => this.#snapshots.ends.offer() },
       world.log,
       recovered,
       row,
@@ -122,8 +116,7 @@ export class ShardReplica {
     this.#waits = new ReplicaWaits(world.scheduler, raft, raftLog, wake);
     this.#uncommitted = new UncommittedEntries();
     this.#state = loaded.state;
-    const { limits } = config;
-    const { kvStore, scheduler, logger } = world;
+    const { kvStore, scheduler, logger, clock, log } = world;
     this.#checkpointer = new Checkpointer({
       groupId,
       limits,
@@ -192,7 +185,6 @@ export class ShardReplica {
       cold: this.#cold,
     });
     this.#applied = row.index;
-    const { clock, log } = world;
     this.#rounds = new CheckpointRounds({ ...kept, clock, logger, log, snapshots: this.#snapshots });
     raftLog.evict(row.index);
     wake();
@@ -402,8 +394,7 @@ export class ShardReplica {
     this.#storage.pump();
     this.#snapshots.ends.letGoIfUnused();
     this.#judgeLeadership();
-    let isMore = false;
-    if (this.#mayExecute()) isMore = this.#execute();
+    const isMore = this.#mayExecute() && this.#execute();
     if (this.#isFailed()) return;
     this.#storage.pump();
     this.#judgeLeadership();
@@ -447,6 +438,11 @@ export class ShardReplica {
       cold: this.#cold,
       memory: this.#memory,
     });
+  }
+
+  /** What there is to be seen of its groups between two turns; null: it does not lead. */
+  get groups(): Pick<ShardStateApi, "scanGroups" | "logTimeMs"> | null {
+    return this.isReady ? this.#state : null;
   }
 
   /** For who changes the members. */

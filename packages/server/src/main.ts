@@ -5,6 +5,7 @@
 import { Command, CommanderError, Option } from "commander";
 import { runBackup, type BackupOptions } from "./backup-command.ts";
 import { runImport, type ImportOptions } from "./import-command.ts";
+import { runLag, type LagOptions } from "./lag-command.ts";
 import { runRestore } from "./restore-command.ts";
 import { loadSettings, rowsOf, UsageError } from "./configuration.ts";
 import { StartError } from "./data-directory.ts";
@@ -55,6 +56,17 @@ program
   .option("--json", "for scripts")
   .action(async (directory: string, options: BackupOptions) => {
     process.exitCode = await runBackup(directory, options);
+  });
+
+program
+  .command("lag")
+  .description("the consumer groups that are the furthest behind")
+  .option("--url <url>", "a gateway", "redis://127.0.0.1:6379")
+  .option("--match <pattern>", "only streams that match, as with SCAN")
+  .option("--top <groups>", "so many groups; 0: all", "20")
+  .option("--json", "for scripts")
+  .action(async (options: LagOptions) => {
+    process.exitCode = await runLag(options);
   });
 
 program

@@ -9,6 +9,7 @@ import type { Node } from "@headrace/node";
 import type { StoreBytes } from "@headrace/store";
 import type { SegmentBytes } from "@headrace/wal";
 import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import type { GroupLagRow, GroupLags } from "./group-lags.ts";
 import { groupRows, type GroupRow } from "./node-status.ts";
 import { HEADRACE_VERSION } from "./version.ts";
 
@@ -467,11 +468,67 @@ const diskRows: readonly MetricRow<DiskBytes>[] = [
   ),
 ];
 
+function perConsumerGroup(
+  name: string,
+  help: string,
+  value: (row: GroupLagRow) => number,
+  type: "counter" | "gauge" = "gauge",
+): MetricRow<GroupLags> {
+  const read = ({ rows }: GroupLags): readonly Sample[] =>
+    rows.map((row) => [[row.stream, row.group], value(row)] as const);
+  return { name, type, help, labels: ["stream", "group"], read };
+}
+
+/** Of the groups that are the furthest behind, `metrics-groups` of them. */
+const groupRowsOfMetrics: readonly MetricRow<GroupLags>[] = [
+  single("gauge", "headrace_groups", "Consumer groups of the shards that this node leads.", ({ count }) => count),
+  perConsumerGroup(
+    "headrace_group_lag_entries",
+    "Entries that the group has not been delivered; of a block that is not in memory all count.",
+    (row) => row.lag,
+  ),
+  perConsumerGroup(
+    "headrace_group_lag_seconds",
+    "Age of the oldest entry that the group has not been delivered, by its id; 0: there is none, or its id is no time.",
+    (row) => row.lagSeconds,
+  ),
+  perConsumerGroup("headrace_group_pending_entries", "Entries that the group has pending.", (row) => row.pending),
+  perConsumerGroup(
+    "headrace_group_pending_seconds",
+    "Age of the oldest entry that the group has pending, by its id; 0: there is none, or its id is no time.",
+    (row) => row.pendingSeconds,
+  ),
+  perConsumerGroup("headrace_group_consumers", "Consumers of the group.", (row) => row.consumers),
+  perConsumerGroup(
+    "headrace_group_delivered_entries_total",
+    "Entries that were delivered to the group as new ones, as this replica has seen it.",
+    (row) => row.delivered,
+    "counter",
+  ),
+  perConsumerGroup(
+    "headrace_group_redelivered_entries_total",
+    "Deliveries of entries that the group had pending, as this replica has seen it.",
+    (row) => row.redelivered,
+    "counter",
+  ),
+  perConsumerGroup(
+    "headrace_group_acknowledged_entries_total",
+    "Entries that have left the group's pending list one by one, as this replica has seen it.",
+    (row) => row.acknowledged,
+    "counter",
+  ),
+];
+
 export type MetricsPage = () => Promise<{ readonly contentType: string; readonly text: string }>;
 
-export function nodeMetrics(node: Node, written: Pick<DiskBytes, "log" | "store">): MetricsPage {
+export function nodeMetrics(node: Node, written: Pick<DiskBytes, "log" | "store">, lags: GroupLags): MetricsPage {
   const disk = { ...written, entryBytes: () => walStat(node, "entryBytes") };
-  return page([...bound(nodeRows, node), ...bound(diskRows, disk)], () => histogramTexts(nodeHistograms, node));
+  const rows = [...bound(nodeRows, node), ...bound(diskRows, disk), ...bound(groupRowsOfMetrics, lags)];
+  const show = page(rows, () => histogramTexts(nodeHistograms, node));
+  return async () => {
+    await lags.look();
+    return show();
+  };
 }
 
 export function gatewayMetrics(gateway: Gateway): MetricsPage {

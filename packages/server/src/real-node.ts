@@ -13,6 +13,7 @@ import { serveAdmin, type AdminHttp } from "./admin-http.ts";
 import { BackupDirectory } from "./backup-directory.ts";
 import { claimDirectory, StartError } from "./data-directory.ts";
 import { completed } from "./done-promise.ts";
+import { GroupLags } from "./group-lags.ts";
 import { nodeMetrics } from "./metrics.ts";
 import { shownStatus } from "./node-status.ts";
 import { nodePlaces, secretOf, seedsOf, type NodePlaces } from "./node-places.ts";
@@ -87,7 +88,8 @@ export async function startNode(settings: Settings, network: ByteNetwork, logger
   const failure = await new Promise<{ message: string } | null>((done) => node.start(done));
   if (failure !== null) throw new StartError(failure.message);
   collectStartGarbage(settings["memory"] as number);
-  const metrics = nodeMetrics(node, written);
+  const lags = new GroupLags(node, settings["metrics-groups"] as number, () => world.clock.wallMs());
+  const metrics = nodeMetrics(node, written, lags);
   let admin: AdminHttp;
   try {
     admin = await serveAdmin(places.bindHost, places.httpPort, {

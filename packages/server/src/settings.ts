@@ -46,6 +46,18 @@ export const settingRows: readonly SettingRow[] = [
     maximum: 65535,
   }),
   row(
+    "metrics-groups",
+    "integer",
+    "count",
+    20,
+    storage,
+    "Consumer groups on /metrics of each node: those of the shards that it leads which are the furthest behind. 0 = none are looked at.",
+    {
+      minimum: 0,
+      maximum: 10_000,
+    },
+  ),
+  row(
     "base-port",
     "integer",
     "port",

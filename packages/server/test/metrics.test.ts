@@ -5,6 +5,7 @@ import type { Node } from "@headrace/node";
 import type { ByteNetwork, MetaClient } from "@headrace/ports";
 import { expect, test } from "vitest";
 import { createLogger } from "../src/logger.ts";
+import { GroupLags } from "../src/group-lags.ts";
 import { gatewayMetrics, nodeMetrics } from "../src/metrics.ts";
 import { systemClock, systemScheduler } from "../src/system-clock.ts";
 import { systemDigest, SystemRandom } from "../src/system-random.ts";
@@ -65,6 +66,8 @@ const written = {
   store: { valueBytes: 6000, movedValueBytes: 1000, rowBytes: 300, tableBytes: 412 },
 };
 
+const noLags = new GroupLags({ member: null }, 20, () => 0);
+
 const status = {
   wal: { writes: 9, bytes: 8192, entryBytes: 5000, segments: 2, lastWriteMs: 1.5, durableWrites },
   metadata: {
@@ -97,7 +100,7 @@ const status = {
 };
 
 test("a node shows its groups by shard, the metadata group as shard 0", async () => {
-  const { contentType, text } = await nodeMetrics(nodeWith(status), written)();
+  const { contentType, text } = await nodeMetrics(nodeWith(status), written, noLags)();
   expect(contentType).toContain("version=0.0.4");
   const families = parse(text);
   checkRules(families);
@@ -116,7 +119,7 @@ test("a node shows its groups by shard, the metadata group as shard 0", async ()
 });
 
 test("a histogram's buckets are sums in seconds, and the last one is everything", async () => {
-  const families = parse((await nodeMetrics(nodeWith(status), written)()).text);
+  const families = parse((await nodeMetrics(nodeWith(status), written, noLags)()).text);
   const { type, samples } = families.get("headrace_raft_fsync_seconds")!;
   expect(type).toBe("histogram");
   const bucket = (bound: string): number | undefined =>
@@ -129,7 +132,7 @@ test("a histogram's buckets are sums in seconds, and the last one is everything"
 });
 
 test("what is written to disk is told by kind, and beside the log entries that it is for", async () => {
-  const families = parse((await nodeMetrics(nodeWith(status), written)()).text);
+  const families = parse((await nodeMetrics(nodeWith(status), written, noLags)()).text);
   const { samples } = families.get("headrace_disk_written_bytes_total")!;
   expect(Object.fromEntries(samples)).toEqual({
     'headrace_disk_written_bytes_total{kind="log"}': 8192,
@@ -141,12 +144,12 @@ test("what is written to disk is told by kind, and beside the log entries that i
   });
   // 20,000 bytes written for 5,000.
   expect(families.get("headrace_write_amplification")!.samples.get("headrace_write_amplification")).toBe(4);
-  const none = parse((await nodeMetrics(nodeWith({ wal: {}, metadata: null }), written)()).text);
+  const none = parse((await nodeMetrics(nodeWith({ wal: {}, metadata: null }), written, noLags)()).text);
   expect(none.get("headrace_write_amplification")!.samples.get("headrace_write_amplification")).toBe(0);
 });
 
 test("a node that is no member yet has a page too", async () => {
-  checkRules(parse((await nodeMetrics(nodeWith({ wal: {}, metadata: null }), written)()).text));
+  checkRules(parse((await nodeMetrics(nodeWith({ wal: {}, metadata: null }), written, noLags)()).text));
 });
 
 test("a gateway counts commands by name and outcome", async () => {
