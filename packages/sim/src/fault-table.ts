@@ -2,6 +2,7 @@
  * The bad things that can happen, one row each: add a fault here and nowhere else. A row does its harm to a machine and says how it ends; it answers
  * whether anything was done at all.
  */
+import { dataSlot } from "@headrace/engine";
 import { MetaAsk } from "@headrace/meta";
 import type { DiskTimes } from "./sim-disk.ts";
 import type { SeededRandom } from "./seeded-random.ts";
@@ -29,6 +30,13 @@ export interface FaultRow {
   readonly isCut?: true;
   readonly mustLead?: true;
   readonly inject: (world: FaultWorld) => boolean;
+}
+
+const FLIP_TRIES = 300;
+
+/** By the key of a row in the store: generation, slot (node/checkpoint-row.ts). */
+function isRowOfEntries(key: string): boolean {
+  return ((key.charCodeAt(4) << 8) | key.charCodeAt(5)) >= dataSlot(0);
 }
 
 export const faultTable: readonly FaultRow[] = [
@@ -316,14 +324,25 @@ export const faultTable: readonly FaultRow[] = [
   {
     // One machine at most in a run: a second could take the last good copy, and no program can give that back.
     kind: "bitFlip",
-    chanceOf10: 3,
-    inject: ({ cluster, machine, random }) => {
-      const isTaken = cluster.machines.some(({ disk, wipes }) => wipes > 0 || disk.faults.flips > 0);
-      if (isTaken || !machine.isServing || !cluster.isWhole) return false;
-      const isLog = random.chance(1, 2);
-      const isDone = isLog ? machine.disk.flipLogBit(random) : machine.disk.flipRowBit(random);
-      if (isDone) cluster.loop.count(isLog ? "bit of the log flipped" : "bit of the store flipped");
-      return isDone;
+    chanceOf10: 6,
+    inject: ({ cluster, machine, random, later }) => {
+      const isTaken = (): boolean => cluster.machines.some(({ disk, wipes }) => wipes > 0 || disk.faults.flips > 0);
+      const isLog = random.chance(1, 3);
+      // Rows that are read again when a process starts are found by that; of entries nobody may ask for.
+      const isMeant = random.chance(1, 2) ? isRowOfEntries : (): boolean => true;
+      const flip = (triesLeft: number): void => {
+        if (isTaken()) return;
+        // Moments at which all copies are whole are few: it waits for one.
+        const isDone =
+          machine.isServing &&
+          cluster.isWhole &&
+          (isLog ? machine.disk.flipLogBit(random) : machine.disk.flipRowBit(random, isMeant));
+        if (isDone) cluster.loop.count(isLog ? "bit of the log flipped" : "bit of the store flipped");
+        else if (triesLeft > 0) later(() => flip(triesLeft - 1), 10, 60);
+      };
+      if (isTaken()) return false;
+      flip(FLIP_TRIES);
+      return true;
     },
   },
   {

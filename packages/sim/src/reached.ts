@@ -55,6 +55,7 @@ const states: readonly string[] = [
   "bit of the store flipped",
   "damage noticed",
   "log scrub_round_finished",
+  "damage found by scrubbing",
   "node gave up its disk",
   "early ack lost",
   "read before the writer knew",

@@ -113,9 +113,9 @@ export class SimMachineDisk {
     return true;
   }
 
-  /** One bit of a value of the store changes at rest. */
-  flipRowBit(random: SeededRandom): boolean {
-    const names = [...this.rows.keys()].sort().filter((name) => this.rows.get(name)!.length > 0);
+  /** One bit of a value of the store changes at rest, of a row whose key is meant. */
+  flipRowBit(random: SeededRandom, isMeant: (key: string) => boolean): boolean {
+    const names = [...this.rows.keys()].sort().filter((name) => isMeant(name) && this.rows.get(name)!.length > 0);
     if (names.length === 0) return false;
     const name = random.pick(names);
     const value = this.rows.get(name)!.slice();

@@ -89,7 +89,7 @@ export function clusterOptionsOf(seed: number): ClusterOptions {
     uncommittedEntries: random.pick([uncommittedEntries, 12]),
     fsync: random.pick(["always", "always", "everysec", "no"]),
     memoryBytes: random.pick([0, 0, LITTLE_MEMORY_BYTES]),
-    scrubEveryMs: random.pick([scrubEveryMs, scrubEveryMs, 2000]),
+    scrubEveryMs: random.pick([scrubEveryMs, 2000]),
   };
 }
 
