@@ -445,9 +445,9 @@ function claim(group: Group, reader: ByteReader): void {
     const timeMs = reader.f64();
     reader.offset = times + count * 8 + i * 8;
     const deliveries = reader.f64();
-    const before = group.pending.countOf(id);
-    if (before >= 0 && deliveries > before) group.counts.redelivered++;
     group.assign(id, consumer, timeMs, deliveries);
+    const { countBefore } = group.pending;
+    if (countBefore >= 0 && deliveries > countBefore) group.counts.redelivered++;
   }
   reader.offset = times + count * 16;
 }

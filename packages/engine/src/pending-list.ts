@@ -32,6 +32,8 @@ export class PendingList implements PendingView {
   count: number;
   /** How many belong to nobody. */
   unownedCount: number;
+  /** Deliveries of the record that `put` took over last; −1: it was new. */
+  countBefore: number;
   nextLeafNumber: number;
   /** The lowest id that has left it since somebody asked (Stream.referencedUpTo); null: none. */
   lowestRemoved: StreamId | null;
@@ -50,6 +52,7 @@ export class PendingList implements PendingView {
   constructor(consumers: ConsumerTables, meter: DirtyMeter) {
     this.count = 0;
     this.unownedCount = 0;
+    this.countBefore = -1;
     this.nextLeafNumber = 1;
     this.lowestRemoved = null;
     this.dirtyLeaves = [];
@@ -209,10 +212,12 @@ export class PendingList implements PendingView {
     if (this.#seek(id)) {
       const leaf = this.#leaves[this.#leafAt]!;
       this.markDirty(leaf);
+      this.countBefore = leaf.deliveriesAt(this.#recordAt);
       const before = leaf.assign(this.#recordAt, consumer, timeMs, deliveries);
       this.#wrote(leaf, this.#recordAt);
       return before;
     }
+    this.countBefore = -1;
     const leaf = this.#leafWithRoom();
     leaf.insert(this.#recordAt, id, consumer, timeMs, deliveries);
     this.#wrote(leaf, this.#recordAt);
