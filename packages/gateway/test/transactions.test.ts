@@ -125,6 +125,15 @@ test("WATCH goes to the shard, and EXEC says how many there were", () => {
   ]);
 });
 
+test("an empty transaction that waits for its shard, since something was watched, has nothing of the next one", () => {
+  const cluster = new TestCluster();
+  answering(cluster);
+  const client = cluster.client();
+  expect(type(cluster, client, "WATCH s", "MULTI", "EXEC", "MULTI", "XLEN s", "EXEC")).toBe(
+    "+WATCH s|+OK|*0|+OK|+QUEUED|*1|+did XLEN s|",
+  );
+});
+
 test("the shard hears of it when what is watched is forgotten", () => {
   const cluster = new TestCluster();
   answering(cluster);

@@ -55,7 +55,6 @@ export function slotOfKeys(record: CommandRecord, request: Request): number {
 
 /** What a queued command costs beside its bytes. */
 const QUEUED_BYTES = 64;
-const NOTHING: readonly QueuedCommand[] = [];
 
 export class Transaction {
   /** MULTI was said. Every request of a connection looks here. */
@@ -153,6 +152,8 @@ export class Transaction {
   take(): TakenTransaction {
     const slot = this.#slot >= 0 ? this.#slot : this.watchSlot;
     const taken = { queued: this.#queued, watchCalls: this.watchCalls, slot };
+    // Empty or not: the next MULTI may begin before this one is answered.
+    this.#queued = [];
     this.close();
     return taken;
   }
@@ -161,7 +162,7 @@ export class Transaction {
   close(): void {
     this.isOpen = false;
     this.isSpoiled = false;
-    if (this.#queued.length > 0) this.#queued = NOTHING.slice();
+    if (this.#queued.length > 0) this.#queued = [];
     this.#slot = NO_SLOT;
     this.forgetWatches();
     this.bytes = 0;
