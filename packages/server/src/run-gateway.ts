@@ -5,8 +5,10 @@ import { createLogger } from "./logger.ts";
 import { runUntilStopped } from "./process-life.ts";
 import { startGateway } from "./real-gateway.ts";
 import type { Settings } from "./settings.ts";
+import { setLateFlags } from "./v8-flags.ts";
 
 export async function runGateway(settings: Settings): Promise<number> {
+  setLateFlags();
   const logger = createLogger(settings["loglevel"] as string, { role: "gateway", pid: process.pid });
   try {
     const running = await startGateway(settings, createTcpNetwork({}), logger);

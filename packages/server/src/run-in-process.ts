@@ -10,8 +10,10 @@ import { startGateway, type RunningGateway } from "./real-gateway.ts";
 import { startNode, type RunningNode } from "./real-node.ts";
 import type { Settings } from "./settings.ts";
 import { nodeLayouts, prepareUp, readyLine } from "./up.ts";
+import { setLateFlags } from "./v8-flags.ts";
 
 export async function runInProcess(given: Settings): Promise<number> {
+  setLateFlags();
   const settings = await prepareUp(given);
   const layouts = nodeLayouts(settings);
   const seeds = layouts.map((layout) => `127.0.0.1:${layout.grpcPort}`);

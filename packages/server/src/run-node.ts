@@ -5,8 +5,10 @@ import { createLogger } from "./logger.ts";
 import { runUntilStopped } from "./process-life.ts";
 import { startNode } from "./real-node.ts";
 import type { Settings } from "./settings.ts";
+import { setLateFlags } from "./v8-flags.ts";
 
 export async function runNode(settings: Settings): Promise<number> {
+  setLateFlags();
   const logger = createLogger(settings["loglevel"] as string, { role: "node", pid: process.pid });
   try {
     const running = await startNode(settings, createTcpNetwork({}), logger);

@@ -7,7 +7,8 @@
  *
  * With a small budget that is most of what a node takes beyond it, and a collection has little to go over: there it is a tenth (see boundGarbage).
  *
- * They have to be on the command line, because the heap is laid out before the first line of ours runs. deploy/Dockerfile repeats them.
+ * They belong on the command line, because the heap is laid out before the first line of ours runs; the supervisor starts its children so, and
+ * deploy/Dockerfile repeats them. Where somebody starts a node by himself, or everything in one process, all but the heap's first size still count.
  */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -19,6 +20,11 @@ export const V8_FLAGS: readonly string[] = [
   "--initial-heap-size=128",
   "--min-semi-space-size=32",
 ];
+
+/** For a process that may have been started without them. */
+export function setLateFlags(): void {
+  for (const flag of V8_FLAGS) if (!flag.startsWith("--initial-heap-size")) setFlagsFromString(flag);
+}
 
 /** For a node with this budget, 0: none. V8 looks at the factor at every collection, so it may come late. */
 export function boundGarbage(budgetBytes: number): void {
