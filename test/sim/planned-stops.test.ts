@@ -6,16 +6,17 @@ import { expect, test } from "vitest";
 import { simulate } from "@headrace/sim";
 
 const STEPS = 20_000;
-const RUNS = 4;
-const FIRST_SEED = 7000;
+/** The last two gave a read over shards -CLUSTERDOWN while its shards had it and were slow. */
+const SEEDS = [7000, 7001, 1763283528, 1491694867];
+const RUNS = SEEDS.length;
 
 test("a planned stop is seen by no client", { timeout: 180_000 }, () => {
   let stops = 0;
   let elections = 0;
   const problems: string[] = [];
   for (let run = 0; run < RUNS; run++) {
-    // The same on every machine; the search is npm run sim. Open: seeds 1763283528 and 1491694867, where a read over shards is answered -CLUSTERDOWN.
-    const seed = FIRST_SEED + run;
+    // The same on every machine; the search is npm run sim.
+    const seed = SEEDS[run]!;
     const result = simulate({ seed, steps: STEPS, choice: { kinds: ["stop"], whenWhole: true } });
     stops += result.counts.get("node stopped in good order") ?? 0;
     elections += result.counts.get("leader elected again") ?? 0;

@@ -5,6 +5,7 @@
  */
 import { CancelHow, RequestMode } from "@headrace/link";
 import { GatewayErrors } from "./errors.ts";
+import { Waiting } from "./shard-lane.ts";
 import { SpreadCall } from "./spread-call.ts";
 
 export class SpreadRead extends SpreadCall {
@@ -22,7 +23,7 @@ export class SpreadRead extends SpreadCall {
       this.holdClient();
       this.isBlocked();
       if (blockMs > 0) this.after(blockMs, () => this.#endWaiting());
-      this.after(this.host.core.limits.holdMs, () => {
+      this.#whenLost(() => {
         this.#isPatienceOver = true;
         this.#judge();
       });
@@ -53,8 +54,22 @@ export class SpreadRead extends SpreadCall {
   #endWaiting(): void {
     this.#isEnding = true;
     for (const i of this.plan.parts.keys()) if (!this.#unheard.has(i) && !this.answers.has(i)) this.#endPart(i);
-    this.after(this.host.core.limits.holdMs, () => this.#finish());
+    this.#whenLost(() => this.#finish());
     this.#judge();
+  }
+
+  /** Parts that have said nothing by then are given up: sooner when nobody leads their shard, else as late as any request that a shard has got. */
+  #whenLost(giveUp: () => void): void {
+    const { holdMs, replyTimeoutMs } = this.host.core.limits;
+    this.after(holdMs, () => {
+      const isLeaderless = [...this.#unheard].some((i) => this.#waitsOf(i) !== Waiting.nothing);
+      if (isLeaderless || this.#unheard.size === 0 || replyTimeoutMs <= holdMs) giveUp();
+      else this.after(replyTimeoutMs - holdMs, giveUp);
+    });
+  }
+
+  #waitsOf(part: number): Waiting | undefined {
+    return this.client.lanes.get(this.plan.parts[part]!.shardId)?.waiting;
   }
 
   #endPart(part: number): void {

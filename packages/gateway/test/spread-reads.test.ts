@@ -275,6 +275,22 @@ describe("XREAD over shards", () => {
     expect(bench.take()).toEqual([`1 XREAD BLOCK 0 STREAMS ${a} 9-9`]);
   });
 
+  test("waits for a shard that has its part and is slow as long as any request would", () => {
+    const bench = new Bench({ limits: { holdMs: 300, replyTimeoutMs: 1000 } });
+    const { a, b } = bench;
+    bench.ask("XREAD", "BLOCK", "60", "STREAMS", a, b, "0", "0");
+    bench.park(2);
+    bench.run(600);
+    expect(bench.client.take()).toBe("");
+    bench.say(2, NIL);
+    bench.say(1, part([a, "1-1"]));
+    expect(bench.client.take()).toBe(whole([a, "1-1"]));
+    bench.ask("XREAD", "BLOCK", "0", "STREAMS", a, b, "0", "0");
+    bench.park(2);
+    bench.run(1100);
+    expect(bench.client.take()).toMatch(/^-CLUSTERDOWN /);
+  });
+
   test("with a shard that nobody leads is answered by the others after a while, or is told so", () => {
     const bench = new Bench({ limits: { holdMs: 300 } });
     const { a, b } = bench;
