@@ -49,6 +49,21 @@ const SHARED_SETTINGS = new Set(["stream-node-max-entries", "stream-node-max-b*"
 
 const IDMP_FIELDS = ["idmp-duration", "idmp-maxsize", "pids-tracked", "iids-tracked", "iids-added", "iids-duplicates"];
 
+/** Of XINFO STREAM: the radix tree as the judge has it, where the numbers of keys may differ so. */
+function becomesOtherTree(
+  { command, ours, theirs }: Answered,
+  mayBe: (keys: number, others: number) => boolean,
+): boolean {
+  if (command !== "xinfo|stream" || isError(ours) || isError(theirs)) return false;
+  const [keys, others] = [fieldOf(ours, "radix-tree-keys"), fieldOf(theirs, "radix-tree-keys")];
+  const [nodes, otherNodes] = [fieldOf(ours, "radix-tree-nodes"), fieldOf(theirs, "radix-tree-nodes")];
+  if (keys === null || others === null || nodes === null || otherNodes === null) return false;
+  if (nodes.text === otherNodes.text && keys.text === others.text) return false;
+  if (!mayBe(Number(keys.text), Number(others.text))) return false;
+  become(nodes, otherNodes);
+  return become(keys, others);
+}
+
 /** Takes fields out of a map, or of what stands for one in RESP2. */
 function dropFields(tree: ReplyTree, names: readonly string[]): boolean {
   if (tree.items.length === 0 || tree.items.length % 2 === 1) return false;
@@ -209,27 +224,14 @@ export const divergenceRules: readonly DivergenceRule[] = [
   {
     name: "a node without entries",
     line: "- XTRIM MINID leaves no node whose entries are all deleted",
-    reconcile: ({ command, ours, theirs }) => {
-      if (command !== "xinfo|stream" || isError(ours) || isError(theirs)) return false;
-      const [keys, others] = [ours, theirs].map((tree) => fieldOf(tree, "radix-tree-keys"));
-      const [nodes, otherNodes] = [ours, theirs].map((tree) => fieldOf(tree, "radix-tree-nodes"));
-      if (!keys || !others || !nodes || !otherNodes || Number(others.text) - Number(keys.text) !== 1) return false;
-      become(nodes, otherNodes);
-      return become(keys, others);
-    },
+    reconcile: (answered) => becomesOtherTree(answered, (keys, others) => others - keys === 1),
     endsWhenUsed: true,
   },
   {
     name: "nodes behind deleted entries",
     line: "- radix-tree-nodes of XINFO STREAM is counted",
     // As many nodes, but one of them begins with an entry that is not there any more: a copy does not have it.
-    reconcile: ({ command, ours, theirs }) => {
-      if (command !== "xinfo|stream" || isError(ours) || isError(theirs)) return false;
-      const [keys, others] = [ours, theirs].map((tree) => fieldOf(tree, "radix-tree-keys"));
-      const [nodes, otherNodes] = [ours, theirs].map((tree) => fieldOf(tree, "radix-tree-nodes"));
-      if (!keys || !others || !nodes || !otherNodes || keys.text !== others.text || Number(keys.text) < 2) return false;
-      return nodes.text !== otherNodes.text && become(nodes, otherNodes);
-    },
+    reconcile: (answered) => becomesOtherTree(answered, (keys, others) => others === keys && keys > 1),
   },
   {
     name: "counters end earlier",

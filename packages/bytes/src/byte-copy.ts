@@ -26,6 +26,13 @@ export function pooledCopyOf(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(own.buffer, own.byteOffset, own.length);
 }
 
+/** A copy: a part of `memory`, where that is given and has room for it, else of its own. */
+export function copyInto(memory: Uint8Array | null, bytes: Uint8Array): Uint8Array {
+  if (memory === null || memory.length < bytes.length) return new Uint8Array(bytes);
+  memory.set(bytes);
+  return memory.subarray(0, bytes.length);
+}
+
 /** One contiguous copy of all chunks. */
 export function concatBytes(chunks: readonly Uint8Array[]): Uint8Array {
   return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);

@@ -2,6 +2,7 @@
  * A SegmentDisk in memory for tests, pumped by hand: an operation takes effect and completes in its own `step`. `crash` is a power cut: of
  * every 512-byte sector written and not synced either the old or the new content is left, by the seed; the write in flight counts too.
  */
+import { copyInto } from "@headrace/bytes";
 import type { Done, FailureReason, Result, SegmentDisk, SegmentInfo } from "@headrace/ports";
 
 const SECTOR_BYTES = 512;
@@ -120,9 +121,7 @@ export class MemoryDisk implements SegmentDisk {
       const segment = this.#segments.get(sequence);
       if (segment === undefined) return missing(sequence);
       const bytes = segment.cached.subarray(offsetBytes, offsetBytes + lengthBytes);
-      if (memory === null || memory.length < bytes.length) return ok(bytes.slice());
-      memory.set(bytes);
-      return ok(memory.subarray(0, bytes.length));
+      return ok(copyInto(memory, bytes));
     });
   }
 

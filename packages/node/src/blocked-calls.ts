@@ -116,7 +116,7 @@ export class BlockedCalls {
     this.#wakeLater(waiting, call);
     // That it met its consumer is nothing for others; that it found keys expired is.
     this.#serve(this.#state.takeTouchedKeys(), false);
-    this.#serveMore();
+    this.serveTouched();
     const { ended } = progress;
     if (ended !== null && ended.number === number) blocked.cancel(progress, number, ended.how);
     else if (mode === RequestMode.offered) this.#serveQueuesOf(waiting);
@@ -136,9 +136,15 @@ export class BlockedCalls {
     this.#replies.holdWord(segment);
   }
 
-  /** Runs the calls again that wait for keys that are ready, the longest waiting first, as Redis does after each command. */
+  /**
+   * Runs the calls again that wait for keys that are ready, the longest waiting first, as Redis does after each command. Serving touches keys itself: it
+   * takes entries, which is for nobody but calls that take pending ones (what was handed out will be old some day), and it finds keys expired, which is
+   * for all.
+   */
   serveTouched(): void {
-    this.#serveMore();
+    for (let keys = this.#state.takeTouchedKeys(); keys.size > 0; keys = this.#state.takeTouchedKeys()) {
+      this.#serve(keys, true);
+    }
   }
 
   /** Runs the calls again for which a pending entry may have become old enough. */
@@ -147,17 +153,7 @@ export class BlockedCalls {
     for (const key of blocked.claimWakes.takeDue()) {
       for (const [group, queue] of blocked.queues(key)) this.#serveQueue(key, group, queue);
     }
-    this.#serveMore();
-  }
-
-  /**
-   * Serving touches keys itself: it takes entries, which is for nobody but calls that take pending ones (what was handed out will be old some day), and
-   * it finds keys expired, which is for all.
-   */
-  #serveMore(): void {
-    for (let keys = this.#state.takeTouchedKeys(); keys.size > 0; keys = this.#state.takeTouchedKeys()) {
-      this.#serve(keys, true);
-    }
+    this.serveTouched();
   }
 
   /** `pending`: calls that take pending entries are run again even where there is nothing for others. */
@@ -207,7 +203,7 @@ export class BlockedCalls {
       const queue = blocked.queue(key, waiting.group);
       if (queue !== null) this.#serveQueue(key, waiting.group, queue);
     }
-    this.#serveMore();
+    this.serveTouched();
   }
 
   #serveQueue(key: string, group: string, queue: ReadonlySet<BlockedRead>, onlyPending = false): void {

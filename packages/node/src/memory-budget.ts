@@ -19,7 +19,7 @@ const KEPT_SHARE = 1 / 4;
 
 /**
  * What the process holds beyond each byte that somebody holds: buffers that the collector has not come to yet, and holes that the allocator keeps. Measured
- * under full load (bench/results/tiers.txt): 70 to 100 MB beside 257.
+ * under full load and over starts in bench/results/tiers-heap.txt; two fifths leave what a node is allowed beyond its budget some room.
  */
 export const HEAP_SLACK: number = 2 / 5;
 

@@ -4,7 +4,7 @@
  * Crash model: a kill keeps what the operating system has; a power cut keeps what was synced and, of every write that was not, each piece of
  * 512 bytes by itself: kept or lost, in any order (reference §4.2). A batch of the ordered store is atomic: in flight it is there or not.
  */
-import { compareBytes, latin1 } from "@headrace/bytes";
+import { compareBytes, copyInto, latin1 } from "@headrace/bytes";
 import type {
   Done,
   KvChange,
@@ -278,7 +278,7 @@ export class SimSegmentDisk implements SegmentDisk {
         const segment = this.#disk.segments.get(sequence);
         if (segment === undefined) return missing(`segment ${sequence}`);
         const bytes = segment.current.subarray(offsetBytes, offsetBytes + lengthBytes);
-        return { ok: true, value: ownCopy(bytes, memory) };
+        return { ok: true, value: copyInto(memory, bytes) };
       },
       done,
     );
@@ -537,11 +537,4 @@ export class SimSpaceProbe implements SpaceProbe {
       done({ ok: true, value: this.#disk.faults.isFull ? 0 : PLENTY_BYTES }),
     );
   }
-}
-
-/** In the reader's own memory, where he gave some, as files are read. */
-function ownCopy(bytes: Uint8Array, memory: Uint8Array | null): Uint8Array {
-  if (memory === null || memory.length < bytes.length) return bytes.slice();
-  memory.set(bytes);
-  return memory.subarray(0, bytes.length);
 }
