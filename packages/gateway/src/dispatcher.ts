@@ -185,6 +185,8 @@ export class Dispatcher implements TransactionHost {
         this.withRequest(bytes, (request) => this.#route(client, entry, request));
       } else {
         if (entry.path === Path.exec) client.session.transaction.close();
+        else if (entry.path === Path.watch)
+          this.withRequest(bytes, (request) => this.#transactions.missedWatch(client, entry, request));
         this.error(client, GatewayErrors.noPlacement);
       }
       client.closeRun();

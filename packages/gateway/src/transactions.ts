@@ -97,10 +97,17 @@ export class Transactions {
       this.#host.error(client, redirect ?? Errors.transactionTooLarge);
       return;
     }
-    const keys: string[] = [];
-    for (let i = 1; i < request.count; i++) keys.push(request.latin1(i));
-    transaction.watch(keys, slot);
+    transaction.watch(keysOf(request), slot);
     client.toShard(this.#core.router.placement!.shardOf(slot), request, entry.index);
+  }
+
+  /**
+   * A WATCH that no shard will hear of. It counts all the same: an EXEC that its client has sent behind it finds more calls than the leader knows of and
+   * is aborted, as where the shard itself could not be reached.
+   */
+  missedWatch(client: ClientConnection, entry: CommandEntry, request: Request): void {
+    const slot = slotOfKeys(entry.record, request);
+    if (client.session.transaction.fitsSlot(slot)) client.session.transaction.watch(keysOf(request), slot);
   }
 
   /** The session has forgotten what it watched, in this slot: its leader is told. */
@@ -156,6 +163,12 @@ export class Transactions {
     if (isWide && shardIds.length > 1) return execAbortedBy(GatewayErrors.crossSlot);
     return slot < 0 ? null : this.#redirect(slot);
   }
+}
+
+function keysOf(request: Request): string[] {
+  const keys: string[] = [];
+  for (let i = 1; i < request.count; i++) keys.push(request.latin1(i));
+  return keys;
 }
 
 function hasKeys({ path }: CommandEntry): boolean {

@@ -55,6 +55,23 @@ test("what is queued goes to its shard as one request and comes back as one repl
   expect(type(cluster, client, "EXEC", "DISCARD")).toBe("-ERR EXEC without MULTI|-ERR DISCARD without MULTI|");
 });
 
+test("a WATCH that got -CLUSTERDOWN before the placement was known still counts: the EXEC behind it is for the leader to abort", () => {
+  const cluster = new TestCluster({ publish: false });
+  answering(cluster);
+  const client = cluster.client();
+  client.sendRaw(respOf(["WATCH", "s"]) + respOf(["PING"]));
+  cluster.world.run(5100);
+  expect(client.take()).toBe("-CLUSTERDOWN The placement is not known yet; nothing happened|+PONG|");
+  cluster.publish();
+  cluster.world.run(100);
+  type(cluster, client, "MULTI", "XADD s 1-0 f v", "EXEC");
+  expect(execs(cluster.nodeOf("s")).map((words) => words.slice(0, 4))).toEqual([["EXEC", SLOT, "1", "WRITE"]]);
+  // An UNWATCH is heard as ever.
+  client.sendRaw(respOf(["UNWATCH"]) + respOf(["MULTI"]) + respOf(["XLEN", "s"]) + respOf(["EXEC"]));
+  cluster.world.run(10);
+  expect(execs(cluster.nodeOf("s")).at(-1)!.slice(0, 4)).toEqual(["EXEC", SLOT, "0", "READ"]);
+});
+
 test("commands that the gateway answers stand in their places, and run when the shard's part is done", () => {
   const cluster = new TestCluster();
   answering(cluster);
