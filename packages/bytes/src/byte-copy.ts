@@ -14,7 +14,7 @@ export function allocate(lengthBytes: number): Uint8Array {
 }
 
 /** An own copy of bytes[start, end). */
-export function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
+export function copyOf(bytes: Uint8Array, start: number = 0, end: number = bytes.length): Uint8Array {
   const own = Buffer.allocUnsafeSlow(end - start);
   copy.call(bytes, own, 0, start, end);
   return own;

@@ -10,8 +10,8 @@
  *
  * All of it belongs to one state: `drop` when that goes back, is replaced, or its leadership ends. Reads that come back later are for nobody.
  */
-import { assert } from "@headrace/bytes";
-import type { ColdMiss, ColdReads, Effects, ShardStateApi, StateRow, WantedBlock } from "@headrace/engine";
+import { assert, compareBytes } from "@headrace/bytes";
+import type { ColdMiss, ColdReads, Effects, RowRange, ShardStateApi, StateRow, WantedBlock } from "@headrace/engine";
 import { DamagedRowError } from "@headrace/engine";
 import type { Failure, KvStore, Result } from "@headrace/ports";
 import type { CheckpointRow } from "./checkpoint-row.ts";
@@ -21,8 +21,10 @@ import { ReadAhead } from "./read-ahead.ts";
 import type { ShardLimits } from "./shard-api.ts";
 import { keyBehind, keyRangesOf, readRanges } from "./state-ranges.ts";
 
-/** Blocks that are read ahead at once. */
-const AHEAD_AT_ONCE = 8;
+/** Neighbours that are read in one scan: opening one costs more than a block. */
+const BLOCKS_A_SCAN = 8;
+/** Scans that are under way at once for nobody yet. */
+const AHEAD_AT_ONCE = 2;
 /** And how many may be noted, for all readers of the shard. */
 const AHEAD_MAX = 512;
 
@@ -62,12 +64,19 @@ class BlockRead {
   }
 }
 
+/** What came of one block in a scan of several. */
+interface BlockRows {
+  readonly read: BlockRead;
+  readonly range: RowRange;
+  readonly rows: StateRow[];
+}
+
 /** A command that waits for blocks: the first of its lane that was not executed. */
 export class ColdCall implements ColdReader {
   readonly progress: LaneProgress;
   readonly laneEpoch: number;
   readonly number: number;
-  readonly #begin: (read: BlockRead, end: () => void) => boolean;
+  readonly #begin: (reads: readonly BlockRead[], end: () => void) => number;
   /** All that it has wanted so far: it may need every one of them again. */
   readonly reads: BlockRead[];
   wantedBytes: number;
@@ -79,7 +88,7 @@ export class ColdCall implements ColdReader {
     progress: LaneProgress,
     laneEpoch: number,
     number: number,
-    begin: (read: BlockRead, end: () => void) => boolean,
+    begin: (reads: readonly BlockRead[], end: () => void) => number,
   ) {
     this.progress = progress;
     this.laneEpoch = laneEpoch;
@@ -100,12 +109,14 @@ export class ColdCall implements ColdReader {
     return this.laneEpoch !== this.progress.epoch || this.number >= this.progress.refusedFrom;
   }
 
-  beginNext(end: () => void): boolean {
+  beginNext(end: () => void): number {
     while (this.#next < this.reads.length) {
-      const read = this.reads[this.#next++]!;
-      if (!read.isBegun && this.#begin(read, end)) return true;
+      const reads = neighboursFrom(this.reads, this.#next);
+      this.#next += Math.max(1, reads.length);
+      const begun = reads.length === 0 ? 0 : this.#begin(reads, end);
+      if (begun > 0) return begun;
     }
-    return false;
+    return 0;
   }
 
   /** Nothing of it is begun any more. */
@@ -276,7 +287,7 @@ export class ColdBlocks implements ColdReads, BlockReader {
       this.executed(progress);
       return false;
     }
-    const call = progress.cold ?? new ColdCall(progress, laneEpoch, number, (read, end) => this.#begin(read, end));
+    const call = progress.cold ?? new ColdCall(progress, laneEpoch, number, (reads, end) => this.#begin(reads, end));
     const known = call.reads.length;
     const knownBytes = call.wantedBytes;
     for (const block of miss.wanted) {
@@ -337,21 +348,24 @@ export class ColdBlocks implements ColdReads, BlockReader {
 
   // ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  beginNext(end: () => void): boolean {
-    if (this.#aheadUnderWay >= AHEAD_AT_ONCE) return false;
-    for (let read = this.#ahead.shift(); read !== undefined; read = this.#ahead.shift()) {
-      if (read.isBegun || read.rows !== null) continue;
+  beginNext(end: () => void): number {
+    if (this.#aheadUnderWay >= AHEAD_AT_ONCE) return 0;
+    while (this.#ahead.length > 0) {
+      const reads = neighboursFrom(this.#ahead, 0);
+      this.#ahead.splice(0, Math.max(1, reads.length));
+      if (reads.length === 0) continue;
       const life = this.#life;
       const ended = (): void => {
         if (this.#life === life) this.#aheadUnderWay--;
         end();
       };
-      if (!this.#begin(read, ended)) continue;
+      const begun = this.#begin(reads, ended);
+      if (begun === 0) continue;
       this.#aheadUnderWay++;
-      this.#options.traffic.blocksAhead++;
-      return true;
+      this.#options.traffic.blocksAhead += begun;
+      return begun;
     }
-    return false;
+    return 0;
   }
 
   #readOf(block: WantedBlock): BlockRead {
@@ -384,27 +398,35 @@ export class ColdBlocks implements ColdReads, BlockReader {
     if (this.#ahead.length > 0) this.#options.traffic.readAhead(this);
   }
 
-  /** False: nothing has to be read. */
-  #begin(read: BlockRead, end: () => void): boolean {
+  /** Neighbours of one stream, in one scan. Answers how many have to be read at all. */
+  #begin(reads: readonly BlockRead[], end: () => void): number {
     const { kvStore, limits, stored } = this.#options;
-    read.isBegun = true;
-    read.storedIndex = this.#options.stored().index;
-    const range = this.#state.rowsOfBlock(read.block);
-    const places = range === null ? [] : keyRangesOf(stored().ranges, [range]);
-    if (places.length === 0) {
-      this.#came(read, []);
-      return false;
+    const storedNow = stored();
+    const begun: BlockRows[] = [];
+    for (const read of reads) {
+      read.isBegun = true;
+      read.storedIndex = storedNow.index;
+      const range = this.#state.rowsOfBlock(read.block);
+      if (range === null) this.#came(read, []);
+      else begun.push({ read, range, rows: [] });
     }
+    if (begun.length === 0) return 0;
+    begun.sort((a, b) => a.read.block.number - b.read.block.number);
+    const hull = { ...begun[0]!.range, to: begun.at(-1)!.range.to };
+    const places = keyRangesOf(storedNow.ranges, [hull]);
+    assert(places.length === 1, "a slot of this shard, which is in one generation");
     const life = this.#life;
-    const rows: StateRow[] = [];
+    let at = 0;
     const take = (slot: number, subkey: Uint8Array, value: Uint8Array): void => {
-      rows.push({ slot, subkey, value });
+      while (compareBytes(subkey, begun[at]!.range.to) >= 0) at++;
+      // Between two of them may be one that is in memory.
+      if (compareBytes(subkey, begun[at]!.range.from) >= 0) begun[at]!.rows.push({ slot, subkey, value });
     };
     readRanges(kvStore, places, limits, take, (result) => {
-      if (this.#life === life) this.#read(read, rows, result);
+      if (this.#life === life) for (const { read, rows } of begun) this.#read(read, rows, result);
       end();
     });
-    return true;
+    return begun.length;
   }
 
   #read(read: BlockRead, rows: readonly StateRow[], result: Result<void>): void {
@@ -445,8 +467,8 @@ export class ColdBlocks implements ColdReads, BlockReader {
   }
 
   #takeInForNobody(read: BlockRead): void {
-    this.#forget(read);
     this.#takes(read);
+    this.#forget(read);
   }
 
   /** The call needs nothing any more. */
@@ -467,7 +489,24 @@ export class ColdBlocks implements ColdReads, BlockReader {
     if (this.#reads.get(key) === read) this.#reads.delete(key);
     this.#heldBytes -= read.byteLength;
     read.byteLength = 0;
+    if (read.rows === null) return;
+    // What was taken in has been copied.
+    for (const { value } of read.rows) this.#options.kvStore.giveBack(value!);
+    read.rows = [];
   }
+}
+
+/** From that place on: blocks that lie one behind the other, in either direction, and are still to be read; none if the first is not. */
+function neighboursFrom(reads: readonly BlockRead[], from: number): readonly BlockRead[] {
+  const { slot, age, number } = reads[from]!.block;
+  const step = reads[from + 1]?.block.number === number - 1 ? -1 : 1;
+  let to = from;
+  for (; to < reads.length && to - from < BLOCKS_A_SCAN; to++) {
+    const { block, isBegun, rows } = reads[to]!;
+    const isNext = block.slot === slot && block.age === age && block.number === number + step * (to - from);
+    if (isBegun || rows !== null || !isNext) break;
+  }
+  return reads.slice(from, to);
 }
 
 function keyOf({ slot, age, number }: WantedBlock): string {

@@ -12,8 +12,8 @@ const READS_AT_ONCE = 6;
 export const COLD_ROOM_BYTES = 64 * 1024 * 1024;
 
 export interface BlockReader {
-  /** Begins its next read, if it has one: `end` must then be called once, in a later event. False: it has begun all that it wants. */
-  beginNext(end: () => void): boolean;
+  /** Begins its next read, if it has one, and says of how many blocks: `end` must then be called once, in a later event. 0: it has begun all. */
+  beginNext(end: () => void): number;
 }
 
 /** A call that waits for blocks, as far as the traffic knows it. */
@@ -117,8 +117,8 @@ export class ColdTraffic {
       this.#underWay--;
       this.#begin();
     });
-    if (begun) this.blocksRead++;
-    else this.#underWay--;
-    return begun;
+    this.blocksRead += begun;
+    if (begun === 0) this.#underWay--;
+    return begun > 0;
   }
 }

@@ -27,6 +27,8 @@ export function misplacedGroups(shards: readonly ShardRecord[], leadership: Lead
     const { lastIndex, matches } = shard.status();
     for (const replica of placed.replicas) {
       if (replica.nodeId === ownNodeId || (replica !== preferred && !isUnfit)) continue;
+      // It has handed over in order to go. The plan names it until the change is through, and both would be at it for ever.
+      if (placed.change !== null && placed.change.removes.includes(replica.replicaId)) continue;
       const view = matches.find((each) => each.replica === replica.replicaId);
       if (view === undefined || view.isLearner || !notes.isFit(replica.nodeId, nodes)) continue;
       const behind = lastIndex - view.match;

@@ -140,6 +140,39 @@ class Scene {
   }
 }
 
+test("blocks that lie one behind the other are read in one scan, eight at a time, in either direction", () => {
+  const scene = new Scene();
+  const numbers = Array.from({ length: 11 }, (_, i) => i + 1);
+  scene.store(...numbers);
+  const [forwards, backwards] = [scene.lane(), scene.lane()];
+  scene.runCommand(forwards, 1, numbers);
+  scene.turn();
+  expect(scene.scans).toBe(2);
+  expect(scene.runCommand(forwards, 1, numbers)).toBe(true);
+  expect(scene.state.taken).toEqual(numbers);
+  expect(scene.traffic.blocksRead).toBe(11);
+  scene.store(21, 22, 23, 31);
+  scene.runCommand(backwards, 1, [31, 23, 22, 21]);
+  scene.turn();
+  expect(scene.scans).toBe(4);
+  expect(scene.runCommand(backwards, 1, [31, 23, 22, 21])).toBe(true);
+  expect(scene.cold.heldBytes).toBe(0);
+});
+
+test("a block in the middle of a scan that is in memory by then is not for its neighbours", () => {
+  const scene = new Scene();
+  scene.store(1, 2, 3);
+  const [first, second] = [scene.lane(), scene.lane()];
+  // Six others come first, and only then are the reads of the second begun.
+  scene.store(11, 21, 31, 41, 51, 61);
+  scene.runCommand(first, 1, [11, 21, 31, 41, 51, 61]);
+  scene.runCommand(second, 1, [1, 2, 3]);
+  scene.state.cold.delete(2);
+  scene.turn();
+  expect(scene.runCommand(second, 1, [1, 2, 3])).toBe(true);
+  expect(scene.state.taken.toSorted((a, b) => a - b)).toEqual([1, 3]);
+});
+
 test("a block that the state wants soon is read when there is time, once, and taken in by the next turn", () => {
   const scene = new Scene();
   scene.store(1);
@@ -417,12 +450,12 @@ class CountingReader implements ColdReader {
     this.#log = log;
   }
 
-  beginNext(end: () => void): boolean {
-    if (this.begun === this.#blockCount) return false;
+  beginNext(end: () => void): number {
+    if (this.begun === this.#blockCount) return 0;
     this.begun++;
     this.#log.push(this.name);
     this.open.push(end);
-    return true;
+    return 1;
   }
 
   answer(): void {

@@ -2,7 +2,7 @@
  * A small world for tests of nodes: virtual time, disks that outlive processes, a network between processes. Everything is in one thread
  * and repeats exactly from a seed. A process that dies loses what its disks had not completed; nothing else goes wrong by itself.
  */
-import { compareBytes, concatBytes } from "@headrace/bytes";
+import { compareBytes, concatBytes, copyOf } from "@headrace/bytes";
 import type {
   BackupReader,
   ByteConnection,
@@ -159,12 +159,12 @@ export class MemoryRecordStore implements RecordStore {
   }
 
   read(name: string, done: Done<Uint8Array | null>): void {
-    this.#time.after(0.1, this.#life, () => done({ ok: true, value: this.#disks.records.get(name)?.slice() ?? null }));
+    this.#time.after(0.1, this.#life, () => done({ ok: true, value: copyIfAny(this.#disks.records.get(name)) }));
   }
 
   /** On the disk some time before the caller hears of it: a crash may fall in between. */
   write(name: string, content: Uint8Array, done: Done<void>): void {
-    const own = content.slice();
+    const own = copyOf(content);
     this.#time.after(0.1, this.#life, () => {
       this.#disks.records.set(name, own);
       this.#time.after(0.1, this.#life, () => done({ ok: true, value: undefined }));
@@ -244,7 +244,7 @@ export class MemoryKvStore implements KvStore {
   }
 
   write(changes: readonly KvChange[], done: Done<void>): void {
-    const own = changes.map(({ key, value }) => ({ key: key.slice(), value: value?.slice() ?? null }));
+    const own = changes.map(({ key, value }) => ({ key: copyOf(key), value: value === null ? null : copyOf(value) }));
     this.#time.after(0.3, this.#life, () => {
       if (this.#disks.isStoreFull) return done({ ok: false, reason: "space", message: "no space left" });
       let rows = this.#disks.rows;
@@ -259,12 +259,12 @@ export class MemoryKvStore implements KvStore {
 
   get(key: Uint8Array, snapshot: KvSnapshot | null, done: Done<Uint8Array | null>): void {
     const found = this.#rows(snapshot).find((row) => compareBytes(row.key, key) === 0);
-    this.#later(done, found?.value.slice() ?? null);
+    this.#later(done, copyIfAny(found?.value));
   }
 
   getNow(key: Uint8Array): Result<Uint8Array | null> {
     const found = this.#rows(null).find((row) => compareBytes(row.key, key) === 0);
-    return { ok: true, value: found?.value.slice() ?? null };
+    return { ok: true, value: copyIfAny(found?.value) };
   }
 
   scan(
@@ -278,7 +278,7 @@ export class MemoryKvStore implements KvStore {
     const rows = this.#rows(snapshot).filter(
       (row) => compareBytes(row.key, from) >= 0 && compareBytes(row.key, to) < 0,
     );
-    const copies = rows.slice(0, limitRows).map(({ key, value }) => ({ key: key.slice(), value: value.slice() }));
+    const copies = rows.slice(0, limitRows).map(({ key, value }) => ({ key: copyOf(key), value: copyOf(value) }));
     this.#later(done, copies);
   }
 
@@ -292,6 +292,10 @@ export class MemoryKvStore implements KvStore {
     const id = ++this.#lastSnapshot;
     this.#snapshots.set(id, this.#disks.rows);
     return { id };
+  }
+
+  giveBack(value: Uint8Array): void {
+    value.fill(0xdd);
   }
 
   release(snapshot: KvSnapshot): void {
@@ -617,4 +621,9 @@ export class MemoryProcess {
     this.peerNetwork = new MemoryPeerNetwork(network, life, peerAddress);
     this.network = new MemoryByteNetwork(network, life);
   }
+}
+
+/** `Buffer.slice` is a view: whoever writes into what he got must not write into the store. */
+function copyIfAny(bytes: Uint8Array | undefined): Uint8Array | null {
+  return bytes === undefined ? null : copyOf(bytes);
 }

@@ -49,6 +49,7 @@ function readingNow(rows: readonly KvRow[]): KvStore {
     },
     keys: never,
     write: never,
+    giveBack: () => undefined,
     snapshot: never,
     release: never,
     close: never,

@@ -43,6 +43,11 @@ export interface KvStore {
   ): void;
   /** The keys of such a range, at most `limitRows`; none: there are no more. Values are not looked at, damaged or not. */
   keys(from: Uint8Array, to: Uint8Array, limitRows: number, done: Done<readonly Uint8Array[]>): void;
+  /**
+   * A value that a scan has handed over and that nobody will look at again: the store may use its memory for the next one. Nobody has to: a value that is
+   * kept is its reader's for good.
+   */
+  giveBack(value: Uint8Array): void;
   snapshot(): KvSnapshot;
   release(snapshot: KvSnapshot): void;
   close(done: Done<void>): void;

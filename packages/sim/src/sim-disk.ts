@@ -4,7 +4,7 @@
  * Crash model: a kill keeps what the operating system has; a power cut keeps what was synced and, of every write that was not, each piece of
  * 512 bytes by itself: kept or lost, in any order (reference §4.2). A batch of the ordered store is atomic: in flight it is there or not.
  */
-import { compareBytes, copyInto, latin1 } from "@headrace/bytes";
+import { compareBytes, copyInto, copyOf, latin1 } from "@headrace/bytes";
 import type {
   Done,
   KvChange,
@@ -77,7 +77,7 @@ export class SimMachineDisk {
   powerCut(random: SeededRandom): void {
     this.#applySome(random);
     for (const segment of this.segments.values()) {
-      const survived = segment.durable.slice();
+      const survived = copyOf(segment.durable);
       for (const write of segment.unsynced) {
         for (let at = 0; at < write.bytes.length;) {
           const position = write.offset + at;
@@ -87,7 +87,7 @@ export class SimMachineDisk {
         }
       }
       segment.durable = survived;
-      segment.current = survived.slice();
+      segment.current = copyOf(survived);
       segment.unsynced = [];
     }
   }
@@ -118,7 +118,7 @@ export class SimMachineDisk {
     const names = [...this.rows.keys()].sort().filter((name) => isMeant(name) && this.rows.get(name)!.length > 0);
     if (names.length === 0) return false;
     const name = random.pick(names);
-    const value = this.rows.get(name)!.slice();
+    const value = copyOf(this.rows.get(name)!);
     value[random.below(value.length)]! ^= 1 << random.below(8);
     this.rows.set(name, value);
     this.faults.flips++;
@@ -391,7 +391,7 @@ export class SimKvStore implements KvStore {
     this.#lacksSpace = this.#disk.faults.isFull;
     const copies = changes.map((change) => ({
       key: latin1(change.key, 0, change.key.length),
-      value: change.value === null ? null : change.value.slice(),
+      value: change.value === null ? null : copyOf(change.value),
     }));
     this.#completions.growing(
       `store-write ${changes.length}`,
@@ -411,7 +411,7 @@ export class SimKvStore implements KvStore {
     const name = latin1(key, 0, key.length);
     this.#completions.read(
       "store-get",
-      () => ({ ok: true, value: this.#frozen(snapshot).rows.get(name)?.slice() ?? null }),
+      () => ({ ok: true, value: copyIfAny(this.#frozen(snapshot).rows.get(name)) }),
       done,
     );
   }
@@ -423,10 +423,7 @@ export class SimKvStore implements KvStore {
     }
     return {
       ok: true,
-      value:
-        this.#frozen(null)
-          .rows.get(latin1(key, 0, key.length))
-          ?.slice() ?? null,
+      value: copyIfAny(this.#frozen(null).rows.get(latin1(key, 0, key.length))),
     };
   }
 
@@ -450,7 +447,7 @@ export class SimKvStore implements KvStore {
           if (name < low || name >= high) continue;
           const value = rows.get(name)!;
           const key = Uint8Array.from(name, (character) => character.charCodeAt(0));
-          found.push({ key, value: value.slice() });
+          found.push({ key, value: copyOf(value) });
           bytes += key.length + value.length;
           if (found.length >= limitRows || bytes >= limitBytes) break;
         }
@@ -481,6 +478,11 @@ export class SimKvStore implements KvStore {
     return { id };
   }
 
+  /** Whoever looks at it all the same finds that out. */
+  giveBack(value: Uint8Array): void {
+    value.fill(0xdd);
+  }
+
   release(snapshot: KvSnapshot): void {
     this.#snapshots.delete(snapshot.id);
   }
@@ -502,13 +504,13 @@ export class SimRecordStore implements RecordStore {
   read(name: string, done: Done<Uint8Array | null>): void {
     this.#completions.read(
       `record ${name}`,
-      () => ({ ok: true, value: this.#disk.records.get(name)?.slice() ?? null }),
+      () => ({ ok: true, value: copyIfAny(this.#disk.records.get(name)) }),
       done,
     );
   }
 
   write(name: string, content: Uint8Array, done: Done<void>): void {
-    const copy = content.slice();
+    const copy = copyOf(content);
     this.#completions.growing(
       `record ${name}`,
       () => {
@@ -537,4 +539,9 @@ export class SimSpaceProbe implements SpaceProbe {
       done({ ok: true, value: this.#disk.faults.isFull ? 0 : PLENTY_BYTES }),
     );
   }
+}
+
+/** `Buffer.slice` is a view: whoever writes into what he got must not write into the store. */
+function copyIfAny(bytes: Uint8Array | undefined): Uint8Array | null {
+  return bytes === undefined ? null : copyOf(bytes);
 }

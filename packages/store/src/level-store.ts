@@ -196,6 +196,10 @@ class LevelStore implements SpoilableStore {
     this.#read(null, () => this.#readKeys(rowKey(from), rowKey(to), limitRows), done);
   }
 
+  giveBack(value: Uint8Array): void {
+    this.#files.memory.giveBack(value);
+  }
+
   snapshot(): KvSnapshot {
     const id = ++this.#lastSnapshotId;
     this.#snapshots.set(id, { hold: this.#files.hold(), view: this.#database.snapshot(), users: 1 });

@@ -98,6 +98,10 @@ class ReopeningStore implements KvStore {
     this.#read(null, done, (store) => store.keys(from, to, limitRows, done));
   }
 
+  giveBack(value: Uint8Array): void {
+    this.#store?.giveBack(value);
+  }
+
   /** Taken while there is no store to take it from it is lost from the beginning. */
   snapshot(): KvSnapshot {
     const id = ++this.#lastSnapshotId;
@@ -221,6 +225,8 @@ class NoStore implements KvStore {
   snapshot(): KvSnapshot {
     return { id: 0 };
   }
+
+  giveBack(): void {}
 
   release(): void {}
 

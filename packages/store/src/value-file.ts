@@ -13,6 +13,7 @@ import { promisify } from "node:util";
 import { crc32 } from "@headrace/bytes";
 import { DamagedValue } from "./damaged-value.ts";
 import { type DirectWriter, wholePages } from "./direct-writer.ts";
+import type { ValueMemory } from "./value-memory.ts";
 import type { ValuePointer } from "./value-row.ts";
 
 /** Not everywhere: without it a durable write is a write and a sync. */
@@ -139,13 +140,13 @@ export class ValueFile {
   }
 
   /** Values as they are stored, those that lie one behind the other in one call, each in memory of its own. Throws DamagedValue. */
-  async read(run: readonly ValuePointer[]): Promise<readonly Uint8Array[]> {
+  async read(run: readonly ValuePointer[], memory: ValueMemory): Promise<readonly Uint8Array[]> {
     this.#readers++;
     try {
       const fd = await this.#opened();
       const start = run[0]!.offset;
       const last = run[run.length - 1]!;
-      const values = run.map((pointer) => Buffer.allocUnsafeSlow(pointer.length));
+      const values = run.map((pointer) => memory.take(pointer.length));
       const bytesRead = await readFully(fd, values, start, last.offset + last.length);
       run.forEach((pointer, i) => {
         const isWhole = pointer.offset + pointer.length <= start + bytesRead;

@@ -18,6 +18,7 @@ import { FileHolds, type Hold } from "./file-holds.ts";
 import { DamagedValue } from "./damaged-value.ts";
 import { originalNow, originals } from "./value-compression.ts";
 import { ValueFile, valueFileNumber } from "./value-file.ts";
+import { ValueMemory } from "./value-memory.ts";
 import type { FileCounts, ValuePointer } from "./value-row.ts";
 import type { StoreBytes } from "./written-bytes.ts";
 
@@ -33,6 +34,8 @@ export interface ValueFilesOptions {
 
 /** Descriptors of sealed files that stay open for the next read. */
 const OPEN_FILES_MAX = 64;
+/** Kept for values that will be read: those of a few scans. */
+const READ_MEMORY_BYTES = 4 * 1024 * 1024;
 /** Values side by side are read together up to here. */
 const RUN_BYTES_MAX = 1024 * 1024;
 const RUN_VALUES_MAX = 256;
@@ -42,6 +45,8 @@ const SPARSE_FACTOR = 3;
 const DEAD_PART = 1 / 8;
 
 export class ValueFiles {
+  /** Of what is read. */
+  readonly memory: ValueMemory = new ValueMemory(READ_MEMORY_BYTES);
   readonly #directory: string;
   readonly #options: ValueFilesOptions;
   readonly #direct: DirectWriter = new DirectWriter();
@@ -191,7 +196,7 @@ export class ValueFiles {
       const file = this.#files.get(number);
       if (file === undefined) throw new DamagedValue(`value file ${number} is not known, wanted at offset ${offset}`);
       this.#keepOpen(file);
-      for (const value of await file.read(pointers.slice(from, to))) values.push(value);
+      for (const value of await file.read(pointers.slice(from, to), this.memory)) values.push(value);
       from = to;
     }
     return values;

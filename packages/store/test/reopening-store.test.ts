@@ -68,6 +68,8 @@ class FakeStore implements SpoilableStore {
     return { id: ++this.#snapshots };
   }
 
+  giveBack(): void {}
+
   release(): void {}
 
   close(done: Done<void>): void {

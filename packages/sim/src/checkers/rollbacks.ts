@@ -63,6 +63,7 @@ function readingNow(disk: SimMachineDisk): KvStore {
     },
     keys: never,
     write: never,
+    giveBack: never,
     snapshot: never,
     release: never,
     close: never,
