@@ -1,5 +1,5 @@
 /**
- * Reads a stream page by page with XRANGE COUNT, one request at a time, and checks that its entries are those of a StreamWriter: in the order of their
+ * Reads a stream page by page with XRANGE COUNT, one request at a time, the next one while a page is looked at, and checks that its entries are those of a StreamWriter: in the order of their
  * ids, each serial at most once. Entries are read where they stand in the reply, so that the reader is not what is measured.
  */
 import { connect, type Socket } from "node:net";
@@ -14,6 +14,7 @@ export interface ScanResult {
   readonly twice: number;
   /** Serials that were never sent. */
   readonly foreign: number;
+  /** What the reader waited for a page after it had looked at the one before. */
   readonly pageP50Ms: number;
   readonly pageP99Ms: number;
 }
@@ -21,6 +22,7 @@ export interface ScanResult {
 const CR = 13;
 const LF = 10;
 const MINUS = 45;
+const DASH = MINUS;
 const DOLLAR = 36;
 const STAR = 42;
 /** An error, an integer, a simple string: its line is all of it. */
@@ -32,28 +34,39 @@ export async function scanStream(port: number, writer: StreamWriter, count: numb
   const sent = writer.sent;
   const wanted = writer.acknowledged.slice();
   const seen = new Uint8Array((sent >> 3) + 1);
-  const pagesMs: number[] = [];
+  const waitedMs: number[] = [];
   let entries = 0;
   let twice = 0;
   let foreign = 0;
-  let last = "-";
+  let lastMs = 0;
+  let lastSeq = -1;
   const from = performance.now();
   try {
-    for (;;) {
-      const start = last === "-" ? "-" : `(${last}`;
+    let start = "-";
+    let asked = client.ask(rangeOf(writer.key, start, count));
+    for (let isLast = false; !isLast;) {
       const at = performance.now();
-      const page = await client.ask(["XRANGE", writer.key, start, "+", "COUNT", String(count)]);
-      pagesMs.push(performance.now() - at);
+      const page = await asked;
+      waitedMs.push(performance.now() - at);
+      const { found, lastId } = endOf(page);
+      isLast = found < count;
+      // Where the next page begins is all that it needs of this one: it is on its way while this one is looked at.
+      if (!isLast) {
+        start = `(${lastId}`;
+        asked = client.ask(rangeOf(writer.key, start, count));
+      }
       const cursor = new Cursor(page);
-      const found = cursor.header(STAR);
+      cursor.header(STAR);
       for (let i = 0; i < found; i++) {
         cursor.header(STAR);
-        const id = cursor.bulk();
-        if (last !== "-" && !isBefore(last, id)) throw new Error(`${writer.key}: ${id} behind ${last}`);
-        last = id;
+        cursor.id();
+        if (!cursor.isBehind(lastMs, lastSeq))
+          throw new Error(`${writer.key}: ${cursor.ms}-${cursor.seq} behind ${lastMs}-${lastSeq}`);
+        lastMs = cursor.ms;
+        lastSeq = cursor.seq;
         cursor.header(STAR);
-        cursor.bulk();
-        const serial = Number(cursor.bulk());
+        cursor.skip();
+        const serial = cursor.digits();
         cursor.skip();
         cursor.skip();
         if (!(serial >= 0 && serial < writer.sent)) foreign++;
@@ -64,7 +77,6 @@ export async function scanStream(port: number, writer: StreamWriter, count: numb
         }
       }
       entries += found;
-      if (found < count) break;
     }
   } finally {
     client.close();
@@ -75,22 +87,34 @@ export async function scanStream(port: number, writer: StreamWriter, count: numb
     const bit = 1 << (serial & 7);
     if (((wanted[serial >> 3] ?? 0) & bit) !== 0 && (seen[serial >> 3]! & bit) === 0) lost++;
   }
-  pagesMs.sort((a, b) => a - b);
+  waitedMs.sort((a, b) => a - b);
   return {
     entries,
     seconds,
     lost,
     twice,
     foreign,
-    pageP50Ms: pagesMs[Math.floor(pagesMs.length / 2)]!,
-    pageP99Ms: pagesMs[Math.floor(pagesMs.length * 0.99)]!,
+    pageP50Ms: waitedMs[Math.floor(waitedMs.length / 2)]!,
+    pageP99Ms: waitedMs[Math.floor(waitedMs.length * 0.99)]!,
   };
 }
 
-function isBefore(a: string, b: string): boolean {
-  const [aMs, aSeq] = a.split("-") as [string, string];
-  const [bMs, bSeq] = b.split("-") as [string, string];
-  return Number(aMs) < Number(bMs) || (aMs === bMs && Number(aSeq) < Number(bSeq));
+function rangeOf(key: string, start: string, count: number): readonly string[] {
+  return ["XRANGE", key, start, "+", "COUNT", String(count)];
+}
+
+/** How many entries a page has, and the id of the last one. */
+function endOf(page: Buffer): { readonly found: number; readonly lastId: string } {
+  const cursor = new Cursor(page);
+  const found = cursor.header(STAR);
+  let lastId = "";
+  for (let i = 0; i < found; i++) {
+    cursor.header(STAR);
+    if (i === found - 1) lastId = cursor.bulk();
+    else cursor.skip();
+    for (let values = cursor.header(STAR); values > 0; values--) cursor.skip();
+  }
+  return { found, lastId };
 }
 
 /** One request at a time; a reply is whole when its arrays are full. */
@@ -188,6 +212,9 @@ class ReplyEnd {
 
 /** Steps over a whole reply. */
 class Cursor {
+  /** Of the id that was read last. */
+  ms = 0;
+  seq = 0;
   readonly #bytes: Buffer;
   #at = 0;
 
@@ -204,6 +231,38 @@ class Cursor {
     let at = this.#at + 1;
     for (; bytes[at] !== CR; at++) value = value * 10 + bytes[at]! - 48;
     this.#at = at + 2;
+    return value;
+  }
+
+  /** A stream id into `ms` and `seq`. */
+  id(): void {
+    const length = this.header(DOLLAR);
+    const end = this.#at + length;
+    this.ms = this.#number(end, DASH);
+    this.#at++;
+    this.seq = this.#number(end, CR);
+    this.#at = end + 2;
+  }
+
+  isBehind(ms: number, seq: number): boolean {
+    return this.ms > ms || (this.ms === ms && this.seq > seq);
+  }
+
+  /** A bulk string of digits; NaN if it is none. */
+  digits(): number {
+    const length = this.header(DOLLAR);
+    const end = this.#at + length;
+    const value = this.#number(end, CR);
+    this.#at = end + 2;
+    return value;
+  }
+
+  #number(end: number, stop: number): number {
+    let value = 0;
+    for (; this.#at < end && this.#bytes[this.#at] !== stop; this.#at++) {
+      const digit = this.#bytes[this.#at]! - 48;
+      value = digit >= 0 && digit <= 9 ? value * 10 + digit : Number.NaN;
+    }
     return value;
   }
 

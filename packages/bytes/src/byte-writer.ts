@@ -112,13 +112,19 @@ export class ByteWriter {
   }
 
   #grow(needed: number): void {
-    let capacity = Math.max(this.bytes.length * 2, 64);
-    while (capacity < needed) capacity *= 2;
-    const grown = allocate(capacity);
+    // Twice as much, or what somebody has asked for who knew how much would come.
+    const doubled = Math.max(this.bytes.length * 2, 64);
+    const grown = allocate(needed <= doubled ? doubled : wholeUnits(needed));
     copyBytes(grown, 0, this.bytes, 0, this.length);
     this.bytes = grown;
     this.#view = viewOf(grown);
   }
+}
+
+/** Few sizes, so that the allocator meets them again. */
+function wholeUnits(bytes: number): number {
+  const unit = bytes < 4096 ? 64 : 4096;
+  return Math.ceil(bytes / unit) * unit;
 }
 
 function viewOf(bytes: Uint8Array): DataView {

@@ -28,6 +28,8 @@ class NotedReads implements ColdReads {
     return this.#rows.get(nameOf(slot, subkey)) ?? null;
   }
 
+  passed(): void {}
+
   wantsSoon(): void {}
 }
 

@@ -495,6 +495,15 @@ export class ColdMiss extends Error {
   }
 }
 
+/** A reader with a limit found all that it needed in memory. */
+export interface Passage {
+  /** The block where it stopped. */
+  readonly last: WantedBlock;
+  /** Where it goes on. */
+  readonly step: -1 | 1;
+  readonly ahead: ColdMiss["ahead"];
+}
+
 /** How a state gets at the blocks that it has given up. */
 export interface ColdReads {
   /** Whether what runs now can be run again from the start: then a read of cold blocks throws ColdMiss. */
@@ -503,6 +512,8 @@ export interface ColdReads {
   rowNow(slot: number, subkey: Uint8Array): Uint8Array | null;
   /** Nobody waits for it, but it stands in so many rows that it should be read when there is time: then the next capture makes one of them. */
   wantsSoon(block: WantedBlock): void;
+  /** Of streams that are not all in memory. */
+  passed(passage: Passage): void;
 }
 
 /** What a state takes in memory, in bytes, about; kept as it changes. */

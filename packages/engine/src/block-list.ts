@@ -229,6 +229,15 @@ export class BlockList {
       else wanted.push(at);
     }
     if (wanted !== null) this.needThese(wanted, step);
+    else if (step !== 0 && from < to) this.#passed(step > 0 ? to - 1 : from, step);
+  }
+
+  /** Before it has to wait somebody may see that it comes along. */
+  #passed(at: number, step: -1 | 1): void {
+    const { coldReads } = this.meter.pool;
+    if (coldReads === null || !coldReads.mayMiss) return;
+    const ahead: ColdMiss["ahead"] = (count, bytesMax) => this.#ahead(at + step, step, count, bytesMax);
+    coldReads.passed({ last: this.#wantedAt(at), step, ahead });
   }
 
   /** Places of blocks that are not whole, ascending. */

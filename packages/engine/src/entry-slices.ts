@@ -76,8 +76,22 @@ export class EntrySlices implements EntryRange {
     return this.count === 0 ? MIN_ID : this.#blocks[this.#toBlock]!.idAt(this.#toEntry - 1);
   }
 
+  /** Of their blocks, dead entries included: at least what `writeTo` writes. */
+  #byteLength(): number {
+    let bytes = 0;
+    for (let at = this.#fromBlock; at <= this.#toBlock; at++) {
+      const block = this.#blocks[at]!;
+      const from = at === this.#fromBlock ? this.#fromEntry : 0;
+      const to = at === this.#toBlock ? this.#toEntry : block.count;
+      if (to > from) bytes += block.ends[to - 1]! - block.startOf(from);
+    }
+    return bytes;
+  }
+
   writeTo(writer: ByteWriter): void {
     if (this.count === 0) return;
+    // A long answer would grow the writer step by step, and copy it as often.
+    writer.reserve(this.#byteLength());
     for (let i = this.#fromBlock; i <= this.#toBlock; i++) {
       const at = this.#reverse ? this.#toBlock - (i - this.#fromBlock) : i;
       const block = this.#blocks[at]!;

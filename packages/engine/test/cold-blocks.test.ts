@@ -49,6 +49,8 @@ class CountedReads implements ColdReads {
     return this.#store.coldReads(false).rowNow(slot, subkey);
   }
 
+  passed(): void {}
+
   wantsSoon(block: WantedBlock): void {
     this.wanted.push(block);
   }

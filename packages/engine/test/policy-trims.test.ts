@@ -39,6 +39,8 @@ class Reads implements ColdReads {
     return this.#rows.rowNow(slot, subkey);
   }
 
+  passed(): void {}
+
   wantsSoon(_block: WantedBlock): void {}
 }
 

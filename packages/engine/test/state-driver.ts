@@ -99,6 +99,7 @@ export class RowStore {
       mayMiss,
       rowNow: (slot, subkey) => this.rows.get(`${slot}/${Buffer.from(subkey).toString("hex")}`)?.value ?? null,
       wantsSoon: () => undefined,
+      passed: () => undefined,
     };
   }
 
@@ -137,6 +138,8 @@ class LeaderReads implements ColdReads {
   rowNow(slot: number, subkey: Uint8Array): Uint8Array | null {
     return this.#store.coldReads(false).rowNow(slot, subkey);
   }
+
+  passed(): void {}
 
   wantsSoon(): void {}
 }

@@ -43,6 +43,42 @@ export function writeFrame(
   endFrame(writer, at);
 }
 
+/**
+ * Ends the frame begun at `at`, the last thing in the writer, with bytes that are not copied: all chunks, what stood in the writer before included, go to
+ * `take` in their order. The writer is empty then, and `bytes` must not change any more.
+ */
+export function endFrameBy(
+  writer: ByteWriter,
+  at: number,
+  bytes: Uint8Array,
+  take: (chunk: Uint8Array) => void,
+  nextCapacityBytes: number,
+): void {
+  const firstBytes = writer.length - at - FRAME_HEADER_BYTES;
+  const payloadBytes = firstBytes + bytes.length;
+  const count = Math.ceil(payloadBytes / MAX_FRAME_PAYLOAD_BYTES);
+  const firstEnd = writer.length;
+  // The headers of the other fragments come behind the first one: pieces of the same memory.
+  writer.reserve((count - 1) * FRAME_HEADER_BYTES);
+  for (let i = 0; i < count; i++) {
+    const headerAt = i === 0 ? at : firstEnd + (i - 1) * FRAME_HEADER_BYTES;
+    const size = Math.min(MAX_FRAME_PAYLOAD_BYTES, payloadBytes - i * MAX_FRAME_PAYLOAD_BYTES);
+    if (i > 0) writer.bytes.copyWithin(headerAt + 4, at + 4, at + FRAME_HEADER_BYTES);
+    writer.patchU32(headerAt, size);
+    writer.bytes[headerAt + 5] = i < count - 1 ? FLAG_MORE : 0;
+  }
+  writer.length = firstEnd + (count - 1) * FRAME_HEADER_BYTES;
+  const written = writer.take(nextCapacityBytes);
+  take(written.subarray(0, firstEnd));
+  for (let i = 0, from = 0; i < count; i++) {
+    const headerAt = firstEnd + (i - 1) * FRAME_HEADER_BYTES;
+    if (i > 0) take(written.subarray(headerAt, headerAt + FRAME_HEADER_BYTES));
+    const to = Math.min(bytes.length, (i + 1) * MAX_FRAME_PAYLOAD_BYTES - firstBytes);
+    take(bytes.subarray(from, to));
+    from = to;
+  }
+}
+
 /** Moves the fragments apart, last one first, so that a header fits in front of each. */
 function cutIntoFragments(writer: ByteWriter, at: number, payloadBytes: number): void {
   const count = Math.ceil(payloadBytes / MAX_FRAME_PAYLOAD_BYTES);

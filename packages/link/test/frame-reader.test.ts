@@ -11,6 +11,7 @@ import {
   MAX_FRAME_PAYLOAD_BYTES,
   beginFrame,
   endFrame,
+  endFrameBy,
   writeFrame,
 } from "@headrace/link";
 
@@ -112,6 +113,30 @@ describe("frames", () => {
     const view = Buffer.from(out.view());
     for (let i = 0; i < view.length; i += FRAME_HEADER_BYTES + sizes.at(-1)!) sizes.push(view.readUInt32LE(i));
     expect(sizes).toEqual([MAX_FRAME_PAYLOAD_BYTES, MAX_FRAME_PAYLOAD_BYTES, MAX_FRAME_PAYLOAD_BYTES]);
+  });
+});
+
+describe("a payload that is not copied", () => {
+  test("is on the wire what a copied one is, whatever its length, behind what was written before it", () => {
+    for (const length of [0, 1, 1000, 65_524, 65_525, 65_536, 131_060, 131_061, 200_000]) {
+      const bytes = Uint8Array.from({ length }, (_, i) => (i * 7 + (i >> 8)) & 255);
+      const [copied, byReference] = [new ByteWriter(), new ByteWriter()];
+      for (const out of [copied, byReference]) writeFrame(out, FrameType.Ping, 0, 0, Uint8Array.of(1, 2, 3));
+      const prefix = Uint8Array.of(9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 11, 12);
+      const at = beginFrame(copied, FrameType.Reply, 513, 70_000);
+      copied.all(prefix);
+      copied.all(bytes);
+      endFrame(copied, at);
+      const chunks: Uint8Array[] = [];
+      const begun = beginFrame(byReference, FrameType.Reply, 513, 70_000);
+      byReference.all(prefix);
+      endFrameBy(byReference, begun, bytes, (chunk) => chunks.push(chunk), 64);
+      expect(byReference.length).toBe(0);
+      expect(Buffer.concat(chunks).equals(Buffer.from(copied.view())), `${length} bytes`).toBe(true);
+      expect(
+        chunks.filter((chunk) => chunk.buffer === bytes.buffer).every((chunk) => chunk.length > 0 || length === 0),
+      ).toBe(true);
+    }
   });
 });
 

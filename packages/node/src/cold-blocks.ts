@@ -11,7 +11,16 @@
  * All of it belongs to one state: `drop` when that goes back, is replaced, or its leadership ends. Reads that come back later are for nobody.
  */
 import { assert, compareBytes } from "@headrace/bytes";
-import type { ColdMiss, ColdReads, Effects, RowRange, ShardStateApi, StateRow, WantedBlock } from "@headrace/engine";
+import type {
+  ColdMiss,
+  ColdReads,
+  Effects,
+  Passage,
+  RowRange,
+  ShardStateApi,
+  StateRow,
+  WantedBlock,
+} from "@headrace/engine";
 import { DamagedRowError } from "@headrace/engine";
 import type { Failure, KvStore, Result } from "@headrace/ports";
 import type { CheckpointRow } from "./checkpoint-row.ts";
@@ -212,6 +221,10 @@ export class ColdBlocks implements ColdReads, BlockReader {
   wantsSoon(block: WantedBlock): void {
     this.#noteAhead([block]);
     this.#options.wake();
+  }
+
+  passed(passage: Passage): void {
+    this.#noteAhead(this.#readAhead.passed(passage, this.#options.limits.coldAheadBytes));
   }
 
   // ── what the executor tells ───────────────────────────────────────────────────────────────────────────────────────────────────────

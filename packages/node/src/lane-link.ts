@@ -22,6 +22,7 @@ import {
   decodeWaitCancel,
   decodeWaitQuery,
   endFrame,
+  endFrameBy,
   FrameReader,
   FrameResult,
   FrameType,
@@ -63,6 +64,11 @@ export interface LaneShard {
   cancelWait(query: WaitQuery): void;
 }
 
+/** Replies from this size on leave as they are, beside what is written: a copy of them would be more memory than all the rest. */
+const BY_REFERENCE_BYTES_MIN = 16 * 1024;
+/** What the link's writer begins with behind one. */
+const CAPACITY_BEHIND_LARGE_BYTES = 1024;
+
 export interface LaneLinkLimits {
   readonly laneCreditBytes: number;
   readonly linkCreditBytes: number;
@@ -101,6 +107,7 @@ export class LaneLink implements LaneSink, MessageSink, ByteConnectionEvents {
   readonly #reader: FrameReader;
   readonly #request: RequestPayload;
   readonly #writer: ByteWriter;
+  readonly #send: (chunk: Uint8Array) => void;
   readonly #lanes: Map<number, LinkLane>;
   readonly #waits: Map<number, () => void>;
   #ready: boolean;
@@ -129,6 +136,9 @@ export class LaneLink implements LaneSink, MessageSink, ByteConnectionEvents {
     );
     this.#request = new RequestPayload();
     this.#writer = new ByteWriter(1024);
+    this.#send = (chunk) => {
+      this.#connection.write(chunk);
+    };
     this.#lanes = new Map();
     this.#waits = new Map();
     this.#ready = false;
@@ -254,8 +264,12 @@ export class LaneLink implements LaneSink, MessageSink, ByteConnectionEvents {
     if (!own.closed) {
       const header = { laneEpoch, count, firstNumber, writeTerm, writeIndex };
       const at = beginReply(this.#writer, shardId, own.wireId, header);
-      this.#writer.all(bytes);
-      endFrame(this.#writer, at);
+      if (bytes.length < BY_REFERENCE_BYTES_MIN) {
+        this.#writer.all(bytes);
+        endFrame(this.#writer, at);
+      } else {
+        endFrameBy(this.#writer, at, bytes, this.#send, CAPACITY_BEHIND_LARGE_BYTES);
+      }
     }
     this.#settle(own, shardId, laneEpoch, firstNumber, firstNumber + count);
   }

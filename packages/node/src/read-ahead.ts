@@ -5,7 +5,7 @@
  *
  * Must not know: how blocks are read, whether they have come.
  */
-import type { BlockName, ColdMiss, WantedBlock } from "@headrace/engine";
+import type { BlockName, ColdMiss, Passage, WantedBlock } from "@headrace/engine";
 
 /** A block, about. Where entries are large fewer are read, of twice as many bytes at most: perhaps nobody asks for them. */
 const BLOCK_BYTES = 32 * 1024;
@@ -24,6 +24,11 @@ interface Run {
   /** The last one that was read ahead for him. */
   aheadTo: number;
   blocks: number;
+}
+
+/** Where he was last, or in what was read for him. */
+function isWithin({ step, at, aheadTo }: Run, number: number): boolean {
+  return (number - at) * step >= 0 && (number - aheadTo) * step <= 0;
 }
 
 /** Of one stream. */
@@ -49,6 +54,24 @@ export class ReadAhead {
     const aheadTo = last.number + step * run.blocks;
     if ((aheadTo - run.aheadTo) * step > 0) run.aheadTo = aheadTo;
     return run.blocks === 0 ? [] : miss.ahead(run.blocks, Math.min(bytesMax, 2 * run.blocks * BLOCK_BYTES));
+  }
+
+  /**
+   * What to read now that somebody came by without a miss: when half of what was read for him is behind him, the next part is, so that he need not wait at
+   * its end.
+   */
+  passed({ last, step, ahead }: Passage, bytesMax: number): readonly WantedBlock[] {
+    const run = this.#streams
+      .get(`${last.slot}:${last.age}`)
+      ?.runs.findLast((each) => each.step === step && isWithin(each, last.number));
+    if (run === undefined) return [];
+    const left = (run.aheadTo - last.number) * step;
+    run.at = last.number;
+    if (left * 2 > run.blocks) return [];
+    run.blocks = Math.min(run.blocks * 2, Math.floor(bytesMax / BLOCK_BYTES));
+    run.aheadTo += step * run.blocks;
+    const blocks = left + run.blocks;
+    return ahead(blocks, 2 * blocks * BLOCK_BYTES);
   }
 
   /** Nothing that was known of streams counts any more. */
