@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { isReady, LocalCluster, processGone, signal } from "@headrace/testkit";
 import { LatencyProbe } from "./latency-probe.ts";
+import { type Metrics, metricsOf, type Quantile, quantileOf, sumOf } from "./node-metrics.ts";
 import { scanStream, type ScanResult } from "./page-scan.ts";
 import { MemoryWatch } from "./process-memory.ts";
 import { progressBar } from "./progress-bar.ts";
@@ -72,7 +73,9 @@ const watch = new MemoryWatch(() => cluster.places().nodes.map(({ id, pid }) => 
 let good = true;
 try {
   const writers = Array.from({ length: shards }, (_, shard) => writerOf(streamOnShard(shard, shards), 100, 0));
+  const before = await allMetrics();
   const fill = await filled(writers);
+  const pauses = pausesOf(before, await allMetrics(), fill.entries);
   const fillMemory = memoryNow();
   const scan = await scanned(writers);
   const scanMemory = memoryNow();
@@ -85,6 +88,7 @@ try {
     cores: cpus().length,
     memory: values.memory,
     fill,
+    pauses,
     rssAnonMiB: { afterFill: fillMemory, afterScan: scanMemory, atMost: memoryNow() },
     scan,
     kills,
@@ -136,6 +140,39 @@ async function filled(writers: readonly StreamWriter[]): Promise<Fill> {
   for (const writer of writers)
     for (const [code, times] of writer.errors) errors.set(code, (errors.get(code) ?? 0) + times);
   return { entries: written, seconds, perSecond: Math.round(written / seconds), errors: Object.fromEntries(errors) };
+}
+
+/** While it was filled, of the node where it was worst. */
+interface Pauses {
+  readonly capture: Quantile;
+  readonly turn: Quantile;
+  /** Bytes that a node has written to its disk for each byte of a value. */
+  readonly amplification: Readonly<Record<string, number>>;
+}
+
+function allMetrics(): Promise<Metrics[]> {
+  return Promise.all(cluster.places().nodes.map(metricsOf));
+}
+
+function pausesOf(before: readonly Metrics[], after: readonly Metrics[], written: number): Pauses {
+  const worst = (name: string): Quantile =>
+    after
+      .map((metrics, i) => quantileOf(before[i]!, metrics, name, 0.999))
+      .reduce((a, b) => (b.atMostMs > a.atMostMs ? b : a));
+  const name = "headrace_disk_written_bytes_total";
+  const kinds = [...after[0]!.keys()].filter((line) => line.startsWith(name));
+  const grown = (line: string): number =>
+    sum(after, (metrics) => metrics.get(line) ?? 0) - sum(before, (metrics) => metrics.get(line) ?? 0);
+  const payload = written * valueBytes * after.length;
+  const share = (bytes: number): number => Math.round((bytes / payload) * 100) / 100;
+  return {
+    capture: worst("headrace_checkpoint_capture_seconds"),
+    turn: worst("headrace_turn_seconds"),
+    amplification: {
+      ...Object.fromEntries(kinds.map((line) => [/kind="([^"]+)"/.exec(line)?.[1] ?? line, share(grown(line))])),
+      all: share(sum(after, (each) => sumOf(each, name)) - sum(before, (each) => sumOf(each, name))),
+    },
+  };
 }
 
 interface Scan {
@@ -242,12 +279,13 @@ interface Result {
   readonly cores: number;
   readonly memory: string;
   readonly fill: Fill;
+  readonly pauses: Pauses;
   readonly rssAnonMiB: Record<"afterFill" | "afterScan" | "atMost", Record<string, number>>;
   readonly scan: Scan;
   readonly kills: Kills;
 }
 
-function report({ command, date, node, cores, memory, fill, rssAnonMiB, scan, kills }: Result): string {
+function report({ command, date, node, cores, memory, fill, pauses, rssAnonMiB, scan, kills }: Result): string {
   const { before, during } = scan.writerMs;
   const shown = (each: Record<string, number>): string =>
     Object.entries(each)
@@ -259,6 +297,7 @@ function report({ command, date, node, cores, memory, fill, rssAnonMiB, scan, ki
     command,
     "",
     `--memory ${memory}, ${fill.entries} entries of ${valueBytes} random bytes at ack=all in ${fill.seconds.toFixed(0)} s: ${fill.perSecond}/s, errors: ${errors.join(", ") || "none"}`,
+    `meanwhile 99.9 % of ${pauses.capture.count} captures took at most ${pauses.capture.atMostMs} ms, of ${pauses.turn.count} turns ${pauses.turn.atMostMs} ms; bytes written for each byte of a value: ${shown(pauses.amplification)}`,
     `highest RssAnon, MiB: after filling ${shown(rssAnonMiB.afterFill)}; after the scan ${shown(rssAnonMiB.afterScan)}; after the kills ${shown(rssAnonMiB.atMost)}`,
     `XRANGE COUNT ${count} over all of it, one connection: ${scan.entries} entries, ${scan.perSecond}/s, pages p50 ${scan.pageP50Ms.toFixed(1)} p99 ${scan.pageP99Ms.toFixed(1)} ms; lost ${scan.lost}, twice ${scan.twice}, extra ${scan.foreign}`,
     `a writer at ${values.rate}/s: alone p50 ${before.p50.toFixed(1)} p99 ${before.p99.toFixed(1)} ms (${before.perSecond}/s); during the scan p50 ${during.p50.toFixed(1)} p99 ${during.p99.toFixed(1)} ms (${during.perSecond}/s)`,

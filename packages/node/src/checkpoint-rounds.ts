@@ -12,10 +12,12 @@ import { compactLog } from "./log-retention.ts";
 import type { SnapshotHold } from "./log-retention.ts";
 import type { RaftLog } from "./raft-log.ts";
 import type { ShardConfig } from "./shard-api.ts";
+import type { TurnTimes } from "./turn-times.ts";
 
 export interface CheckpointRoundsOptions {
   readonly config: ShardConfig;
   readonly clock: Clock;
+  readonly times: TurnTimes;
   readonly logger: Logger;
   readonly log: SharedLogApi;
   readonly raft: RaftNodeApi;
@@ -51,12 +53,15 @@ export class CheckpointRounds {
    * up to here.
    */
   proceed(state: ShardStateApi | null, applied: number, durable: number, wanted: number): void {
-    const { config, clock, log, raft, raftLog, checkpointer } = this.#options;
+    const { config, clock, times, log, raft, raftLog, checkpointer } = this.#options;
     let wantedIndex = wanted;
     if (state !== null) {
       const term = raftLog.term(state.index);
       assert(typeof term === "number", "the state index is in the log");
-      if (checkpointer.captureIfDue(state, term, clock.monotonicMs(), this.#isForced)) this.#isForced = false;
+      const startedMs = clock.monotonicMs();
+      const { captures } = checkpointer;
+      if (checkpointer.captureIfDue(state, term, startedMs, this.#isForced)) this.#isForced = false;
+      if (checkpointer.captures > captures) times.captures.observe(clock.monotonicMs() - startedMs);
       const cursors = { committed: raft.commit, applied, durable, termAt: (index: number) => raftLog.term(index) };
       wantedIndex = Math.max(wantedIndex, checkpointer.writeIfCommitted(cursors));
     }

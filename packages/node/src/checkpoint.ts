@@ -59,6 +59,8 @@ export interface CheckpointCursors {
 }
 
 export class Checkpointer {
+  /** Taken since this replica was opened. */
+  captures: number = 0;
   readonly #options: CheckpointerOptions;
   readonly #sweeper: GenerationSweeper;
   #row: CheckpointRow;
@@ -130,6 +132,7 @@ export class Checkpointer {
     const isOld = state.dirtyKeys > 0 && nowMs - this.#lastCaptureMs >= limits.checkpointIntervalMs;
     if (!isLarge && !isOld && !force) return false;
     this.#lastCaptureMs = nowMs;
+    this.captures++;
     const capture = state.capture();
     assert(capture.index === state.index, "a capture is of the state index");
     this.#queue.push(new QueuedCapture(term, capture, state.logTimeMs));

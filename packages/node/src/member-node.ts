@@ -38,6 +38,7 @@ import { ShardReplica } from "./shard.ts";
 import { Scrubber } from "./scrubber.ts";
 import { SnapshotTraffic } from "./snapshot-traffic.ts";
 import { SpaceWatch } from "./space-watch.ts";
+import { TurnTimes } from "./turn-times.ts";
 import { unreadyReasons } from "./unready-reasons.ts";
 
 const BALANCE_CHECK_MS = 1000;
@@ -86,6 +87,7 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
   readonly backups: BackupService;
   readonly #settings: ShardSettings;
   readonly memory: MemoryBudget;
+  readonly #times: TurnTimes = new TurnTimes();
   readonly #balance: LeaderBalance;
   readonly #notes: PeerNotes;
   readonly #space: SpaceWatch;
@@ -130,13 +132,22 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
     this.#notes = new PeerNotes(this.nodeId, world.clock);
     this.#space = new SpaceWatch(world, config.diskReserveBytes, (isLow) => (this.#settings.refuseGrowth = isLow));
     this.#snapshots = new SnapshotTraffic(world.clock, config.snapshotBytesPerSecond);
-    const { scheduler, random, peerNetwork, logger } = world;
+    const { scheduler, random, peerNetwork, logger, clock } = world;
     this.backups = new BackupService(world, this.#snapshots, {
       shard: (shardId) => this.shard(shardId),
       leaderNodeOf: (shardId) => this.#groups.leaderOf(shardId).nodeId,
     });
     const { refusals } = options;
-    const groupsWorld = { scheduler, random, peerNetwork, logger, refusals, snapshots: this.#snapshots };
+    const groupsWorld = {
+      scheduler,
+      random,
+      peerNetwork,
+      logger,
+      refusals,
+      snapshots: this.#snapshots,
+      clock,
+      times: this.#times,
+    };
     this.#groups = new RaftGroups(this.nodeId, config.heartbeatMs, groupsWorld, {
       onLeader: (groupId, leader) => this.#onLeader(groupId, leader),
       onTurnEnd: () => {
@@ -528,6 +539,7 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
       snapshots: this.#snapshots.status(),
       scrubbing: this.#scrubber.status(),
       memory: this.memory.status(),
+      times: this.#times,
     };
   }
 
@@ -551,6 +563,7 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
       log: this.#log,
       snapshots: this.#snapshots,
       memory: this.memory,
+      times: this.#times,
       settings: this.#settings,
       meta,
       host: this,

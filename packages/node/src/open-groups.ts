@@ -17,6 +17,7 @@ import { votersOnly } from "./meta-position.ts";
 import type { MetaPosition } from "./meta-position.ts";
 import type { NodeConfig } from "./node-config.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
+import type { TurnTimes } from "./turn-times.ts";
 import type { ShardHost, ShardOpening, ShardSettings } from "./shard-api.ts";
 import { ShardReplica } from "./shard.ts";
 import type { SnapshotTraffic } from "./snapshot-traffic.ts";
@@ -28,6 +29,7 @@ export interface OpenGroupsOptions {
   readonly log: SharedLogApi;
   readonly snapshots: SnapshotTraffic;
   readonly memory: MemoryBudget;
+  readonly times: TurnTimes;
   readonly recovered: ReadonlyMap<number, RecoveredGroup>;
   readonly settings: ShardSettings;
   readonly meta: MetaPosition;
@@ -144,7 +146,7 @@ function ticksOf(config: NodeConfig): { electionTicks: number; heartbeatTicks: n
 /** What opening one group takes. */
 export type OpenGroupOptions = Pick<
   OpenGroupsOptions,
-  "config" | "world" | "log" | "snapshots" | "memory" | "settings" | "meta" | "host"
+  "config" | "world" | "log" | "snapshots" | "memory" | "times" | "settings" | "meta" | "host"
 >;
 
 /** A replica that is added to a running group: empty until its leader sends it a snapshot. */
@@ -176,7 +178,7 @@ function openShard(
   from: Pick<ShardOpening, "recovered" | "founding">,
   done: (replica: ShardReplica | null, failure: OpeningFailure | null) => void,
 ): void {
-  const { config, world, log, snapshots, memory } = options;
+  const { config, world, log, snapshots, memory, times } = options;
   const { clock, scheduler, random, kvStore } = world;
   const logger = world.logger.child({ group: group.groupId });
   ShardReplica.open(
@@ -190,7 +192,7 @@ function openShard(
         limits: memory.limits,
       },
       settings: options.settings,
-      world: { clock, scheduler, random, kvStore, log, logger, snapshots, memory },
+      world: { clock, scheduler, random, kvStore, log, logger, snapshots, memory, times },
       host: options.host,
       ...from,
     },

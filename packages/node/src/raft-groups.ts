@@ -14,7 +14,7 @@
 import { TruncatedError } from "@headrace/bytes";
 import { META_GROUP_ID } from "@headrace/meta";
 import type { ClusterState } from "@headrace/meta";
-import type { Logger, PeerLoss, PeerNetwork, Random, Scheduler, Timer } from "@headrace/ports";
+import type { Clock, Logger, PeerLoss, PeerNetwork, Random, Scheduler, Timer } from "@headrace/ports";
 import { Role } from "@headrace/raft-ts";
 import type { Message, RaftNodeApi } from "@headrace/raft-ts";
 import { CAMPAIGN_ATTEMPTS, LeaderLosses, PATIENT_ATTEMPTS } from "./leader-losses.ts";
@@ -26,6 +26,7 @@ import { PeerOutbox } from "./peer-outbox.ts";
 import { SnapshotRoutes } from "./snapshot-routes.ts";
 import type { RoutedEnds } from "./snapshot-routes.ts";
 import type { SnapshotTraffic } from "./snapshot-traffic.ts";
+import type { TurnTimes } from "./turn-times.ts";
 
 /** How far the group is with finding a leader. */
 export type ElectionView = Pick<RaftNodeApi, "role" | "term" | "isLeaderOverdue">;
@@ -66,6 +67,8 @@ export interface RaftGroupsWorld {
   /** Counts what is not taken in. */
   readonly refusals: MessageRefusals;
   readonly snapshots: SnapshotTraffic;
+  readonly clock: Clock;
+  readonly times: TurnTimes;
 }
 
 export interface RaftGroupsHost {
@@ -364,6 +367,8 @@ export class RaftGroups {
   #turn(): void {
     this.#turnScheduled = false;
     if (this.#stopped) return;
+    const { clock, times } = this.#world;
+    const startedMs = clock.monotonicMs();
     this.turns++;
     this.#inTurn = true;
     if (this.#queued.size > 0) {
@@ -377,5 +382,6 @@ export class RaftGroups {
     this.#outbox.flush();
     this.#host.onTurnEnd();
     this.#inTurn = false;
+    times.turns.observe(clock.monotonicMs() - startedMs);
   }
 }

@@ -10,6 +10,7 @@ import type { Clock, KvStore, Logger, Random, Scheduler } from "@headrace/ports"
 import type { ConfState, Message, Role } from "@headrace/raft-ts";
 import type { ChannelRegistry } from "./channel-registry.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
+import type { TurnTimes } from "./turn-times.ts";
 import type { SnapshotTraffic } from "./snapshot-traffic.ts";
 
 /** One client connection at this node. Owned by the lane front; the shard only reads it. */
@@ -129,6 +130,7 @@ export interface ShardWorld {
   /** Shared by all groups of the node. */
   readonly snapshots: SnapshotTraffic;
   readonly memory: MemoryBudget;
+  readonly times: TurnTimes;
 }
 
 /**

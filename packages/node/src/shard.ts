@@ -185,7 +185,14 @@ export class ShardReplica {
       cold: this.#cold,
     });
     this.#applied = row.index;
-    this.#rounds = new CheckpointRounds({ ...kept, clock, logger, log, snapshots: this.#snapshots });
+    this.#rounds = new CheckpointRounds({
+      ...kept,
+      clock,
+      times: world.times,
+      logger,
+      log,
+      snapshots: this.#snapshots,
+    });
     raftLog.evict(row.index);
     wake();
   }

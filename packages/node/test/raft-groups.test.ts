@@ -12,6 +12,7 @@ import { RaftGroups } from "../src/raft-groups.ts";
 import { askFrame, chunkFrame, decodeSnapshotFrame, SnapshotFrameKind } from "../src/snapshot-codec.ts";
 import type { SnapshotAddress, SnapshotFrame } from "../src/snapshot-codec.ts";
 import { SnapshotTraffic } from "../src/snapshot-traffic.ts";
+import { TurnTimes } from "../src/turn-times.ts";
 import type { GroupLeader, RaftGroup } from "../src/raft-groups.ts";
 import { Life, silentLogger, TestRandom, VirtualTime } from "./memory-world.ts";
 
@@ -120,6 +121,8 @@ class Bench {
       logger,
       refusals: new MessageRefusals(logger),
       snapshots: this.traffic,
+      clock: { wallMs: () => this.time.nowMs, monotonicMs: () => this.time.nowMs },
+      times: new TurnTimes(),
       peerNetwork: {
         send: (nodeId: number, channel: PeerChannel, chunks: readonly Uint8Array[]) => {
           this.sent.push([nodeId, channel]);

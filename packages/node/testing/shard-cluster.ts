@@ -10,6 +10,7 @@ import type { ConfState, Message } from "@headrace/raft-ts";
 import { ChannelRegistry } from "../src/channel-registry.ts";
 import { decodeFrame, FrameBuilder } from "../src/peer-codec.ts";
 import { MemoryBudget } from "../src/memory-budget.ts";
+import { TurnTimes } from "../src/turn-times.ts";
 import type { ShardHost, ShardLimits, ShardSettings, WaitQuery } from "../src/shard-api.ts";
 import { defaultShardLimits } from "../src/shard-limits.ts";
 import { ShardReplica } from "../src/shard.ts";
@@ -96,6 +97,7 @@ export class TestReplica implements ShardHost {
           log: this.log,
           snapshots: this.traffic,
           memory: this.memory,
+          times: new TurnTimes(),
           logger: this.#logger(),
         },
         host: this,

@@ -66,7 +66,23 @@ const nodeHistograms: readonly HistogramRow<Node>[] = [
       return wal?.durableWrites ?? null;
     },
   },
+  {
+    name: "headrace_turn_seconds",
+    help: "Turns: everything that had arrived for all groups of the node, executed, proposed and answered.",
+    read: (node) => times(node)?.turns ?? null,
+  },
+  {
+    name: "headrace_checkpoint_capture_seconds",
+    help: "Captures: what a checkpoint is made of, copied at the end of a turn.",
+    read: (node) => times(node)?.captures ?? null,
+  },
 ];
+
+function times(node: Node): { readonly turns: LatencyHistogram; readonly captures: LatencyHistogram } | undefined {
+  return node.status()["times"] as
+    | { readonly turns: LatencyHistogram; readonly captures: LatencyHistogram }
+    | undefined;
+}
 
 const gatewayHistograms: readonly HistogramRow<Gateway>[] = [
   {

@@ -61,6 +61,10 @@ durableWrites.observe(0.3);
 durableWrites.observe(0.9);
 durableWrites.observe(20_000);
 
+const times = { turns: new LatencyHistogram(), captures: new LatencyHistogram() };
+for (const turnMs of [0.1, 3, 9]) times.turns.observe(turnMs);
+times.captures.observe(3);
+
 const written = {
   log: { blockBytes: 8192, zeroBytes: 4096 },
   store: { valueBytes: 6000, movedValueBytes: 1000, rowBytes: 300, tableBytes: 412 },
@@ -69,6 +73,7 @@ const written = {
 const noLags = new GroupLags({ member: null }, 20, () => 0);
 
 const status = {
+  times,
   wal: { writes: 9, bytes: 8192, entryBytes: 5000, segments: 2, lastWriteMs: 1.5, durableWrites },
   metadata: {
     groupId: 0,
@@ -129,6 +134,14 @@ test("a histogram's buckets are sums in seconds, and the last one is everything"
   ]);
   expect(samples.get("headrace_raft_fsync_seconds_count")).toBe(3);
   expect(samples.get("headrace_raft_fsync_seconds_sum")).toBeCloseTo(20.0012, 9);
+});
+
+test("how long the node was kept by turns and by captures can be read from its metrics", async () => {
+  const families = parse((await nodeMetrics(nodeWith(status), written, noLags)()).text);
+  const bucket = (name: string, bound: string): number | undefined =>
+    families.get(name)?.samples.get(`${name}_bucket{le="${bound}"}`);
+  expect(["0.002", "0.004", "0.016"].map((bound) => bucket("headrace_turn_seconds", bound))).toEqual([1, 2, 3]);
+  expect(bucket("headrace_checkpoint_capture_seconds", "0.004")).toBe(1);
 });
 
 test("what is written to disk is told by kind, and beside the log entries that it is for", async () => {
