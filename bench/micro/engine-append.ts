@@ -41,7 +41,7 @@ function round(valueBytes: number, keyCount: number): string {
   payloads.forEach((payload, i) => follower.apply(payload, i + 1));
   const apply = nanosecondsPer(BATCHES * PER_BATCH, startedAt);
 
-  const stream = leader.keyspace.find(keys[0]!)!.stream;
+  const stream = leader.keyspace.existingStream(keys[0]!).stream;
   const writer = new ByteWriter(64 * 1024);
   const starts: StreamId[] = [];
   stream.range(MIN_ID, MAX_ID, -1, false).forEachId((id) => starts.push(id));

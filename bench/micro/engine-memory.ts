@@ -129,9 +129,9 @@ function fillAndEvict(state: ShardState, entries: number): void {
 const evicted = new ShardState();
 fillAndEvict(evicted, 1_000_000);
 const fewBytes = await settledBytes();
-const fewBlocks = evicted.keyspace.find("s")!.stream.blockCount;
+const fewBlocks = evicted.keyspace.existingStream("s").stream.blockCount;
 for (let i = 0; i < 5; i++) fillAndEvict(evicted, 1_000_000);
-const coldBlocks = evicted.keyspace.find("s")!.stream.blockCount - fewBlocks;
+const coldBlocks = evicted.keyspace.existingStream("s").stream.blockCount - fewBlocks;
 console.log(`${coldBlocks} cold blocks: ${(((await settledBytes()) - fewBytes) / coldBlocks).toFixed(0)} B each`);
 
 // Small streams that nobody uses: made in rounds, each captured and then packed, as on a node with a full budget.

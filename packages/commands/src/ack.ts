@@ -34,7 +34,7 @@ export function streamAck(record: CommandRecord, request: Request, keyspace: Key
   for (let i = 0; i < found; i++) {
     const at = positions[i]!;
     const key = keyspace.find(latin1(request.bytes, request.start(at), request.end(at)));
-    const level = key?.stream.ack ?? cluster;
+    const level = key?.stream?.ack ?? cluster;
     if (level > strictest) strictest = level;
   }
   return strictest;

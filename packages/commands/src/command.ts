@@ -56,7 +56,7 @@ export interface KeySpec {
   readonly step: number;
   /** COMMAND's key specification flags, in its order: `RW`, `insert` … */
   readonly access: readonly string[];
-  /** The flags of the last key, when it has a specification of its own (RENAME, COPY); empty for most. */
+  /** The flags of the last key, or of all behind the first, when these have a specification of their own (RENAME, BITOP); empty for most. */
   readonly targetAccess: readonly string[];
   /** A remark in COMMAND's key specification; empty for most. */
   readonly notes: string;
@@ -68,7 +68,8 @@ export interface KeySpec {
 
 /** How the gateway spreads a command over shards, and makes one reply of many. */
 export type FanOut =
-  | { readonly by: "keys"; readonly merge: "sum" }
+  /** `inOrder`: one element for each key, in the order of the call (MGET). */
+  | { readonly by: "keys"; readonly merge: "sum" | "inOrder" }
   | {
       readonly by: "allShards";
       readonly merge: "sum" | "concat" | "allOk";

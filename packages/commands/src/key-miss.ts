@@ -5,7 +5,16 @@
 import { Flag } from "./command.ts";
 import type { CommandRecord } from "./command.ts";
 
-const WRITERS_THAT_READ: ReadonlySet<string> = new Set(["xack", "xautoclaim", "xclaim", "xreadgroup"]);
+const WRITERS_THAT_READ: ReadonlySet<string> = new Set([
+  "bitop",
+  "getdel",
+  "getex",
+  "getset",
+  "xack",
+  "xautoclaim",
+  "xclaim",
+  "xreadgroup",
+]);
 const SILENT_READERS = /^(memory|object)\|/;
 
 export function missesAreEvents(record: CommandRecord): boolean {

@@ -56,6 +56,19 @@ import { time } from "./server/time.ts";
 import { exec } from "./transaction/exec.ts";
 import { discard, multi } from "./transaction/multi.ts";
 import { unwatch, watch } from "./transaction/watch.ts";
+import { bitcount } from "./bitmap/bitcount.ts";
+import { bitfield, bitfieldRo } from "./bitmap/bitfield.ts";
+import { bitop } from "./bitmap/bitop.ts";
+import { bitpos } from "./bitmap/bitpos.ts";
+import { getbit, setbit } from "./bitmap/setbit.ts";
+import { append, setrange } from "./string/append.ts";
+import { get, getdel, getex, strlen } from "./string/get.ts";
+import { getrange, substr } from "./string/getrange.ts";
+import { decr, decrby, incr, incrby } from "./string/incr.ts";
+import { incrbyfloat } from "./string/incrbyfloat.ts";
+import { lcs } from "./string/lcs.ts";
+import { mget, mset, msetnx } from "./string/mset.ts";
+import { getset, psetex, set, setex, setnx } from "./string/set.ts";
 import { xack } from "./stream/xack.ts";
 import { xackdel } from "./stream/xackdel.ts";
 import { xadd } from "./stream/xadd.ts";
@@ -98,6 +111,37 @@ export const commandTable: readonly CommandRecord[] = [
   xrevrange,
   xsetid,
   xtrim,
+  // string
+  append,
+  decr,
+  decrby,
+  get,
+  getdel,
+  getex,
+  getrange,
+  getset,
+  incr,
+  incrby,
+  incrbyfloat,
+  lcs,
+  mget,
+  mset,
+  msetnx,
+  psetex,
+  set,
+  setex,
+  setnx,
+  setrange,
+  strlen,
+  substr,
+  // bitmap
+  bitcount,
+  bitfield,
+  bitfieldRo,
+  bitop,
+  bitpos,
+  getbit,
+  setbit,
   // key
   copy,
   dbsize,

@@ -322,7 +322,7 @@ export class CommandHarness {
     const request = decoded(requestBytes);
     const words = Array.from({ length: request.count }, (_, i) => request.latin1(i));
     const group = words[words.findIndex((word) => word.toUpperCase() === "GROUP") + 1]!;
-    const retryOf = (key: string): Retry | null => this.state.keyspace.find(key)?.stream.group(group)?.retry ?? null;
+    const retryOf = (key: string): Retry | null => this.state.keyspace.find(key)?.stream?.group(group)?.retry ?? null;
     return keys.some((key) => touched.has(key) && retryOf(key) !== null);
   }
 

@@ -32,8 +32,10 @@ import type { EntryRuns } from "./entry-runs.ts";
 import type { Retry } from "./group-settings.ts";
 import type { KeyEvents } from "./key-events.ts";
 import type { KeyWatches } from "./key-watches.ts";
-import type { OwnRetention, Retention } from "./retention.ts";
+import type { IdleConsumersApi, RetentionQueueApi } from "./leader-queues.ts";
+import type { OwnRetention } from "./retention.ts";
 import type { StreamId } from "./stream-id.ts";
+import type { ValueEffects, ValueType, ValueView } from "./value-api.ts";
 
 /** What a stream looks like from outside. All ids and numbers as of now, uncommitted effects included. */
 export interface StreamView {
@@ -238,18 +240,30 @@ export interface PendingView {
   visitDue(visit: (entry: PendingEntry, dueMs: number) => boolean): void;
 }
 
-/** One key. */
-export interface KeyView {
+/** One key: of a stream, or of another value. */
+export type KeyView = StreamKeyView | ValueKeyView;
+
+interface CommonKeyView {
   readonly key: string;
   readonly slot: number;
-  readonly type: "stream";
   /** Log index of the last effect that touched it: what a reader's reply has to wait for (I6). */
   readonly lastWriterIndex: number;
   /** The key is gone when log time is above it; NEVER: it stays. */
   readonly expiresAtMs: number;
   /** Log time of the last use, in the seconds of `secondsOf`. Known to this replica only. */
   usedAtSeconds: number;
+}
+
+export interface StreamKeyView extends CommonKeyView {
+  readonly type: "stream";
   readonly stream: StreamView;
+  readonly value: null;
+}
+
+export interface ValueKeyView extends CommonKeyView {
+  readonly type: ValueType;
+  readonly stream: null;
+  readonly value: ValueView;
 }
 
 /**
@@ -276,42 +290,6 @@ export interface Keyspace {
   /** Keys in order of (slot, place), from a SCAN cursor; see scan.ts for the cursor's form. `visit` per key; answers the next cursor. */
   scan(cursor: bigint, count: number, visit: (key: KeyView) => void): bigint;
   forEachKey(visit: (key: KeyView) => void): void;
-}
-
-/** A stream that retention has looked at. */
-export interface RetentionLook {
-  readonly key: KeyView;
-  /** Whole blocks that it loses; 0: none. */
-  readonly blocks: number;
-  /** The same, for `Effects.trim`. */
-  readonly cut: TrimCut;
-}
-
-/** Which streams retention has to look at. The leader's, and no part of the state. */
-export interface RetentionQueueApi {
-  /** With these bounds of the cluster from now on: the same object for the same bounds. Others than before: every long stream is looked at again. */
-  lead(cluster: Retention): void;
-  /** Leads no more. */
-  rest(): void;
-  /** When age alone makes the next look necessary; Infinity: never. */
-  readonly firstDueMs: number;
-  /** Nothing to look at. */
-  isIdle(nowMs: number): boolean;
-  /**
-   * Looks at the next stream, of which at most `blocksMax` blocks are planned to go: that trim is to be done before the next look, and the stream comes
-   * up again. Null: there is none, or (not `isIdle`) none among those that one call passes over.
-   */
-  look(nowMs: number, blocksMax: number): RetentionLook | null;
-}
-
-/** Keys with a group whose idle consumers go, by when one of these may. For the leader, and no part of the state. */
-export interface IdleConsumersApi {
-  /** Before this log time none goes; Infinity: there is no such key. */
-  readonly firstDueMs: number;
-  /** The key that has to be looked at first; there is one. */
-  readonly first: KeyView;
-  /** The key was looked at: before `atMs` none of its consumers goes, Infinity: it has none. */
-  next(key: KeyView, atMs: number): void;
 }
 
 /** The keys as they are stored. */
@@ -436,6 +414,8 @@ export interface Effects {
   advanceGroup(key: string, group: string, lastDeliveredId: StreamId): void;
   /** Removes every key of this shard. */
   flush(): void;
+  /** Of values that are no streams. */
+  readonly values: ValueEffects;
 }
 
 /** One value for the ordered store; `subkey` sorts within the slot. `value: null` removes it. */

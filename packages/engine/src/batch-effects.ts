@@ -20,7 +20,8 @@ import {
   NO_STREAM_ACK,
   SESSION_BYTES,
 } from "./effect-format.ts";
-import { assertTime, isBetween, runsOf, writeCounts, writeEnd, writeIds, writePlace } from "./effect-parts.ts";
+import { assertExpiry, assertTime, bodilessOf, isBetween, runsOf } from "./effect-parts.ts";
+import { writeCounts, writeEnd, writeIds, writePlace } from "./effect-parts.ts";
 import type { EffectApplier } from "./effect-applier.ts";
 import type { EntryRuns } from "./entry-runs.ts";
 import { ENTRY_HEAD_BYTES_MAX, writeEntry } from "./entry-form.ts";
@@ -37,6 +38,7 @@ import { OriginRuns } from "./origin-runs.ts";
 import { type OwnRetention, writeRetention } from "./retention.ts";
 import { ENTRY_COLUMN_BYTES, RunColumns } from "./run-columns.ts";
 import { MAX_ID, MIN_ID, type StreamId } from "./stream-id.ts";
+import { ValueChanges } from "./value-effects.ts";
 
 const FIRST_CAPACITY_BYTES = 64 * 1024;
 /** Buffers up to this size are kept from batch to batch. */
@@ -60,6 +62,7 @@ export class BatchEffects implements Effects {
   readonly #columns: RunColumns;
   readonly #origins: OriginRuns;
   readonly #idList: IdListWriter;
+  readonly values: ValueChanges;
   // Who executes now, and whether an effect has said so.
   #session: Uint8Array | null;
   #sequence: number;
@@ -81,6 +84,11 @@ export class BatchEffects implements Effects {
     this.#columns = new RunColumns();
     this.#origins = new OriginRuns();
     this.#idList = new IdListWriter();
+    this.values = new ValueChanges(keyspace, {
+      begin: (type) => this.#begin(type),
+      end: (type) => this.#end(type),
+      said: (eventClass, event, key) => this.#said(eventClass, event, key),
+    });
     this.#session = null;
     this.#sequence = 0;
     this.#originSaid = true;
@@ -141,7 +149,7 @@ export class BatchEffects implements Effects {
     let run = this.#runKey;
     let isNew = false;
     if (run === null || run.key !== key || this.#origins.isFull) {
-      const found = this.#keyspace.find(key);
+      const found = this.#keyspace.findStream(key);
       // Before anything is written: the fill of the last node may have to be worked out of blocks that are not in memory.
       if (found !== null) found.stream.entries.tailNode.learn(found.stream.entries.blocks);
       isNew = found === null;
@@ -165,10 +173,7 @@ export class BatchEffects implements Effects {
     this.#keyspace.meter.bytes += length + ENTRY_COLUMN_BYTES;
     this.#keyspace.touchReady(run);
     this.count++;
-    if (this.events !== null) this.#appended(key, isNew);
-  }
-
-  #appended(key: string, isNew: boolean): void {
+    if (this.events === null) return;
     if (isNew) this.#said(KeyEventClass.new, "new", key);
     this.#said(KeyEventClass.stream, "xadd", key);
   }
@@ -259,7 +264,7 @@ export class BatchEffects implements Effects {
   }
 
   #existingGroup(key: string, group: string): Group {
-    return this.#keyspace.existing(key).stream.existingGroup(group);
+    return this.#keyspace.existingStream(key).stream.existingGroup(group);
   }
 
   createStream(key: string): void {
@@ -269,9 +274,9 @@ export class BatchEffects implements Effects {
     this.#said(KeyEventClass.new, "new", key);
   }
 
-  /** A cut of nothing is no effect. */
+  /** A cut of nothing is no effect, here and below. */
   trim(key: string, { count, firstKept }: TrimCut): void {
-    this.#keyspace.existing(key);
+    this.#keyspace.existingStream(key);
     if (count === 0) return;
     const writer = this.#begin(EffectType.cut);
     writer.string(key);
@@ -280,9 +285,8 @@ export class BatchEffects implements Effects {
     this.#said(KeyEventClass.stream, "xtrim", key);
   }
 
-  /** A cut of nothing is no effect. */
   trimByPolicy(key: string, cut: PolicyCut): void {
-    const { stream } = this.#keyspace.existing(key);
+    const { stream } = this.#keyspace.existingStream(key);
     if (cut.policy === ReferencePolicy.acknowledged) stream.noteReferencedUpTo(cut.referencedUpTo);
     if (cut.count === 0) return;
     if (cut.policy === ReferencePolicy.drop && cut.dropped !== null) {
@@ -317,7 +321,7 @@ export class BatchEffects implements Effects {
   #endRemoval(type: EffectType, key: string, lastId: StreamId | null): void {
     const writer = this.#writer;
     const reader = new ByteReader(writer.bytes, this.#bodyOffset, writer.length);
-    const changed = this.#keyspace.existing(key);
+    const changed = this.#keyspace.existingStream(key);
     const { entries } = changed.stream;
     const { tail } = entries;
     const deadBefore = tail === null ? 0 : tail.deadCount;
@@ -333,7 +337,7 @@ export class BatchEffects implements Effects {
   }
 
   dropReferences(key: string, ids: readonly StreamId[]): void {
-    this.#keyspace.existing(key);
+    this.#keyspace.existingStream(key);
     const writer = this.#begin(EffectType.dropReferences);
     writer.string(key);
     writeIds(writer, ids);
@@ -341,7 +345,7 @@ export class BatchEffects implements Effects {
   }
 
   deleteEntries(key: string, ids: readonly StreamId[]): void {
-    const { stream } = this.#keyspace.existing(key);
+    const { stream } = this.#keyspace.existingStream(key);
     const places: EntryPlace[] = [];
     let maxDeletedId = stream.maxDeletedId;
     for (const id of ids) {
@@ -405,7 +409,7 @@ export class BatchEffects implements Effects {
   }
 
   putStream(key: string, image: Uint8Array, expiresAtMs: number, event: "copy_to" | "restore"): void {
-    assert(expiresAtMs === NEVER || Number.isSafeInteger(expiresAtMs), "expiry is a time");
+    assertExpiry(expiresAtMs);
     const writer = this.#begin(EffectType.putStream);
     writer.string(key);
     writer.f64(expiresAtMs);
@@ -416,7 +420,7 @@ export class BatchEffects implements Effects {
   }
 
   setStreamId(key: string, lastId: StreamId, entriesAdded: number, maxDeletedId: StreamId): void {
-    const { stream } = this.#keyspace.existing(key);
+    const { stream } = this.#keyspace.existingStream(key);
     assert(stream.range(MIN_ID, MAX_ID, 1, true).firstId.compare(lastId) <= 0, "last id below an entry");
     assert(Number.isSafeInteger(entriesAdded), "counter of added entries out of range");
     const writer = this.#begin(EffectType.moveLastId);
@@ -429,7 +433,7 @@ export class BatchEffects implements Effects {
   }
 
   recordIid(key: string, producer: string, source: Uint8Array, start: number, end: number, id: StreamId): void {
-    this.#keyspace.existing(key);
+    this.#keyspace.existingStream(key);
     assert(producer.length > 0 && end > start, "nameless producer or iid");
     const writer = this.#begin(EffectType.recordIid);
     writer.string(key);
@@ -441,13 +445,13 @@ export class BatchEffects implements Effects {
   }
 
   countDuplicateIid(key: string): void {
-    this.#keyspace.existing(key);
+    this.#keyspace.existingStream(key);
     this.#begin(EffectType.countDuplicate).string(key);
     this.#end(EffectType.countDuplicate);
   }
 
   configureIdempotence(key: string, durationSeconds: number, maxSize: number): void {
-    this.#keyspace.existing(key);
+    this.#keyspace.existingStream(key);
     const isWindow = isBetween(durationSeconds, 1, DURATION_SECONDS_MAX) && isBetween(maxSize, 1, IIDS_MAX);
     assert(isWindow, "no window of idempotence");
     const writer = this.#begin(EffectType.configureIdempotence);
@@ -458,7 +462,7 @@ export class BatchEffects implements Effects {
   }
 
   setStreamAck(key: string, ack: 0 | 1 | 2 | null): void {
-    this.#keyspace.existing(key);
+    this.#keyspace.existingStream(key);
     const writer = this.#begin(EffectType.setStreamAck);
     writer.string(key);
     writer.u8(ack ?? NO_STREAM_ACK);
@@ -466,7 +470,7 @@ export class BatchEffects implements Effects {
   }
 
   setStreamRetention(key: string, own: OwnRetention | null): void {
-    this.#keyspace.existing(key);
+    this.#keyspace.existingStream(key);
     const writer = this.#begin(EffectType.setStreamRetention);
     writer.string(key);
     writeRetention(writer, own);
@@ -474,20 +478,21 @@ export class BatchEffects implements Effects {
   }
 
   createGroup(key: string, group: string, lastDeliveredId: StreamId, entriesRead: number): void {
-    assert(this.#keyspace.existing(key).stream.group(group) === null, "group exists");
-    const writer = this.#beginForGroup(EffectType.createGroup, key, group);
+    assert(this.#keyspace.existingStream(key).stream.group(group) === null, "group exists");
+    this.#putGroup(EffectType.createGroup, key, group, lastDeliveredId, entriesRead);
+    this.#said(KeyEventClass.stream, "xgroup-create", key);
+  }
+
+  #putGroup(type: EffectType, key: string, group: string, lastDeliveredId: StreamId, entriesRead: number): void {
+    const writer = this.#beginForGroup(type, key, group);
     lastDeliveredId.write(writer);
     writer.f64(entriesRead);
-    this.#end(EffectType.createGroup);
-    this.#said(KeyEventClass.stream, "xgroup-create", key);
+    this.#end(type);
   }
 
   setGroupId(key: string, group: string, lastDeliveredId: StreamId, entriesRead: number): void {
     this.#existingGroup(key, group);
-    const writer = this.#beginForGroup(EffectType.setGroupId, key, group);
-    lastDeliveredId.write(writer);
-    writer.f64(entriesRead);
-    this.#end(EffectType.setGroupId);
+    this.#putGroup(EffectType.setGroupId, key, group, lastDeliveredId, entriesRead);
     this.#said(KeyEventClass.stream, "xgroup-setid", key);
   }
 
@@ -553,7 +558,7 @@ export class BatchEffects implements Effects {
     timeMs: number,
     noAck: boolean,
   ): void {
-    const { stream } = this.#keyspace.existing(key);
+    const { stream } = this.#keyspace.existingStream(key);
     const found = stream.existingGroup(group);
     found.existing(consumer);
     const from = found.lastDeliveredId.next();
@@ -575,15 +580,11 @@ export class BatchEffects implements Effects {
   }
 
   redeliver(key: string, group: string, consumer: string, from: StreamId, to: StreamId, timeMs: number): void {
-    const { stream } = this.#keyspace.existing(key);
+    const { stream } = this.#keyspace.existingStream(key);
     const found = stream.existingGroup(group);
     found.existing(consumer);
     assertTime(timeMs);
-    const bodiless: StreamId[] = [];
-    found.pending.visit(from, to, consumer, ({ id }) => {
-      if (!stream.has(id)) bodiless.push(id);
-      return true;
-    });
+    const bodiless = bodilessOf(stream, found, consumer, from, to);
     const writer = this.#beginForGroup(EffectType.redeliverListed, key, group);
     writer.string(consumer);
     writer.f64(timeMs);

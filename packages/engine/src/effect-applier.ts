@@ -27,6 +27,7 @@ import type { Group } from "./group.ts";
 import { applyOldDelivery, applyOldRemoval } from "./old-effects.ts";
 import { dropReferences, dropReferencesUpTo } from "./references.ts";
 import type { Stream } from "./stream.ts";
+import { applyValueEffect, isValueEffect } from "./value-effects.ts";
 import { MIN_ID, StreamId } from "./stream-id.ts";
 import { readStreamImage } from "./stream-image.ts";
 
@@ -75,9 +76,17 @@ export class EffectApplier {
       reader.u16();
       const end = reader.u32() + reader.offset;
       if (type === EffectType.append) this.#append(reader);
+      else if (isValueEffect(type)) this.#toValue(type, reader, end);
       else this.apply(type, reader);
       assert(reader.offset === end, "effect body not read to its end");
     }
+  }
+
+  /** The body of an effect on a value may go to its end without saying where that is. */
+  #toValue(type: number, reader: ByteReader, end: number): void {
+    const body = new ByteReader(reader.bytes, reader.offset, end);
+    applyValueEffect(this.#keyspace, type, body);
+    reader.offset = body.offset;
   }
 
   /** What follows is of this log entry. */
@@ -96,7 +105,7 @@ export class EffectApplier {
     const lengths = reader.skip(count * 4);
     const columns = this.#columns;
     columns.load(reader.bytes, ids, lengths, count);
-    const key = this.#keyspace.find(name) ?? this.#keyspace.create(name);
+    const key = this.#keyspace.findStream(name) ?? this.#keyspace.create(name);
     const last = (count - 1) * 4;
     const lastId = new StreamId(
       columns.ids[last]!,
@@ -173,29 +182,30 @@ export class EffectApplier {
         this.#recordIid(reader);
         return;
       case EffectType.countDuplicate: {
-        const key = this.#keyspace.existing(reader.string());
+        const key = this.#keyspace.existingStream(reader.string());
         key.stream.ownIdempotence().countDuplicate();
         this.#keyspace.touch(key);
         return;
       }
       case EffectType.configureIdempotence: {
-        const key = this.#keyspace.existing(reader.string());
+        const key = this.#keyspace.existingStream(reader.string());
         const durationSeconds = reader.u32();
         key.stream.ownIdempotence().configure(durationSeconds, reader.u32());
         this.#keyspace.touch(key);
         return;
       }
       case EffectType.setStreamAck:
-        this.#keyspace.setAck(this.#keyspace.existing(reader.string()), reader.u8());
+        this.#keyspace.setAck(this.#keyspace.existingStream(reader.string()), reader.u8());
         return;
       case EffectType.setStreamRetention: {
-        const key = this.#keyspace.existing(reader.string());
+        const key = this.#keyspace.existingStream(reader.string());
         key.stream.retention = readRetention(reader);
         this.#keyspace.touch(key);
         return;
       }
       default:
-        this.#applyToGroup(type, reader);
+        if (isValueEffect(type)) applyValueEffect(this.#keyspace, type, reader);
+        else this.#applyToGroup(type, reader);
     }
   }
 
@@ -245,7 +255,7 @@ export class EffectApplier {
 
   /** What an effect of one of the four types takes away; the reader then stands before its `end`. */
   applyRemoval(type: number, reader: ByteReader): StreamKey {
-    const key = this.#keyspace.existing(reader.string());
+    const key = this.#keyspace.existingStream(reader.string());
     const { stream } = key;
     const { entries } = stream;
     const { tail } = entries;
@@ -298,14 +308,14 @@ export class EffectApplier {
   }
 
   #dropReferences(reader: ByteReader): void {
-    const key = this.#keyspace.existing(reader.string());
+    const key = this.#keyspace.existingStream(reader.string());
     const count = reader.u32();
     for (let i = 0; i < count; i++) dropReferences(key.stream, StreamId.read(reader));
     this.#keyspace.touch(key);
   }
 
   #recordIid(reader: ByteReader): void {
-    const key = this.#keyspace.existing(reader.string());
+    const key = this.#keyspace.existingStream(reader.string());
     const producer = reader.string();
     const length = reader.u32();
     const start = reader.skip(length);
@@ -315,7 +325,7 @@ export class EffectApplier {
   }
 
   #applyToGroup(type: number, reader: ByteReader): void {
-    const key = this.#keyspace.existing(reader.string());
+    const key = this.#keyspace.existingStream(reader.string());
     const { stream } = key;
     const groupName = reader.string();
     this.#keyspace.touchUnseen(key);

@@ -43,7 +43,10 @@
  *   expireKey      u16 slot · f64 place: that key's time is over. By place and not by name, so that it is small whatever the name
  *   renameKey      string key · string name: who had that name is removed
  *   putStream      string key · f64 expiresAtMs (−1: does not) · stream image (stream-image.ts) to the end: replaces what the key held
- *
+ *   putValue       string key · f64 expiresAtMs (−1: does not) · value image (value-image.ts) to the end: replaces what the key held
+ *   setString      string key · f64 expiresAtMs (−1: does not) · bytes to the end: replaces what the key held
+ *   replaceString  string key · bytes to the end: of a string, whose expiry stays, or of a free key
+ *   writeString    string key · u32 offset · bytes to the end: over what is there, behind zeros if the string (or a free key) ends before
  *
  * Effects that say by position what they mean; those of the same name above are older, and no longer written. Which entry has which id is asked
  * of the leader alone, so that a replica applies them whatever of the stream is in its memory. Block numbers and entries as in block.ts; entries =
@@ -115,6 +118,10 @@ export const EffectType = {
   setGroupRetry: 51,
   setConsumerIdle: 52,
   handBackConsumer: 53,
+  putValue: 70,
+  setString: 71,
+  replaceString: 72,
+  writeString: 73,
 } as const;
 export type EffectType = (typeof EffectType)[keyof typeof EffectType];
 

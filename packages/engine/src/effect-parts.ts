@@ -4,7 +4,10 @@ import type { EntryPlace } from "./api.ts";
 import type { BlockEnd } from "./block.ts";
 import { DELIVERY_COUNT_MAX } from "./delivery-count.ts";
 import { EntryRuns } from "./entry-runs.ts";
+import { NEVER } from "./expiry-heap.ts";
+import type { Group } from "./group.ts";
 import { UINT48_MAX } from "./pending-leaf.ts";
+import type { Stream } from "./stream.ts";
 import type { StreamId } from "./stream-id.ts";
 
 /** Where the stream begins; block 0: nowhere. */
@@ -54,6 +57,21 @@ export function writeCounts(writer: ByteWriter, counts: readonly number[]): void
 
 export function isBetween(value: number, min: number, max: number): boolean {
   return Number.isInteger(value) && value >= min && value <= max;
+}
+
+/** A time, or NEVER. It may have come. */
+export function assertExpiry(expiresAtMs: number): void {
+  assert(expiresAtMs === NEVER || Number.isSafeInteger(expiresAtMs), "expiry is a time");
+}
+
+/** What the consumer has pending there and is no entry any more. */
+export function bodilessOf(stream: Stream, group: Group, consumer: string, from: StreamId, to: StreamId): StreamId[] {
+  const bodiless: StreamId[] = [];
+  group.pending.visit(from, to, consumer, ({ id }) => {
+    if (!stream.has(id)) bodiless.push(id);
+    return true;
+  });
+  return bodiless;
 }
 
 /** Pending records hold 48 bits. */

@@ -5,7 +5,7 @@
  * Derived from the state and no part of it; which consumers go is in the leader's effects.
  */
 import { assert } from "@headrace/bytes";
-import type { IdleConsumersApi } from "./api.ts";
+import type { IdleConsumersApi } from "./leader-queues.ts";
 import { ExpiryHeap } from "./expiry-heap.ts";
 import type { StreamKey } from "./stream-key.ts";
 

@@ -1,5 +1,7 @@
 export * from "./stream-id.ts";
 export * from "./api.ts";
+export * from "./leader-queues.ts";
+export * from "./value-api.ts";
 export {
   countDown,
   countUp,
@@ -33,5 +35,7 @@ export { secondsOf } from "./log-seconds.ts";
 export { StreamImageWriter } from "./stream-image.ts";
 export { writeEntryHead, ENTRY_HEAD_BYTES_MAX } from "./entry-form.ts";
 export { rowIsIntact } from "./row-check.ts";
+export { STRING_KIND } from "./string-value.ts";
+export { beginImage, imageOf } from "./value-image.ts";
 export { dataSlot, slotOfRow } from "./state-rows.ts";
 export { blocksNamedBy, headerOfBlocks, StoredBlock } from "./stored-blocks.ts";

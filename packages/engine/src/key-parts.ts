@@ -10,12 +10,17 @@ import { NEVER } from "./expiry-heap.ts";
 import { Group } from "./group.ts";
 import { type GroupSettings, NO_GROUP_SETTINGS, readGroupSettings } from "./group-settings.ts";
 import { buildIdempotence, IdempotenceParts } from "./idempotence-rows.ts";
+import type { AnyKey } from "./stored-key.ts";
 import { StreamKey } from "./stream-key.ts";
+import { buildValueKey, readValueHeader, restOf, type ValueHeader } from "./value-rows.ts";
 import { LEAF_RECORDS_MAX, PendingLeaf, RECORD_WORDS } from "./pending-leaf.ts";
 import { type OwnRetention, readRetention } from "./retention.ts";
 import { RowKind, type RowName } from "./state-rows.ts";
 import { Stream } from "./stream.ts";
 import { StreamId } from "./stream-id.ts";
+
+/** What rows of every kind say of their key. */
+export type KeyHeader = Pick<StreamHeader, "key" | "lastWriterIndex" | "expiresAtMs" | "place">;
 
 export interface StreamHeader {
   readonly key: string;
@@ -72,6 +77,7 @@ export class GroupParts {
 const NO_MARKS: Map<number, Marks> = new Map();
 const NO_LINES: Map<number, BlockLine> = new Map();
 const NO_GROUPS: Map<number, GroupParts> = new Map();
+const NO_PARTS: Map<number, ByteReader> = new Map();
 
 export class KeyParts {
   readonly slot: number;
@@ -82,6 +88,9 @@ export class KeyParts {
   marks: Map<number, Marks>;
   groups: Map<number, GroupParts>;
   idempotence: IdempotenceParts | null;
+  /** Of a key that holds no stream, with its parts by number. */
+  value: ValueHeader | null;
+  valueParts: Map<number, ByteReader>;
 
   constructor(slot: number, age: number) {
     this.slot = slot;
@@ -91,11 +100,19 @@ export class KeyParts {
     this.marks = NO_MARKS;
     this.groups = NO_GROUPS;
     this.idempotence = null;
+    this.value = null;
+    this.valueParts = NO_PARTS;
+  }
+
+  /** What is known of the key itself; null: a row is missing. */
+  get keyHeader(): KeyHeader | null {
+    return this.value ?? this.header;
   }
 
   /** As far as its header's row says; without one nobody knows. */
   get mayBePacked(): boolean {
-    const { header } = this;
+    const { header, value } = this;
+    if (value !== null) return this.valueParts.size === 0 && value.place < 0 && value.expiresAtMs === NEVER;
     if (header === null) return false;
     const isInPlace = header.place < 0 || header.place === this.age;
     return isInPlace && header.blockCount < 2 && header.expiresAtMs === NEVER && !header.hasIdempotence;
@@ -140,6 +157,13 @@ export class KeyParts {
       }
       case RowKind.leaf:
         this.#group(first).leaves.push(readLeaf(second, reader));
+        return;
+      case RowKind.value:
+        this.value = readValueHeader(reader);
+        return;
+      case RowKind.part:
+        if (this.valueParts === NO_PARTS) this.valueParts = new Map();
+        this.valueParts.set(first, restOf(reader));
         return;
       case RowKind.producer:
       case RowKind.iids:
@@ -214,8 +238,13 @@ function readLeaf(number: number, reader: ByteReader): PendingLeaf {
 }
 
 /** Its expiry is set when the keyspace has taken it in. */
-export function buildKey(parts: KeyParts, meter: DirtyMeter): StreamKey {
-  const { header } = parts;
+export function buildKey(parts: KeyParts, meter: DirtyMeter): AnyKey {
+  const { header, value } = parts;
+  if (value !== null) {
+    if (header !== null) throw new DamagedRowError("a key that holds two values");
+    return buildValueKey(parts.slot, parts.age, value, parts.valueParts, meter);
+  }
+  if (parts.valueParts.size > 0) throw new DamagedRowError("parts of a value that is not there");
   if (header === null) throw new DamagedRowError("key without a header row");
   const key = new StreamKey(header.key, parts.slot, parts.age, buildStream(parts, header, meter));
   key.place = placeOf(parts, header);
@@ -224,7 +253,7 @@ export function buildKey(parts: KeyParts, meter: DirtyMeter): StreamKey {
   return key;
 }
 
-export function placeOf(parts: KeyParts, header: StreamHeader): number {
+export function placeOf(parts: KeyParts, header: KeyHeader): number {
   return header.place < 0 ? parts.age : header.place;
 }
 

@@ -16,16 +16,19 @@ import { ExpiryHeap, NEVER } from "./expiry-heap.ts";
 import type { Group } from "./group.ts";
 import { IdleConsumers } from "./idle-consumers.ts";
 import { RetentionQueue } from "./retention-queue.ts";
-import { PackedKey } from "./packed-key.ts";
+import { packedKeyView } from "./packed-key.ts";
 import { isPackable } from "./packed-record.ts";
 import { PackedStreams } from "./packed-streams.ts";
 import { PackingClock } from "./packing-clock.ts";
 import { KEY_AGE_MAX } from "./scan.ts";
 import { fixedBytesOf, KEY_BYTES } from "./resident-bytes.ts";
 import { type PlacedKey, SlotTable } from "./slot-table.ts";
-import { removeKeyRows } from "./state-rows.ts";
+import { removeKeyRows } from "./key-rows.ts";
+import type { AnyKey } from "./stored-key.ts";
 import { StreamKey } from "./stream-key.ts";
 import { Stream } from "./stream.ts";
+import { ValueKey } from "./value-key.ts";
+import type { Value } from "./value.ts";
 
 const HEADER_ROW_BYTES = 160;
 
@@ -41,7 +44,7 @@ export class KeyspaceState implements StoredKeyspace {
   /** Keys whose time was over, since this state was made. A statistic, no part of the state. */
   expiredKeys: number;
   /** Keys that expire, the next one first. */
-  readonly expiries: ExpiryHeap<StreamKey>;
+  readonly expiries: ExpiryHeap<AnyKey>;
   readonly meter: DirtyMeter;
   readonly watches: KeyWatches;
   readonly retention: RetentionQueue;
@@ -51,17 +54,17 @@ export class KeyspaceState implements StoredKeyspace {
   unpackings: number;
   /** Log time of the checkpoint that was loaded: so long at least nobody has used a key. */
   loadedAtSeconds: number;
-  dirtyKeys: StreamKey[];
+  dirtyKeys: AnyKey[];
   /** Removals of rows that the next capture has to carry. */
   deadRows: StateRow[];
   deletedKeyCount: number;
   /** All rows before the last capture are dead. */
   cleared: boolean;
   /** Those that are not packed. */
-  readonly #keys: Map<string, StreamKey>;
+  readonly #keys: Map<string, AnyKey>;
   readonly #slots: SlotTable;
   readonly #clock: PackingClock;
-  readonly #byName: (name: string) => StreamKey;
+  readonly #byName: (name: string) => AnyKey;
   /** Deleted keys → index of the deletion, ascending, until committed. */
   readonly #deletions: Map<string, number>;
   #flushIndex: number;
@@ -114,23 +117,36 @@ export class KeyspaceState implements StoredKeyspace {
     return this.expiries.size;
   }
 
-  nextToExpire(): StreamKey | null {
+  nextToExpire(): AnyKey | null {
     const { first } = this.expiries;
     return first === null ? null : first.key;
   }
 
-  find(key: string): StreamKey | null {
+  find(key: string): AnyKey | null {
     return this.#keys.get(key) ?? this.#unpackNamed(key);
   }
 
-  existing(key: string): StreamKey {
+  existing(key: string): AnyKey {
     const found = this.find(key);
     assert(found !== null, "no such key");
     return found;
   }
 
+  /** A key that holds nothing else. */
+  findStream(key: string): StreamKey | null {
+    const found = this.find(key);
+    if (found === null || found.stream !== null) return found;
+    assert(false, "the key holds no stream");
+  }
+
+  existingStream(key: string): StreamKey {
+    const found = this.findStream(key);
+    assert(found !== null, "no such key");
+    return found;
+  }
+
   /** It is one of the keys: neither gone nor packed. */
-  holds(key: StreamKey): boolean {
+  holds(key: AnyKey): boolean {
     return this.#keys.get(key.key) === key;
   }
 
@@ -152,8 +168,22 @@ export class KeyspaceState implements StoredKeyspace {
     return created;
   }
 
+  /** The key with this value, made when it is free. */
+  createValue(key: string, value: Value): ValueKey {
+    assert(this.nextAge <= KEY_AGE_MAX, "key ages used up");
+    const created = new ValueKey(key, slotOfKey(key), this.nextAge++, value);
+    this.adopt(created);
+    return created;
+  }
+
+  /** An effect has changed the value of the key, which took so much memory before. */
+  changed(key: ValueKey, residentBytesBefore: number): void {
+    this.meter.fixedBytes += key.value.residentBytes - residentBytesBefore;
+    this.touch(key);
+  }
+
   /** Takes in a key, a new one or one that was loaded. */
-  adopt(created: StreamKey): void {
+  adopt(created: AnyKey): void {
     assert(!this.#has(created.key), "key exists");
     this.#keys.set(created.key, created);
     this.#slots.insert(created);
@@ -165,19 +195,20 @@ export class KeyspaceState implements StoredKeyspace {
   }
 
   /** What the key takes in memory counts from now on. */
-  count(key: StreamKey): void {
+  count(key: AnyKey): void {
     this.meter.fixedBytes += fixedBytesOf(key);
-    key.stream.entries.blocks.accountAll();
+    key.stream?.entries.blocks.accountAll();
   }
 
   /** And no longer: it goes, or it changes otherwise than by effects. */
-  uncount(key: StreamKey): void {
+  uncount(key: AnyKey): void {
     this.meter.fixedBytes -= fixedBytesOf(key);
-    key.stream.entries.blocks.releaseAll();
+    key.stream?.entries.blocks.releaseAll();
   }
 
   /** A key has come with a stream that was filled elsewhere: loaded, restored, copied, renamed. */
-  noticeSettings(key: StreamKey): void {
+  noticeSettings(key: AnyKey): void {
+    if (key.stream === null) return;
     const { idempotence, ack } = key.stream;
     if (ack !== null) this.#anyAcks = true;
     key.iidsDueMs = Number.POSITIVE_INFINITY;
@@ -218,7 +249,7 @@ export class KeyspaceState implements StoredKeyspace {
   }
 
   /** When the key goes; NEVER: it stays. */
-  setExpiry(key: StreamKey, atMs: number): void {
+  setExpiry(key: AnyKey, atMs: number): void {
     const { expiry } = key;
     if (expiry === null) {
       if (atMs !== NEVER) key.expiry = this.expiries.add(key, atMs);
@@ -233,13 +264,13 @@ export class KeyspaceState implements StoredKeyspace {
   }
 
   /** Null when there is none, or no longer. */
-  findByPlace(slot: number, place: number): StreamKey | null {
+  findByPlace(slot: number, place: number): AnyKey | null {
     const placed = this.#slots.findByPlace(slot, place);
     return placed === null ? null : this.#unpacked(placed);
   }
 
   /** Null when there is none, or no longer. */
-  findByAge(slot: number, age: number): StreamKey | null {
+  findByAge(slot: number, age: number): AnyKey | null {
     // What stands in the place of that number may be a key that moved there.
     const found = this.findByPlace(slot, age);
     return found !== null && found.age === age ? found : this.#slots.findMoved(age);
@@ -263,17 +294,15 @@ export class KeyspaceState implements StoredKeyspace {
   }
 
   /** Answers how many bytes became free. */
-  #packIfIdle(key: StreamKey, durableIndex: number): number {
-    const { entries } = key.stream;
-    const { tail } = entries;
+  #packIfIdle(key: AnyKey, durableIndex: number): number {
     if (key.dirty || !key.persisted || key.capturedIndex > durableIndex || !isPackable(key)) return 0;
+    const tail = key.stream === null ? null : key.stream.entries.tail;
     if (tail !== null && (tail.dirty || tail.capturedIndex > durableIndex)) return 0;
     if (!this.packed.hasRoom) return 0;
     let freed = fixedBytesOf(key);
-    if (tail !== null && tail.heldBytes > 0) freed += entries.evict(tail);
+    if (tail !== null && tail.heldBytes > 0) freed += key.stream!.entries.evict(tail);
     this.uncount(key);
-    this.retention.forget(key);
-    this.idleConsumers.forget(key);
+    this.#forgetStream(key);
     this.#clock.remove(key);
     this.#keys.delete(key.key);
     this.#slots.replace(key, this.packed.add(key, key.usedAtSeconds));
@@ -281,10 +310,10 @@ export class KeyspaceState implements StoredKeyspace {
   }
 
   /** A key that was just built of rows of the store. False: it is not of those that are packed. Throws DamagedRowError. */
-  adoptPacked(key: StreamKey): boolean {
+  adoptPacked(key: AnyKey): boolean {
     if (!isPackable(key) || !this.packed.hasRoom) return false;
     if (this.#has(key.key)) throw new DamagedRowError("two keys have one name");
-    if (key.stream.ack !== null) this.#anyAcks = true;
+    if (key.stream !== null && key.stream.ack !== null) this.#anyAcks = true;
     this.#slots.insertPacked(key, this.packed.add(key, 0));
     return true;
   }
@@ -299,17 +328,17 @@ export class KeyspaceState implements StoredKeyspace {
     return parts;
   }
 
-  #unpackNamed(name: string): StreamKey | null {
+  #unpackNamed(name: string): AnyKey | null {
     if (this.packed.size === 0) return null;
     const record = this.packed.find(name);
     return record < 0 ? null : this.#unpack(record);
   }
 
-  #unpacked(placed: PlacedKey): StreamKey {
+  #unpacked(placed: PlacedKey): AnyKey {
     return typeof placed === "number" ? this.#unpack(placed) : placed;
   }
 
-  #unpack(record: number): StreamKey {
+  #unpack(record: number): AnyKey {
     const key = this.#copyOf(record);
     this.packed.remove(record);
     this.unpackings++;
@@ -320,25 +349,24 @@ export class KeyspaceState implements StoredKeyspace {
     return key;
   }
 
-  #copyOf(record: number): StreamKey {
+  #copyOf(record: number): AnyKey {
     const key = this.packed.keyOf(record, this.meter);
     key.usedAtSeconds = Math.max(key.usedAtSeconds, this.loadedAtSeconds);
     return key;
   }
 
   /** Rollback: as if the key had never been made. Its parts are still there, for one that `restore` brings back under another name. */
-  drop(dropped: StreamKey): void {
+  drop(dropped: AnyKey): void {
     this.uncount(dropped);
     this.#keys.delete(dropped.key);
     this.#slots.remove(dropped);
     this.#clock.remove(dropped);
     this.setExpiry(dropped, NEVER);
-    this.retention.forget(dropped);
-    this.idleConsumers.forget(dropped);
+    this.#forgetStream(dropped);
   }
 
   /** Rollback: a key that was deleted or renamed is back, at its old place. */
-  restore(key: StreamKey): void {
+  restore(key: AnyKey): void {
     assert(!this.#has(key.key), "key exists");
     this.#keys.set(key.key, key);
     this.#slots.insert(key);
@@ -357,28 +385,34 @@ export class KeyspaceState implements StoredKeyspace {
     this.markClean();
   }
 
-  remove(removed: StreamKey): void {
+  /** Who looks at streams by itself has nothing to look at here any more. */
+  #forgetStream(key: AnyKey): void {
+    if (key.stream === null) return;
+    this.retention.forget(key);
+    this.idleConsumers.forget(key);
+  }
+
+  remove(removed: AnyKey): void {
     this.touchReady(removed);
     this.uncount(removed);
     this.#leaveName(removed);
     this.#slots.remove(removed);
     this.#clock.remove(removed);
     this.setExpiry(removed, NEVER);
-    this.retention.forget(removed);
-    this.idleConsumers.forget(removed);
+    this.#forgetStream(removed);
     removeKeyRows(this.deadRows, removed);
     this.deletedKeyCount++;
   }
 
   /** Nobody bears the key's name any more; who finds that out waits for it. */
-  #leaveName({ key }: StreamKey): void {
+  #leaveName({ key }: AnyKey): void {
     this.#keys.delete(key);
     this.#deletions.delete(key);
     this.#deletions.set(key, this.writerIndex);
   }
 
   /** The key gets another name of its slot, and the last place; who had that name is removed. Its rows stay as they are but for the header. */
-  rename(renamed: StreamKey, name: string): void {
+  rename(renamed: AnyKey, name: string): void {
     assert(slotOfKey(name) === renamed.slot, "a key is renamed within its slot");
     assert(this.nextAge <= KEY_AGE_MAX, "key ages used up");
     const replaced = this.find(name);
@@ -419,39 +453,42 @@ export class KeyspaceState implements StoredKeyspace {
   }
 
   /** Every effect on a key passes here. */
-  touch(key: StreamKey): void {
+  touch(key: AnyKey): void {
     if (this.watches.size !== 0) this.watches.touch(key.key);
     this.touchUnseen(key);
   }
 
   /** An effect that Redis calls no change of the key: on its groups, or on its last id alone. WATCH does not see it. */
-  touchUnseen(key: StreamKey): void {
+  touchUnseen(key: AnyKey): void {
     key.lastWriterIndex = this.writerIndex;
     key.usedAtSeconds = this.nowSeconds;
     if (!key.dirty) this.markDirty(key);
-    const { retention } = key;
-    if (retention === null ? key.stream.blockCount > 1 : !retention.isQueued) this.retention.touched(key);
+    if (key.stream !== null) {
+      const { retention } = key;
+      if (retention === null ? key.stream.blockCount > 1 : !retention.isQueued) this.retention.touched(key);
+    }
     if (this.#watched.size !== 0 && this.#watched.has(key.key) && !this.#touched.has(key.key))
       this.#touched.set(key.key, false);
   }
 
   /** Entries came, or the key or a group of it is there no more: what its blocked readers wait for. Redis' signalKeyAsReady. */
-  signalReady(key: StreamKey): void {
+  signalReady(key: AnyKey): void {
     if (this.#watched.size === 0 || !this.#watched.has(key.key) || this.#touched.get(key.key) === true) return;
     this.#touched.delete(key.key);
     this.#touched.set(key.key, true);
   }
 
-  touchReady(key: StreamKey): void {
+  touchReady(key: AnyKey): void {
     this.touch(key);
     this.signalReady(key);
   }
 
-  markDirty(key: StreamKey): void {
+  markDirty(key: AnyKey): void {
     if (key.dirty) return;
     key.dirty = true;
     this.dirtyKeys.push(key);
     this.meter.bytes += HEADER_ROW_BYTES + key.key.length;
+    if (key.value !== null) this.meter.bytes += key.value.headBytes;
   }
 
   /** All that was dirty is in a capture now. */
@@ -493,7 +530,7 @@ export class KeyspaceState implements StoredKeyspace {
 
   #viewOf(placed: PlacedKey): KeyView {
     if (typeof placed !== "number") return placed;
-    return new PackedKey(this.packed.nameOf(placed), this.#byName);
+    return packedKeyView(this.packed.typeOf(placed), this.packed.nameOf(placed), this.#byName);
   }
 
   /** See Keyspace.scan. */
@@ -519,12 +556,12 @@ export class KeyspaceState implements StoredKeyspace {
       // Of a key that has one row there is no group.
       if (typeof placed === "number" && this.packed.rowsOf(placed) < 2) return;
       const { key, stream } = typeof placed === "number" ? this.#copyOf(placed) : placed;
-      if (stream.groupCount > 0) for (const group of stream.groups()) visit(key, stream, group);
+      if (stream !== null && stream.groupCount > 0) for (const group of stream.groups()) visit(key, stream, group);
     });
   }
 
   /** In SCAN's order, all of them; for who only looks: packed ones are copies. */
-  forEachWhole(visit: (key: StreamKey) => void): void {
+  forEachWhole(visit: (key: AnyKey) => void): void {
     this.#slots.forEach((placed) => visit(typeof placed === "number" ? this.#copyOf(placed) : placed));
   }
 
@@ -532,8 +569,9 @@ export class KeyspaceState implements StoredKeyspace {
     let count = 0;
     let expiring = 0;
     this.packed.verify();
-    this.retention.verify(this.#keys.values());
-    this.idleConsumers.verify(this.#keys.values());
+    const streams = [...this.#keys.values()].filter((key): key is StreamKey => key.stream !== null);
+    this.retention.verify(streams);
+    this.idleConsumers.verify(streams);
     this.#clock.verify(this.#keys.values());
     let fixedBytes = 0;
     let blockBytes = 0;
@@ -543,7 +581,7 @@ export class KeyspaceState implements StoredKeyspace {
       assert(key.slot === slotOfKey(key.key), "key in the wrong slot");
       assert(key.age < this.nextAge && key.place < this.nextAge, "age or place from the future");
       assert(this.#slots.findByPlace(key.slot, key.place) === placed, "a key is not in its place");
-      key.stream.verify();
+      (key.stream ?? key.value).verify();
       if (typeof placed === "number") {
         assert(isPackable(key) && !this.#keys.has(key.key), "a key is packed that may not be");
         assert(this.packed.find(key.key) === placed, "a packed key stands in another's place");
@@ -553,6 +591,7 @@ export class KeyspaceState implements StoredKeyspace {
       assert(this.findByAge(key.slot, key.age) === key, "key is not found by its age");
       if (key.expiry !== null) expiring++;
       fixedBytes += fixedBytesOf(key);
+      if (key.stream === null) return;
       const { slots } = key.stream.entries.blocks;
       fixedBytes += slots.length * BLOCK_LINE_BYTES;
       for (const block of slots) {

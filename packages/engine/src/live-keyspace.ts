@@ -8,7 +8,7 @@
 import type { Effects, Keyspace, KeyView } from "./api.ts";
 import { NEVER } from "./expiry-heap.ts";
 import type { KeyspaceState } from "./keyspace-state.ts";
-import type { StreamKey } from "./stream-key.ts";
+import type { AnyKey } from "./stored-key.ts";
 
 /** Expired keys that one walk over the keyspace removes. */
 const REMOVED_BY_WALK_MAX = 64;
@@ -41,20 +41,20 @@ export class LiveKeyspace implements Keyspace {
     return this.#stored.expiringCount;
   }
 
-  find(key: string): StreamKey | null {
+  find(key: string): AnyKey | null {
     const found = this.peek(key);
     if (found !== null) found.usedAtSeconds = this.#stored.nowSeconds;
     return found;
   }
 
-  peek(key: string): StreamKey | null {
+  peek(key: string): AnyKey | null {
     const found = this.#stored.find(key);
     if (found === null || found.expiry === null || !this.#isOver(found)) return found;
     this.#effects.expireKey(key);
     return null;
   }
 
-  pick(ordinal: number): StreamKey | null {
+  pick(ordinal: number): AnyKey | null {
     return this.peek(this.#stored.nameAt(ordinal));
   }
 

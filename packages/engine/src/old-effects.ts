@@ -13,7 +13,7 @@ import type { Stream } from "./stream.ts";
 import { MIN_ID, StreamId } from "./stream-id.ts";
 
 export function applyOldRemoval(keyspace: KeyspaceState, type: number, reader: ByteReader): void {
-  const key = keyspace.existing(reader.string());
+  const key = keyspace.existingStream(reader.string());
   const { stream } = key;
   const { entries } = stream;
   const { tail } = entries;

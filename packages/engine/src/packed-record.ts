@@ -2,15 +2,19 @@
  * One key at rest as a few bytes: what its directory's rows in the store say (state-rows.ts), without their zeros, and what only this replica knows of it.
  * Reading it goes the way of an opening (key-parts.ts), so a key that comes back is as if it had been loaded.
  *
- *   record   u8 name bytes · name · u8 rows · varint age · varint used at, in seconds · known · row…
- *   row      u8 kind · varint its numbers… · body; that of kind 1 without the name
+ *   record   u8 name bytes · name · u8 kind of the value (0: stream) · u8 rows · varint age · varint used at, in seconds · known · row…
+ *   row      u8 kind · varint its numbers… · body; that of kinds 1 and 10 without the name
  *
  * What is known of the entries beside (entry-log.ts `writeKnown`: nothing, or u8 has a front · id of the first live entry, if so · fill of the last node,
  * if that is known) and the bodies stand there as varint bytes · the bytes packed (packed-words.ts).
  */
 import { ByteReader, ByteWriter, latin1 } from "@headrace/bytes";
 import { KeyParts } from "./key-parts.ts";
+import type { AnyKey } from "./stored-key.ts";
 import type { StreamKey } from "./stream-key.ts";
+import type { KeyType } from "./value-api.ts";
+import { valueKind } from "./value-kinds.ts";
+import { writeValueBody } from "./value-rows.ts";
 import { packWords, unpackWords } from "./packed-words.ts";
 import { RECORD_WORDS } from "./pending-leaf.ts";
 import { writeConsumerBody, writeGroupBody, writeLeafBody, writeMarksBody, writeStreamBody } from "./row-bodies.ts";
@@ -22,11 +26,18 @@ const NAME_BYTES_MAX = 255;
 const DIRECTORY_BYTES_MAX = 1536;
 /** A row without names and pending records, about. */
 const ROW_BYTES = 64;
+/** No kind of value has it. */
+const STREAM = 0;
 
 /** Whether a key of this kind and size is kept packed at all. */
-export function isPackable({ key, age, place, expiry, stream }: StreamKey): boolean {
+export function isPackable({ key, age, place, expiry, stream, value }: AnyKey): boolean {
   // Whoever expires, forgets iids, loses blocks or was renamed is known by its object elsewhere.
-  if (expiry !== null || place !== age || stream.idempotence !== null || stream.blockCount > 1) return false;
+  if (expiry !== null || place !== age) return false;
+  if (stream === null) {
+    const isWhole = value.parts === null || value.parts.isEmpty;
+    return isWhole && key.length <= NAME_BYTES_MAX && value.headBytes <= DIRECTORY_BYTES_MAX;
+  }
+  if (stream.idempotence !== null || stream.blockCount > 1) return false;
   return key.length <= NAME_BYTES_MAX && directoryBytes(stream) <= DIRECTORY_BYTES_MAX;
 }
 
@@ -57,17 +68,30 @@ export class PackedRecords {
   }
 
   /** The record of a packable key, until the next call. `usedAtSeconds`: 0 when nobody has used it here. */
-  encode(key: StreamKey, usedAtSeconds: number): ByteWriter {
+  encode(key: AnyKey, usedAtSeconds: number): ByteWriter {
     const writer = this.#record;
-    const { stream } = key;
     writer.clear();
     this.#rows = 0;
     writer.u8(key.key.length);
     writer.latin1(key.key);
+    writer.u8(key.stream === null ? key.value.kind : STREAM);
     const rowsAt = writer.length;
     writer.u8(0);
     writer.varint(key.age);
     writer.varint(usedAtSeconds);
+    if (key.stream === null) {
+      this.#packBody(0);
+      writeValueBody(this.#body, key);
+      this.#row(RowKind.value, 0, 0, 4 + key.key.length);
+    } else {
+      this.#stream(key);
+    }
+    writer.bytes[rowsAt] = this.#rows;
+    return writer;
+  }
+
+  #stream(key: StreamKey): void {
+    const { stream } = key;
     stream.entries.writeKnown(this.#body);
     this.#packBody(0);
     writeStreamBody(this.#body, key);
@@ -78,8 +102,6 @@ export class PackedRecords {
       this.#row(RowKind.marks, block.number, 0, 0);
     }
     if (stream.groupCount > 0) this.#groups(key);
-    writer.bytes[rowsAt] = this.#rows;
-    return writer;
   }
 
   #groups({ stream }: StreamKey): void {
@@ -131,7 +153,12 @@ export function recordBears(bytes: Uint8Array, at: number, name: string): boolea
 
 /** How many rows of the store the key has, but for its entries. */
 export function recordRows(bytes: Uint8Array, at: number): number {
-  return bytes[at + 1 + bytes[at]!]!;
+  return bytes[at + 2 + bytes[at]!]!;
+}
+
+export function recordType(bytes: Uint8Array, at: number): KeyType {
+  const kind = bytes[at + 1 + bytes[at]!]!;
+  return kind === STREAM ? "stream" : valueKind(kind).type;
 }
 
 /** What a record says. Parts and what is known keep views of `scratch`. */
@@ -147,7 +174,7 @@ export interface ReadRecord {
 export function readRecord(bytes: Uint8Array, at: number, slot: number, scratch: ByteWriter): ReadRecord {
   const reader = new ByteReader(bytes, at);
   const name = recordName(bytes, at);
-  reader.skip(1 + name.length);
+  reader.skip(2 + name.length);
   const rows = reader.u8();
   const age = reader.varint();
   const usedAtSeconds = reader.varint();
@@ -161,7 +188,7 @@ export function readRecord(bytes: Uint8Array, at: number, slot: number, scratch:
     parts.takeRow(
       slot,
       { age, kind, first, second },
-      unpackBody(reader, kind === RowKind.stream ? name : null, scratch),
+      unpackBody(reader, kind === RowKind.stream || kind === RowKind.value ? name : null, scratch),
     );
   }
   return { parts, usedAtSeconds, known: known.remaining === 0 ? null : known };

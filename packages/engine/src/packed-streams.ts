@@ -1,5 +1,5 @@
 /**
- * Streams at rest: keys of which nothing is dirty, everything is in the store and no entry is in memory, each as one short record (packed-record.ts) in a few
+ * Keys at rest, small streams and other small values: nothing is dirty, everything is in the store and no entry is in memory. Each stands as one short record (packed-record.ts) in a few
  * large arrays, found by name. About 150 bytes for a plain stream of one block; as objects it takes two thousand.
  *
  * PACKED AND UNPACKED ARE THE SAME STATE. Packing and unpacking are no effects: no row, hash, reply or order tells which of the two a key is, and
@@ -11,9 +11,18 @@
 import { assert, ByteWriter, slotOfKey } from "@headrace/bytes";
 import type { DirtyMeter } from "./dirty-meter.ts";
 import { buildKey, type KeyParts } from "./key-parts.ts";
-import type { StreamKey } from "./stream-key.ts";
+import type { AnyKey } from "./stored-key.ts";
+import type { KeyType } from "./value-api.ts";
 import { NameIndex } from "./name-index.ts";
-import { PackedRecords, type ReadRecord, readRecord, recordBears, recordName, recordRows } from "./packed-record.ts";
+import {
+  PackedRecords,
+  type ReadRecord,
+  readRecord,
+  recordBears,
+  recordName,
+  recordRows,
+  recordType,
+} from "./packed-record.ts";
 import { RecordSlabs } from "./record-slabs.ts";
 
 export class PackedStreams {
@@ -49,7 +58,7 @@ export class PackedStreams {
   }
 
   /** A record of a packable key; the caller lets go of the key. `usedAtSeconds`: 0 when nobody has used it here. */
-  add(key: StreamKey, usedAtSeconds: number): number {
+  add(key: AnyKey, usedAtSeconds: number): number {
     const { bytes, length } = this.#records.encode(key, usedAtSeconds);
     const record = this.#slabs.add(bytes, length);
     this.#index.add(key.key, record);
@@ -65,6 +74,10 @@ export class PackedStreams {
     return recordName(this.#slabs.bytesOf(record), this.#slabs.placeOf(record));
   }
 
+  typeOf(record: number): KeyType {
+    return recordType(this.#slabs.bytesOf(record), this.#slabs.placeOf(record));
+  }
+
   /** How many rows the store has of it, but for its entries. */
   rowsOf(record: number): number {
     return recordRows(this.#slabs.bytesOf(record), this.#slabs.placeOf(record));
@@ -76,12 +89,12 @@ export class PackedStreams {
   }
 
   /** The key as objects. Whether it is the one, or a copy for who only looks, is the caller's business. */
-  keyOf(record: number, meter: DirtyMeter): StreamKey {
+  keyOf(record: number, meter: DirtyMeter): AnyKey {
     this.#scratch.clear();
     const { parts, usedAtSeconds, known } = this.#read(record, this.#scratch);
     const key = buildKey(parts, meter);
     key.usedAtSeconds = usedAtSeconds;
-    if (known !== null) key.stream.entries.readKnown(known);
+    if (known !== null) key.stream!.entries.readKnown(known);
     return key;
   }
 

@@ -4,7 +4,7 @@
  * is unpacked once more. No part of the state.
  */
 import { assert } from "@headrace/bytes";
-import type { StreamKey } from "./stream-key.ts";
+import type { AnyKey } from "./stored-key.ts";
 
 /** Bytes that are wanted for each key that the hand may come by: so a call costs by what it is asked for, whatever there is to pack. */
 const BYTES_PER_LOOK = 1024;
@@ -12,7 +12,7 @@ const BYTES_PER_LOOK = 1024;
 const LOOKS_MIN = 2048;
 
 export class PackingClock {
-  readonly #keys: StreamKey[];
+  readonly #keys: AnyKey[];
   #hand: number;
 
   constructor() {
@@ -25,14 +25,14 @@ export class PackingClock {
   }
 
   /** What it has been used for counts no more: it is passed over only when it is used again. */
-  add(key: StreamKey): void {
+  add(key: AnyKey): void {
     key.passedAtSeconds = key.usedAtSeconds;
     key.clockAt = this.#keys.length;
     this.#keys.push(key);
   }
 
   /** It is gone, or packed. */
-  remove(key: StreamKey): void {
+  remove(key: AnyKey): void {
     const keys = this.#keys;
     const last = keys.pop()!;
     if (last !== key) {
@@ -51,7 +51,7 @@ export class PackingClock {
    * Until about `bytes` are free or the hand has come round twice: `pack` is given keys that nobody has used for a while, and answers how many bytes became
    * free; a key that was packed has been removed then. Answers the sum.
    */
-  run(bytes: number, pack: (key: StreamKey) => number): number {
+  run(bytes: number, pack: (key: AnyKey) => number): number {
     const keys = this.#keys;
     let freed = 0;
     let looks = Math.min(LOOKS_MIN + bytes / BYTES_PER_LOOK, 2 * keys.length);
@@ -66,7 +66,7 @@ export class PackingClock {
     return freed;
   }
 
-  verify(all: Iterable<StreamKey>): void {
+  verify(all: Iterable<AnyKey>): void {
     let count = 0;
     for (const key of all) {
       assert(this.#keys[key.clockAt] === key, "a key does not know its place on the clock");

@@ -3,10 +3,12 @@
  * by looking at all of it. Blocks count for themselves (block-list.ts).
  */
 import type { Group } from "./group.ts";
-import type { StreamKey } from "./stream-key.ts";
+import type { AnyKey } from "./stored-key.ts";
 
 /** A key with its stream, its place in tables and the header of its entries. */
 export const KEY_BYTES = 900;
+/** A key with another value, which counts for itself. */
+export const VALUE_KEY_BYTES = 240;
 export const GROUP_BYTES = 900;
 export const CONSUMER_BYTES = 240;
 /** A record of 32 bytes in a leaf that is not quite full, and its share of the leaf. */
@@ -14,7 +16,8 @@ export const PENDING_BYTES = 42;
 /** A session with its last number. */
 export const SESSION_RECORD_BYTES = 180;
 
-export function fixedBytesOf({ key, stream }: StreamKey): number {
+export function fixedBytesOf({ key, stream, value }: AnyKey): number {
+  if (stream === null) return VALUE_KEY_BYTES + key.length + value.residentBytes;
   let bytes = KEY_BYTES + key.length;
   for (const group of stream.groups()) bytes += groupBytes(group);
   if (stream.idempotence !== null) bytes += stream.idempotence.residentBytes;

@@ -6,7 +6,7 @@
  * Derived from the state and no part of it. Replicas that do not lead only know which streams have had several blocks.
  */
 import { assert } from "@headrace/bytes";
-import type { RetentionLook, RetentionQueueApi } from "./api.ts";
+import type { RetentionLook, RetentionQueueApi } from "./leader-queues.ts";
 import { ExpiryHeap, type Expiry } from "./expiry-heap.ts";
 import type { StreamKey } from "./stream-key.ts";
 import { hasBounds, NO_RETENTION, resolveRetention, type Retention } from "./retention.ts";

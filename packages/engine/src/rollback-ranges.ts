@@ -6,7 +6,8 @@
 import { SLOT_COUNT } from "@headrace/bytes";
 import type { RowRange } from "./api.ts";
 import type { KeyspaceState } from "./keyspace-state.ts";
-import type { StreamKey } from "./stream-key.ts";
+import type { AnyKey } from "./stored-key.ts";
+import { valueRowCount } from "./value-rows.ts";
 import { agePrefix, RowKind, subkeyOf } from "./state-rows.ts";
 import type { TouchedGroup, TouchedKey } from "./touched-parts.ts";
 
@@ -54,7 +55,9 @@ export function rangesOf(
   return ranges;
 }
 
-function isSmall(key: TouchedKey, { stream }: StreamKey): boolean {
+function isSmall(key: TouchedKey, { stream }: AnyKey): boolean {
+  // Of a value that is no stream all is read: what was touched of it may have moved what was not.
+  if (stream === null) return true;
   // Marks, perhaps, and a share of a page that is as large as many small parts.
   let spare = SPARE_PARTS - Math.max(0, stream.entries.blocks.length - key.blocks.size) * 2;
   const { idempotence } = stream;
@@ -83,7 +86,9 @@ function rowsBetween(keyspace: KeyspaceState, before: TouchedKey, behind: Touche
   return rows;
 }
 
-function rowsOf({ stream }: StreamKey): number {
+function rowsOf(key: AnyKey): number {
+  const { stream } = key;
+  if (stream === null) return valueRowCount(key);
   let rows = 1 + stream.entries.blocks.length;
   const { idempotence } = stream;
   if (idempotence !== null) rows += 1 + idempotence.producerCount + idempotence.segments.length;

@@ -12,7 +12,7 @@ import { secondsOf } from "./log-seconds.ts";
 import { readShardHeader } from "./shard-header.ts";
 import { ShardState } from "./shard-state.ts";
 import { rowBody, rowName } from "./state-rows.ts";
-import type { StreamKey } from "./stream-key.ts";
+import type { AnyKey } from "./stored-key.ts";
 
 export class ShardLoader implements ShardLoaderApi {
   readonly #state: ShardState;
@@ -50,7 +50,7 @@ export class ShardLoader implements ShardLoaderApi {
   #packIfWhole(parts: KeyParts): void {
     if (!parts.mayBePacked) return;
     const { keyspace } = this.#state;
-    let key: StreamKey;
+    let key: AnyKey;
     try {
       key = checked(() => buildKey(parts, keyspace.meter));
     } catch (error) {
@@ -79,7 +79,7 @@ export class ShardLoader implements ShardLoaderApi {
     for (const parts of this.#keys.values()) {
       const key = buildKey(parts, meter);
       keyspace.adopt(key);
-      keyspace.setExpiry(key, parts.header!.expiresAtMs);
+      keyspace.setExpiry(key, parts.keyHeader!.expiresAtMs);
     }
     this.#keys.clear();
     meter.bytes = 0;

@@ -245,7 +245,7 @@ export class ShardState implements ShardStateApi {
     number,
   }: BlockName): { readonly key: StreamKey; readonly blocks: BlockList; readonly at: number } | null {
     const key = this.keyspace.findByAge(slot, age);
-    if (key === null) return null;
+    if (key === null || key.stream === null) return null;
     const { blocks } = key.stream.entries;
     const at = blocks.indexOf(number);
     return at < 0 || blocks.isWhole(at) ? null : { key, blocks, at };

@@ -3,17 +3,17 @@
  * number of its record when it is packed. Names are the keyspace's business.
  */
 import { SLOT_COUNT } from "@headrace/bytes";
-import type { StreamKey } from "./stream-key.ts";
+import type { AnyKey } from "./stored-key.ts";
 import { scanCursor, scanCursorPlace, scanCursorSlot } from "./scan.ts";
 import { SlotKeys } from "./slot-keys.ts";
 
 /** A key, or the number of its record. */
-export type PlacedKey = StreamKey | number;
+export type PlacedKey = AnyKey | number;
 
 export class SlotTable {
   readonly #slots: (SlotKeys | undefined)[];
   /** Keys whose place is not their age, by age. */
-  readonly #moved: Map<number, StreamKey>;
+  readonly #moved: Map<number, AnyKey>;
 
   constructor() {
     this.#slots = Array.from({ length: SLOT_COUNT }, () => undefined);
@@ -25,17 +25,17 @@ export class SlotTable {
     this.#moved.clear();
   }
 
-  insert(key: StreamKey): void {
+  insert(key: AnyKey): void {
     this.#keysOf(key.slot).insert(key.place, key);
     if (key.place !== key.age) this.#moved.set(key.age, key);
   }
 
   /** The key's place, for its record. */
-  insertPacked({ slot, place }: StreamKey, record: number): void {
+  insertPacked({ slot, place }: AnyKey, record: number): void {
     this.#keysOf(slot).insert(place, record);
   }
 
-  remove({ slot, place, age }: Pick<StreamKey, "slot" | "place" | "age">): void {
+  remove({ slot, place, age }: Pick<AnyKey, "slot" | "place" | "age">): void {
     const keys = this.#slots[slot]!;
     keys.remove(place);
     if (keys.size === 0) this.#slots[slot] = undefined;
@@ -43,7 +43,7 @@ export class SlotTable {
   }
 
   /** The key in this place is known so from now on: packed, or no longer. */
-  replace({ slot, place }: StreamKey, placed: PlacedKey): void {
+  replace({ slot, place }: AnyKey, placed: PlacedKey): void {
     this.#slots[slot]!.replace(place, placed);
   }
 
@@ -53,7 +53,7 @@ export class SlotTable {
   }
 
   /** A key that moved there, and so is not packed. */
-  findMoved(age: number): StreamKey | null {
+  findMoved(age: number): AnyKey | null {
     return this.#moved.get(age) ?? null;
   }
 

@@ -12,6 +12,8 @@ import type { Group } from "./group.ts";
 import { captureIdempotence, restoreCapturedIdempotence, type CapturedIdempotence } from "./idempotence-rows.ts";
 import type { KeyspaceState } from "./keyspace-state.ts";
 import type { StreamKey } from "./stream-key.ts";
+import type { ValueKey } from "./value-key.ts";
+import { type CapturedParts, captureValue } from "./value-rows.ts";
 import type { PendingLeaf } from "./pending-leaf.ts";
 import { writeConsumerBody, writeGroupBody, writeLeafBody, writeMarksBody, writeStreamBody } from "./row-bodies.ts";
 import { encodeShardHeader, type HeadedState } from "./shard-header.ts";
@@ -33,7 +35,7 @@ interface CapturedGroup {
   readonly leaves: readonly PendingLeaf[];
 }
 
-interface CapturedKey {
+interface CapturedStream {
   readonly key: StreamKey;
   readonly blocks: readonly Block[];
   readonly marks: readonly Block[];
@@ -41,6 +43,13 @@ interface CapturedKey {
   readonly groups: readonly CapturedGroup[];
   readonly idempotence: CapturedIdempotence | null;
 }
+
+interface CapturedValue {
+  readonly key: ValueKey;
+  readonly parts: CapturedParts;
+}
+
+type CapturedKey = CapturedStream | CapturedValue;
 
 export class StateCapture implements Capture {
   readonly index: number;
@@ -76,7 +85,11 @@ export function takeCapture(state: HeadedState): StateCapture {
   const keys: CapturedKey[] = [];
   for (const key of keyspace.dirtyKeys) {
     // A deleted key's rows are dead rows already.
-    if (keyspace.holds(key)) keys.push(captureKey(key, state.index, rows, writer));
+    if (!keyspace.holds(key)) continue;
+    keys.push(key.stream === null ? captureValueKey(key, rows, writer) : captureStream(key, state.index, rows, writer));
+    key.dirty = false;
+    key.persisted = true;
+    key.capturedIndex = state.index;
   }
   const { cleared } = keyspace;
   keyspace.markClean();
@@ -87,33 +100,42 @@ export function takeCapture(state: HeadedState): StateCapture {
 export function restoreCaptured(keyspace: KeyspaceState, capture: StateCapture): void {
   if (capture.cleared) keyspace.cleared = true;
   for (const row of capture.rows) if (row.value === null) keyspace.deadRows.push(row);
-  for (const { key, blocks, marks, pages, groups, idempotence } of capture.keys) {
-    if (!keyspace.holds(key)) continue;
-    keyspace.markDirty(key);
-    const { stream } = key;
-    for (const block of blocks) {
-      block.rewrite = true;
-      if (!block.dropped) stream.entries.markBlockDirty(block);
-    }
-    for (const block of marks) {
-      block.marksDirty = true;
-      if (!block.dropped) stream.entries.markBlockDirty(block);
-    }
-    for (const page of pages) stream.entries.markPageDirty(page << PAGE_BITS);
-    for (const { group, consumers, leaves } of groups) {
-      if (stream.group(group.name) !== group) continue;
-      stream.markGroupDirty(group);
-      for (const consumer of consumers) {
-        if (group.consumer(consumer.name) === consumer) group.markConsumerDirty(consumer);
-      }
-      for (const leaf of leaves) if (!leaf.dropped) group.pending.markDirty(leaf);
-    }
-    if (idempotence !== null) restoreCapturedIdempotence(idempotence);
+  for (const captured of capture.keys) {
+    if (!keyspace.holds(captured.key)) continue;
+    keyspace.markDirty(captured.key);
+    if ("parts" in captured) captured.key.value.parts?.restore(captured.parts);
+    else restoreStream(captured);
   }
   keyspace.meter.bytes += capture.byteLength;
 }
 
-function captureKey(key: StreamKey, index: number, rows: StateRow[], writer: ByteWriter): CapturedKey {
+function restoreStream({ key, blocks, marks, pages, groups, idempotence }: CapturedStream): void {
+  const { stream } = key;
+  for (const block of blocks) {
+    block.rewrite = true;
+    if (!block.dropped) stream.entries.markBlockDirty(block);
+  }
+  for (const block of marks) {
+    block.marksDirty = true;
+    if (!block.dropped) stream.entries.markBlockDirty(block);
+  }
+  for (const page of pages) stream.entries.markPageDirty(page << PAGE_BITS);
+  for (const { group, consumers, leaves } of groups) {
+    if (stream.group(group.name) !== group) continue;
+    stream.markGroupDirty(group);
+    for (const consumer of consumers) {
+      if (group.consumer(consumer.name) === consumer) group.markConsumerDirty(consumer);
+    }
+    for (const leaf of leaves) if (!leaf.dropped) group.pending.markDirty(leaf);
+  }
+  if (idempotence !== null) restoreCapturedIdempotence(idempotence);
+}
+
+function captureValueKey(key: ValueKey, rows: StateRow[], writer: ByteWriter): CapturedValue {
+  return { key, parts: captureValue(key, rows, writer) };
+}
+
+function captureStream(key: StreamKey, index: number, rows: StateRow[], writer: ByteWriter): CapturedStream {
   const { stream } = key;
   const { entries } = stream;
   for (const block of entries.droppedBlocks) removeBlockRows(rows, key, block);
@@ -152,9 +174,6 @@ function captureKey(key: StreamKey, index: number, rows: StateRow[], writer: Byt
   writer.u8(ROW_VERSION);
   writeStreamBody(writer, key);
   rows.push(sealRow(key.slot, subkeyOf(key.age, RowKind.stream, 0, 0), writer));
-  key.dirty = false;
-  key.persisted = true;
-  key.capturedIndex = index;
   return { key, blocks, marks, pages, groups, idempotence };
 }
 

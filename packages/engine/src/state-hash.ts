@@ -8,10 +8,11 @@ import type { EntryLog } from "./entry-log.ts";
 import type { Group } from "./group.ts";
 import type { Idempotence } from "./idempotence.ts";
 import type { KeyspaceState } from "./keyspace-state.ts";
-import type { StreamKey } from "./stream-key.ts";
+import { Mixer } from "./mixer.ts";
+import type { AnyKey } from "./stored-key.ts";
+import type { Stream } from "./stream.ts";
 import type { Origins } from "./origins.ts";
 import { NOBODY } from "./pending-leaf.ts";
-import type { StreamId } from "./stream-id.ts";
 
 /** What of a ShardState is hashed. */
 export interface HashedState {
@@ -19,55 +20,6 @@ export interface HashedState {
   readonly origins: Origins;
   readonly index: number;
   readonly logTimeMs: number;
-}
-
-const double = new Float64Array(1);
-const words = new Uint32Array(double.buffer);
-
-class Mixer {
-  a: number;
-  b: number;
-  c: number;
-  d: number;
-
-  constructor() {
-    this.a = 0x9e3779b9;
-    this.b = 0x85ebca6b;
-    this.c = 0xc2b2ae35;
-    this.d = 0x27d4eb2f;
-  }
-
-  word(value: number): void {
-    const mixed = Math.imul(value ^ this.d, 0xcc9e2d51);
-    const a = Math.imul(this.a ^ mixed, 0x85ebca6b);
-    this.a = (this.b + ((a << 13) | (a >>> 19))) | 0;
-    this.b = this.c ^ ((mixed << 15) | (mixed >>> 17));
-    this.c = Math.imul(this.d + this.a, 0x1b873593);
-    this.d = ((a ^ (a >>> 16)) + this.b) | 0;
-  }
-
-  number(value: number): void {
-    double[0] = value;
-    this.word(words[0]!);
-    this.word(words[1]!);
-  }
-
-  id(id: StreamId): void {
-    this.word(id.msHi);
-    this.word(id.msLo);
-    this.word(id.seqHi);
-    this.word(id.seqLo);
-  }
-
-  text(text: string): void {
-    this.word(text.length);
-    for (let i = 0; i < text.length; i++) this.word(text.charCodeAt(i));
-  }
-
-  digest(): string {
-    for (let i = 0; i < 8; i++) this.word(i);
-    return [this.a, this.b, this.c, this.d].map((lane) => (lane >>> 0).toString(16).padStart(8, "0")).join("");
-  }
 }
 
 export function hashState(state: HashedState): string {
@@ -86,14 +38,22 @@ export function hashState(state: HashedState): string {
   return mixer.digest();
 }
 
-function hashKey(mixer: Mixer, key: StreamKey): void {
-  const { stream } = key;
+function hashKey(mixer: Mixer, key: AnyKey): void {
   mixer.text(key.key);
   mixer.word(slotOfKey(key.key));
   mixer.number(key.age);
   mixer.number(key.place);
   mixer.number(key.expiresAtMs);
   mixer.number(key.lastWriterIndex);
+  if (key.stream !== null) {
+    hashStream(mixer, key.stream);
+  } else {
+    mixer.word(key.value.kind);
+    key.value.hash(mixer);
+  }
+}
+
+function hashStream(mixer: Mixer, stream: Stream): void {
   mixer.id(stream.lastId);
   mixer.id(stream.maxDeletedId);
   mixer.number(stream.entriesAdded);

@@ -21,6 +21,8 @@ import {
   restoreHeaderSettings,
   restoreSettings,
 } from "./key-parts.ts";
+import { assert } from "@headrace/bytes";
+import type { AnyKey } from "./stored-key.ts";
 import type { StreamKey } from "./stream-key.ts";
 import { rangesOf } from "./rollback-ranges.ts";
 import { readShardHeader, type ShardHeaderFields } from "./shard-header.ts";
@@ -89,13 +91,15 @@ export class StateRollback implements ShardRollbackApi {
     for (const { slot, age } of this.#touched.values()) {
       const living = keyspace.findByAge(slot, age);
       const parts = this.#found.get(age);
-      if (living === null || (parts !== undefined && bearsItsName(living, parts))) continue;
+      // A value that is no stream is built anew.
+      if (living !== null && living.stream === null) keyspace.drop(living);
+      if (living === null || living.stream === null || (parts !== undefined && bearsItsName(living, parts))) continue;
       keyspace.drop(living);
       if (parts !== undefined) renamed.set(age, living);
     }
     for (const [age, parts] of this.#found) {
       const touched = this.#touched.get(age)!;
-      const living = renamed.get(age) ?? keyspace.findByAge(touched.slot, age);
+      const living = renamed.get(age) ?? streamOf(keyspace.findByAge(touched.slot, age));
       const key = living ?? buildKey(parts, meter);
       const isInPlace = living !== null && !renamed.has(age);
       if (isInPlace) keyspace.uncount(living);
@@ -103,7 +107,7 @@ export class StateRollback implements ShardRollbackApi {
       if (isInPlace) keyspace.count(living);
       if (living === null || renamed.has(age)) keyspace.restore(key);
       else keyspace.noticeSettings(key);
-      keyspace.setExpiry(key, parts.header!.expiresAtMs);
+      keyspace.setExpiry(key, parts.keyHeader!.expiresAtMs);
     }
     const { nextAge, keyCount, sessions, logTimeMs } = this.#header;
     keyspace.forgetWrites(nextAge);
@@ -112,6 +116,12 @@ export class StateRollback implements ShardRollbackApi {
     for (const { session, sequence, lastWriteMs } of sessions) origins.record(session, sequence, lastWriteMs);
     state.moveBackTo(this.index, logTimeMs);
   }
+}
+
+/** A touched key that is still there; of values that are no streams none is. */
+function streamOf(key: AnyKey | null): StreamKey | null {
+  if (key === null || key.stream !== null) return key;
+  assert(false, "a touched value was dropped");
 }
 
 /** Under the name and in the place that the store knows. A key without a header row bears none. */

@@ -24,6 +24,8 @@
  *
  *   kind 9 page      number                  u32 lines · line…: all sealed blocks whose number divided by 64 is the page's
  *
+ *   Kinds 10 and 11 are of keys that hold no stream: value-rows.ts.
+ *
  *   line  u32 block number · id first · id last · u32 entries, bytes, opens, first one opens a node, digest of opens, CRC-32 of the entries' bytes ·
  *         u32 fragments · u32 first entry each
  *
@@ -37,6 +39,7 @@ import { allocate, ByteReader, crc32, type ByteWriter, copyOf } from "@headrace/
 import { DamagedRowError, UnknownRowError, type StateRow } from "./api.ts";
 import { type DroppedBlock, PAGE_BITS } from "./block.ts";
 import type { Group } from "./group.ts";
+import type { StoredKey } from "./stored-key.ts";
 import type { StreamKey } from "./stream-key.ts";
 
 export const ROW_VERSION = 2;
@@ -54,6 +57,8 @@ export const RowKind = {
   producer: 7,
   iids: 8,
   page: 9,
+  value: 10,
+  part: 11,
 } as const;
 /** Producers are numbered from 1: what stands for all of them has the number 0. */
 export const IDEMPOTENCE_HEADER = 0;
@@ -78,7 +83,7 @@ export function slotOfRow(slot: number): number {
 
 /** How many u32 numbers stand behind the kind. */
 export function subkeyNumbers(kind: number): number {
-  if (kind === RowKind.stream) return 0;
+  if (kind === RowKind.stream || kind === RowKind.value) return 0;
   return kind === RowKind.fragment || kind === RowKind.consumer || kind === RowKind.leaf ? 2 : 1;
 }
 
@@ -147,7 +152,7 @@ export function sealRow(slot: number, subkey: Uint8Array, writer: ByteWriter): S
 }
 
 /** Adds the removal of one row. */
-export function removeRow(rows: StateRow[], key: StreamKey, kind: number, first: number, second: number): void {
+export function removeRow(rows: StateRow[], key: StoredKey, kind: number, first: number, second: number): void {
   const slot = kind === RowKind.fragment ? dataSlot(key.slot) : key.slot;
   rows.push({ slot, subkey: subkeyOf(key.age, kind, first, second), value: null });
 }
@@ -178,9 +183,8 @@ export function removeDroppedOfGroup(rows: StateRow[], key: StreamKey, group: Gr
   group.pending.droppedLeaves = [];
 }
 
-/** Adds the removal of everything that the store has of a key. */
-export function removeKeyRows(rows: StateRow[], key: StreamKey): void {
-  if (!key.persisted) return;
+/** Adds the removal of everything that the store has of a stream's key. */
+export function removeStreamRows(rows: StateRow[], key: StreamKey): void {
   removeRow(rows, key, RowKind.stream, 0, 0);
   const { entries } = key.stream;
   const { blocks } = entries;

@@ -25,6 +25,8 @@ export class TouchedKey {
   readonly groups: Map<number, TouchedGroup>;
   /** All of what it knows of idempotent ids goes along: it is small. */
   idempotence: boolean;
+  /** It holds no stream: then all of it goes along. */
+  isValue: boolean;
 
   constructor(slot: number, age: number) {
     this.slot = slot;
@@ -33,10 +35,15 @@ export class TouchedKey {
     this.pages = new Set();
     this.groups = new Map();
     this.idempotence = false;
+    this.isValue = false;
   }
 
   add({ kind, first, second }: RowName): void {
     if (kind === RowKind.stream) return;
+    if (kind === RowKind.value || kind === RowKind.part) {
+      this.isValue = true;
+      return;
+    }
     if (kind === RowKind.fragment || kind === RowKind.marks) {
       this.blocks.add(first);
       this.pages.add(first >>> PAGE_BITS);
@@ -60,7 +67,7 @@ export class TouchedKey {
   }
 
   has({ kind, first, second }: RowName): boolean {
-    if (kind === RowKind.stream) return true;
+    if (kind === RowKind.stream || kind === RowKind.value || kind === RowKind.part) return true;
     if (kind === RowKind.fragment) return false;
     if (kind === RowKind.marks) return this.blocks.has(first);
     if (kind === RowKind.page) return this.pages.has(first);

@@ -27,7 +27,7 @@ function load(
   const store = new RowStore();
   store.write({ ...capture, rows });
   const state = store.load();
-  state.keyspace.forEachKey(({ stream }) => stream.range(MIN_ID, MAX_ID, -1, false));
+  state.keyspace.forEachKey(({ stream }) => stream!.range(MIN_ID, MAX_ID, -1, false));
 }
 
 function kindsOf(capture: Capture): number[] {

@@ -340,7 +340,7 @@ describe("a stream that was emptied four billion times", () => {
       expect(store.load().stateHash()).toBe(leader.stateHash());
     };
     run((effects) => effects.createStream("k"));
-    for (const state of [leader, follower]) state.keyspace.find("k")!.stream.entries.nextBlockNumber = LAST;
+    for (const state of [leader, follower]) state.keyspace.existingStream("k").stream.entries.nextBlockNumber = LAST;
     for (let ms = 1; ms <= 3; ms++) {
       run((effects) => add(effects, "k", ms));
       run((effects) => effects.deleteEntries("k", [id(ms)]));
@@ -360,12 +360,12 @@ describe("a stream that was emptied four billion times", () => {
       effects.createGroup("k", "g", MIN_ID, 0);
       effects.createConsumer("k", "g", "c", 1);
     });
-    const { pending } = leader.keyspace.find("k")!.stream.existingGroup("g");
+    const { pending } = leader.keyspace.existingStream("k").stream.existingGroup("g");
     pending.nextLeafNumber = LAST;
     for (let ms = 1; ms <= 4; ms++) {
       batch(leader, (effects) => effects.deliver("k", "g", "c", id(ms), ms, 1, false));
       store.write(leader.capture());
-      const loaded = store.load().keyspace.find("k")!.stream.existingGroup("g").pending;
+      const loaded = store.load().keyspace.existingStream("k").stream.existingGroup("g").pending;
       expect(loaded.leaves.map(({ number }) => number)).toEqual(pending.leaves.map(({ number }) => number));
       expect(loaded.nextLeafNumber).toBe(pending.nextLeafNumber);
       batch(leader, (effects) => effects.acknowledge("k", "g", [id(ms)]));

@@ -20,7 +20,7 @@ export function batch(state: ShardState, run: (effects: Effects) => void): Uint8
 }
 
 export function streamOf(state: ShardState, key: string): StreamView {
-  return state.keyspace.find(key)!.stream;
+  return state.keyspace.existingStream(key).stream;
 }
 
 export function wireOf(view: StreamView, start: StreamId, end: StreamId, reverse = false): string {

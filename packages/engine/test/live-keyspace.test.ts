@@ -128,7 +128,7 @@ describe(`a scan (seed ${SEED})`, () => {
             if (found === null || from === to) return;
             if (kind === 1) effects.deleteKey(from);
             if (kind === 2) effects.renameKey(from, to);
-            if (kind === 3) effects.putStream(to, found.stream.image(10_000)!, NEVER, "copy_to");
+            if (kind === 3) effects.putStream(to, found.stream!.image(10_000)!, NEVER, "copy_to");
           });
           for (const name of always) if (state.keyspace.find(name) === null) always.delete(name);
           batch(state, () => {

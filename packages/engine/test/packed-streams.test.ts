@@ -249,7 +249,7 @@ describe("a packed stream", () => {
   test("shows all of itself to who goes on to ask", () => {
     const { state } = atRest(3);
     const lengths: number[] = [];
-    state.keyspace.forEachKey(({ stream, lastWriterIndex }) => lengths.push(stream.length + lastWriterIndex));
+    state.keyspace.forEachKey(({ stream, lastWriterIndex }) => lengths.push(stream!.length + lastWriterIndex));
     expect(lengths).toEqual([4, 4, 4]);
     expect(wireOf(streamOf(state, "k1"), MIN_ID, MAX_ID)).toContain("$3\r\n3-0\r\n");
     state.verify();
@@ -316,7 +316,7 @@ describe("a packed stream", () => {
     const loaded = store.load();
     expect([loaded.memory.packedStreams, loaded.keyspace.anyAcks]).toEqual([1, true]);
     for (const each of [state, loaded]) {
-      const { stream } = each.keyspace.find("k0")!;
+      const { stream } = each.keyspace.existingStream("k0");
       expect([stream.ack, stream.retention?.entries]).toEqual([1, 7]);
     }
   });

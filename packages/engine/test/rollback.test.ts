@@ -2,13 +2,12 @@
  * A rollback against a load of everything: equal by hash, by every field, and in all that they do afterwards. The truth beside both is a state
  * that never went further. The seed stands in the test's name.
  */
-import { compareBytes } from "@headrace/bytes";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Capture, DamagedRowError, MIN_ID, ShardState, type ShardRollbackApi } from "../src/index.ts";
+import { type Capture, DamagedRowError, MIN_ID, ShardState } from "../src/index.ts";
 import { add, batch, id, streamOf } from "./entries.ts";
 import { DATA_REGION, Driver, RowStore, STEP_KIND_MAX, type Step } from "./state-driver.ts";
-import { differencesOf, dumpOf } from "./state-dump.ts";
+import { expectEqual, feed, rolledBack } from "./rolled-back.ts";
 
 const SEED = Number(process.env["HEADRACE_SEED"] ?? 20261121);
 
@@ -49,42 +48,6 @@ class Queued {
     const oldest = this.queue.shift();
     if (oldest !== undefined) this.store.write(oldest);
   }
-}
-
-/** Hands over the rows of the ranges, as the store has them; answers how many there were. */
-function feed(rollback: ShardRollbackApi, store: RowStore): number {
-  const at = (slot: number, subkey: Uint8Array): Uint8Array => Uint8Array.of(slot >>> 8, slot & 255, ...subkey);
-  const rows = [...store.rows.values()].map((row) => ({ ...row, key: at(row.slot, row.subkey) }));
-  let count = 0;
-  let before: Uint8Array = new Uint8Array(0);
-  for (const range of rollback.ranges) {
-    const from = at(range.fromSlot, range.from);
-    const to = at(range.toSlot, range.to);
-    expect(compareBytes(before, from), "ranges ascend without overlap").toBeLessThanOrEqual(0);
-    expect(compareBytes(from, to)).toBeLessThan(0);
-    before = to;
-    for (const row of rows) {
-      if (compareBytes(row.key, from) < 0 || compareBytes(row.key, to) >= 0) continue;
-      rollback.row(row.slot, row.subkey, row.value);
-      count++;
-    }
-  }
-  return count;
-}
-
-function rolledBack(state: ShardState, queue: readonly Capture[], store: RowStore): number {
-  state.coldReads = store.coldReads(false);
-  const rollback = state.beginRollback(queue, store.header!, store.index);
-  expect(rollback).not.toBe(null);
-  const count = feed(rollback!, store);
-  rollback!.finish();
-  state.verify();
-  return count;
-}
-
-function expectEqual(one: ShardState, other: ShardState): void {
-  expect(one.stateHash()).toBe(other.stateHash());
-  expect(differencesOf(dumpOf(one), dumpOf(other))).toEqual([]);
 }
 
 interface Life {

@@ -260,7 +260,7 @@ export class Driver {
       else for (let i = 0; i <= b % 12; i++) this.#append(effects, key, stream, c + i);
       return;
     }
-    const view = this.leader.keyspace.find(key)!.stream;
+    const view = this.leader.keyspace.existingStream(key).stream;
     if (isIdempotenceStep({ kind, a, b, c })) {
       idempotenceStep(effects, key, view, stream.idempotence, { kind, a, b, c });
       return;
@@ -344,7 +344,7 @@ export class Driver {
     const live = stream.live();
     const threshold = by === "length" ? b % (live.length + 2) : (live[0]?.id ?? 0) + (b % 20);
     const bound = { maxLength: threshold, minId: by === "length" ? null : StreamId.of(threshold, 0) };
-    const view = this.leader.keyspace.find(key)!.stream;
+    const view = this.leader.keyspace.existingStream(key).stream;
     for (const { id } of live) expect(view.isReferenced(StreamId.of(id, 0))).toBe(stream.isReferenced(id));
     const cut = view.trimByPolicy(policy, bound, limit, Number.POSITIVE_INFINITY);
     expect(cut.count).toBe(stream.trimByPolicy(a % 2 === 0 ? "drop" : "acked", by, threshold, limit));
@@ -363,7 +363,7 @@ export class Driver {
       this.model.delete(key);
       this.model.set(partner, stream);
     } else {
-      const image = this.leader.live.find(key)!.stream.image(Number.POSITIVE_INFINITY)!;
+      const image = this.leader.live.find(key)!.stream!.image(Number.POSITIVE_INFINITY)!;
       effects.putStream(partner, image, stream.expiresAtMs, "copy_to");
       this.model.set(partner, stream.copy());
     }
@@ -520,7 +520,7 @@ export class Driver {
     expect(keyspace.size).toBe(this.model.size);
     for (const [key, stream] of this.model) {
       expect(keyspace.find(key)!.expiresAtMs).toBe(stream.expiresAtMs);
-      const view = keyspace.find(key)!.stream;
+      const view = keyspace.existingStream(key).stream;
       const live = stream.live();
       expect(view.length).toBe(live.length);
       expect(view.firstId.ms()).toBe(live[0]?.id ?? 0);
@@ -554,7 +554,7 @@ export class Driver {
   }
 
   #compareRange(
-    view: ReturnType<ShardState["keyspace"]["existing"]>["stream"],
+    view: ReturnType<ShardState["keyspace"]["existingStream"]>["stream"],
     live: ReturnType<ModelStream["live"]>,
     start: StreamId,
     end: StreamId,
@@ -580,7 +580,7 @@ export class Driver {
   }
 
   #compareGroup(
-    view: NonNullable<ReturnType<ReturnType<ShardState["keyspace"]["existing"]>["stream"]["group"]>>,
+    view: NonNullable<ReturnType<ReturnType<ShardState["keyspace"]["existingStream"]>["stream"]["group"]>>,
     group: ModelGroup,
     step: Step,
   ): void {

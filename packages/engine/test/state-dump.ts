@@ -2,10 +2,13 @@
  * Everything that a state holds, field by field, what it knows of the store's rows included: two states with equal dumps are equal in all that
  * can ever be seen of them. Blocks that are not in memory are read for it. Left out are capacities of buffers and the fill of the tail node, which is a cache.
  */
+import { ByteWriter } from "@headrace/bytes";
 import type { ShardState } from "../src/index.ts";
 import type { Block } from "../src/block.ts";
 import type { Group } from "../src/group.ts";
 import type { Idempotence } from "../src/idempotence.ts";
+import type { Stream } from "../src/stream.ts";
+import type { Value } from "../src/value.ts";
 
 export function dumpOf(state: ShardState): unknown {
   const { keyspace } = state;
@@ -14,9 +17,8 @@ export function dumpOf(state: ShardState): unknown {
   keyspace.forEachKey(({ key }) => names.push(key));
   for (const name of names) {
     const key = keyspace.existing(name);
-    const { stream } = key;
-    const { entries } = stream;
     keys.push({
+      type: key.type,
       key: key.key,
       slot: key.slot,
       age: key.age,
@@ -27,22 +29,7 @@ export function dumpOf(state: ShardState): unknown {
       lastWriterIndex: key.lastWriterIndex,
       dirty: key.dirty,
       persisted: key.persisted,
-      lastId: stream.lastId.toString(),
-      maxDeletedId: stream.maxDeletedId.toString(),
-      entriesAdded: stream.entriesAdded,
-      nextGroupNumber: stream.nextGroupNumber,
-      length: entries.length,
-      nextBlockNumber: entries.nextBlockNumber,
-      blocks: entries.blocks.slots.map((_, at) => blockOf(entries.blocks.wholeNow(at))),
-      dirtyBlocks: entries.dirtyBlocks.map((block) => block.number),
-      droppedBlocks: entries.droppedBlocks.map((block) => block.number),
-      dirtyPages: [...(entries.dirtyPages ?? [])],
-      dirtyGroups: stream.dirtyGroups.map((group) => group.number),
-      droppedGroups: stream.droppedGroups.map((group) => group.number),
-      groups: stream.groups().map(groupOf),
-      ackLevel: stream.ackLevel,
-      retention: stream.retention,
-      idempotence: stream.idempotence === null ? null : idempotenceOf(stream.idempotence),
+      ...(key.stream === null ? valueOf(key.value) : streamOf(key.stream)),
     });
   }
   return {
@@ -161,4 +148,36 @@ export function differencesOf(one: unknown, other: unknown, path: string = "", f
   }
   found.push(`${path}: ${String(one).slice(0, 60)} / ${String(other).slice(0, 60)}`);
   return found;
+}
+
+function streamOf(stream: Stream): Record<string, unknown> {
+  const { entries } = stream;
+  return {
+    lastId: stream.lastId.toString(),
+    maxDeletedId: stream.maxDeletedId.toString(),
+    entriesAdded: stream.entriesAdded,
+    nextGroupNumber: stream.nextGroupNumber,
+    length: entries.length,
+    nextBlockNumber: entries.nextBlockNumber,
+    blocks: entries.blocks.slots.map((_, at) => blockOf(entries.blocks.wholeNow(at))),
+    dirtyBlocks: entries.dirtyBlocks.map((block) => block.number),
+    droppedBlocks: entries.droppedBlocks.map((block) => block.number),
+    dirtyPages: [...(entries.dirtyPages ?? [])],
+    dirtyGroups: stream.dirtyGroups.map((group) => group.number),
+    droppedGroups: stream.droppedGroups.map((group) => group.number),
+    groups: stream.groups().map(groupOf),
+    ackLevel: stream.ackLevel,
+    retention: stream.retention,
+    idempotence: stream.idempotence === null ? null : idempotenceOf(stream.idempotence),
+  };
+}
+
+function valueOf(value: Value): Record<string, unknown> {
+  const writer = new ByteWriter();
+  value.writeImage(writer);
+  return {
+    kind: value.kind,
+    image: Buffer.from(writer.take(0)).toString("latin1"),
+    storedParts: [...(value.parts?.stored ?? [])].sort((a, b) => a - b),
+  };
 }

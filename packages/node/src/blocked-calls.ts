@@ -229,7 +229,7 @@ export class BlockedCalls {
   }
 
   #retryOf(key: string, group: string): Retry | null {
-    return this.#state.keyspace.find(key)?.stream.group(group)?.retry ?? null;
+    return this.#state.keyspace.find(key)?.stream?.group(group)?.retry ?? null;
   }
 
   /** Offers what there is. True: the call has ended with an error; false: it waits on, with or without an offer. */

@@ -60,7 +60,8 @@ export class DueKeys {
     let work = 0;
     while (next !== null && next.expiresAtMs < effects.logTimeMs) {
       if (work >= WORK_PER_TURN) return true;
-      work += 1 + next.stream.blockCount * BLOCK_WORK;
+      const blocks = next.stream === null ? next.value.storedParts : next.stream.blockCount;
+      work += 1 + blocks * BLOCK_WORK;
       effects.expireKey(next.key);
       next = keyspace.nextToExpire();
     }

@@ -3,7 +3,7 @@
  * number in a turn, as XGROUP DELCONSUMER … HANDBACK does. Who waits in a blocked call is not idle, nor is anybody before this leader has led for so
  * long: those who waited at the one before it need time to come.
  */
-import type { KeyView, ShardStateApi } from "@headrace/engine";
+import type { StreamKeyView, ShardStateApi } from "@headrace/engine";
 import type { Scheduler } from "@headrace/ports";
 import type { Request } from "@headrace/resp";
 import type { BlockedCalls } from "./blocked-calls.ts";
@@ -82,7 +82,7 @@ export class IdleConsumers {
   }
 
   /** Answers when the next one of the key's consumers may go. */
-  #expire(key: KeyView, nowMs: number, request: Request): number {
+  #expire(key: StreamKeyView, nowMs: number, request: Request): number {
     let nextMs = Number.POSITIVE_INFINITY;
     for (const { name, consumerIdleMs, consumers } of groupsOf(key)) {
       const waiting = this.#options.blocked.consumers(key.key, name);
@@ -107,7 +107,7 @@ export class IdleConsumers {
 }
 
 /** Those whose consumers go, with these as they are now: a look changes them. */
-function groupsOf({ stream }: KeyView): { name: string; consumerIdleMs: number; consumers: Consumers }[] {
+function groupsOf({ stream }: StreamKeyView): { name: string; consumerIdleMs: number; consumers: Consumers }[] {
   const found: { name: string; consumerIdleMs: number; consumers: Consumers }[] = [];
   for (const group of stream.groups()) {
     const { name, consumerIdleMs } = group;

@@ -26,7 +26,8 @@ import { WatchfulKeyspace } from "./watchful-keyspace.ts";
 const EFFECT_BYTES_PER_ARGUMENT = 32;
 const EFFECT_OVERHEAD_BYTES = 1024;
 /** Classes of events that effects name. */
-const EFFECT_EVENTS = KeyEventClass.generic | KeyEventClass.expired | KeyEventClass.stream | KeyEventClass.new;
+const EFFECT_EVENTS =
+  KeyEventClass.generic | KeyEventClass.string | KeyEventClass.expired | KeyEventClass.stream | KeyEventClass.new;
 
 export interface OpenBatchOptions {
   readonly limits: ShardLimits;

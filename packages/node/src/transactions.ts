@@ -260,7 +260,7 @@ export class Transactions {
     const found = findKeys(record, part, this.#positions);
     for (let i = 0; i < found; i++) {
       const key = this.#state.keyspace.find(part.latin1(this.#positions[i]!));
-      if (key !== null && key.stream.hasCold) return true;
+      if (key?.stream?.hasCold === true) return true;
     }
     return false;
   }

@@ -157,7 +157,7 @@ describe("events of keys", () => {
     for (const command of ["TYPE none", "XPENDING none g", "XINFO STREAM none", "XCLAIM none g c 0 1-0", "TTL none"])
       expect(misses(command), command).toEqual(["none"]);
     expect(misses("XREAD STREAMS none there 0 0")).toEqual(["none"]);
-    expect(misses("XREAD STREAMS none none2 0 $")).toEqual(["none2", "none"]);
+    expect(misses("XREAD STREAMS none none2 0 $")).toEqual(["none", "none2"]);
     expect(misses("XREADGROUP GROUP g c STREAMS none >")).toEqual(["none"]);
     expect(misses("XDEL none 1-0")).toEqual([]);
     expect(misses("XADD none NOMKSTREAM * f v")).toEqual([]);

@@ -3,6 +3,7 @@
  * the bound: what does not fit into one log entry is refused. Source: db.c copyCommand.
  */
 import { slotOfKey } from "@headrace/bytes";
+import { imageOf } from "@headrace/engine";
 import type { Request } from "@headrace/resp";
 import { Flag } from "../command.ts";
 import { Errors } from "../errors.ts";
@@ -47,9 +48,12 @@ export const copy = defineCommand({
     const source = keyspace.find(from);
     if (source === null) return reply.integer(0);
     if (keyspace.find(to) !== null && !replace) return reply.integer(0);
-    const image = source.stream.image(effectRoomBytes - effectBytes(1, to));
+    const { stream, value, expiresAtMs } = source;
+    const roomBytes = effectRoomBytes - effectBytes(1, to);
+    const image = stream === null ? imageOf(value, roomBytes) : stream.image(roomBytes);
     if (image === null) return reply.error(Errors.tooLargeForEntry);
-    effects.putStream(to, image, source.expiresAtMs, "copy_to");
+    if (stream === null) effects.values.put(to, image, expiresAtMs, "copy_to");
+    else effects.putStream(to, image, expiresAtMs, "copy_to");
     reply.integer(1);
   },
 });

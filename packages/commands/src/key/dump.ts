@@ -1,9 +1,9 @@
 /**
- * DUMP key: everything of the key as one piece of bytes, in a form of our own (dump/payload.ts), for RESTORE. What RESTORE could not put into one
+ * DUMP key: everything of the key as one piece of bytes (dump/payload.ts) for RESTORE: a stream in a form of our own, other values in Redis'. What RESTORE could not put into one
  * log entry is refused here already.
  */
 import { Flag } from "../command.ts";
-import { dumpOf } from "../dump/payload.ts";
+import { dumpOfStream, dumpOfValue } from "../dump/payload.ts";
 import { Errors } from "../errors.ts";
 import { defineCommand, keyAt } from "../record.ts";
 
@@ -23,9 +23,9 @@ export const dump = defineCommand({
   execute({ request, reply, keyspace, effectRoomBytes }) {
     const found = keyspace.find(request.latin1(1));
     if (found === null) return reply.nullBulk();
-    const image = found.stream.image(effectRoomBytes);
-    if (image === null) return reply.error(Errors.tooLargeForEntry);
-    const payload = dumpOf(image);
+    const payload =
+      found.stream === null ? dumpOfValue(found.value, effectRoomBytes) : dumpOfStream(found.stream, effectRoomBytes);
+    if (payload === null) return reply.error(Errors.tooLargeForEntry);
     reply.bulk(payload, 0, payload.length);
   },
 });

@@ -35,7 +35,7 @@ const usage = defineCommand({
     }
     const found = keyspace.peek(request.latin1(2));
     if (found === null) return reply.nullBulk();
-    reply.integer(KEY_BYTES + found.key.length + found.stream.memoryBytes);
+    reply.integer(KEY_BYTES + found.key.length + (found.stream ?? found.value).memoryBytes);
   },
 });
 

@@ -34,7 +34,7 @@ function sub(
 const encoding = sub(
   "encoding",
   { since: "2.2.3", summary: "Inspect the internal encoding of a Redis object" },
-  ({ reply }) => reply.bulkLatin1("stream"),
+  ({ reply }, { value }) => reply.bulkLatin1(value === null ? "stream" : value.encoding),
 );
 
 const freq = sub(

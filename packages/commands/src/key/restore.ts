@@ -1,12 +1,12 @@
 /**
- * RESTORE key ttl payload [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ n]: what DUMP gave out, here or by a Redis (streams). Source: cluster.c
+ * RESTORE key ttl payload [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ n]: what DUMP gave out, here or by a Redis (streams and strings). Source: cluster.c
  * restoreCommand, whose order of checks this is.
  */
 import { NEVER, secondsOf } from "@headrace/engine";
 import type { Request } from "@headrace/resp";
 import { readLong } from "../args.ts";
 import { Flag } from "../command.ts";
-import { imageOfDump } from "../dump/payload.ts";
+import { readDump } from "../dump/payload.ts";
 import { Errors } from "../errors.ts";
 import { defineCommand, keyAt } from "../record.ts";
 import { effectBytes } from "../stream/effect-room.ts";
@@ -65,14 +65,16 @@ export const restore = defineCommand({
     if (Number.isNaN(ttlMs)) return reply.error(Errors.notInteger);
     if (ttlMs < 0) return reply.error(Errors.restoreTtl);
     const room = effectRoomBytes - effectBytes(1, key);
-    const image = imageOfDump(request.bytes, request.start(3), request.end(3), room);
-    if (typeof image === "string") return reply.error(image);
+    const read = readDump(request.bytes, request.start(3), request.end(3), room);
+    if (typeof read === "string") return reply.error(read);
     const atMs = Math.min(options.isAbsolute ? ttlMs : nowMs + ttlMs, Number.MAX_SAFE_INTEGER);
     if (ttlMs !== 0 && atMs <= nowMs) {
       if (isTaken) effects.deleteKey(key);
       return reply.ok();
     }
-    effects.putStream(key, image, ttlMs === 0 ? NEVER : atMs, "restore");
+    const expiresAtMs = ttlMs === 0 ? NEVER : atMs;
+    if (read.isStream) effects.putStream(key, read.image, expiresAtMs, "restore");
+    else effects.values.put(key, read.image, expiresAtMs, "restore");
     if (options.idleSeconds !== UNSAID) {
       keyspace.peek(key)!.usedAtSeconds = secondsOf(nowMs) - Math.min(options.idleSeconds, 2 ** 29);
     }

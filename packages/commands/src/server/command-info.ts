@@ -53,7 +53,9 @@ export function writeCommandInfo(reply: ReplyWriterApi, record: CommandRecord): 
     const hasTarget = keys.targetAccess.length > 0;
     reply.set(hasTarget ? 2 : 1);
     writeKeySpec(reply, hasTarget ? { ...keys, last: keys.first } : keys);
-    if (hasTarget) writeKeySpec(reply, { ...keys, first: keys.last, access: keys.targetAccess });
+    // Behind one that is written others are read (BITOP), or the last one is written (RENAME).
+    const first = keys.last < 0 ? keys.first + 1 : keys.last;
+    if (hasTarget) writeKeySpec(reply, { ...keys, first, access: keys.targetAccess });
   }
   const subcommands = record.subcommands ?? [];
   if (subcommands.length === 0) reply.set(0);

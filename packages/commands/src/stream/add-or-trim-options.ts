@@ -6,7 +6,7 @@
  * One object is used again and again: XADD is the hottest command there is. Source: t_stream.c streamParseAddOrTrimArgsOrReply.
  */
 import { MIN_ID, ReferencePolicy } from "@headrace/engine";
-import type { Effects, KeyView, NodeBounds, PolicyCut, StreamId, StreamView, TrimCut } from "@headrace/engine";
+import type { Effects, StreamKeyView, NodeBounds, PolicyCut, StreamId, StreamView, TrimCut } from "@headrace/engine";
 import type { Request } from "@headrace/resp";
 import { readAck } from "../ack.ts";
 import { addId, AddIdForm, isByte, readAddId, readLong, readStrictId } from "../args.ts";
@@ -122,7 +122,7 @@ export class AddOrTrimOptions {
   }
 
   /** Trims the stream as these options say; answers how many entries go. What goes entry by entry ends where `roomBytes` do. */
-  trim({ key, stream }: KeyView, effects: Effects, bounds: NodeBounds, roomBytes: number): number {
+  trim({ key, stream }: StreamKeyView, effects: Effects, bounds: NodeBounds, roomBytes: number): number {
     const cut = this.#cutOf(stream, bounds, roomBytes, this.maxLength);
     if ("policy" in cut) effects.trimByPolicy(key, cut);
     else effects.trim(key, cut);

@@ -5,7 +5,7 @@
  */
 import { digitCount } from "@headrace/bytes";
 import { DELIVERY_COUNT_LOWER_MAX, shownDeliveryCount } from "@headrace/engine";
-import type { EntryRange, GroupView, KeyView, PendingEntry, StreamId } from "@headrace/engine";
+import type { EntryRange, GroupView, StreamKeyView, PendingEntry, StreamId } from "@headrace/engine";
 import type { ReplyWriterApi } from "@headrace/resp";
 import { isIdleFor } from "./claim-batch.ts";
 import type { ReadBudget } from "./read-budget.ts";
@@ -24,7 +24,7 @@ interface ClaimBounds {
 }
 
 /** What the call claims of the group; counted in the budget. */
-export function pickClaims({ stream }: KeyView, group: GroupView, bounds: ClaimBounds): PendingEntry[] {
+export function pickClaims({ stream }: StreamKeyView, group: GroupView, bounds: ClaimBounds): PendingEntry[] {
   const { minIdleMs, nowMs, countMax, budget } = bounds;
   const picked: PendingEntry[] = [];
   if (countMax < 1 || group.pending.count === 0) return picked;
@@ -45,7 +45,7 @@ export function pickClaims({ stream }: KeyView, group: GroupView, bounds: ClaimB
 }
 
 /** From which log time on there is something to claim: 0 for what nobody owns, Infinity when nothing will come of itself. */
-export function claimableFromMs({ stream }: KeyView, { pending }: GroupView, minIdleMs: number): number {
+export function claimableFromMs({ stream }: StreamKeyView, { pending }: GroupView, minIdleMs: number): number {
   let fromMs = Number.POSITIVE_INFINITY;
   if (pending.count === 0) return fromMs;
   pending.visitOldest(({ id, isOwned, deliveryTimeMs }) => {
@@ -56,7 +56,12 @@ export function claimableFromMs({ stream }: KeyView, { pending }: GroupView, min
   return fromMs;
 }
 
-export function writeClaimed(reply: ReplyWriterApi, { stream }: KeyView, entry: PendingEntry, nowMs: number): void {
+export function writeClaimed(
+  reply: ReplyWriterApi,
+  { stream }: StreamKeyView,
+  entry: PendingEntry,
+  nowMs: number,
+): void {
   writeBodies(reply, stream.range(entry.id, entry.id, 1, false), () => {
     reply.integer(idleMs(entry, nowMs));
     writeDeliveryCount(reply, entry.deliveryCount);

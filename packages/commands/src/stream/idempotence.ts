@@ -1,7 +1,7 @@
 /** Idempotent producing as XADD sees it: which iid a request has, and what became of it. */
 import { Hash128 } from "@headrace/bytes";
 import { DEFAULT_DURATION_SECONDS, DEFAULT_IIDS_MAX } from "@headrace/engine";
-import type { KeyView, StreamId } from "@headrace/engine";
+import type { StreamKeyView, StreamId } from "@headrace/engine";
 import type { Request } from "@headrace/resp";
 import type { ShardContext } from "../command.ts";
 import { keyName } from "../key-name.ts";
@@ -20,7 +20,11 @@ const sum = new Hash128();
 const pair = new Hash128();
 
 /** The entry that the request's iid stands for already, or null. */
-export function knownEntry(context: ShardContext, options: AddOrTrimOptions, key: KeyView | null): StreamId | null {
+export function knownEntry(
+  context: ShardContext,
+  options: AddOrTrimOptions,
+  key: StreamKeyView | null,
+): StreamId | null {
   locateIid(context.request, options);
   const known = key === null ? null : key.stream.idempotence;
   return known === null ? null : known.find(producer, bytes, start, end, context.nowMs);

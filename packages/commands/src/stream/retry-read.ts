@@ -3,7 +3,7 @@
  * those first whose time came first. What was given back by XNACK is, at once, before all others. One whose body is gone can't be, and is pending no
  * more, as XAUTOCLAIM has it: else every read would meet it again.
  */
-import type { GroupView, KeyView, PendingEntry, StreamId } from "@headrace/engine";
+import type { GroupView, StreamKeyView, PendingEntry, StreamId } from "@headrace/engine";
 import type { ShardContext } from "../command.ts";
 import { CLAIM_BYTES, ID_BYTES } from "./effect-room.ts";
 import type { ReadBudget } from "./read-budget.ts";
@@ -27,7 +27,7 @@ export interface DuePick {
 
 export function pickDue(
   { effects, nowMs }: ShardContext,
-  { key, stream }: KeyView,
+  { key, stream }: StreamKeyView,
   group: GroupView,
   { countMax, roomBytes, budget }: DueBounds,
 ): DuePick {

@@ -4,6 +4,7 @@ import { readStrictIds } from "../args.ts";
 import { Errors } from "../errors.ts";
 import { defineCommand, keyAt } from "../record.ts";
 import { distinctIds } from "./distinct-ids.ts";
+import { findStream } from "./find-stream.ts";
 
 export const xack = defineCommand({
   name: "xack",
@@ -18,7 +19,8 @@ export const xack = defineCommand({
   categories: ["stream"],
   keys: keyAt(1, "RW update"),
   execute({ request, reply, keyspace, effects }) {
-    const found = keyspace.find(request.latin1(1));
+    const found = findStream(keyspace, request.latin1(1));
+    if (typeof found === "string") return reply.error(found);
     const group = found === null ? null : found.stream.group(request.latin1(2));
     if (found === null || group === null) return reply.integer(0);
     const ids = readStrictIds(request, 3, request.count);

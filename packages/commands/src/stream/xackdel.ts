@@ -10,6 +10,7 @@ import type { ShardContext } from "../command.ts";
 import { Errors } from "../errors.ts";
 import { defineCommand, keyAt } from "../record.ts";
 import { effectBytes, ID_BYTES } from "./effect-room.ts";
+import { findStream } from "./find-stream.ts";
 import { answerAllMissing, answerOutcomes, IdOutcome, readNamedIds } from "./named-ids.ts";
 
 /** Acknowledged, references, entries. */
@@ -33,7 +34,8 @@ function execute({ request, reply, keyspace, effects, effectRoomBytes }: ShardCo
   const named = readNamedIds(request, 3);
   if (typeof named === "string") return reply.error(named);
   const { policy, firstId, idCount } = named;
-  const found = keyspace.find(request.latin1(1));
+  const found = findStream(keyspace, request.latin1(1));
+  if (typeof found === "string") return reply.error(found);
   const group = found === null ? null : found.stream.group(request.latin1(2));
   if (found === null || group === null) return answerAllMissing(reply, idCount);
   const ids = readStrictIds(request, firstId, firstId + idCount);

@@ -13,6 +13,7 @@ import { keyName } from "../key-name.ts";
 import { defineCommand, keyAt } from "../record.ts";
 import { AddOrTrimOptions, Iid, TrimStrategy } from "./add-or-trim-options.ts";
 import { effectBytes } from "./effect-room.ts";
+import { existingStream, findStream } from "./find-stream.ts";
 import { configureNewStream, hasOwnWindow, knownEntry, recordEntry } from "./idempotence.ts";
 import { writeId } from "./write-id.ts";
 
@@ -43,7 +44,8 @@ function execute(context: ShardContext): void {
   if (elementCount < 2 || elementCount % 2 === 1) return reply.error(wrongArity("xadd"));
   if (options.idForm === AddIdForm.explicit && options.id.isZero()) return reply.error(Errors.idZero);
   const key = keyName(request, 1);
-  const existing = keyspace.find(key);
+  const existing = findStream(keyspace, key);
+  if (typeof existing === "string") return reply.error(existing);
   if (existing === null && options.noMakeStream) return reply.nullBulk();
   const lastId = existing === null ? MIN_ID : existing.stream.lastId;
   const id = resolveId(lastId, context.nowMs);
@@ -78,7 +80,7 @@ function execute(context: ShardContext): void {
   );
   if (existing === null) configureNewStream(context, key);
   if (hasIid) recordEntry(context, key, id);
-  if (trims) options.trim(keyspace.find(key)!, effects, context.nodeBounds, roomBytes);
+  if (trims) options.trim(existingStream(keyspace, key), effects, context.nodeBounds, roomBytes);
   writeId(reply, id);
 }
 

@@ -12,6 +12,7 @@ import { Errors, noKeyOrGroup } from "../errors.ts";
 import { defineCommand, keyAt } from "../record.ts";
 import { ClaimBatch, isIdleFor } from "./claim-batch.ts";
 import { CLAIM_BYTES, effectBytes, ID_BYTES } from "./effect-room.ts";
+import { findStream } from "./find-stream.ts";
 import { writeEntriesOrIds } from "./write-entries.ts";
 import { writeId } from "./write-id.ts";
 
@@ -52,7 +53,8 @@ function execute({ request, reply, keyspace, effects, nowMs, effectRoomBytes }: 
   if (typeof options === "string") return reply.error(options);
   const key = request.latin1(1);
   const groupName = request.latin1(2);
-  const found = keyspace.find(key);
+  const found = findStream(keyspace, key);
+  if (typeof found === "string") return reply.error(found);
   const group = found === null ? null : found.stream.group(groupName);
   if (found === null || group === null) return reply.error(noKeyOrGroup(key, groupName));
   const consumer = request.latin1(3);

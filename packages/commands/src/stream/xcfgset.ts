@@ -14,6 +14,7 @@ import type { Ack, ShardContext } from "../command.ts";
 import { Errors, givenTwice } from "../errors.ts";
 import { defineCommand, keyAt } from "../record.ts";
 import { effectBytes } from "./effect-room.ts";
+import { findStream } from "./find-stream.ts";
 
 /** What the request names; what is undefined stays as it is. */
 interface StreamSettings {
@@ -61,7 +62,8 @@ export const xcfgset = defineCommand({
 function execute({ request, reply, keyspace, effects, effectRoomBytes }: ShardContext): void {
   const given = readSettings(request);
   if (typeof given === "string") return reply.error(given);
-  const found = keyspace.find(request.latin1(1));
+  const found = findStream(keyspace, request.latin1(1));
+  if (typeof found === "string") return reply.error(found);
   if (found === null) return reply.error(Errors.noSuchKey);
   const { key, stream } = found;
   if (effectBytes(3, key) > effectRoomBytes) return reply.error(Errors.tooLargeForEntry);

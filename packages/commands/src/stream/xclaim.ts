@@ -5,7 +5,7 @@
  * Source: t_stream.c xclaimCommand.
  */
 import { countUp, MIN_ID } from "@headrace/engine";
-import type { GroupView, KeyView, StreamId } from "@headrace/engine";
+import type { GroupView, StreamKeyView, StreamId } from "@headrace/engine";
 import type { Request } from "@headrace/resp";
 import { readDeliveryCount, readLong, readStrictId } from "../args.ts";
 import { Flag } from "../command.ts";
@@ -14,6 +14,7 @@ import { Errors, noKeyOrGroup, unrecognizedClaimOption } from "../errors.ts";
 import { defineCommand, keyAt } from "../record.ts";
 import { ClaimBatch, isIdleFor } from "./claim-batch.ts";
 import { CLAIM_BYTES, effectBytes } from "./effect-room.ts";
+import { findStream } from "./find-stream.ts";
 import { writeEntriesOrIds } from "./write-entries.ts";
 
 /** A pending entry that FORCE makes begins like one just delivered. */
@@ -52,7 +53,8 @@ function execute(context: ShardContext): void {
   const { request, reply, keyspace, effects, nowMs } = context;
   const key = request.latin1(1);
   const groupName = request.latin1(2);
-  const found = keyspace.find(key);
+  const found = findStream(keyspace, key);
+  if (typeof found === "string") return reply.error(found);
   const group = found === null ? null : found.stream.group(groupName);
   if (found === null || group === null) return reply.error(noKeyOrGroup(key, groupName));
   const options = readOptions(request, nowMs);
@@ -81,7 +83,7 @@ function effectBytesMax(ids: readonly StreamId[], key: string, groupName: string
 
 function claimAll(
   batch: ClaimBatch,
-  { stream }: KeyView,
+  { stream }: StreamKeyView,
   group: GroupView,
   options: ClaimOptions,
   nowMs: number,

@@ -4,6 +4,7 @@ import { readStrictIds } from "../args.ts";
 import { Errors } from "../errors.ts";
 import { defineCommand, keyAt } from "../record.ts";
 import { distinctIds } from "./distinct-ids.ts";
+import { findStream } from "./find-stream.ts";
 
 export const xdel = defineCommand({
   name: "xdel",
@@ -18,7 +19,8 @@ export const xdel = defineCommand({
   categories: ["stream"],
   keys: keyAt(1, "RW delete"),
   execute({ request, reply, keyspace, effects }) {
-    const found = keyspace.find(request.latin1(1));
+    const found = findStream(keyspace, request.latin1(1));
+    if (typeof found === "string") return reply.error(found);
     if (found === null) return reply.integer(0);
     const ids = readStrictIds(request, 2, request.count);
     if (ids === null) return reply.error(Errors.invalidStreamId);

@@ -11,6 +11,7 @@ import { Errors } from "../errors.ts";
 import { defineCommand, keyAt } from "../record.ts";
 import { distinctIds } from "./distinct-ids.ts";
 import { effectBytes, ID_BYTES } from "./effect-room.ts";
+import { findStream } from "./find-stream.ts";
 import { answerAllMissing, answerOutcomes, IdOutcome, readNamedIds } from "./named-ids.ts";
 
 /** References and entries. */
@@ -34,7 +35,8 @@ function execute({ request, reply, keyspace, effects, effectRoomBytes }: ShardCo
   const named = readNamedIds(request, 2);
   if (typeof named === "string") return reply.error(named);
   const { policy, firstId, idCount } = named;
-  const found = keyspace.find(request.latin1(1));
+  const found = findStream(keyspace, request.latin1(1));
+  if (typeof found === "string") return reply.error(found);
   if (found === null) return answerAllMissing(reply, idCount);
   const ids = readStrictIds(request, firstId, firstId + idCount);
   if (ids === null) return reply.error(Errors.invalidStreamId);

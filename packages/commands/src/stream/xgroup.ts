@@ -5,7 +5,7 @@
  * Source: t_stream.c xgroupCommand.
  */
 import { isEqualRetry, MIN_ID } from "@headrace/engine";
-import type { GroupView, KeyView, StreamId } from "@headrace/engine";
+import type { GroupView, StreamKeyView, StreamId } from "@headrace/engine";
 import type { Request } from "@headrace/resp";
 import { isByte, readLong, readLooseId, readStrictId } from "../args.ts";
 import { Flag } from "../command.ts";
@@ -14,6 +14,7 @@ import { Errors, noGroup, subcommandSyntax, wrongArity } from "../errors.ts";
 import { helpCommand } from "../help.ts";
 import { defineCommand, keyAt } from "../record.ts";
 import { effectBytes } from "./effect-room.ts";
+import { findStream } from "./find-stream.ts";
 import { readIdleOption, readRetryOptions } from "./group-options.ts";
 import { configureNewStream } from "./idempotence.ts";
 
@@ -79,7 +80,8 @@ const create = sub("create", "RW insert", {
     const options = readGroupOptions(request, true);
     if (typeof options === "string") return reply.error(options);
     const key = request.latin1(2);
-    const found = keyspace.find(key);
+    const found = findStream(keyspace, key);
+    if (typeof found === "string") return reply.error(found);
     if (found === null && !options.makeStream) return reply.error(Errors.groupNeedsKey);
     // CREATE allows eight arguments: MKSTREAM and ENTRIESREAD once each.
     if (request.count > 8) return reply.error(subcommandSyntax(request.latin1(1), "xgroup"));
@@ -100,12 +102,12 @@ const create = sub("create", "RW insert", {
 });
 
 /** Key and group that must exist; null when the error is written. */
-function findGroup(context: ShardContext): { readonly found: KeyView; readonly group: GroupView } | null {
+function findGroup(context: ShardContext): { readonly found: StreamKeyView; readonly group: GroupView } | null {
   const { request, reply, keyspace } = context;
   const key = request.latin1(2);
-  const found = keyspace.find(key);
-  if (found === null) {
-    reply.error(Errors.groupNeedsKey);
+  const found = findStream(keyspace, key);
+  if (typeof found === "string" || found === null) {
+    reply.error(found ?? Errors.groupNeedsKey);
     return null;
   }
   const name = request.latin1(3);
@@ -143,7 +145,8 @@ const destroy = sub("destroy", "RW delete", {
   complexity: "O(N) where N is the number of entries in the group's pending entries list (PEL).",
   syntax: "key group",
   execute({ request, reply, keyspace, effects }) {
-    const found = keyspace.find(request.latin1(2));
+    const found = findStream(keyspace, request.latin1(2));
+    if (typeof found === "string") return reply.error(found);
     if (found === null) return reply.error(Errors.groupNeedsKey);
     const name = request.latin1(3);
     if (found.stream.group(name) === null) return reply.integer(0);

@@ -4,6 +4,7 @@ import { Flag } from "../command.ts";
 import type { ShardContext } from "../command.ts";
 import { Errors } from "../errors.ts";
 import { defineCommand, keyAt } from "../record.ts";
+import { findStream } from "./find-stream.ts";
 
 export const xidmprecord = defineCommand({
   name: "xidmprecord",
@@ -25,7 +26,8 @@ function execute({ request, reply, keyspace, effects, nowMs }: ShardContext): vo
   if (start === end) return reply.error(Errors.iidEmpty);
   const id = readStrictId(request, 4);
   if (id === null) return reply.error(Errors.invalidStreamId);
-  const found = keyspace.find(request.latin1(1));
+  const found = findStream(keyspace, request.latin1(1));
+  if (typeof found === "string") return reply.error(found);
   if (found === null) return reply.error(Errors.noSuchKey);
   const { key, stream } = found;
   if (!stream.has(id)) return reply.error(Errors.noSuchMessage);

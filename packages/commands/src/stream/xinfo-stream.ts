@@ -5,6 +5,7 @@ import type { ReplyWriterApi, Request } from "@headrace/resp";
 import { readLong } from "../args.ts";
 import type { ShardContext } from "../command.ts";
 import { Errors, subcommandSyntax } from "../errors.ts";
+import { findStream } from "./find-stream.ts";
 import { writeDeliveryCount } from "./write-delivery-count.ts";
 import { writeId } from "./write-id.ts";
 
@@ -13,7 +14,8 @@ const ENTRIES_READ_UNKNOWN = -1;
 const SHARED_FIELDS = 13;
 
 export function answerStreamInfo({ request, reply, keyspace, nowMs }: ShardContext): void {
-  const found = keyspace.find(request.latin1(2));
+  const found = findStream(keyspace, request.latin1(2));
+  if (typeof found === "string") return reply.error(found);
   if (found === null) return reply.error(Errors.noSuchKey);
   const { stream } = found;
   if (request.count === 3) return writeShort(reply, stream, nowMs);

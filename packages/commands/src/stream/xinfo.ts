@@ -10,6 +10,7 @@ import type { CommandRecord, ShardContext } from "../command.ts";
 import { Errors, noGroup } from "../errors.ts";
 import { helpCommand } from "../help.ts";
 import { defineCommand, keyAt } from "../record.ts";
+import { findStream } from "./find-stream.ts";
 import { writeId } from "./write-id.ts";
 import { answerStreamInfo, ownGroupSettings, writeField, writeNumberOrNull, writeOwnSettings } from "./xinfo-stream.ts";
 
@@ -44,7 +45,8 @@ const groups = sub("groups", {
   summary: "List the consumer groups of a stream",
   syntax: "key",
   execute({ request, reply, keyspace }) {
-    const found = keyspace.find(request.latin1(2));
+    const found = findStream(keyspace, request.latin1(2));
+    if (typeof found === "string") return reply.error(found);
     if (found === null) return reply.error(Errors.noSuchKey);
     const { stream } = found;
     reply.array(stream.groupCount);
@@ -73,7 +75,8 @@ const consumers = sub("consumers", {
   tips: ["nondeterministic_output"],
   execute({ request, reply, keyspace, nowMs }) {
     const key = request.latin1(2);
-    const found = keyspace.find(key);
+    const found = findStream(keyspace, key);
+    if (typeof found === "string") return reply.error(found);
     if (found === null) return reply.error(Errors.noSuchKey);
     const name = request.latin1(3);
     const group = found.stream.group(name);
@@ -102,7 +105,8 @@ const lag = sub("lag", {
   syntax: "key",
   tips: ["nondeterministic_output"],
   execute({ request, reply, keyspace, nowMs }) {
-    const found = keyspace.find(request.latin1(2));
+    const found = findStream(keyspace, request.latin1(2));
+    if (typeof found === "string") return reply.error(found);
     if (found === null) return reply.error(Errors.noSuchKey);
     const { stream } = found;
     reply.array(stream.groupCount);

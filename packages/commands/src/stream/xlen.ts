@@ -1,6 +1,7 @@
 /** XLEN key */
 import { Flag } from "../command.ts";
 import { defineCommand, keyAt } from "../record.ts";
+import { findStream } from "./find-stream.ts";
 
 export const xlen = defineCommand({
   name: "xlen",
@@ -14,7 +15,8 @@ export const xlen = defineCommand({
   categories: ["stream"],
   keys: keyAt(1, "RO"),
   execute({ request, reply, keyspace }) {
-    const found = keyspace.find(request.latin1(1));
+    const found = findStream(keyspace, request.latin1(1));
+    if (typeof found === "string") return reply.error(found);
     reply.integer(found === null ? 0 : found.stream.length);
   },
 });

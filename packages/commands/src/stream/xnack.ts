@@ -12,6 +12,7 @@ import type { ShardContext } from "../command.ts";
 import { Errors, noKeyOrGroup, unrecognizedNackOption } from "../errors.ts";
 import { defineCommand, keyAt } from "../record.ts";
 import { CLAIM_BYTES, effectBytes } from "./effect-room.ts";
+import { findStream } from "./find-stream.ts";
 
 const MODE = 3;
 const IDS = 4;
@@ -47,7 +48,8 @@ interface NackOptions {
 function execute({ request, reply, keyspace, effects, effectRoomBytes }: ShardContext): void {
   const key = request.latin1(1);
   const groupName = request.latin1(2);
-  const found = keyspace.find(key);
+  const found = findStream(keyspace, key);
+  if (typeof found === "string") return reply.error(found);
   const group = found === null ? null : found.stream.group(groupName);
   if (found === null || group === null) return reply.error(noKeyOrGroup(key, groupName));
   const options = readOptions(request);

@@ -7,6 +7,7 @@ import { Flag } from "../command.ts";
 import type { ShardContext } from "../command.ts";
 import { Errors, noKeyOrGroup } from "../errors.ts";
 import { defineCommand, keyAt } from "../record.ts";
+import { findStream } from "./find-stream.ts";
 import { writeDeliveryCount } from "./write-delivery-count.ts";
 import { writeId } from "./write-id.ts";
 
@@ -45,7 +46,9 @@ function execute({ request, reply, keyspace, nowMs }: ShardContext): void {
   if (typeof query === "string") return reply.error(query);
   const key = request.latin1(1);
   const groupName = request.latin1(2);
-  const group = keyspace.find(key)?.stream.group(groupName) ?? null;
+  const found = findStream(keyspace, key);
+  if (typeof found === "string") return reply.error(found);
+  const group = found === null ? null : found.stream.group(groupName);
   if (group === null) return reply.error(noKeyOrGroup(key, groupName));
   if (query === null) writeSummary(reply, group);
   else writeEntries(reply, group, query, nowMs);

@@ -4,6 +4,7 @@ import type { ShardContext } from "../command.ts";
 import { readLong, readRangeEnd, readRangeStart } from "../args.ts";
 import { Errors } from "../errors.ts";
 import { defineCommand, keyAt } from "../record.ts";
+import { findStream } from "./find-stream.ts";
 
 function answerRange({ request, reply, keyspace }: ShardContext, reverse: boolean): void {
   const start = readRangeStart(request, reverse ? 3 : 2);
@@ -17,7 +18,8 @@ function answerRange({ request, reply, keyspace }: ShardContext, reverse: boolea
     if (Number.isNaN(count)) return reply.error(Errors.notInteger);
     if (count < 0) count = 0;
   }
-  const found = keyspace.find(request.latin1(1));
+  const found = findStream(keyspace, request.latin1(1));
+  if (typeof found === "string") return reply.error(found);
   if (found === null) return reply.array(0);
   if (count === 0) return reply.nullArray();
   const range = found.stream.range(start, end, count, reverse);

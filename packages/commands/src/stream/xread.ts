@@ -8,6 +8,7 @@ import type { ShardContext } from "../command.ts";
 import { Errors } from "../errors.ts";
 import { findStreamsKeys } from "../keys.ts";
 import { defineCommand } from "../record.ts";
+import { findStream } from "./find-stream.ts";
 import { ReadBudget } from "./read-budget.ts";
 import { ReadOptions } from "./read-options.ts";
 import { isStreamError, refuseStream, StreamsReply } from "./streams-reply.ts";
@@ -64,7 +65,8 @@ function execute(context: ShardContext): void {
   budget.begin(options.maxCount, options.maxSize, 0, 0);
   for (let k = 0; k < options.streamCount; k++) {
     const found = keyspace.find(request.latin1(options.firstKey + k));
-    if (found === null || found.stream.length === 0) continue;
+    // A call that was woken finds something else here now: it waits for a stream again.
+    if (found === null || found.stream === null || found.stream.length === 0) continue;
     const start = ids[k]!.next();
     if (start === null) continue;
     let range = found.stream.range(start, MAX_ID, options.count, false);
@@ -117,10 +119,11 @@ function resolveIds({ request, keyspace }: ShardContext): StreamId[] | StreamErr
   const ids: StreamId[] = [];
   for (let k = 0; k < options.streamCount; k++) {
     const i = options.firstKey + options.streamCount + k;
+    const found = findStream(keyspace, request.latin1(options.firstKey + k));
+    if (typeof found === "string") return { stream: k, text: found };
     if (isByte(request, i, GREATER)) return { stream: k, text: Errors.newIdWithoutGroup };
     const wantsLast = isByte(request, i, PLUS);
     if (wantsLast || isByte(request, i, DOLLAR)) {
-      const found = keyspace.find(request.latin1(options.firstKey + k));
       if (found === null) ids.push(MIN_ID);
       else ids.push(wantsLast ? beforeLastEntry(found.stream) : found.stream.lastId);
       continue;

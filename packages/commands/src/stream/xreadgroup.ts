@@ -11,7 +11,7 @@
  */
 import { digitCount } from "@headrace/bytes";
 import { countUp, entriesReadAfterDelivery, MAX_ID } from "@headrace/engine";
-import type { EntryRange, GroupView, KeyView, PendingEntry, StreamId } from "@headrace/engine";
+import type { EntryRange, GroupView, StreamKeyView, PendingEntry, StreamId } from "@headrace/engine";
 import { isByte, readStrictId } from "../args.ts";
 import { Flag, ReadMode } from "../command.ts";
 import type { ShardContext } from "../command.ts";
@@ -21,6 +21,7 @@ import { defineCommand } from "../record.ts";
 import { claimableFromMs, idsOf, NEW_TAIL_BYTES, pickClaims, writeClaimed, writeNew } from "./claim-read.ts";
 import { isIdleFor } from "./claim-batch.ts";
 import { CLAIM_BYTES, effectBytes, ID_BYTES } from "./effect-room.ts";
+import { findStream } from "./find-stream.ts";
 import { ReadBudget } from "./read-budget.ts";
 import { ReadOptions } from "./read-options.ts";
 import { pickDue } from "./retry-read.ts";
@@ -82,7 +83,7 @@ export const xreadgroup = defineCommand({
 /** One stream of the call. `after` null: `>`. */
 interface GroupRead {
   readonly keyArgument: number;
-  readonly found: KeyView;
+  readonly found: StreamKeyView;
   readonly group: GroupView;
   readonly after: StreamId | null;
   readonly claims: boolean;
@@ -204,7 +205,8 @@ function findReads({ request, keyspace }: ShardContext): GroupRead[] | StreamErr
     const keyArgument = options.firstKey + k;
     const i = keyArgument + options.streamCount;
     const key = request.latin1(keyArgument);
-    const found = keyspace.find(key);
+    const found = findStream(keyspace, key);
+    if (typeof found === "string") return { stream: k, text: found };
     const group = found === null ? null : found.stream.group(groupName);
     if (found === null || group === null) return { stream: k, text: noKeyOrGroupInRead(key, groupName) };
     if (isByte(request, i, DOLLAR)) return { stream: k, text: Errors.dollarInReadGroup };
@@ -375,7 +377,7 @@ function serveHistory(context: ShardContext, read: GroupRead, consumer: string):
 }
 
 /** What an entry takes in a reply of history, also one whose body is gone. */
-function historyBytes({ stream }: KeyView, id: StreamId, version: 2 | 3): number {
+function historyBytes({ stream }: StreamKeyView, id: StreamId, version: 2 | 3): number {
   const range = stream.range(id, id, 1, false);
   let bytes = 0;
   range.visitEntries((_bytes, start, end) => {

@@ -6,6 +6,7 @@ import type { ShardContext } from "../command.ts";
 import { readLong, readStrictId } from "../args.ts";
 import { Errors } from "../errors.ts";
 import { defineCommand, keyAt } from "../record.ts";
+import { findStream } from "./find-stream.ts";
 
 const NOT_GIVEN = -1;
 
@@ -44,7 +45,8 @@ function execute({ request, reply, keyspace, effects }: ShardContext): void {
       return reply.error(Errors.syntax);
     }
   }
-  const found = keyspace.find(request.latin1(1));
+  const found = findStream(keyspace, request.latin1(1));
+  if (typeof found === "string") return reply.error(found);
   if (found === null) return reply.error(Errors.noSuchKey);
   const stream = found.stream;
   if (id.compare(stream.maxDeletedId) < 0) return reply.error(Errors.setIdBelowDeleted);

@@ -3,6 +3,7 @@ import { Flag } from "../command.ts";
 import { defineCommand, keyAt } from "../record.ts";
 import { effectBytes } from "./effect-room.ts";
 import { AddOrTrimOptions } from "./add-or-trim-options.ts";
+import { findStream } from "./find-stream.ts";
 
 const options = new AddOrTrimOptions();
 
@@ -22,7 +23,8 @@ export const xtrim = defineCommand({
   execute({ request, reply, keyspace, effects, nodeBounds, effectRoomBytes }) {
     const error = options.readTrim(request);
     if (error !== null) return reply.error(error);
-    const found = keyspace.find(request.latin1(1));
+    const found = findStream(keyspace, request.latin1(1));
+    if (typeof found === "string") return reply.error(found);
     if (found === null) return reply.integer(0);
     reply.integer(options.trim(found, effects, nodeBounds, effectRoomBytes - effectBytes(2, found.key)));
   },
