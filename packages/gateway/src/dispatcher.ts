@@ -320,14 +320,21 @@ export class Dispatcher implements TransactionHost {
   #spreadKeys(client: ClientConnection, entry: CommandEntry, request: Request, positions: readonly number[]): void {
     const placement = this.#rooms.core.router.placement!;
     const byShard = new Map<number, number[]>();
+    const partOf = new Map<number, number>();
+    const order: number[] = [];
     for (const position of positions) {
       const shardId = placement.shardOf(this.#slotAt(request, position));
       const known = byShard.get(shardId);
-      if (known === undefined) byShard.set(shardId, [position]);
-      else known.push(position);
+      if (known === undefined) {
+        partOf.set(shardId, byShard.size);
+        byShard.set(shardId, [position]);
+      } else {
+        known.push(position);
+      }
+      order.push(partOf.get(shardId)!);
     }
     const slot = client.reserve();
-    const gather = new Gather(client, slot, byShard.size, mergeOf(entry));
+    const gather = new Gather(client, slot, byShard.size, mergeOf(entry), order);
     // All bytes are copied before anything is sent: sending may let the decoder go on.
     const parts = [...byShard].map(([shardId, keys]) => ({ shardId, bytes: requestOf(request, keys) }));
     for (const [i, part] of parts.entries()) this.#part(client, entry, part.shardId, part.bytes, gather, i);
