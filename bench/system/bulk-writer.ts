@@ -4,7 +4,7 @@ import { connect, type Socket } from "node:net";
 import { ReplyReader } from "@headrace/resp";
 
 const IN_FLIGHT = 2000;
-/** Requests to one key one behind the other: runs are what a pipeline of one producer looks like. */
+/** Requests to one key one behind the other, at most: runs are what a pipeline of one producer looks like. */
 const RUN = 50;
 const VALUES = 1024;
 const MINUS = 45;
@@ -12,19 +12,15 @@ const TOLD_EVERY = 10_000;
 
 export class BulkWriter {
   readonly #port: number;
-  readonly #requests: (serial: number) => Buffer;
+  readonly #keys: readonly string[];
+  readonly #suffixes: readonly Buffer[];
 
   constructor(port: number, keys: readonly string[], valueBytes: number) {
-    const suffixes = Array.from({ length: VALUES }, () =>
+    this.#suffixes = Array.from({ length: VALUES }, () =>
       Buffer.concat([Buffer.from(`$${valueBytes}\r\n`), randomBytes(valueBytes), Buffer.from("\r\n")]),
     );
-    const run = keys.length > 1000 ? 1 : RUN;
     this.#port = port;
-    this.#requests = (serial) => {
-      const key = keys[Math.floor(serial / run) % keys.length]!;
-      const head = `*5\r\n$4\r\nXADD\r\n$${key.length}\r\n${key}\r\n$1\r\n*\r\n$1\r\nv\r\n`;
-      return Buffer.concat([Buffer.from(head), suffixes[serial % VALUES]!]);
-    };
+    this.#keys = keys;
   }
 
   /** The entries with the numbers [from, to). */
@@ -39,13 +35,14 @@ export class BulkWriter {
 
   #run(socket: Socket, from: number, to: number, told: (done: number) => void): Promise<void> {
     const reader = new ReplyReader();
+    const run = Math.max(1, Math.min(RUN, Math.floor((to - from) / this.#keys.length)));
     let sent = from;
     let done = from;
     let toldAt = from;
     return new Promise((ready, failed) => {
       const fill = (): void => {
         const pieces: Buffer[] = [];
-        while (sent < to && sent - done < IN_FLIGHT) pieces.push(this.#requests(sent++));
+        while (sent < to && sent - done < IN_FLIGHT) pieces.push(this.#request(sent++, run));
         if (pieces.length > 0) socket.write(Buffer.concat(pieces));
       };
       socket.once("connect", fill);
@@ -66,5 +63,11 @@ export class BulkWriter {
         else fill();
       });
     });
+  }
+
+  #request(serial: number, run: number): Buffer {
+    const key = this.#keys[Math.floor(serial / run) % this.#keys.length]!;
+    const head = `*5\r\n$4\r\nXADD\r\n$${key.length}\r\n${key}\r\n$1\r\n*\r\n$1\r\nv\r\n`;
+    return Buffer.concat([Buffer.from(head), this.#suffixes[serial % VALUES]!]);
   }
 }

@@ -577,6 +577,8 @@ export interface ShardStateApi {
    * store, in captures up to `durableIndex`. Answers how many bytes became free. With no batch open. Views of streams mean nothing afterwards.
    */
   evict(bytes: number, durableIndex: number): number;
+  /** The same of small streams alone. */
+  pack(bytes: number, durableIndex: number): number;
   /** Where the block's entries are in the store; null: they are in memory, or it is no more. */
   rowsOfBlock(block: BlockName): RowRange | null;
   /**

@@ -207,6 +207,11 @@ export class ShardState implements ShardStateApi {
     return packed + pool.evict(bytes - packed, durableIndex);
   }
 
+  pack(bytes: number, durableIndex: number): number {
+    assert(!this.#isOpen, "streams are packed between batches");
+    return this.keyspace.pack(bytes, durableIndex);
+  }
+
   rowsOfBlock({ slot, age, number }: BlockName): RowRange | null {
     if (this.#coldPlace({ slot, age, number }) === null) return null;
     const from = subkeyOf(age, RowKind.fragment, number, 0);

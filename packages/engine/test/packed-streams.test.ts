@@ -216,7 +216,7 @@ describe("what is packed", () => {
     expect(state.memory.packedStreams).toBeLessThan(2);
     use(20, 50);
     store.write(state.capture());
-    const half = 50 * 900;
+    const half = 50 * 2300;
     expect(state.evict(half, store.index)).toBeGreaterThan(half * 0.9);
     for (let key = 50; key < 100; key++) expect(state.keyspace.packed.find(`k${key}`)).toBe(-1);
     expect(state.memory.packedStreams).toBeGreaterThan(30);

@@ -3,7 +3,8 @@
  * rows are in the store leave memory and small streams are packed, those that were used longest ago first, a bounded number of bytes a turn, of each shard by
  * its share of all that could go.
  * What may queue up on the way shrinks with the budget (shard-limits.ts). When nothing is left that could go, and what can't go fills most of it,
- * writes that grow it are refused. Without a budget nothing ever leaves and nothing is refused.
+ * writes that grow it are refused. Without a budget no entry leaves and nothing is refused; only small streams are packed when there are very many of them,
+ * since a heap of gigabytes stands still for seconds when it is collected (bench/results/engine-memory.txt).
  *
  * Must not know: what a shard is, where anything is stored.
  */
@@ -14,6 +15,8 @@ import { coldRoomWithin, limitsWithin } from "./shard-limits.ts";
 const MIB = 1024 * 1024;
 /** In one turn: some hundred blocks, well below a millisecond; or some two thousand small streams, a few milliseconds. */
 const EVICT_BYTES_MAX = 4 * MIB;
+/** Of streams that are not packed, where there is no budget: about a hundred thousand. */
+const UNPACKED_BYTES_MAX = 256 * MIB;
 /** So much of the budget stays for what is on its way and for blocks in use: what can't leave memory may not fill it. */
 const KEPT_SHARE = 1 / 4;
 
@@ -37,6 +40,8 @@ export interface HeldBytes {
 export interface MemoryUser extends HeldBytes {
   /** Gives up that much or all that may go; answers how much. */
   evict(bytes: number): number;
+  /** The same of small streams alone. */
+  pack(bytes: number): number;
 }
 
 const NOTHING: HeldBytes = { memoryBytes: 0, fixedBytes: 0, blockBytes: 0, packableBytes: 0 };
@@ -153,6 +158,7 @@ export class MemoryBudget {
   /** Once a turn, when everybody has said what they hold. */
   endTurn(): void {
     this.#otherBytes = this.#host.otherBytes(this.#usedBytes);
+    if (this.#budgetBytes === 0) this.#pack(Math.min(this.#packableBytes - UNPACKED_BYTES_MAX, EVICT_BYTES_MAX));
     const overBytes = this.#budgetBytes === 0 ? 0 : this.usedBytes - this.#budgetBytes;
     const freedBytes = overBytes > 0 ? this.evict(Math.min(overBytes, EVICT_BYTES_MAX)) : 0;
     const isCrowded = this.#fixedBytes > this.#budgetBytes * (1 - KEPT_SHARE);
@@ -175,6 +181,16 @@ export class MemoryBudget {
     }
     this.evictedBytes += freedBytes;
     return freedBytes;
+  }
+
+  #pack(bytes: number): void {
+    if (bytes <= 0) return;
+    const allBytes = this.#packableBytes;
+    for (const [user, share] of this.#users) {
+      if (share.packableBytes === 0) continue;
+      user.pack(Math.ceil((bytes * share.packableBytes) / allBytes));
+      this.note(user);
+    }
   }
 
   /** Bytes by what they are for, and what was done about them since the start. */

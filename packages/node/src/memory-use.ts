@@ -51,6 +51,10 @@ export class MemoryUse implements MemoryUser {
     return freedBytes;
   }
 
+  pack(bytes: number): number {
+    return this.#parts.isReplacing() ? 0 : this.#parts.state().pack(bytes, this.#parts.checkpointer.index);
+  }
+
   byKind(): ShardMemory {
     const { raftLog, held, queue, checkpointer, executor, cold } = this.#parts;
     const { blockBytes, fixedBytes } = this.#parts.state().memory;

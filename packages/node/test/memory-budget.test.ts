@@ -21,10 +21,14 @@ class FakeUser implements MemoryUser {
   evict(bytes: number): number {
     const freed = Math.min(bytes, this.blockBytes - this.dirtyBytes);
     this.blockBytes -= freed;
-    const packed = Math.min(bytes - freed, this.packableBytes);
+    return freed + this.pack(bytes - freed);
+  }
+
+  pack(bytes: number): number {
+    const packed = Math.min(bytes, this.packableBytes);
     this.packableBytes -= packed;
     this.fixedBytes -= packed;
-    return freed + packed;
+    return packed;
   }
 }
 
@@ -51,6 +55,19 @@ test("the sum follows what each holds, and forgets who is gone", () => {
   memory.forget(first);
   memory.forget(first);
   expect(memory).toMatchObject({ usedBytes: 5, fixedBytes: 0, blockBytes: 5 });
+});
+
+test("without a budget small streams are packed when they take more than 256 MiB, by each one's share, a bounded amount a turn, and no block leaves", () => {
+  const { memory, users } = budgetOf(0, 2);
+  const [large, small] = users as [FakeUser, FakeUser];
+  Object.assign(large, { fixedBytes: 225 * MIB, packableBytes: 225 * MIB, blockBytes: 500 * MIB });
+  Object.assign(small, { fixedBytes: 75 * MIB, packableBytes: 75 * MIB });
+  for (const user of users) memory.note(user);
+  memory.endTurn();
+  expect([large.packableBytes, small.packableBytes]).toEqual([222 * MIB, 74 * MIB]);
+  for (let turn = 0; turn < 20; turn++) memory.endTurn();
+  expect(large.packableBytes + small.packableBytes).toBe(256 * MIB);
+  expect(memory).toMatchObject({ fixedBytes: 256 * MIB, blockBytes: 500 * MIB });
 });
 
 test("without a budget nothing leaves", () => {
