@@ -429,12 +429,14 @@ export class Block {
   #growColumns(needed: number): void {
     let capacity = Math.max(this.ends.length * 2, 8);
     while (capacity < needed) capacity *= 2;
+    // Of a block that was cut at its end and is hollow, marks may have more room than that.
+    const { count } = this;
     const ids = new Uint32Array(capacity * 4);
-    ids.set(this.ids);
+    ids.set(this.ids.subarray(0, count * 4));
     const ends = new Uint32Array(capacity);
-    ends.set(this.ends);
+    ends.set(this.ends.subarray(0, count));
     const marks = new Uint8Array(capacity);
-    marks.set(this.marks);
+    marks.set(this.marks.subarray(0, count));
     if (this.hollow > 0) ends[this.hollow - 1] = this.hollowBytes;
     this.ids = ids;
     this.ends = ends;

@@ -366,3 +366,28 @@ test("a block that was sealed while its first part was away, and is whole again 
   expect(whole.length).toBeGreaterThan(wireOf(streamOf(opened, "k"), MIN_ID, MAX_ID).length);
   opened.verify();
 });
+
+test("a block that was cut at its end where it was not in memory grows again", () => {
+  const leader = new ShardState();
+  const follower = new ShardState();
+  const store = new RowStore();
+  follower.coldReads = new CountedReads(store);
+  const run = (work: Parameters<typeof batch>[1]): void => follower.apply(batch(leader, work)!, leader.index);
+  run((effects) => {
+    for (let ms = 1; ms <= 30; ms++) add(effects, "k", ms, { maxEntries: 5, maxBytes: 4096 });
+  });
+  store.write(follower.capture());
+  follower.evict(Infinity, store.index);
+  run((effects) =>
+    effects.deleteEntries(
+      "k",
+      Array.from({ length: 25 }, (_, i) => id(6 + i)),
+    ),
+  );
+  run((effects) => add(effects, "k", 31));
+  follower.verify();
+  expect(follower.stateHash()).toBe(leader.stateHash());
+  expect(wireOf(streamOf(follower, "k"), MIN_ID, MAX_ID)).toBe(wireOf(streamOf(leader, "k"), MIN_ID, MAX_ID));
+  store.write(follower.capture());
+  expect(store.load().stateHash()).toBe(leader.stateHash());
+});
