@@ -29,10 +29,12 @@
  */
 import type { ByteWriter } from "@headrace/bytes";
 import type { EntryRuns } from "./entry-runs.ts";
-import type { Retry } from "./group-settings.ts";
+import type { GroupSettings, Retry } from "./group-settings.ts";
 import type { KeyEvents } from "./key-events.ts";
 import type { KeyWatches } from "./key-watches.ts";
 import type { IdleConsumersApi, RetentionQueueApi } from "./leader-queues.ts";
+import type { OutboxEffects } from "./outbox-effects.ts";
+import type { OutboxView } from "./outbox.ts";
 import type { OwnRetention } from "./retention.ts";
 import type { StreamId } from "./stream-id.ts";
 import type { ValueEffects, ValueType, ValueView } from "./value-api.ts";
@@ -171,16 +173,12 @@ export interface EntryRange {
   visitEntries(visit: (bytes: Uint8Array, start: number, end: number) => boolean): void;
 }
 
-export interface GroupView {
+export interface GroupView extends GroupSettings {
   readonly name: string;
   readonly lastDeliveredId: StreamId;
   /** −1: unknown. */
   readonly entriesRead: number;
   readonly pending: PendingView;
-  /** When pending entries are handed out again without being asked for; null: they are not. */
-  readonly retry: Retry | null;
-  /** Consumers that were not seen for so long go; 0: they stay. */
-  readonly consumerIdleMs: number;
   readonly counts: GroupCounts;
   readonly consumerCount: number;
   /** Sorted by name. */
@@ -279,6 +277,7 @@ export interface Keyspace {
   readonly expiringCount: number;
   /** Keys that have expired, as far as this replica has seen it happen. */
   readonly expiredKeys: number;
+  readonly outbox: OutboxView;
   /** Counts as a use. */
   find(key: string): KeyView | null;
   /** Does not count as a use. */
@@ -326,6 +325,7 @@ export interface Effects {
   /** How many of them are no command's doing, who found that out did not ask for it: keys that expired, `dropBodiless`. */
   readonly unaskedCount: number;
   readonly byteLength: number;
+  readonly outbox: OutboxEffects;
 
   /**
    * Appends an entry; creates the stream if the key is free. `id` > last id. `elementCount` = 2 × number of fields; source[start, end) is the
@@ -551,6 +551,7 @@ export interface ShardStateApi {
 
   readonly retention: RetentionQueueApi;
   readonly idleConsumers: IdleConsumersApi;
+  readonly outbox: OutboxView;
   /** Groups of some keys from a cursor on, as SCAN has them, packed ones too; answers the next cursor. Views are good until `visit` returns. */
   scanGroups(cursor: bigint, count: number, visit: (key: string, stream: StreamView, group: GroupView) => void): bigint;
 

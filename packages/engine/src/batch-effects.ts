@@ -30,11 +30,11 @@ import type { Group } from "./group.ts";
 import { GROUP_MS_MAX, type Retry, writeRetry } from "./group-settings.ts";
 import { IdListWriter } from "./id-list.ts";
 import { DURATION_SECONDS_MAX, IIDS_MAX } from "./idempotence.ts";
-import { KeyEventClass } from "./key-events.ts";
-import type { KeyEvents } from "./key-events.ts";
+import { KeyEventClass, type KeyEvents } from "./key-events.ts";
 import type { KeyspaceState } from "./keyspace-state.ts";
 import type { StreamKey } from "./stream-key.ts";
 import { OriginRuns } from "./origin-runs.ts";
+import { type EffectSink, type OutboxEffects, OutboxWriter } from "./outbox-effects.ts";
 import { type OwnRetention, writeRetention } from "./retention.ts";
 import { ENTRY_COLUMN_BYTES, RunColumns } from "./run-columns.ts";
 import { MAX_ID, MIN_ID, type StreamId } from "./stream-id.ts";
@@ -45,12 +45,13 @@ const FIRST_CAPACITY_BYTES = 64 * 1024;
 const KEPT_CAPACITY_BYTES = 1024 * 1024;
 const EFFECT_COUNT_OFFSET = 12;
 
-export class BatchEffects implements Effects {
+export class BatchEffects implements Effects, EffectSink {
   index: number;
   logTimeMs: number;
   count: number;
   events: KeyEvents | null;
   unaskedCount: number;
+  readonly outbox: OutboxEffects;
   readonly #keyspace: KeyspaceState;
   readonly #applier: EffectApplier;
   readonly #writer: ByteWriter;
@@ -74,6 +75,7 @@ export class BatchEffects implements Effects {
     this.count = 0;
     this.events = null;
     this.unaskedCount = 0;
+    this.outbox = new OutboxWriter(keyspace, this);
     this.#keyspace = keyspace;
     this.#applier = applier;
     this.#writer = new ByteWriter(FIRST_CAPACITY_BYTES);
@@ -85,8 +87,8 @@ export class BatchEffects implements Effects {
     this.#origins = new OriginRuns();
     this.#idList = new IdListWriter();
     this.values = new ValueChanges(keyspace, {
-      begin: (type) => this.#begin(type),
-      end: (type) => this.#end(type),
+      begin: (type) => this.begin(type),
+      end: (type) => this.end(type),
       said: (eventClass, event, key) => this.#said(eventClass, event, key),
     });
     this.#session = null;
@@ -173,7 +175,6 @@ export class BatchEffects implements Effects {
     this.#keyspace.meter.bytes += length + ENTRY_COLUMN_BYTES;
     this.#keyspace.touchReady(run);
     this.count++;
-    if (this.events === null) return;
     if (isNew) this.#said(KeyEventClass.new, "new", key);
     this.#said(KeyEventClass.stream, "xadd", key);
   }
@@ -230,7 +231,7 @@ export class BatchEffects implements Effects {
   }
 
   /** Opens any effect but append; its body follows. */
-  #begin(type: EffectType): ByteWriter {
+  begin(type: EffectType): ByteWriter {
     this.#closeRun();
     const writer = this.#writer;
     if (!this.#originSaid) {
@@ -244,7 +245,7 @@ export class BatchEffects implements Effects {
     return writer;
   }
 
-  #end(type: EffectType): void {
+  end(type: EffectType): void {
     this.#apply(type);
     this.count++;
   }
@@ -257,7 +258,7 @@ export class BatchEffects implements Effects {
   }
 
   #beginForGroup(type: EffectType, key: string, group: string): ByteWriter {
-    const writer = this.#begin(type);
+    const writer = this.begin(type);
     writer.string(key);
     writer.string(group);
     return writer;
@@ -269,8 +270,8 @@ export class BatchEffects implements Effects {
 
   createStream(key: string): void {
     assert(this.#keyspace.find(key) === null, "key exists");
-    this.#begin(EffectType.createStream).string(key);
-    this.#end(EffectType.createStream);
+    this.begin(EffectType.createStream).string(key);
+    this.end(EffectType.createStream);
     this.#said(KeyEventClass.new, "new", key);
   }
 
@@ -278,7 +279,7 @@ export class BatchEffects implements Effects {
   trim(key: string, { count, firstKept }: TrimCut): void {
     this.#keyspace.existingStream(key);
     if (count === 0) return;
-    const writer = this.#begin(EffectType.cut);
+    const writer = this.begin(EffectType.cut);
     writer.string(key);
     writePlace(writer, firstKept);
     this.#endRemoval(EffectType.cut, key, null);
@@ -294,7 +295,7 @@ export class BatchEffects implements Effects {
       return this.trim(key, cut);
     }
     if (cut.policy === ReferencePolicy.drop) {
-      const writer = this.#begin(EffectType.cutWithReferences);
+      const writer = this.begin(EffectType.cutWithReferences);
       writer.string(key);
       cut.upToId.write(writer);
       writePlace(writer, cut.firstKept);
@@ -307,7 +308,7 @@ export class BatchEffects implements Effects {
   }
 
   #remove(key: string, removed: EntryRuns, maxDeletedId: StreamId | null): void {
-    const writer = this.#begin(EffectType.remove);
+    const writer = this.begin(EffectType.remove);
     writer.string(key);
     writer.u8(maxDeletedId === null ? 0 : 1);
     maxDeletedId?.write(writer);
@@ -338,10 +339,10 @@ export class BatchEffects implements Effects {
 
   dropReferences(key: string, ids: readonly StreamId[]): void {
     this.#keyspace.existingStream(key);
-    const writer = this.#begin(EffectType.dropReferences);
+    const writer = this.begin(EffectType.dropReferences);
     writer.string(key);
     writeIds(writer, ids);
-    this.#end(EffectType.dropReferences);
+    this.end(EffectType.dropReferences);
   }
 
   deleteEntries(key: string, ids: readonly StreamId[]): void {
@@ -360,23 +361,23 @@ export class BatchEffects implements Effects {
 
   deleteKey(key: string): void {
     this.#keyspace.existing(key);
-    this.#begin(EffectType.deleteKey).string(key);
-    this.#end(EffectType.deleteKey);
+    this.begin(EffectType.deleteKey).string(key);
+    this.end(EffectType.deleteKey);
     this.#said(KeyEventClass.generic, "del", key);
   }
 
   setExpiry(key: string, atMs: number): void {
     this.#keyspace.existing(key);
     assert(atMs === NEVER || (Number.isSafeInteger(atMs) && atMs > this.logTimeMs), "a key's time is to come");
-    const writer = this.#begin(EffectType.setExpiry);
+    const writer = this.begin(EffectType.setExpiry);
     writer.string(key);
     writer.f64(atMs);
-    this.#end(EffectType.setExpiry);
+    this.end(EffectType.setExpiry);
     this.#said(KeyEventClass.generic, atMs === NEVER ? "persist" : "expire", key);
   }
 
   /** Nobody's write: a command that only found it out has written nothing. */
-  #unasked(write: () => void): void {
+  unasked(write: () => void): void {
     const originSaid = this.#originSaid;
     this.#originSaid = true;
     write();
@@ -387,11 +388,11 @@ export class BatchEffects implements Effects {
   expireKey(key: string): void {
     const { slot, place, expiry } = this.#keyspace.existing(key);
     assert(expiry !== null && expiry.atMs < this.logTimeMs, "a key that expires has had its time");
-    this.#unasked(() => {
-      const writer = this.#begin(EffectType.expireKey);
+    this.unasked(() => {
+      const writer = this.begin(EffectType.expireKey);
       writer.u16(slot);
       writer.f64(place);
-      this.#end(EffectType.expireKey);
+      this.end(EffectType.expireKey);
     });
     this.#said(KeyEventClass.expired, "expired", key);
   }
@@ -399,10 +400,10 @@ export class BatchEffects implements Effects {
   renameKey(key: string, name: string): void {
     const { slot } = this.#keyspace.existing(key);
     assert(key !== name && slotOfKey(name) === slot, "a key is renamed within its slot");
-    const writer = this.#begin(EffectType.renameKey);
+    const writer = this.begin(EffectType.renameKey);
     writer.string(key);
     writer.string(name);
-    this.#end(EffectType.renameKey);
+    this.end(EffectType.renameKey);
     this.#said(KeyEventClass.new, "new", name);
     this.#said(KeyEventClass.generic, "rename_from", key);
     this.#said(KeyEventClass.generic, "rename_to", name);
@@ -410,11 +411,11 @@ export class BatchEffects implements Effects {
 
   putStream(key: string, image: Uint8Array, expiresAtMs: number, event: "copy_to" | "restore"): void {
     assertExpiry(expiresAtMs);
-    const writer = this.#begin(EffectType.putStream);
+    const writer = this.begin(EffectType.putStream);
     writer.string(key);
     writer.f64(expiresAtMs);
     writer.all(image);
-    this.#end(EffectType.putStream);
+    this.end(EffectType.putStream);
     this.#said(KeyEventClass.new, "new", key);
     this.#said(KeyEventClass.generic, event, key);
   }
@@ -423,7 +424,7 @@ export class BatchEffects implements Effects {
     const { stream } = this.#keyspace.existingStream(key);
     assert(stream.range(MIN_ID, MAX_ID, 1, true).firstId.compare(lastId) <= 0, "last id below an entry");
     assert(Number.isSafeInteger(entriesAdded), "counter of added entries out of range");
-    const writer = this.#begin(EffectType.moveLastId);
+    const writer = this.begin(EffectType.moveLastId);
     writer.string(key);
     lastId.write(writer);
     writer.f64(entriesAdded);
@@ -435,46 +436,46 @@ export class BatchEffects implements Effects {
   recordIid(key: string, producer: string, source: Uint8Array, start: number, end: number, id: StreamId): void {
     this.#keyspace.existingStream(key);
     assert(producer.length > 0 && end > start, "nameless producer or iid");
-    const writer = this.#begin(EffectType.recordIid);
+    const writer = this.begin(EffectType.recordIid);
     writer.string(key);
     writer.string(producer);
     writer.u32(end - start);
     writer.raw(source, start, end);
     id.write(writer);
-    this.#end(EffectType.recordIid);
+    this.end(EffectType.recordIid);
   }
 
   countDuplicateIid(key: string): void {
     this.#keyspace.existingStream(key);
-    this.#begin(EffectType.countDuplicate).string(key);
-    this.#end(EffectType.countDuplicate);
+    this.begin(EffectType.countDuplicate).string(key);
+    this.end(EffectType.countDuplicate);
   }
 
   configureIdempotence(key: string, durationSeconds: number, maxSize: number): void {
     this.#keyspace.existingStream(key);
     const isWindow = isBetween(durationSeconds, 1, DURATION_SECONDS_MAX) && isBetween(maxSize, 1, IIDS_MAX);
     assert(isWindow, "no window of idempotence");
-    const writer = this.#begin(EffectType.configureIdempotence);
+    const writer = this.begin(EffectType.configureIdempotence);
     writer.string(key);
     writer.u32(durationSeconds);
     writer.u32(maxSize);
-    this.#end(EffectType.configureIdempotence);
+    this.end(EffectType.configureIdempotence);
   }
 
   setStreamAck(key: string, ack: 0 | 1 | 2 | null): void {
     this.#keyspace.existingStream(key);
-    const writer = this.#begin(EffectType.setStreamAck);
+    const writer = this.begin(EffectType.setStreamAck);
     writer.string(key);
     writer.u8(ack ?? NO_STREAM_ACK);
-    this.#end(EffectType.setStreamAck);
+    this.end(EffectType.setStreamAck);
   }
 
   setStreamRetention(key: string, own: OwnRetention | null): void {
     this.#keyspace.existingStream(key);
-    const writer = this.#begin(EffectType.setStreamRetention);
+    const writer = this.begin(EffectType.setStreamRetention);
     writer.string(key);
     writeRetention(writer, own);
-    this.#end(EffectType.setStreamRetention);
+    this.end(EffectType.setStreamRetention);
   }
 
   createGroup(key: string, group: string, lastDeliveredId: StreamId, entriesRead: number): void {
@@ -487,7 +488,7 @@ export class BatchEffects implements Effects {
     const writer = this.#beginForGroup(type, key, group);
     lastDeliveredId.write(writer);
     writer.f64(entriesRead);
-    this.#end(type);
+    this.end(type);
   }
 
   setGroupId(key: string, group: string, lastDeliveredId: StreamId, entriesRead: number): void {
@@ -500,19 +501,19 @@ export class BatchEffects implements Effects {
     this.#existingGroup(key, group);
     assert(isBetween(consumerIdleMs, 0, GROUP_MS_MAX), "a consumer's idle time out of range");
     this.#beginForGroup(EffectType.setConsumerIdle, key, group).f64(consumerIdleMs);
-    this.#end(EffectType.setConsumerIdle);
+    this.end(EffectType.setConsumerIdle);
   }
 
   setGroupRetry(key: string, group: string, retry: Retry | null): void {
     this.#existingGroup(key, group);
     writeRetry(this.#beginForGroup(EffectType.setGroupRetry, key, group), retry);
-    this.#end(EffectType.setGroupRetry);
+    this.end(EffectType.setGroupRetry);
   }
 
   destroyGroup(key: string, group: string): void {
     this.#existingGroup(key, group);
     this.#beginForGroup(EffectType.destroyGroup, key, group);
-    this.#end(EffectType.destroyGroup);
+    this.end(EffectType.destroyGroup);
     this.#said(KeyEventClass.stream, "xgroup-destroy", key);
   }
 
@@ -521,7 +522,7 @@ export class BatchEffects implements Effects {
     const writer = this.#beginForGroup(EffectType.createConsumer, key, group);
     writer.string(consumer);
     writer.f64(timeMs);
-    this.#end(EffectType.createConsumer);
+    this.end(EffectType.createConsumer);
     this.#said(KeyEventClass.stream, "xgroup-createconsumer", key);
   }
 
@@ -536,7 +537,7 @@ export class BatchEffects implements Effects {
   #consumerGoes(type: EffectType, key: string, group: string, consumer: string): void {
     this.#existingGroup(key, group).existing(consumer);
     this.#beginForGroup(type, key, group).string(consumer);
-    this.#end(type);
+    this.end(type);
     this.#said(KeyEventClass.stream, "xgroup-delconsumer", key);
   }
 
@@ -546,7 +547,7 @@ export class BatchEffects implements Effects {
     writer.string(consumer);
     writer.f64(seenMs);
     writer.f64(activeMs);
-    this.#end(EffectType.touchConsumer);
+    this.end(EffectType.touchConsumer);
   }
 
   deliver(
@@ -576,7 +577,7 @@ export class BatchEffects implements Effects {
       delivered.listIds(writer, this.#idList);
       this.#idList.end(writer);
     }
-    this.#end(EffectType.deliverListed);
+    this.end(EffectType.deliverListed);
   }
 
   redeliver(key: string, group: string, consumer: string, from: StreamId, to: StreamId, timeMs: number): void {
@@ -591,11 +592,11 @@ export class BatchEffects implements Effects {
     from.write(writer);
     to.write(writer);
     this.#idList.writeAll(writer, bodiless);
-    this.#end(EffectType.redeliverListed);
+    this.end(EffectType.redeliverListed);
   }
 
   dropBodiless(key: string, group: string, ids: readonly StreamId[]): void {
-    this.#unasked(() => this.acknowledge(key, group, ids));
+    this.unasked(() => this.acknowledge(key, group, ids));
   }
 
   acknowledge(key: string, group: string, ids: readonly StreamId[]): void {
@@ -603,7 +604,7 @@ export class BatchEffects implements Effects {
     for (const id of ids) assert(pending.has(id), "acknowledged entry is not pending");
     const writer = this.#beginForGroup(EffectType.acknowledge, key, group);
     writeIds(writer, ids);
-    this.#end(EffectType.acknowledge);
+    this.end(EffectType.acknowledge);
   }
 
   claim(
@@ -622,7 +623,7 @@ export class BatchEffects implements Effects {
     writeIds(writer, ids);
     for (const timeMs of deliveryTimesMs) writer.f64(timeMs);
     writeCounts(writer, deliveryCounts);
-    this.#end(EffectType.claim);
+    this.end(EffectType.claim);
   }
 
   giveBack(key: string, group: string, ids: readonly StreamId[], deliveryCounts: readonly number[]): void {
@@ -631,19 +632,18 @@ export class BatchEffects implements Effects {
     const writer = this.#beginForGroup(EffectType.giveBack, key, group);
     writeIds(writer, ids);
     writeCounts(writer, deliveryCounts);
-    this.#end(EffectType.giveBack);
+    this.end(EffectType.giveBack);
   }
 
   advanceGroup(key: string, group: string, lastDeliveredId: StreamId): void {
     const found = this.#existingGroup(key, group);
     assert(found.lastDeliveredId.compare(lastDeliveredId) <= 0, "position moves backwards");
-    const writer = this.#beginForGroup(EffectType.advanceGroup, key, group);
-    lastDeliveredId.write(writer);
-    this.#end(EffectType.advanceGroup);
+    lastDeliveredId.write(this.#beginForGroup(EffectType.advanceGroup, key, group));
+    this.end(EffectType.advanceGroup);
   }
 
   flush(): void {
-    this.#begin(EffectType.flush);
-    this.#end(EffectType.flush);
+    this.begin(EffectType.flush);
+    this.end(EffectType.flush);
   }
 }

@@ -24,6 +24,7 @@ import { secondsOf } from "./log-seconds.ts";
 import { readRetention } from "./retention.ts";
 import { ENTRY_COLUMN_BYTES, RunColumns } from "./run-columns.ts";
 import type { Group } from "./group.ts";
+import { applyOutboxEffect } from "./outbox-effects.ts";
 import { applyOldDelivery, applyOldRemoval } from "./old-effects.ts";
 import { dropReferences, dropReferencesUpTo } from "./references.ts";
 import type { Stream } from "./stream.ts";
@@ -205,7 +206,7 @@ export class EffectApplier {
       }
       default:
         if (isValueEffect(type)) applyValueEffect(this.#keyspace, type, reader);
-        else this.#applyToGroup(type, reader);
+        else if (!applyOutboxEffect(this.#keyspace, type, reader)) this.#applyToGroup(type, reader);
     }
   }
 

@@ -39,6 +39,11 @@
  *   setGroupRetry  string key · string group · retry (group-settings.ts)
  *   setConsumerIdle        string key · string group · f64 consumerIdleMs (0: they stay)
  *   handBackConsumer       string key · string group · string consumer: deleted, and all that it has pending is pending for nobody, in the order of ids
+ *   setDeadLetters string key · string group · dead letters (group-settings.ts)
+ *   giveUp         item of the outbox (outbox-item.ts), a letter: its entry is pending no more
+ *   putOutbox      item of the outbox
+ *   settleOutbox   u32 count · f64 number each: items that are where they were to go
+ *   takeOutbox     u16 target's slot · u16 sender's slot · f64 number: what came under it from another shard is taken
  *   setExpiry      string key · f64 atMs (−1: does not expire)
  *   expireKey      u16 slot · f64 place: that key's time is over. By place and not by name, so that it is small whatever the name
  *   renameKey      string key · string name: who had that name is removed
@@ -118,6 +123,11 @@ export const EffectType = {
   setGroupRetry: 51,
   setConsumerIdle: 52,
   handBackConsumer: 53,
+  setDeadLetters: 54,
+  giveUp: 55,
+  putOutbox: 56,
+  settleOutbox: 57,
+  takeOutbox: 58,
   putValue: 70,
   setString: 71,
   replaceString: 72,

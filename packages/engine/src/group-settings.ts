@@ -2,7 +2,9 @@
  * What a consumer group has been told to do by itself, and its bytes in effects, rows and images. All of it is Headrace's own.
  *
  *   retry      f64 minIdleMs (0: none, and nothing follows) · f64 factor · f64 maxIdleMs
- *   settings   u8 count · {u8 kind · body}: kind 1 retry (never none), kind 2 f64 consumerIdleMs; ascending, left out where nothing was set
+ *   dead letters   string key (empty: none, and nothing follows) · f64 retriesMax
+ *   settings   u8 count · {u8 kind · body}: kind 1 retry (never none), kind 2 f64 consumerIdleMs, kind 3 dead letters (never none), kind 4 f64 how many the
+ *              group has given up; ascending, left out where nothing was set
  */
 import type { ByteReader, ByteWriter } from "@headrace/bytes";
 import { DamagedRowError, UnknownRowError } from "./api.ts";
@@ -15,18 +17,36 @@ export interface Retry {
   readonly maxIdleMs: number;
 }
 
+/** Where entries go that were delivered `retriesMax` times without being acknowledged (XGROUP SETDLQ). */
+export interface DeadLetters {
+  /** The stream's, never empty. */
+  readonly key: string;
+  readonly retriesMax: number;
+}
+
 export interface GroupSettings {
+  /** When pending entries are handed out again without being asked for; null: they are not. */
   readonly retry: Retry | null;
   /** Consumers that nobody has seen for so long go, and what they have pending goes back to the group (XGROUP SETIDLE). 0: they stay. */
   readonly consumerIdleMs: number;
+  /** Null: entries are delivered as often as somebody claims them. */
+  readonly deadLetters: DeadLetters | null;
+  /** Entries that the group has given up in its life. */
+  readonly deadLetterCount: number;
 }
 
 /** Times of settings end where times of pending entries do. */
 export const GROUP_MS_MAX = 0xffff_ffff_ffff;
 export const RETRY_FACTOR_MAX = 1000;
-export const NO_GROUP_SETTINGS: GroupSettings = Object.freeze({ retry: null, consumerIdleMs: 0 });
+export const RETRIES_MAX = 0xffff_ffff;
+export const NO_GROUP_SETTINGS: GroupSettings = Object.freeze({
+  retry: null,
+  consumerIdleMs: 0,
+  deadLetters: null,
+  deadLetterCount: 0,
+});
 
-const Kind = { retry: 1, consumerIdle: 2 } as const;
+const Kind = { retry: 1, consumerIdle: 2, deadLetters: 3, deadLetterCount: 4 } as const;
 
 /** How long an entry that was delivered so often rests before it is handed out again. */
 export function retryDelayMs({ minIdleMs, factor, maxIdleMs }: Retry, deliveryCount: number): number {
@@ -58,12 +78,34 @@ export function readRetry(reader: ByteReader): Retry | null {
   return { minIdleMs, factor, maxIdleMs };
 }
 
-export function hasGroupSettings({ retry, consumerIdleMs }: GroupSettings): boolean {
-  return retry !== null || consumerIdleMs > 0;
+export function isEqualDeadLetters(a: DeadLetters | null, b: DeadLetters | null): boolean {
+  if (a === null || b === null) return a === b;
+  return a.key === b.key && a.retriesMax === b.retriesMax;
 }
 
-export function writeGroupSettings(writer: ByteWriter, { retry, consumerIdleMs }: GroupSettings): void {
-  writer.u8((retry === null ? 0 : 1) + (consumerIdleMs > 0 ? 1 : 0));
+export function writeDeadLetters(writer: ByteWriter, deadLetters: DeadLetters | null): void {
+  writer.string(deadLetters === null ? "" : deadLetters.key);
+  if (deadLetters !== null) writer.f64(deadLetters.retriesMax);
+}
+
+/** Throws DamagedRowError. */
+export function readDeadLetters(reader: ByteReader): DeadLetters | null {
+  const key = reader.string();
+  if (key === "") return null;
+  const retriesMax = reader.f64();
+  if (!Number.isInteger(retriesMax) || retriesMax < 1 || retriesMax > RETRIES_MAX)
+    throw new DamagedRowError("dead letters after a number of deliveries that is none");
+  return { key, retriesMax };
+}
+
+export function hasGroupSettings({ retry, consumerIdleMs, deadLetters, deadLetterCount }: GroupSettings): boolean {
+  return retry !== null || consumerIdleMs > 0 || deadLetters !== null || deadLetterCount > 0;
+}
+
+export function writeGroupSettings(writer: ByteWriter, settings: GroupSettings): void {
+  const { retry, consumerIdleMs, deadLetters, deadLetterCount } = settings;
+  const given = [retry !== null, consumerIdleMs > 0, deadLetters !== null, deadLetterCount > 0];
+  writer.u8(given.filter(Boolean).length);
   if (retry !== null) {
     writer.u8(Kind.retry);
     writeRetry(writer, retry);
@@ -72,27 +114,41 @@ export function writeGroupSettings(writer: ByteWriter, { retry, consumerIdleMs }
     writer.u8(Kind.consumerIdle);
     writer.f64(consumerIdleMs);
   }
+  if (deadLetters !== null) {
+    writer.u8(Kind.deadLetters);
+    writeDeadLetters(writer, deadLetters);
+  }
+  if (deadLetterCount > 0) {
+    writer.u8(Kind.deadLetterCount);
+    writer.f64(deadLetterCount);
+  }
 }
 
 /** Throws DamagedRowError, UnknownRowError. */
 export function readGroupSettings(reader: ByteReader): GroupSettings {
-  let retry: Retry | null = null;
-  let consumerIdleMs = 0;
+  let { retry, consumerIdleMs, deadLetters, deadLetterCount } = NO_GROUP_SETTINGS;
   let last = 0;
   for (let count = reader.u8(); count > 0; count--) {
     const kind = reader.u8();
-    if (kind > Kind.consumerIdle) throw new UnknownRowError(`group setting ${kind}`);
+    if (kind > Kind.deadLetterCount) throw new UnknownRowError(`group setting ${kind}`);
     if (kind <= last) throw new DamagedRowError("group settings out of order");
     last = kind;
     if (kind === Kind.retry) {
       retry = readRetry(reader);
       if (retry === null) throw new DamagedRowError("a retry that is none");
-    } else {
+    } else if (kind === Kind.consumerIdle) {
       consumerIdleMs = reader.f64();
       if (!isTime(consumerIdleMs)) throw new DamagedRowError("an idle time out of range");
+    } else if (kind === Kind.deadLetters) {
+      deadLetters = readDeadLetters(reader);
+      if (deadLetters === null) throw new DamagedRowError("dead letters that go nowhere");
+    } else {
+      deadLetterCount = reader.f64();
+      if (!Number.isSafeInteger(deadLetterCount) || deadLetterCount < 1)
+        throw new DamagedRowError("a number of dead letters that is none");
     }
   }
-  return { retry, consumerIdleMs };
+  return { retry, consumerIdleMs, deadLetters, deadLetterCount };
 }
 
 function isTime(ms: number): boolean {

@@ -3,7 +3,7 @@ import { assert } from "@headrace/bytes";
 import type { GroupView } from "./api.ts";
 import { Consumer } from "./consumer.ts";
 import type { DirtyMeter } from "./dirty-meter.ts";
-import type { GroupSettings, Retry } from "./group-settings.ts";
+import type { DeadLetters, GroupSettings, Retry } from "./group-settings.ts";
 import { NOBODY } from "./pending-leaf.ts";
 import { PendingList } from "./pending-list.ts";
 import { CONSUMER_BYTES } from "./resident-bytes.ts";
@@ -22,6 +22,8 @@ export class Group implements GroupView {
   readonly pending: PendingList;
   /** 0: consumers stay. */
   consumerIdleMs: number;
+  deadLetters: DeadLetters | null;
+  deadLetterCount: number;
   readonly counts: { delivered: number; redelivered: number; acknowledged: number };
   nextConsumerNumber: number;
   /** How often an entry was given back (XNACK): their order. */
@@ -41,6 +43,8 @@ export class Group implements GroupView {
     this.lastDeliveredId = lastDeliveredId;
     this.entriesRead = entriesRead;
     this.consumerIdleMs = 0;
+    this.deadLetters = null;
+    this.deadLetterCount = 0;
     this.counts = { delivered: 0, redelivered: 0, acknowledged: 0 };
     this.nextConsumerNumber = 1;
     this.givenBack = 0;
@@ -60,12 +64,15 @@ export class Group implements GroupView {
   }
 
   get settings(): GroupSettings {
-    return { retry: this.retry, consumerIdleMs: this.consumerIdleMs };
+    const { retry, consumerIdleMs, deadLetters, deadLetterCount } = this;
+    return { retry, consumerIdleMs, deadLetters, deadLetterCount };
   }
 
-  set settings({ retry, consumerIdleMs }: GroupSettings) {
+  set settings({ retry, consumerIdleMs, deadLetters, deadLetterCount }: GroupSettings) {
     this.pending.retry = retry;
     this.consumerIdleMs = consumerIdleMs;
+    this.deadLetters = deadLetters;
+    this.deadLetterCount = deadLetterCount;
   }
 
   get consumerCount(): number {

@@ -23,9 +23,19 @@ export {
   resolveRetention,
   RetentionKeep,
 } from "./retention.ts";
-export { GROUP_MS_MAX, isEqualRetry, RETRY_FACTOR_MAX, retryDelayMs } from "./group-settings.ts";
+export {
+  GROUP_MS_MAX,
+  isEqualDeadLetters,
+  isEqualRetry,
+  RETRIES_MAX,
+  RETRY_FACTOR_MAX,
+  retryDelayMs,
+} from "./group-settings.ts";
 export { type GroupLag, groupLag, residentGroupLag, timeOfId } from "./group-lag.ts";
-export type { Retry } from "./group-settings.ts";
+export type { DeadLetters, Retry } from "./group-settings.ts";
+export { type OutboxContent, type OutboxItem, outboxItemBytes, OutboxKind, readOutboxItem } from "./outbox-item.ts";
+export type { OutboxEffects } from "./outbox-effects.ts";
+export type { OutboxQueue, OutboxView, SlotPair, StoredItem, TakenNumber } from "./outbox.ts";
 export type { OwnRetention, Retention } from "./retention.ts";
 export { ShardLoader } from "./shard-loader.ts";
 export { ShardState } from "./shard-state.ts";
@@ -33,7 +43,7 @@ export { NEVER } from "./expiry-heap.ts";
 export { readForeignImage } from "./foreign-image.ts";
 export { secondsOf } from "./log-seconds.ts";
 export { StreamImageWriter } from "./stream-image.ts";
-export { writeEntryHead, ENTRY_HEAD_BYTES_MAX } from "./entry-form.ts";
+export { writeEntryHead, ENTRY_HEAD_BYTES_MAX, fieldsOffset } from "./entry-form.ts";
 export { rowIsIntact } from "./row-check.ts";
 export { STRING_KIND } from "./string-value.ts";
 export { beginImage, imageOf } from "./value-image.ts";

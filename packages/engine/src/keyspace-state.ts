@@ -15,6 +15,7 @@ import { KeyWatches } from "./key-watches.ts";
 import { ExpiryHeap, NEVER } from "./expiry-heap.ts";
 import type { Group } from "./group.ts";
 import { IdleConsumers } from "./idle-consumers.ts";
+import { Outbox } from "./outbox.ts";
 import { RetentionQueue } from "./retention-queue.ts";
 import { packedKeyView } from "./packed-key.ts";
 import { isPackable } from "./packed-record.ts";
@@ -49,6 +50,7 @@ export class KeyspaceState implements StoredKeyspace {
   readonly watches: KeyWatches;
   readonly retention: RetentionQueue;
   readonly idleConsumers: IdleConsumers;
+  readonly outbox: Outbox;
   readonly packed: PackedStreams;
   /** How often one was asked for, since this state was made. A statistic, no part of the state. */
   unpackings: number;
@@ -85,6 +87,7 @@ export class KeyspaceState implements StoredKeyspace {
     this.watches = new KeyWatches();
     this.retention = new RetentionQueue();
     this.idleConsumers = new IdleConsumers();
+    this.outbox = new Outbox(this.meter);
     this.packed = new PackedStreams();
     this.unpackings = 0;
     this.loadedAtSeconds = 0;
@@ -439,6 +442,7 @@ export class KeyspaceState implements StoredKeyspace {
     this.expiries.clear();
     this.retention.clear();
     this.idleConsumers.clear();
+    this.outbox.clear();
     this.#deletions.clear();
     this.#flushIndex = this.writerIndex;
     this.#iidDeadlines.clear();
@@ -572,6 +576,7 @@ export class KeyspaceState implements StoredKeyspace {
     const streams = [...this.#keys.values()].filter((key): key is StreamKey => key.stream !== null);
     this.retention.verify(streams);
     this.idleConsumers.verify(streams);
+    this.outbox.verify();
     this.#clock.verify(this.#keys.values());
     let fixedBytes = 0;
     let blockBytes = 0;

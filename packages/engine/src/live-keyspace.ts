@@ -8,6 +8,7 @@
 import type { Effects, Keyspace, KeyView } from "./api.ts";
 import { NEVER } from "./expiry-heap.ts";
 import type { KeyspaceState } from "./keyspace-state.ts";
+import type { Outbox } from "./outbox.ts";
 import type { AnyKey } from "./stored-key.ts";
 
 /** Expired keys that one walk over the keyspace removes. */
@@ -39,6 +40,10 @@ export class LiveKeyspace implements Keyspace {
 
   get expiringCount(): number {
     return this.#stored.expiringCount;
+  }
+
+  get outbox(): Outbox {
+    return this.#stored.outbox;
   }
 
   find(key: string): AnyKey | null {

@@ -50,6 +50,7 @@ function directoryBytes(stream: Stream): number {
     bytes += (1 + group.consumerCount + leaves.length) * ROW_BYTES + group.name.length + count * RECORD_WORDS * 4;
     // Whose consumers go is known by its object elsewhere too.
     if (group.consumerIdleMs > 0) return Number.POSITIVE_INFINITY;
+    if (group.deadLetters !== null) bytes += group.deadLetters.key.length;
     if (bytes > DIRECTORY_BYTES_MAX) return bytes;
     for (const consumer of group.consumers()) bytes += consumer.name.length;
   }

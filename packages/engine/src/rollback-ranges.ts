@@ -8,7 +8,7 @@ import type { RowRange } from "./api.ts";
 import type { KeyspaceState } from "./keyspace-state.ts";
 import type { AnyKey } from "./stored-key.ts";
 import { valueRowCount } from "./value-rows.ts";
-import { agePrefix, RowKind, subkeyOf } from "./state-rows.ts";
+import { agePrefix, OUTBOX_AGE, RowKind, subkeyOf } from "./state-rows.ts";
 import type { TouchedGroup, TouchedKey } from "./touched-parts.ts";
 
 /** A key with at most so many untouched parts is read whole. Entries are never read: a block that is taken back is not in memory. */
@@ -18,6 +18,20 @@ const LEAF_GAP = 4;
 const CONSUMER_GAP = 64;
 /** Rows of untouched keys, about, that are read along between two keys. */
 const ROW_GAP = 24;
+
+/** Adds the rows of the outbox in these slots, where no range has them: they stand behind all keys of a slot, so a range has all of them or none. */
+export function withOutboxOf(slots: ReadonlySet<number>, keyRanges: readonly RowRange[]): RowRange[] {
+  if (slots.size === 0) return [...keyRanges];
+  const from = agePrefix(OUTBOX_AGE);
+  const to = subkeyOf(OUTBOX_AGE, RowKind.outbox + 1, 0, 0);
+  const ranges = [...keyRanges];
+  for (const slot of slots) {
+    if (!keyRanges.some(({ fromSlot, toSlot }) => fromSlot <= slot && slot < toSlot))
+      ranges.push({ fromSlot: slot, from, toSlot: slot, to });
+  }
+  // Of a slot the outbox is last: what was added stands behind what was there.
+  return ranges.sort((a, b) => a.fromSlot - b.fromSlot);
+}
 
 /** Ranges for these keys, ascending. Keys from `nextAge` on did not exist. */
 export function rangesOf(

@@ -1,11 +1,13 @@
 /**
  * What a checkpoint says of the shard as a whole:
  *
- *   u8 version · f64 index, logTimeMs, nextAge, keys · u32 sessions · {16 bytes · f64 sequence · f64 lastWriteMs} · u32 CRC-32
+ *   u8 version · f64 index, logTimeMs, nextAge, keys · u32 sessions · {16 bytes · f64 sequence · f64 lastWriteMs} ·
+ *   nothing, or f64 last number of the outbox · u32 items in it · u32 taken · {u16 target's slot · u16 sender's slot · f64 number} · u32 CRC-32
  */
 import { ByteReader, type ByteWriter, copyOf, crc32, latin1 } from "@headrace/bytes";
 import { DamagedRowError, UnknownRowError, type ShardHeader } from "./api.ts";
 import type { KeyspaceState } from "./keyspace-state.ts";
+import type { OutboxMarks, TakenNumber } from "./outbox.ts";
 import type { Origins } from "./origins.ts";
 import { ROW_FRAME_BYTES, ROW_VERSION } from "./state-rows.ts";
 
@@ -23,6 +25,7 @@ export interface ShardHeaderFields {
   readonly keyCount: number;
   /** Least recently written first. */
   readonly sessions: readonly { readonly session: string; readonly sequence: number; readonly lastWriteMs: number }[];
+  readonly outbox: OutboxMarks;
 }
 
 /** Empties the writer. */
@@ -38,6 +41,7 @@ export function encodeShardHeader(state: HeadedState, writer: ByteWriter): Uint8
     writer.f64(record.sequence);
     writer.f64(record.lastWriteMs);
   }
+  writeOutboxMarks(writer, state.keyspace.outbox.marks);
   writer.u32(crc32(writer.view()));
   const bytes = copyOf(writer.bytes, 0, writer.length);
   writer.clear();
@@ -64,6 +68,30 @@ export function readShardHeader(header: ShardHeader, index: number): ShardHeader
     const at = reader.skip(16);
     sessions.push({ session: latin1(bytes, at, at + 16), sequence: reader.f64(), lastWriteMs: reader.f64() });
   }
+  const outbox = readOutboxMarks(reader);
   if (reader.remaining !== 0) throw new DamagedRowError("shard header is too long");
-  return { logTimeMs, nextAge, keyCount, sessions };
+  return { logTimeMs, nextAge, keyCount, sessions, outbox };
+}
+
+function writeOutboxMarks(writer: ByteWriter, { lastNumber, itemCount, taken }: OutboxMarks): void {
+  if (lastNumber === 0 && taken.length === 0) return;
+  writer.f64(lastNumber);
+  writer.u32(itemCount);
+  writer.u32(taken.length);
+  for (const { targetSlot, slot, number } of taken) {
+    writer.u16(targetSlot);
+    writer.u16(slot);
+    writer.f64(number);
+  }
+}
+
+/** Nothing stands in headers of before there was an outbox, or of one that was never used. */
+function readOutboxMarks(reader: ByteReader): OutboxMarks {
+  const taken: TakenNumber[] = [];
+  if (reader.remaining === 0) return { lastNumber: 0, itemCount: 0, taken };
+  const lastNumber = reader.f64();
+  const itemCount = reader.u32();
+  for (let count = reader.u32(); count > 0; count--)
+    taken.push({ targetSlot: reader.u16(), slot: reader.u16(), number: reader.f64() });
+  return { lastNumber, itemCount, taken };
 }

@@ -11,7 +11,7 @@ import { buildKey, KeyParts } from "./key-parts.ts";
 import { secondsOf } from "./log-seconds.ts";
 import { readShardHeader } from "./shard-header.ts";
 import { ShardState } from "./shard-state.ts";
-import { rowBody, rowName } from "./state-rows.ts";
+import { OUTBOX_AGE, rowBody, rowName } from "./state-rows.ts";
 import type { AnyKey } from "./stored-key.ts";
 
 export class ShardLoader implements ShardLoaderApi {
@@ -30,6 +30,10 @@ export class ShardLoader implements ShardLoaderApi {
   row(slot: number, subkey: Uint8Array, value: Uint8Array): void {
     const name = rowName(subkey);
     const reader = rowBody(slot, subkey, value);
+    if (name.age === OUTBOX_AGE) {
+      checked(() => this.#state.keyspace.outbox.load(slot, name.first, name.second, reader));
+      return;
+    }
     let parts = this.#last;
     if (parts === null || parts.age !== name.age) {
       if (parts !== null) this.#packIfWhole(parts);
@@ -65,7 +69,7 @@ export class ShardLoader implements ShardLoaderApi {
   }
 
   #build(header: ShardHeader, index: number): ShardState {
-    const { logTimeMs, nextAge, keyCount, sessions } = readShardHeader(header, index);
+    const { logTimeMs, nextAge, keyCount, sessions, outbox } = readShardHeader(header, index);
     const state = this.#state;
     if (this.#last !== null) this.#packIfWhole(this.#last);
     const { keyspace, origins } = state;
@@ -82,6 +86,7 @@ export class ShardLoader implements ShardLoaderApi {
       keyspace.setExpiry(key, parts.keyHeader!.expiresAtMs);
     }
     this.#keys.clear();
+    keyspace.outbox.finish(outbox);
     meter.bytes = 0;
     return state;
   }

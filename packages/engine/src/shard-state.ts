@@ -15,6 +15,7 @@ import { KeyspaceState } from "./keyspace-state.ts";
 import type { KeyWatches } from "./key-watches.ts";
 import { LiveKeyspace } from "./live-keyspace.ts";
 import type { IdleConsumers } from "./idle-consumers.ts";
+import type { Outbox } from "./outbox.ts";
 import type { RetentionQueue } from "./retention-queue.ts";
 import { secondsOf } from "./log-seconds.ts";
 import { Origins } from "./origins.ts";
@@ -143,6 +144,10 @@ export class ShardState implements ShardStateApi {
     return this.keyspace.scanGroups(cursor, count, visit);
   }
 
+  get outbox(): Outbox {
+    return this.keyspace.outbox;
+  }
+
   get retention(): RetentionQueue {
     return this.keyspace.retention;
   }
@@ -152,7 +157,8 @@ export class ShardState implements ShardStateApi {
   }
 
   get dirtyKeys(): number {
-    return this.keyspace.dirtyKeys.length + this.keyspace.deletedKeyCount + (this.keyspace.cleared ? 1 : 0);
+    const { dirtyKeys, deletedKeyCount, cleared, outbox } = this.keyspace;
+    return dirtyKeys.length + deletedKeyCount + (cleared ? 1 : 0) + (outbox.changes > 0 ? 1 : 0);
   }
 
   capture(): Capture {
@@ -186,10 +192,11 @@ export class ShardState implements ShardStateApi {
   }
 
   get memory(): StateMemory {
-    const { meter, packed, packableBytes, unpackings } = this.keyspace;
+    const { meter, packed, packableBytes, unpackings, outbox } = this.keyspace;
     return {
       blockBytes: meter.pool.blockBytes,
-      fixedBytes: meter.fixedBytes + packed.byteLength + this.origins.size * SESSION_RECORD_BYTES,
+      fixedBytes:
+        meter.fixedBytes + packed.byteLength + outbox.residentBytes + this.origins.size * SESSION_RECORD_BYTES,
       packableBytes,
       packedStreams: packed.size,
       unpackings,

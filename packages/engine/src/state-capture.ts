@@ -10,6 +10,7 @@ import type { Consumer } from "./consumer.ts";
 import { fragmentRow } from "./fragment-row.ts";
 import type { Group } from "./group.ts";
 import { captureIdempotence, restoreCapturedIdempotence, type CapturedIdempotence } from "./idempotence-rows.ts";
+import type { CapturedItem } from "./outbox.ts";
 import type { KeyspaceState } from "./keyspace-state.ts";
 import type { StreamKey } from "./stream-key.ts";
 import type { ValueKey } from "./value-key.ts";
@@ -59,6 +60,7 @@ export class StateCapture implements Capture {
   readonly cleared: boolean;
   /** For restoreCaptured only. */
   readonly keys: readonly CapturedKey[];
+  readonly outbox: readonly CapturedItem[];
 
   constructor(
     index: number,
@@ -66,6 +68,7 @@ export class StateCapture implements Capture {
     header: ShardHeader,
     cleared: boolean,
     keys: readonly CapturedKey[],
+    outbox: readonly CapturedItem[],
   ) {
     let byteLength = header.bytes.length;
     for (const row of rows) byteLength += row.subkey.length + (row.value === null ? 0 : row.value.length);
@@ -75,6 +78,7 @@ export class StateCapture implements Capture {
     this.byteLength = byteLength;
     this.cleared = cleared;
     this.keys = keys;
+    this.outbox = outbox;
   }
 }
 
@@ -92,8 +96,9 @@ export function takeCapture(state: HeadedState): StateCapture {
     key.capturedIndex = state.index;
   }
   const { cleared } = keyspace;
+  const outbox = keyspace.outbox.capture(rows, writer);
   keyspace.markClean();
-  return new StateCapture(state.index, rows, { bytes: encodeShardHeader(state, writer) }, cleared, keys);
+  return new StateCapture(state.index, rows, { bytes: encodeShardHeader(state, writer) }, cleared, keys, outbox);
 }
 
 /** The capture will never be written: what it covered is dirty again. */
@@ -106,6 +111,7 @@ export function restoreCaptured(keyspace: KeyspaceState, capture: StateCapture):
     if ("parts" in captured) captured.key.value.parts?.restore(captured.parts);
     else restoreStream(captured);
   }
+  keyspace.outbox.restoreCaptured(capture.outbox);
   keyspace.meter.bytes += capture.byteLength;
 }
 

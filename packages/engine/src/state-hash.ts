@@ -9,6 +9,7 @@ import type { Group } from "./group.ts";
 import type { Idempotence } from "./idempotence.ts";
 import type { KeyspaceState } from "./keyspace-state.ts";
 import { Mixer } from "./mixer.ts";
+import type { Outbox } from "./outbox.ts";
 import type { AnyKey } from "./stored-key.ts";
 import type { Stream } from "./stream.ts";
 import type { Origins } from "./origins.ts";
@@ -35,7 +36,24 @@ export function hashState(state: HashedState): string {
     mixer.number(record.sequence);
     mixer.number(record.lastWriteMs);
   }
+  hashOutbox(mixer, state.keyspace.outbox);
   return mixer.digest();
+}
+
+function hashOutbox(mixer: Mixer, outbox: Outbox): void {
+  const { lastNumber, itemCount, taken } = outbox.marks;
+  mixer.number(lastNumber);
+  mixer.number(itemCount);
+  for (const { number, slot, bytes } of outbox.items()) {
+    mixer.number(number);
+    mixer.word(slot);
+    mixer.word(crc32(bytes));
+  }
+  for (const { targetSlot, slot, number } of taken) {
+    mixer.word(targetSlot);
+    mixer.word(slot);
+    mixer.number(number);
+  }
 }
 
 function hashKey(mixer: Mixer, key: AnyKey): void {
@@ -123,9 +141,12 @@ function hashGroup(mixer: Mixer, group: Group): void {
   mixer.number(group.givenBack);
   mixer.id(group.lastDeliveredId);
   mixer.number(group.entriesRead);
-  const { retry, consumerIdleMs } = group;
+  const { retry, consumerIdleMs, deadLetters, deadLetterCount } = group;
   if (retry !== null) for (const value of [retry.minIdleMs, retry.factor, retry.maxIdleMs]) mixer.number(value);
   mixer.number(consumerIdleMs);
+  mixer.text(deadLetters?.key ?? "");
+  mixer.number(deadLetters?.retriesMax ?? 0);
+  mixer.number(deadLetterCount);
   mixer.number(group.consumerCount);
   for (const consumer of group.consumers()) {
     mixer.text(consumer.name);

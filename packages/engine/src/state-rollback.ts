@@ -24,12 +24,12 @@ import {
 import { assert } from "@headrace/bytes";
 import type { AnyKey } from "./stored-key.ts";
 import type { StreamKey } from "./stream-key.ts";
-import { rangesOf } from "./rollback-ranges.ts";
+import { rangesOf, withOutboxOf } from "./rollback-ranges.ts";
 import { readShardHeader, type ShardHeaderFields } from "./shard-header.ts";
 import type { ShardState } from "./shard-state.ts";
-import { rowBody, rowName } from "./state-rows.ts";
+import { OUTBOX_AGE, rowBody, rowName } from "./state-rows.ts";
 import { MIN_ID } from "./stream-id.ts";
-import { touchedBy, type TouchedGroup, type TouchedKey } from "./touched-parts.ts";
+import { touchedBy, touchedOutboxSlots, type TouchedGroup, type TouchedKey } from "./touched-parts.ts";
 
 export class StateRollback implements ShardRollbackApi {
   readonly ranges: readonly RowRange[];
@@ -37,6 +37,7 @@ export class StateRollback implements ShardRollbackApi {
   readonly #state: ShardState;
   readonly #header: ShardHeaderFields;
   readonly #touched: ReadonlyMap<number, TouchedKey>;
+  readonly #outboxSlots: ReadonlySet<number>;
   /** By age: what the store has of touched keys. */
   readonly #found: Map<number, KeyParts>;
 
@@ -44,9 +45,12 @@ export class StateRollback implements ShardRollbackApi {
     this.#state = state;
     this.index = index;
     this.#header = header;
-    this.#touched = touchedBy([...captures, state.capture()]);
+    const all = [...captures, state.capture()];
+    this.#touched = touchedBy(all);
+    this.#outboxSlots = touchedOutboxSlots(all);
     this.#found = new Map();
-    this.ranges = rangesOf(this.#touched, state.keyspace, header.nextAge);
+    this.ranges = withOutboxOf(this.#outboxSlots, rangesOf(this.#touched, state.keyspace, header.nextAge));
+    state.keyspace.outbox.drop(this.#outboxSlots);
   }
 
   /** Null: only a load of everything helps. Throws DamagedRowError. */
@@ -72,6 +76,11 @@ export class StateRollback implements ShardRollbackApi {
 
   row(slot: number, subkey: Uint8Array, value: Uint8Array): void {
     const name = rowName(subkey);
+    if (name.age === OUTBOX_AGE) {
+      if (!this.#outboxSlots.has(slot)) return;
+      checked(() => this.#state.keyspace.outbox.load(slot, name.first, name.second, rowBody(slot, subkey, value)));
+      return;
+    }
     const touched = this.#touched.get(name.age);
     if (touched === undefined || !touched.has(name)) return;
     let parts = this.#found.get(name.age);
@@ -111,6 +120,7 @@ export class StateRollback implements ShardRollbackApi {
     }
     const { nextAge, keyCount, sessions, logTimeMs } = this.#header;
     keyspace.forgetWrites(nextAge);
+    keyspace.outbox.finish(this.#header.outbox);
     if (keyspace.size !== keyCount) throw new DamagedRowError("keys are missing or left over");
     origins.clear();
     for (const { session, sequence, lastWriteMs } of sessions) origins.record(session, sequence, lastWriteMs);

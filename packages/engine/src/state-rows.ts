@@ -26,6 +26,8 @@
  *
  *   Kinds 10 and 11 are of keys that hold no stream: value-rows.ts.
  *
+ *   kind 16 outbox   number, high and low    one item (outbox-item.ts); belongs to no key, and bears an age of its own behind all others
+ *
  *   line  u32 block number · id first · id last · u32 entries, bytes, opens, first one opens a node, digest of opens, CRC-32 of the entries' bytes ·
  *         u32 fragments · u32 first entry each
  *
@@ -59,7 +61,10 @@ export const RowKind = {
   page: 9,
   value: 10,
   part: 11,
+  outbox: 16,
 } as const;
+/** Instead of a key's. */
+export const OUTBOX_AGE = 0xffff_ffff_ffff;
 /** Producers are numbered from 1: what stands for all of them has the number 0. */
 export const IDEMPOTENCE_HEADER = 0;
 
@@ -84,6 +89,7 @@ export function slotOfRow(slot: number): number {
 /** How many u32 numbers stand behind the kind. */
 export function subkeyNumbers(kind: number): number {
   if (kind === RowKind.stream || kind === RowKind.value) return 0;
+  if (kind === RowKind.outbox) return 2;
   return kind === RowKind.fragment || kind === RowKind.consumer || kind === RowKind.leaf ? 2 : 1;
 }
 

@@ -4,7 +4,7 @@
  */
 import { PAGE_BITS } from "./block.ts";
 import type { StateRow } from "./api.ts";
-import { RowKind, rowName, type RowName, slotOfRow } from "./state-rows.ts";
+import { OUTBOX_AGE, RowKind, rowName, type RowName, slotOfRow } from "./state-rows.ts";
 
 export class TouchedGroup {
   readonly consumers: Set<number>;
@@ -79,12 +79,13 @@ export class TouchedKey {
   }
 }
 
-/** By age. */
+/** By age; without the outbox, which is no key's (`touchedOutboxSlots`). */
 export function touchedBy(captures: readonly { readonly rows: readonly StateRow[] }[]): Map<number, TouchedKey> {
   const keys = new Map<number, TouchedKey>();
   for (const { rows } of captures) {
     for (const { slot, subkey } of rows) {
       const name = rowName(subkey);
+      if (name.age === OUTBOX_AGE) continue;
       let key = keys.get(name.age);
       if (key === undefined) {
         key = new TouchedKey(slotOfRow(slot), name.age);
@@ -94,4 +95,12 @@ export function touchedBy(captures: readonly { readonly rows: readonly StateRow[
     }
   }
   return keys;
+}
+
+/** Slots with rows of the outbox in them. */
+export function touchedOutboxSlots(captures: readonly { readonly rows: readonly StateRow[] }[]): Set<number> {
+  const slots = new Set<number>();
+  for (const { rows } of captures)
+    for (const { slot, subkey } of rows) if (rowName(subkey).age === OUTBOX_AGE) slots.add(slot);
+  return slots;
 }

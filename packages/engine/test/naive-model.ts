@@ -2,7 +2,7 @@
  * What a stream is, in arrays and maps, written from Redis' rules (t_stream.c) without looking at the engine. Ids are whole milliseconds with
  * sequence 0. Nodes are Redis' listpacks: entries stay in them as deleted ones until none is alive.
  */
-import type { Retry } from "../src/index.ts";
+import type { DeadLetters, Retry } from "../src/index.ts";
 import { ModelIdempotence } from "./idempotence-model.ts";
 
 export interface ModelEntry {
@@ -27,6 +27,8 @@ export interface ModelGroup {
   givenBack: number;
   retry: Retry | null;
   consumerIdleMs: number;
+  deadLetters: DeadLetters | null;
+  deadLetterCount: number;
 }
 
 export class ModelStream {

@@ -21,6 +21,7 @@ import {
 } from "../src/index.ts";
 import { compareIdempotence, idempotenceStep, isIdempotenceStep } from "./idempotence-steps.ts";
 import { compareDue, compareLag } from "./group-looks.ts";
+import { compareOutbox, ModelOutbox, outboxStep } from "./outbox-steps.ts";
 import { ModelStream, oldestPending, sortedPending, type ModelGroup } from "./naive-model.ts";
 
 export interface Step {
@@ -33,7 +34,7 @@ export interface Step {
 const KEYS = ["a", "b{t}", "c", "d{t}"];
 /** In the same slot. */
 const PARTNERS: Readonly<Record<string, string>> = { "b{t}": "d{t}", "d{t}": "b{t}" };
-export const STEP_KIND_MAX = 33;
+export const STEP_KIND_MAX = 35;
 const GROUPS = ["g1", "g2"];
 const RETRIES: readonly (Retry | null)[] = [
   null,
@@ -152,6 +153,7 @@ export class Driver {
   /** By index. */
   readonly payloads: Uint8Array[] = [];
   readonly model = new Map<string, ModelStream>();
+  readonly outbox = new ModelOutbox();
   readonly nodeMaxEntries: number;
   readonly valueBytesMax: number;
   /** Blocks leave memory again and again, other ones on leader and follower. */
@@ -311,6 +313,7 @@ export class Driver {
         if (c % 8 === 0) {
           effects.flush();
           this.model.clear();
+          this.outbox.items = [];
         } else if (c % 3 === 0) {
           effects.deleteKey(key);
           this.model.delete(key);
@@ -396,6 +399,8 @@ export class Driver {
         givenBack: 0,
         retry: null,
         consumerIdleMs: 0,
+        deadLetters: null,
+        deadLetterCount: 0,
       });
       return;
     }
@@ -510,6 +515,10 @@ export class Driver {
         for (const each of stream.groups.values()) for (const id of dropped) each.pending.delete(id);
         return;
       }
+      case 34:
+      case 35:
+        outboxStep({ effects, outbox: this.outbox, key, name, group }, { kind, a, b, c });
+        return;
       default:
     }
   }
@@ -551,6 +560,7 @@ export class Driver {
       );
     const known = [...this.model].flatMap(([key, { groups }]) => [...groups.keys()].map((name) => `${key} ${name}`));
     expect(seen.sort()).toEqual(known.sort());
+    compareOutbox(this.leader, this.outbox);
   }
 
   #compareRange(
@@ -616,6 +626,7 @@ export class Driver {
       compareDue(view.pending, group);
     }
     expect([view.retry, view.consumerIdleMs]).toEqual([group.retry, group.consumerIdleMs]);
+    expect([view.deadLetters, view.deadLetterCount]).toEqual([group.deadLetters, group.deadLetterCount]);
     expect([...view.consumers()].map((c) => [c.name, c.pendingCount, c.seenTimeMs, c.activeTimeMs])).toEqual(
       [...group.consumers]
         .sort((a, b) => (a[0] < b[0] ? -1 : 1))

@@ -45,7 +45,24 @@ export function dumpOf(state: ShardState): unknown {
     meterBytes: keyspace.meter.bytes,
     lastWriterOfNone: keyspace.lastWriterIndex("no such key"),
     origins: [...state.origins.entries()],
+    outbox: outboxOf(state),
     keys,
+  };
+}
+
+function outboxOf({ keyspace: { outbox } }: ShardState): unknown {
+  const queues = [...outbox.queues()].map(({ targetSlot, slot }) => `${targetSlot} ${slot}`);
+  return {
+    marks: outbox.marks,
+    changes: outbox.changes,
+    byteLength: outbox.byteLength,
+    queues: queues.sort(),
+    // Not the index: of an item that was loaded it is not known any more.
+    items: [...outbox.items()].map((item) => ({
+      ...item,
+      index: 0,
+      bytes: Buffer.from(item.bytes).toString("latin1"),
+    })),
   };
 }
 

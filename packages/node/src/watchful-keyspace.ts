@@ -1,5 +1,5 @@
 /** The keyspace for commands that read: keys that are looked up in vain are events too (class m). Used only while somebody listens for them. */
-import type { Keyspace, KeyView } from "@headrace/engine";
+import type { Keyspace, KeyView, OutboxView } from "@headrace/engine";
 import { KeyEventClass } from "@headrace/engine";
 import type { KeyEvents } from "@headrace/engine";
 
@@ -27,6 +27,10 @@ export class WatchfulKeyspace implements Keyspace {
 
   get anyAcks(): boolean {
     return this.#inner.anyAcks;
+  }
+
+  get outbox(): OutboxView {
+    return this.#inner.outbox;
   }
 
   find(key: string): KeyView | null {
