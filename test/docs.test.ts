@@ -55,6 +55,9 @@ describe("README.md", () => {
         "OK",
         0,
         "OK",
+        "OK",
+        "OK",
+        "OK",
       ]);
     } finally {
       redis.disconnect();

@@ -103,7 +103,12 @@ function oddUnsigned64(word: string): bigint | null {
 
 /** An id where `-` and `+` are not allowed; a bare ms means seq 0. Null: invalid. */
 export function readStrictId(request: Request, i: number): StreamId | null {
-  return parseId(request.bytes, request.start(i), request.end(i), false);
+  return strictIdIn(request.bytes, request.start(i), request.end(i));
+}
+
+/** The same in other bytes than a request's. */
+export function strictIdIn(bytes: Uint8Array, start: number, end: number): StreamId | null {
+  return parseId(bytes, start, end, false);
 }
 
 /** An id where `-` and `+` are allowed (XGROUP SETID). */

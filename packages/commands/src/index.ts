@@ -11,6 +11,8 @@ export * from "./transaction/transaction.ts";
 export { unwatch, watch } from "./transaction/watch.ts";
 export * from "./pubsub/channel-kind.ts";
 export * from "./pubsub/while-subscribed.ts";
+export { takeItem, type TakingContext, type TakingRefusal } from "./dead-letters/taking.ts";
+export { OUTBOX_BYTES_MAX } from "./dead-letters/giving-up.ts";
 export { globMatches } from "./glob.ts";
 export { readCursor } from "./key/scan.ts";
 export { ReadBudget } from "./stream/read-budget.ts";

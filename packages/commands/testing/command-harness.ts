@@ -5,10 +5,19 @@
 import { assert } from "@headrace/bytes";
 import { KeyWatch, ShardState } from "@headrace/engine";
 import { DecodeResult, ReplyWriter, RequestDecoder } from "@headrace/resp";
-import type { Effects, Retry } from "@headrace/engine";
+import type { Effects, OutboxItem, Retry } from "@headrace/engine";
 import type { Request } from "@headrace/resp";
 import { Errors, exec, execAbortedBy, executeShardCommand, findCommand, Flag, isQueuedInMulti } from "../src/index.ts";
-import { ReadMode, refusal, refusedToSubscriber, ReplyMode, slotOfKeys, Transaction, watch } from "../src/index.ts";
+import {
+  ReadMode,
+  refusal,
+  refusedToSubscriber,
+  ReplyMode,
+  slotOfKeys,
+  takeItem,
+  Transaction,
+  watch,
+} from "../src/index.ts";
 import type { BlockedCall, CommandRecord, Session, SessionServices, ShardContext } from "../src/index.ts";
 import { FakeChannels, FakeSubscriptions } from "./fake-channels.ts";
 import { FakeServices } from "./fake-services.ts";
@@ -137,6 +146,7 @@ export class CommandHarness {
         return replies;
       }
       replies.push(this.#run(client, client.decoder.request, null));
+      this.#emptyOutbox();
       replies.push(...this.#wake());
     }
   }
@@ -193,6 +203,24 @@ export class CommandHarness {
     const result = work(effects);
     if (this.state.sealBatch() !== null) this.state.committedTo(this.state.index);
     return result;
+  }
+
+  /** As a leader does at the end of its turn: all slots are this shard's. */
+  #emptyOutbox(): void {
+    for (let isTaken = true; isTaken;) {
+      const [queue] = this.state.outbox.queues();
+      if (queue === undefined) return;
+      isTaken = this.#inBatch((effects) => this.#takeFirst(queue.first, effects));
+    }
+  }
+
+  #takeFirst(item: OutboxItem, effects: Effects): boolean {
+    const { nodeBounds, idempotenceWindow } = this;
+    const keyspace = this.state.live;
+    const context = { keyspace, effects, nowMs: effects.logTimeMs, nodeBounds, idempotenceWindow, growthRefusal: null };
+    if (takeItem(context, item) !== null) return false;
+    effects.outbox.settle([item.number]);
+    return true;
   }
 
   /** `resumed` undefined: inside MULTI. */

@@ -29,6 +29,8 @@ import { DueKeys } from "./due-keys.ts";
 import { IdleConsumers } from "./idle-consumers.ts";
 import type { DueKeysOptions } from "./due-keys.ts";
 import { OpenBatch } from "./open-batch.ts";
+import { OutboxDesk } from "./outbox-desk.ts";
+import type { OutboxDeskOptions } from "./outbox-desk.ts";
 import type { OpenBatchOptions } from "./open-batch.ts";
 import type { RaftLog } from "./raft-log.ts";
 import type { RequestQueue } from "./request-queue.ts";
@@ -48,7 +50,7 @@ const DECODER_LIMITS: DecoderLimits = {
 
 const NOT_HERE_TEXT = "ERR this command does not run on a shard";
 
-export interface ExecutorOptions extends OpenBatchOptions, DueKeysOptions, RetentionTrimsOptions {
+export interface ExecutorOptions extends OpenBatchOptions, DueKeysOptions, RetentionTrimsOptions, OutboxDeskOptions {
   readonly settings: ShardSettings;
   readonly shardId: number;
   readonly slots: readonly SlotRange[];
@@ -76,6 +78,7 @@ export class Executor {
   readonly #due: DueKeys;
   readonly #retention: RetentionTrims;
   readonly #idle: IdleConsumers;
+  readonly outbox: OutboxDesk;
   readonly #positions: number[];
   readonly #ownsAllSlots: boolean;
   #decoder: RequestDecoderApi;
@@ -107,6 +110,7 @@ export class Executor {
     this.#due = new DueKeys(options, batch, this.#calls, state);
     this.#retention = new RetentionTrims(options, batch, this.#calls, state);
     this.#idle = new IdleConsumers(options, batch, this.#calls, state);
+    this.outbox = new OutboxDesk(options, batch, this.#calls, state);
     this.#positions = [];
     const [only] = options.slots;
     this.#ownsAllSlots = options.slots.length === 1 && only!.from === 0 && only!.to === 16383;
@@ -180,6 +184,7 @@ export class Executor {
   /** Commit has moved. */
   committed(index: number): void {
     this.#batch.announcements.release(index);
+    this.outbox.committed(index);
   }
 
   /** Nothing that it watched or wanted to say outlives the term (I12). */
@@ -189,6 +194,7 @@ export class Executor {
     this.#options.cold.drop();
     this.#retention.rest();
     this.#idle.rest();
+    this.outbox.rest();
   }
 
   laneClosed(progress: LaneProgress): void {
@@ -206,6 +212,7 @@ export class Executor {
     this.#due.replaceState(state);
     this.#retention.replaceState(state);
     this.#idle.replaceState(state);
+    this.outbox.replaceState(state);
   }
 
   /** Nothing will be executed any more. */
@@ -263,6 +270,7 @@ export class Executor {
     if (!this.isOverBounds() && this.#due.run(this.#decoder.request)) isMore = true;
     if (!this.isOverBounds() && this.#retention.run(this.#decoder.request)) isMore = true;
     if (!this.isOverBounds() && this.#idle.run(this.#decoder.request)) isMore = true;
+    if (!this.isOverBounds() && this.outbox.run(this.#decoder.request)) isMore = true;
     return isMore;
   }
 

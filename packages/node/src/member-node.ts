@@ -27,6 +27,8 @@ import type { NodeConfig } from "./node-config.ts";
 import type { MessageRefusals } from "./message-refusals.ts";
 import { misplacedGroups } from "./misplaced-groups.ts";
 import { openEmptyShard, openGroups, openMeta, type OpenedGroups, type OpenGroupOptions } from "./open-groups.ts";
+import { OUTBOX_FRAME } from "./outbox-codec.ts";
+import { NodeOutboxPost } from "./outbox-post.ts";
 import { PeerNotes } from "./peer-notes.ts";
 import { PlacementDriver } from "./placement-driver.ts";
 import { RaftGroups, type GroupLeader } from "./raft-groups.ts";
@@ -85,6 +87,7 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
   readonly #groups: RaftGroups;
   readonly #snapshots: SnapshotTraffic;
   readonly backups: BackupService;
+  readonly post: NodeOutboxPost;
   readonly #settings: ShardSettings;
   readonly memory: MemoryBudget;
   readonly #times: TurnTimes = new TurnTimes();
@@ -136,6 +139,12 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
     this.backups = new BackupService(world, this.#snapshots, {
       shard: (shardId) => this.shard(shardId),
       leaderNodeOf: (shardId) => this.#groups.leaderOf(shardId).nodeId,
+    });
+    this.post = new NodeOutboxPost(world, {
+      nodeId: this.nodeId,
+      state: () => this.#state,
+      leaderNodeOf: (shardId) => this.#groups.leaderOf(shardId).nodeId,
+      deskOf: (shardId) => this.shard(shardId)?.outbox ?? null,
     });
     const { refusals } = options;
     const groupsWorld = {
@@ -473,7 +482,8 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
 
   onFrame(fromNodeId: number, channel: PeerChannel, frame: Uint8Array): void {
     if (!this.#running) return;
-    if (channel === PeerChannel.snapshot) this.#groups.onSnapshotFrame(fromNodeId, frame);
+    if (channel === PeerChannel.snapshot && frame[0] === OUTBOX_FRAME) this.post.receive(fromNodeId, frame);
+    else if (channel === PeerChannel.snapshot) this.#groups.onSnapshotFrame(fromNodeId, frame);
     else this.#groups.onFrame(fromNodeId, frame);
   }
 

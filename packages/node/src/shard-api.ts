@@ -96,6 +96,7 @@ export interface WaitQuery {
  * (messages, requests, ticks, timers, disk completions): the node never has to guess.
  */
 export interface ShardHost {
+  readonly post: OutboxPost;
   /** Who subscribed to what, at all gateways. */
   readonly channels: ChannelRegistry;
   /** Sends a Raft message to the replica (the node knows where it lives); lost ones are Raft's business. */
@@ -117,6 +118,19 @@ export interface ShardHost {
    * holds is not what was written; it can only be replaced.
    */
   onReplicaFailed(groupId: number, message: string, damaged: boolean): void;
+}
+
+/** Brings frames between outboxes of shards (outbox-codec.ts) to where they belong. What does not arrive is nobody's loss: it is sent again. */
+export interface OutboxPost {
+  /** By the placement as it is known here; 0: nobody's. */
+  shardOfSlot(slot: number): number;
+  /** `leaderNodeId`: who leads the shard, as a node there has said; 0: nobody has. `attempt`: how often it was tried before. */
+  sendToLeader(
+    shardId: number,
+    frame: Uint8Array,
+    hint: { readonly leaderNodeId: number; readonly attempt: number },
+  ): void;
+  send(nodeId: number, frame: Uint8Array): void;
 }
 
 /** The world as far as a replica touches it. `log` is shared by all groups of the node. */
@@ -303,6 +317,13 @@ export interface ShardStatus {
   readonly trimmedByRetention: number;
   /** Consumers that went because nobody had seen them for as long as their group says. */
   readonly expiredConsumers: number;
+  /** Items of its outbox: dead letters, and what goes back; with their bytes. */
+  readonly outboxItems: number;
+  readonly outboxBytes: number;
+  /** Items of its outbox that came to where they were to go, items of others that it took, and refusals to take one, since this process leads. */
+  readonly outboxDelivered: number;
+  readonly outboxTaken: number;
+  readonly outboxRefused: number;
   /** Appends of the leader that were not taken because the log is too far ahead of the checkpoint. */
   readonly refusedAppends: number;
   readonly appendsPaused: boolean;

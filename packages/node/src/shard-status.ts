@@ -1,4 +1,5 @@
 /** What a replica says of itself, out of the parts that know it: for metrics, INFO and `headrace cluster status`. */
+import type { OutboxDesk } from "./outbox-desk.ts";
 import type { ShardStateApi } from "@headrace/engine";
 import { Role } from "@headrace/raft-ts";
 import type { RaftNodeApi } from "@headrace/raft-ts";
@@ -27,6 +28,7 @@ export interface ShardParts {
     readonly refusedForMemory: number;
     readonly trimmedByRetention: number;
     readonly expiredConsumers: number;
+    readonly outbox: OutboxDesk;
   };
   readonly cold: { readonly count: number };
   readonly memory: { readonly evictedBytes: number; byKind(): ShardMemory };
@@ -75,6 +77,11 @@ export function shardStatus(parts: ShardParts): ShardStatus {
     coldCalls: parts.cold.count,
     trimmedByRetention: parts.executor.trimmedByRetention,
     expiredConsumers: parts.executor.expiredConsumers,
+    outboxItems: state.outbox.size,
+    outboxBytes: state.outbox.byteLength,
+    outboxDelivered: parts.executor.outbox.relay.delivered,
+    outboxTaken: parts.executor.outbox.intake.taken,
+    outboxRefused: parts.executor.outbox.relay.refused,
     refusedAppends: parts.intake.refusedAppends,
     appendsPaused: parts.intake.isPaused,
     members: raft.confState,

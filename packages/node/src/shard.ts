@@ -134,26 +134,25 @@ export class ShardReplica {
       { limits, kvStore, traffic: world.memory.traffic, stored: () => checkpointer.row, wake, onFailed },
       loaded.state,
     );
+    const rooms = { raftLog, held: this.#held, queue: this.#queue, cold: this.#cold };
     this.#executor = new Executor(
       {
+        ...world,
+        ...rooms,
         shardId: groupId,
         limits: config.limits,
         maxEntryBytes: world.log.maxEntryBytes,
         settings: opening.settings,
         slots: this.#slots,
         raft,
-        raftLog,
         stampMs: () => Math.min(world.clock.wallMs(), host.stampLimitMs(groupId)),
         randomBelow: (n) => world.random.below(n),
-        scheduler: world.scheduler,
         wake,
-        logger: world.logger,
-        queue: this.#queue,
-        held: this.#held,
         blocked: this.#blocked,
         uncommitted: this.#uncommitted,
         channels: host.channels,
-        cold: this.#cold,
+        post: host.post,
+        leaderNodeId: hint.leaderNodeId,
       },
       loaded.state,
     );
@@ -177,12 +176,9 @@ export class ShardReplica {
     this.#memory = new MemoryUse({
       state: () => this.#state,
       isReplacing: () => this.#isReplacing,
-      raftLog,
-      held: this.#held,
-      queue: this.#queue,
+      ...rooms,
       checkpointer,
       executor: this.#executor,
-      cold: this.#cold,
     });
     this.#applied = row.index;
     this.#rounds = new CheckpointRounds({
@@ -207,7 +203,6 @@ export class ShardReplica {
     });
   }
 
-  /** Takes part in Raft. */
   get isHealthy(): boolean {
     return this.#failed === null;
   }
@@ -241,12 +236,15 @@ export class ShardReplica {
     return this.#failed !== null || this.#isReplacing ? null : this.#checkpointer.row;
   }
 
+  get outbox(): Executor["outbox"] {
+    return this.#executor.outbox;
+  }
+
   /** Memory is being loaded anew: after a rollback, or from a snapshot. */
   get #isReplacing(): boolean {
     return this.#rollback.isRunning || this.#snapshots.isInstalling;
   }
 
-  /** One tick of Raft's clock; the node calls it for all groups alike. */
   tick(): void {
     if (this.#failed !== null) return;
     this.#raft.tick();
@@ -394,7 +392,6 @@ export class ShardReplica {
     this.#tell();
   }
 
-  /** One turn. */
   drive(): void {
     if (this.#failed !== null) return;
     this.#stepReceived();

@@ -11,7 +11,7 @@ import { ChannelRegistry } from "../src/channel-registry.ts";
 import { decodeFrame, FrameBuilder } from "../src/peer-codec.ts";
 import { MemoryBudget } from "../src/memory-budget.ts";
 import { TurnTimes } from "../src/turn-times.ts";
-import type { ShardHost, ShardLimits, ShardSettings, WaitQuery } from "../src/shard-api.ts";
+import type { OutboxPost, ShardHost, ShardLimits, ShardSettings, WaitQuery } from "../src/shard-api.ts";
 import { defaultShardLimits } from "../src/shard-limits.ts";
 import { ShardReplica } from "../src/shard.ts";
 import { decodeSnapshotFrame } from "../src/snapshot-codec.ts";
@@ -47,6 +47,7 @@ export class TestReplica implements ShardHost {
   memory: MemoryBudget;
   shard: ShardReplica | null = null;
   readonly channels: ChannelRegistry = new ChannelRegistry();
+  readonly post: OutboxPost;
   failure: string | null = null;
   openFailure: string | null = null;
   noSpace = 0;
@@ -58,6 +59,7 @@ export class TestReplica implements ShardHost {
   constructor(id: number, cluster: ShardCluster) {
     this.id = id;
     this.cluster = cluster;
+    this.post = cluster.postOf(this);
     this.log = new MemoryLog(cluster.time, cluster.fsync);
     this.kv = new MemoryKv(cluster.time);
     this.traffic = new SnapshotTraffic(cluster.time, cluster.snapshotBytesPerSecond);
@@ -213,6 +215,8 @@ export class ShardCluster {
   readonly replicas: TestReplica[];
   readonly members: number;
   readonly snapshotBytesPerSecond: number;
+  /** Frames of outboxes: where they go to, and what they are. Nobody answers but the test. */
+  readonly posted: { readonly from: number; readonly to: string; readonly frame: Uint8Array }[] = [];
   /** What happens to a frame of a snapshot on its way; null: it is lost. */
   onSnapshotFrame: (frame: Uint8Array, from: number, to: number) => Uint8Array | null = (frame) => frame;
   restarts = 0;
@@ -241,6 +245,16 @@ export class ShardCluster {
     for (const { log } of this.replicas) log.maxEntryBytes = options.maxEntryBytes ?? log.maxEntryBytes;
     for (const replica of this.replicas) if (replica.id <= this.members) replica.open();
     this.settle();
+  }
+
+  /** The one shard owns its slots; all others are shard 2's. */
+  postOf({ id }: { readonly id: number }): OutboxPost {
+    const owns = (slot: number): boolean => this.slots.some(({ from, to }) => slot >= from && slot <= to);
+    return {
+      shardOfSlot: (slot) => (owns(slot) ? GROUP : GROUP + 1),
+      sendToLeader: (shardId, frame) => void this.posted.push({ from: id, to: `shard ${shardId}`, frame }),
+      send: (nodeId, frame) => void this.posted.push({ from: id, to: `node ${nodeId}`, frame }),
+    };
   }
 
   replica(id: number): TestReplica {

@@ -2,7 +2,7 @@ import type { Done } from "./result.ts";
 
 /**
  * Classes of traffic between two nodes, on connections of their own so that a snapshot never delays an append and an append never
- * delays a vote.
+ * delays a vote. What shards hand to each other (outboxes) goes beside snapshots.
  */
 export const PeerChannel = { control: 0, append: 1, snapshot: 2 } as const;
 export type PeerChannel = (typeof PeerChannel)[keyof typeof PeerChannel];

@@ -7,8 +7,12 @@ import { digitCount } from "@headrace/bytes";
 import { DELIVERY_COUNT_LOWER_MAX, shownDeliveryCount } from "@headrace/engine";
 import type { EntryRange, GroupView, StreamKeyView, PendingEntry, StreamId } from "@headrace/engine";
 import type { ReplyWriterApi } from "@headrace/resp";
+import type { ShardContext } from "../command.ts";
+import { Fate, GivingUp } from "../dead-letters/giving-up.ts";
 import { isIdleFor } from "./claim-batch.ts";
+import { CLAIM_BYTES } from "./effect-room.ts";
 import type { ReadBudget } from "./read-budget.ts";
+import { type DuePick, PASSED_MAX } from "./retry-read.ts";
 import { writeDeliveryCount } from "./write-delivery-count.ts";
 
 /** The digit of `*4`, where a stored entry says `*2`. */
@@ -18,20 +22,33 @@ export const NEW_TAIL_BYTES = 8;
 
 interface ClaimBounds {
   readonly minIdleMs: number;
-  readonly nowMs: number;
   readonly countMax: number;
+  /** For the effects about what is claimed and given up. */
+  readonly roomBytes: number;
   readonly budget: ReadBudget;
 }
 
-/** What the call claims of the group; counted in the budget. */
-export function pickClaims({ stream }: StreamKeyView, group: GroupView, bounds: ClaimBounds): PendingEntry[] {
-  const { minIdleMs, nowMs, countMax, budget } = bounds;
+/** What the call claims of the group; counted in the budget. What was delivered as often as the group says is given up instead (XGROUP SETDLQ). */
+export function pickClaims(
+  context: ShardContext,
+  found: StreamKeyView,
+  group: GroupView,
+  bounds: ClaimBounds,
+): DuePick {
+  const { minIdleMs, countMax, roomBytes, budget } = bounds;
+  const { nowMs } = context;
+  const { stream } = found;
   const picked: PendingEntry[] = [];
-  if (countMax < 1 || group.pending.count === 0) return picked;
+  if (countMax < 1 || group.pending.count === 0) return { picked, usedBytes: 0 };
+  const givingUp = new GivingUp(context, found, group);
+  let passed = 0;
+  const usedBytes = (): number => picked.length * CLAIM_BYTES + givingUp.usedBytes;
   group.pending.visitOldest((entry) => {
-    if (!isIdleFor(entry, minIdleMs, nowMs)) return false;
+    if (!isIdleFor(entry, minIdleMs, nowMs) || usedBytes() + CLAIM_BYTES > roomBytes) return false;
     const range = stream.range(entry.id, entry.id, 1, false);
     if (range.count === 0) return true;
+    const fate = givingUp.judge(entry, roomBytes - picked.length * CLAIM_BYTES);
+    if (fate !== Fate.stays) return fate !== Fate.isForNext && (fate === Fate.goes || ++passed < PASSED_MAX);
     let entryBytes = 0;
     range.visitEntries((_bytes, start, end) => {
       entryBytes = end - start + tailBytes(entry, nowMs);
@@ -41,7 +58,8 @@ export function pickClaims({ stream }: StreamKeyView, group: GroupView, bounds: 
     picked.push(entry);
     return picked.length < countMax;
   });
-  return picked;
+  givingUp.send(false);
+  return { picked, usedBytes: usedBytes() };
 }
 
 /** From which log time on there is something to claim: 0 for what nobody owns, Infinity when nothing will come of itself. */

@@ -62,13 +62,13 @@ function digestFields(request: Request, from: number): void {
 }
 
 /** A stream keeps the window that the settings gave when it was made. */
-export function hasOwnWindow({ idempotenceWindow }: ShardContext): boolean {
+export function hasOwnWindow({ idempotenceWindow }: Pick<ShardContext, "idempotenceWindow">): boolean {
   const { durationSeconds, maxSize } = idempotenceWindow;
   return durationSeconds !== DEFAULT_DURATION_SECONDS || maxSize !== DEFAULT_IIDS_MAX;
 }
 
 /** To be called for every stream that a command has made. */
-export function configureNewStream(context: ShardContext, key: string): void {
+export function configureNewStream(context: Pick<ShardContext, "effects" | "idempotenceWindow">, key: string): void {
   if (!hasOwnWindow(context)) return;
   const { durationSeconds, maxSize } = context.idempotenceWindow;
   context.effects.configureIdempotence(key, durationSeconds, maxSize);

@@ -1,6 +1,6 @@
 /**
  * XAUTOCLAIM key group consumer min-idle start [COUNT n] [JUSTID]: looks at no more than ten times COUNT pending entries in id order; an entry
- * whose body is gone is dropped, reported, and uses up one of COUNT. It also ends, with a cursor, where a log entry has no room for more. Source: t_stream.c xautoclaimCommand.
+ * whose body is gone is dropped, reported, and uses up one of COUNT; so does one that its group gives up (XGROUP SETDLQ), which is not reported. It also ends, with a cursor, where a log entry has no room for more. Source: t_stream.c xautoclaimCommand.
  */
 import { countUp, MAX_ID, MIN_ID } from "@headrace/engine";
 import type { GroupView, StreamId, StreamView } from "@headrace/engine";
@@ -8,6 +8,7 @@ import type { Request } from "@headrace/resp";
 import { readLong, readRangeStart } from "../args.ts";
 import { Flag } from "../command.ts";
 import type { ShardContext } from "../command.ts";
+import { Fate, GivingUp } from "../dead-letters/giving-up.ts";
 import { Errors, noKeyOrGroup } from "../errors.ts";
 import { defineCommand, keyAt } from "../record.ts";
 import { ClaimBatch, isIdleFor } from "./claim-batch.ts";
@@ -48,7 +49,8 @@ interface AutoClaimOptions {
   justIds: boolean;
 }
 
-function execute({ request, reply, keyspace, effects, nowMs, effectRoomBytes }: ShardContext): void {
+function execute(context: ShardContext): void {
+  const { request, reply, keyspace, effects, nowMs, effectRoomBytes } = context;
   const options = readOptions(request);
   if (typeof options === "string") return reply.error(options);
   const key = request.latin1(1);
@@ -64,7 +66,9 @@ function execute({ request, reply, keyspace, effects, nowMs, effectRoomBytes }: 
   const isKnown = group.consumer(consumer) !== null;
   if (!isKnown) effects.createConsumer(key, groupName, consumer, nowMs);
   const batch = new ClaimBatch(effects, key, groupName, consumer);
-  const cursor = collect(batch, found.stream, group, options, nowMs, roomBytes);
+  const givingUp = new GivingUp(context, found, group);
+  const cursor = collect({ batch, givingUp }, found.stream, group, { ...options, nowMs, roomBytes });
+  givingUp.send(false);
   batch.flush();
   if (batch.claimed.length > 0) effects.touchConsumer(key, groupName, consumer, nowMs, nowMs);
   else if (isKnown) effects.touchConsumer(key, groupName, consumer, nowMs, KEEP);
@@ -84,19 +88,18 @@ function idsFrom(group: GroupView, { start, count }: AutoClaimOptions): StreamId
 
 /** Decides on the pending entries from the start on; answers where the next call goes on, 0-0 at the end. */
 function collect(
-  batch: ClaimBatch,
+  { batch, givingUp }: { readonly batch: ClaimBatch; readonly givingUp: GivingUp },
   stream: StreamView,
   group: GroupView,
-  options: AutoClaimOptions,
-  nowMs: number,
-  roomBytes: number,
+  options: AutoClaimOptions & { readonly nowMs: number; readonly roomBytes: number },
 ): StreamId {
-  let room = roomBytes;
+  const { nowMs } = options;
+  let room = options.roomBytes;
   let attempts = options.count * ATTEMPTS_FACTOR;
   let count = options.count;
   let cursor = MIN_ID;
   group.pending.visit(options.start, MAX_ID, null, (entry) => {
-    if (attempts === 0 || count === 0 || room < CLAIM_BYTES) {
+    if (attempts === 0 || count === 0 || room - givingUp.usedBytes < CLAIM_BYTES) {
       cursor = entry.id;
       return false;
     }
@@ -108,6 +111,13 @@ function collect(
       return true;
     }
     if (!isIdleFor(entry, options.minIdleMs, nowMs)) return true;
+    const fate = givingUp.judge(entry, room);
+    if (fate === Fate.isForNext) {
+      cursor = entry.id;
+      return false;
+    }
+    if (fate === Fate.goes) count--;
+    if (fate !== Fate.stays) return true;
     batch.claim(entry.id, nowMs, options.justIds ? entry.deliveryCount : countUp(entry.deliveryCount));
     room -= CLAIM_BYTES;
     count--;

@@ -1,7 +1,7 @@
 /**
  * XCLAIM key group consumer min-idle id … [IDLE ms] [TIME unix-ms] [RETRYCOUNT n] [FORCE] [JUSTID] [LASTID id]
  *
- * Key and group are looked up before the arguments (unlike XAUTOCLAIM); ids end where the first word that is none begins.
+ * What was delivered as often as its group says is given up instead (XGROUP SETDLQ). Key and group are looked up before the arguments (unlike XAUTOCLAIM); ids end where the first word that is none begins.
  * Source: t_stream.c xclaimCommand.
  */
 import { countUp, MIN_ID } from "@headrace/engine";
@@ -10,6 +10,7 @@ import type { Request } from "@headrace/resp";
 import { readDeliveryCount, readLong, readStrictId } from "../args.ts";
 import { Flag } from "../command.ts";
 import type { ShardContext } from "../command.ts";
+import { Fate, GivingUp } from "../dead-letters/giving-up.ts";
 import { Errors, noKeyOrGroup, unrecognizedClaimOption } from "../errors.ts";
 import { defineCommand, keyAt } from "../record.ts";
 import { ClaimBatch, isIdleFor } from "./claim-batch.ts";
@@ -60,15 +61,14 @@ function execute(context: ShardContext): void {
   const options = readOptions(request, nowMs);
   if (typeof options === "string") return reply.error(options);
   const consumer = request.latin1(3);
-  if (effectBytesMax(options.ids, key, groupName, consumer) > context.effectRoomBytes) {
-    return reply.error(Errors.tooLargeForEntry);
-  }
+  const roomBytes = context.effectRoomBytes - effectBytesMax(options.ids, key, groupName, consumer);
+  if (roomBytes < 0) return reply.error(Errors.tooLargeForEntry);
   found.stream.needEntries(options.ids);
   if (options.lastId.compare(group.lastDeliveredId) > 0) effects.advanceGroup(key, groupName, options.lastId);
   const isKnown = group.consumer(consumer) !== null;
   if (!isKnown) effects.createConsumer(key, groupName, consumer, nowMs);
   const batch = new ClaimBatch(effects, key, groupName, consumer);
-  claimAll(batch, found, group, options, nowMs);
+  claimAll({ batch, givingUp: new GivingUp(context, found, group) }, found, group, { ...options, nowMs, roomBytes });
   if (batch.claimed.length > 0) effects.touchConsumer(key, groupName, consumer, nowMs, nowMs);
   else if (isKnown) effects.touchConsumer(key, groupName, consumer, nowMs, NOT_GIVEN);
   writeEntriesOrIds(reply, found.stream, batch.claimed, options.justIds);
@@ -82,15 +82,19 @@ function effectBytesMax(ids: readonly StreamId[], key: string, groupName: string
 }
 
 function claimAll(
-  batch: ClaimBatch,
+  { batch, givingUp }: { readonly batch: ClaimBatch; readonly givingUp: GivingUp },
   { stream }: StreamKeyView,
   group: GroupView,
-  options: ClaimOptions,
-  nowMs: number,
+  options: ClaimOptions & { readonly nowMs: number; readonly roomBytes: number },
 ): void {
+  const { nowMs, roomBytes } = options;
+  const flush = (): void => {
+    givingUp.send(false);
+    batch.flush();
+  };
   let previous: StreamId | null = null;
   for (const id of options.ids) {
-    if (previous !== null && previous.compare(id) >= 0) batch.flush();
+    if (previous !== null && previous.compare(id) >= 0) flush();
     previous = id;
     const pending = group.pending.find(id);
     if (!stream.has(id)) {
@@ -99,12 +103,13 @@ function claimAll(
     }
     if (pending === null && !options.force) continue;
     if (pending !== null && !isIdleFor(pending, options.minIdleMs, nowMs)) continue;
+    if (pending !== null && givingUp.judge(pending, roomBytes) !== Fate.stays) continue;
     let count = pending === null ? FORCED_COUNT : pending.deliveryCount;
     if (options.retryCount >= 0) count = options.retryCount;
     else if (!options.justIds) count = countUp(count);
     batch.claim(id, options.deliveryTimeMs, count);
   }
-  batch.flush();
+  flush();
 }
 
 function readOptions(request: Request, nowMs: number): ClaimOptions | string {

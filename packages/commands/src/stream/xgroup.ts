@@ -1,43 +1,27 @@
 /**
- * XGROUP CREATE | SETID | DESTROY | CREATECONSUMER | DELCONSUMER | SETRETRY | SETIDLE | HELP. Checks in Redis' order: options, key, group, id, action.
+ * XGROUP CREATE | SETID | DESTROY | CREATECONSUMER | DELCONSUMER | SETRETRY | SETIDLE | HELP; SETDLQ and REDRIVE are in xgroup-dead-letters.ts. Checks in
+ * Redis' order: options, key, group, id, action.
  * SETRETRY is ours: the group hands out again by itself what was not acknowledged (retry-read.ts). So are DELCONSUMER … HANDBACK, where what the consumer has
  * pending goes back to the group, as XNACK gives it back, and SETIDLE: leaders do that to consumers that nobody has seen for so long.
  * Source: t_stream.c xgroupCommand.
  */
 import { isEqualRetry, MIN_ID } from "@headrace/engine";
-import type { GroupView, StreamKeyView, StreamId } from "@headrace/engine";
+import type { StreamId } from "@headrace/engine";
 import type { Request } from "@headrace/resp";
 import { isByte, readLong, readLooseId, readStrictId } from "../args.ts";
 import { Flag } from "../command.ts";
-import type { CommandRecord, ShardContext } from "../command.ts";
-import { Errors, noGroup, subcommandSyntax, wrongArity } from "../errors.ts";
+import { Errors, subcommandSyntax, wrongArity } from "../errors.ts";
 import { helpCommand } from "../help.ts";
-import { defineCommand, keyAt } from "../record.ts";
+import { defineCommand } from "../record.ts";
 import { effectBytes } from "./effect-room.ts";
 import { findStream } from "./find-stream.ts";
+import { findGroup, sub } from "./group-command.ts";
+import { redrive, setdlq } from "./xgroup-dead-letters.ts";
 import { readIdleOption, readRetryOptions } from "./group-options.ts";
 import { configureNewStream } from "./idempotence.ts";
 
 const DOLLAR = 36;
 const ENTRIES_READ_UNKNOWN = -1;
-
-function sub(
-  word: string,
-  access: string,
-  spec: Partial<CommandRecord> &
-    Pick<CommandRecord, "arity" | "summary" | "syntax"> & { readonly execute: (context: ShardContext) => void },
-): CommandRecord {
-  return defineCommand({
-    flags: Flag.write,
-    since: "5.0.0",
-    group: "stream",
-    complexity: "O(1)",
-    categories: ["stream"],
-    keys: keyAt(2, access),
-    ...spec,
-    name: `xgroup|${word}`,
-  });
-}
 
 interface GroupOptions {
   readonly makeStream: boolean;
@@ -100,24 +84,6 @@ const create = sub("create", "RW insert", {
     reply.ok();
   },
 });
-
-/** Key and group that must exist; null when the error is written. */
-function findGroup(context: ShardContext): { readonly found: StreamKeyView; readonly group: GroupView } | null {
-  const { request, reply, keyspace } = context;
-  const key = request.latin1(2);
-  const found = findStream(keyspace, key);
-  if (typeof found === "string" || found === null) {
-    reply.error(found ?? Errors.groupNeedsKey);
-    return null;
-  }
-  const name = request.latin1(3);
-  const group = found.stream.group(name);
-  if (group === null) {
-    reply.error(noGroup(key, name));
-    return null;
-  }
-  return { found, group };
-}
 
 const setid = sub("setid", "RW update", {
   arity: -5,
@@ -246,6 +212,10 @@ const help = helpCommand(
     "    Remove the specified consumer. HANDBACK: its pending entries go back to the group.",
     "DESTROY <key> <groupname>",
     "    Remove the specified group.",
+    "REDRIVE <key> <groupname> [COUNT <count>]",
+    "    Give the group's entries in its dead-letter stream back to it.",
+    "SETDLQ <key> <groupname> <dlq-key MAX_RETRIES count|OFF>",
+    "    Move entries to another stream that were delivered so often without being acknowledged.",
     "SETID <key> <groupname> <id|$> [ENTRIESREAD entries_read]",
     "    Set the current group ID and entries_read counter.",
     "SETIDLE <key> <groupname> <milliseconds|OFF>",
@@ -262,5 +232,5 @@ export const xgroup = defineCommand({
   group: "stream",
   summary: "A container for consumer groups commands",
   complexity: "Depends on subcommand.",
-  subcommands: [create, createconsumer, delconsumer, destroy, help, setid, setidle, setretry],
+  subcommands: [create, createconsumer, delconsumer, destroy, help, redrive, setdlq, setid, setidle, setretry],
 });

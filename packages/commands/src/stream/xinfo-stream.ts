@@ -1,6 +1,14 @@
 /** XINFO STREAM in its short and its FULL form. */
 import { DEFAULT_DURATION_SECONDS, DEFAULT_IIDS_MAX, lagOf, MAX_ID, MIN_ID, RetentionKeep } from "@headrace/engine";
-import type { ConsumerView, GroupView, PendingEntry, StreamId, StreamView } from "@headrace/engine";
+import type {
+  ConsumerView,
+  GroupView,
+  StreamKeyView,
+  OutboxView,
+  PendingEntry,
+  StreamId,
+  StreamView,
+} from "@headrace/engine";
 import type { ReplyWriterApi, Request } from "@headrace/resp";
 import { readLong } from "../args.ts";
 import type { ShardContext } from "../command.ts";
@@ -21,7 +29,13 @@ export function answerStreamInfo({ request, reply, keyspace, nowMs }: ShardConte
   if (request.count === 3) return writeShort(reply, stream, nowMs);
   const count = readFullCount(request);
   if (typeof count === "string") return reply.error(count);
-  writeFull(reply, stream, count, nowMs);
+  writeFull(reply, found, { outbox: keyspace.outbox, count, nowMs });
+}
+
+interface FullLook {
+  readonly outbox: OutboxView;
+  readonly count: number;
+  readonly nowMs: number;
 }
 
 /** How many entries FULL shows (Infinity: all), or the error text. */
@@ -66,7 +80,8 @@ export function writeOwnSettings(reply: ReplyWriterApi, settings: OwnSettings): 
 }
 
 /** Ours: what the group was told to do by itself. */
-export function ownGroupSettings({ retry, consumerIdleMs }: GroupView): OwnSettings {
+export function ownGroupSettings(group: GroupView, deadLettersWaiting: number): OwnSettings {
+  const { retry, consumerIdleMs, deadLetters, deadLetterCount } = group;
   const found: [name: string, value: number | string][] = [];
   if (retry !== null) {
     const { minIdleMs, factor, maxIdleMs } = retry;
@@ -74,6 +89,9 @@ export function ownGroupSettings({ retry, consumerIdleMs }: GroupView): OwnSetti
     if (factor !== 1) found.push(["retry-backoff", String(factor)], ["retry-max", maxIdleMs]);
   }
   if (consumerIdleMs > 0) found.push(["consumer-idle-max", consumerIdleMs]);
+  if (deadLetters !== null) found.push(["dlq-stream", deadLetters.key], ["dlq-max-retries", deadLetters.retriesMax]);
+  if (deadLetters !== null || deadLetterCount > 0)
+    found.push(["dead-letters", deadLetterCount], ["dead-letters-waiting", deadLettersWaiting]);
   return found;
 }
 
@@ -105,7 +123,7 @@ function writeOneEntry(reply: ReplyWriterApi, stream: StreamView, last: boolean)
   else range.writeTo(reply.writer);
 }
 
-function writeFull(reply: ReplyWriterApi, stream: StreamView, count: number, nowMs: number): void {
+function writeFull(reply: ReplyWriterApi, { key, stream }: StreamKeyView, { outbox, count, nowMs }: FullLook): void {
   reply.map(SHARED_FIELDS + ownSettings(stream).length + 2);
   writeSharedFields(reply, stream, nowMs);
   reply.bulkLatin1("entries");
@@ -114,11 +132,17 @@ function writeFull(reply: ReplyWriterApi, stream: StreamView, count: number, now
   range.writeTo(reply.writer);
   reply.bulkLatin1("groups");
   reply.array(stream.groupCount);
-  for (const group of stream.groups()) writeFullGroup(reply, stream, group, count);
+  for (const group of stream.groups()) {
+    writeFullGroup(reply, stream, group, { count, own: ownGroupSettings(group, outbox.waitingOf(key, group.name)) });
+  }
 }
 
-function writeFullGroup(reply: ReplyWriterApi, stream: StreamView, group: GroupView, count: number): void {
-  const own = ownGroupSettings(group);
+function writeFullGroup(
+  reply: ReplyWriterApi,
+  stream: StreamView,
+  group: GroupView,
+  { count, own }: { readonly count: number; readonly own: OwnSettings },
+): void {
   reply.map(8 + own.length);
   reply.bulkLatin1("name");
   reply.bulkLatin1(group.name);

@@ -51,7 +51,7 @@ const groups = sub("groups", {
     const { stream } = found;
     reply.array(stream.groupCount);
     for (const group of stream.groups()) {
-      const own = ownGroupSettings(group);
+      const own = ownGroupSettings(group, keyspace.outbox.waitingOf(found.key, group.name));
       reply.map(6 + own.length);
       reply.bulkLatin1("name");
       reply.bulkLatin1(group.name);
@@ -113,7 +113,7 @@ const lag = sub("lag", {
     for (const group of stream.groups()) {
       const { entries, undeliveredId, pendingId } = groupLag(stream, group);
       const { delivered, redelivered, acknowledged } = group.counts;
-      reply.map(9);
+      reply.map(10);
       reply.bulkLatin1("name");
       reply.bulkLatin1(group.name);
       writeField(reply, "consumers", group.consumerCount);
@@ -126,6 +126,7 @@ const lag = sub("lag", {
       writeField(reply, "delivered", delivered);
       writeField(reply, "redelivered", redelivered);
       writeField(reply, "acknowledged", acknowledged);
+      writeField(reply, "dead-letters", group.deadLetterCount);
     }
   },
 });

@@ -1,14 +1,15 @@
 /**
  * XNACK key group SILENT|FAIL|FATAL IDS n id … [RETRYCOUNT n] [FORCE]: gives entries back, so that anybody may claim them at once, before all others
  * and in this order. SILENT takes the delivery back from the counter, FAIL leaves it, FATAL makes it the greatest there is; RETRYCOUNT says it.
- * FORCE makes entries pending that are not. Key and group are looked up before the arguments. Source: t_stream.c xnackCommand of Redis 8.8.
+ * FORCE makes entries pending that are not. With FATAL a group that has a dead-letter stream gives the entries up at once (XGROUP SETDLQ). Key and group are looked up before the arguments. Source: t_stream.c xnackCommand of Redis 8.8.
  */
 import { countDown, DELIVERY_COUNT_MAX } from "@headrace/engine";
-import type { StreamId } from "@headrace/engine";
+import type { GroupView, StreamKeyView, StreamId } from "@headrace/engine";
 import type { Request } from "@headrace/resp";
 import { readDeliveryCount, readLong, readStrictIds } from "../args.ts";
 import { Flag } from "../command.ts";
 import type { ShardContext } from "../command.ts";
+import { Fate, GivingUp } from "../dead-letters/giving-up.ts";
 import { Errors, noKeyOrGroup, unrecognizedNackOption } from "../errors.ts";
 import { defineCommand, keyAt } from "../record.ts";
 import { CLAIM_BYTES, effectBytes } from "./effect-room.ts";
@@ -45,7 +46,8 @@ interface NackOptions {
   retryCount: number;
 }
 
-function execute({ request, reply, keyspace, effects, effectRoomBytes }: ShardContext): void {
+function execute(context: ShardContext): void {
+  const { request, reply, keyspace, effects, effectRoomBytes } = context;
   const key = request.latin1(1);
   const groupName = request.latin1(2);
   const found = findStream(keyspace, key);
@@ -56,9 +58,10 @@ function execute({ request, reply, keyspace, effects, effectRoomBytes }: ShardCo
   if (typeof options === "string") return reply.error(options);
   const named = readStrictIds(request, FIRST_ID, FIRST_ID + options.idCount);
   if (named === null) return reply.error(Errors.invalidStreamId);
-  if (effectBytes(1, key, groupName) + named.length * CLAIM_BYTES > effectRoomBytes) {
-    return reply.error(Errors.tooLargeForEntry);
-  }
+  const roomBytes = effectRoomBytes - effectBytes(1, key, groupName) - named.length * CLAIM_BYTES;
+  if (roomBytes < 0) return reply.error(Errors.tooLargeForEntry);
+  const isGivenUp = request.is(MODE, "FATAL") && group.deadLetters !== null;
+  if (isGivenUp && found.stream.hasCold) found.stream.needEntries(named);
   const ids: StreamId[] = [];
   const counts: number[] = [];
   // An id that is named twice is given back twice.
@@ -75,8 +78,30 @@ function execute({ request, reply, keyspace, effects, effectRoomBytes }: ShardCo
     ids.push(id);
     counts.push(count);
   }
-  if (ids.length > 0) effects.giveBack(key, groupName, ids, counts);
+  const givenUp = isGivenUp ? giveUp(context, { found, group }, ids, roomBytes) : new Set<string>();
+  const isLeft = (id: StreamId): boolean => givenUp.size === 0 || !givenUp.has(id.toString());
+  const left = ids.filter(isLeft);
+  const leftCounts = counts.filter((_, i) => isLeft(ids[i]!));
+  if (left.length > 0) effects.giveBack(key, groupName, left, leftCounts);
   reply.integer(ids.length);
+}
+
+/** Those of the ids that are pending and can go; the others are given back, and go when they would be delivered. */
+function giveUp(
+  context: ShardContext,
+  { found, group }: { readonly found: StreamKeyView; readonly group: GroupView },
+  ids: readonly StreamId[],
+  roomBytes: number,
+): ReadonlySet<string> {
+  const givingUp = new GivingUp(context, found, group);
+  const given = new Set<string>();
+  for (const id of ids) {
+    const entry = group.pending.find(id);
+    if (entry === null || !found.stream.has(id) || given.has(id.toString())) continue;
+    if (givingUp.giveUp(entry, "fatal", roomBytes) === Fate.goes) given.add(id.toString());
+  }
+  givingUp.send(true);
+  return given;
 }
 
 function readOptions(request: Request): NackOptions | string {

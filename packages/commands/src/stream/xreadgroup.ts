@@ -15,12 +15,13 @@ import type { EntryRange, GroupView, StreamKeyView, PendingEntry, StreamId } fro
 import { isByte, readStrictId } from "../args.ts";
 import { Flag, ReadMode } from "../command.ts";
 import type { ShardContext } from "../command.ts";
+import { outboxIsFull } from "../dead-letters/giving-up.ts";
 import { Errors, noKeyOrGroupInRead } from "../errors.ts";
 import { findStreamsKeys } from "../keys.ts";
 import { defineCommand } from "../record.ts";
 import { claimableFromMs, idsOf, NEW_TAIL_BYTES, pickClaims, writeClaimed, writeNew } from "./claim-read.ts";
 import { isIdleFor } from "./claim-batch.ts";
-import { CLAIM_BYTES, effectBytes, ID_BYTES } from "./effect-room.ts";
+import { effectBytes, ID_BYTES } from "./effect-room.ts";
 import { findStream } from "./find-stream.ts";
 import { ReadBudget } from "./read-budget.ts";
 import { ReadOptions } from "./read-options.ts";
@@ -29,6 +30,8 @@ import { isStreamError, refuseStream, StreamsReply } from "./streams-reply.ts";
 import type { StreamError } from "./streams-reply.ts";
 import { writeId } from "./write-id.ts";
 
+/** How long a call that waits is not asked again while dead letters can't leave. */
+const FULL_OUTBOX_MS = 1000;
 const DOLLAR = 36;
 const PLUS = 43;
 const GREATER = 62;
@@ -109,7 +112,7 @@ function execute(context: ShardContext): void {
   roomBytes = context.effectRoomBytes - effectBytesMax;
   for (const read of reads) {
     if (!read.found.stream.hasCold) continue;
-    if (standsBehind(context, read)) obtainableFrom(read);
+    if (standsBehind(context, read)) obtainableFrom(context, read);
     else needEntries(context, read, consumer);
   }
   const onlyMeets = context.readMode === ReadMode.offered && context.resumed === null;
@@ -125,7 +128,8 @@ function execute(context: ShardContext): void {
 }
 
 /** What the call will read, before it changes anything: until then it can be run again when some of it is not in memory. */
-function needEntries({ nowMs, denyBlocking }: ShardContext, read: GroupRead, consumer: string): void {
+function needEntries(context: ShardContext, read: GroupRead, consumer: string): void {
+  const { nowMs, denyBlocking } = context;
   const { found, group, after, claims, retries } = read;
   const ids: StreamId[] = [];
   const start = after === null ? null : after.next();
@@ -142,7 +146,7 @@ function needEntries({ nowMs, denyBlocking }: ShardContext, read: GroupRead, con
   const range = undelivered(read, options.count);
   if (range !== null) entriesReadAfterDelivery(found.stream, group, range);
   // Nothing is for it now: it will ask from when on there will be.
-  else if (ids.length === 0 && options.blocks && !denyBlocking) obtainableFrom(read);
+  else if (ids.length === 0 && options.blocks && !denyBlocking) obtainableFrom(context, read);
 }
 
 function block(context: ShardContext, reads: readonly GroupRead[]): void {
@@ -154,14 +158,20 @@ function block(context: ShardContext, reads: readonly GroupRead[]): void {
     readsFromState: false,
     claimMinIdleMs: options.claimMinIdleMs,
     takesDue: reads.some(takesDue),
-    wakeAtMs: reads.reduce((firstMs, read) => Math.min(firstMs, obtainableFrom(read)), Number.POSITIVE_INFINITY),
+    wakeAtMs: reads.reduce(
+      (firstMs, read) => Math.min(firstMs, obtainableFrom(context, read)),
+      Number.POSITIVE_INFINITY,
+    ),
   });
 }
 
 /** When something that is pending now will be for the call. */
-function obtainableFrom({ found, group, claims, retries }: GroupRead): number {
-  if (claims) return claimableFromMs(found, group, options.claimMinIdleMs);
-  return retries ? group.pending.dueFromMs : Number.POSITIVE_INFINITY;
+function obtainableFrom(context: ShardContext, { found, group, claims, retries }: GroupRead): number {
+  if (!claims && !retries) return Number.POSITIVE_INFINITY;
+  const fromMs = claims ? claimableFromMs(found, group, options.claimMinIdleMs) : group.pending.dueFromMs;
+  // What is to be given up stands before all others then, and waits too.
+  if (group.deadLetters !== null && outboxIsFull(context)) return Math.max(fromMs, context.nowMs + FULL_OUTBOX_MS);
+  return fromMs;
 }
 
 /** Whether it would get what the group hands out again, if the group did. */
@@ -177,7 +187,7 @@ function look(context: ShardContext, reads: readonly GroupRead[]): void {
 
 function hasPending(context: ShardContext, read: GroupRead): boolean {
   const { found, group, retries } = read;
-  if (obtainableFrom(read) > context.nowMs) return false;
+  if (obtainableFrom(context, read) > context.nowMs) return false;
   if (!retries) return true;
   const bounds = { countMax: 1, roomBytes: context.effectRoomBytes, budget: new ReadBudget() };
   return pickDue(context, found, group, bounds).picked.length > 0;
@@ -313,11 +323,10 @@ function claimedBy(context: ShardContext, { found, group, claims }: GroupRead): 
     roomBytes -= usedBytes;
     return picked;
   }
-  const { nowMs } = context;
-  const countMax = Math.min(options.count, Math.floor(roomBytes / CLAIM_BYTES));
-  const claimed = pickClaims(found, group, { minIdleMs: options.claimMinIdleMs, nowMs, countMax, budget });
-  roomBytes -= claimed.length * CLAIM_BYTES;
-  return claimed;
+  const bounds = { minIdleMs: options.claimMinIdleMs, countMax: options.count, roomBytes, budget };
+  const { picked, usedBytes } = pickClaims(context, found, group, bounds);
+  roomBytes -= usedBytes;
+  return picked;
 }
 
 function claim(
