@@ -13,6 +13,7 @@ const HELP = [
   "  --from N      the first of the seeds      --first       stops at the first violation, and does not make it smaller",
   "  --processes N                             --keep-going  goes on after a violation",
   "  --clients N   --without KIND,KIND   --faults N,N        leave things out of a run: what a shrunk failure is replayed with",
+  "  --work deadLetters   all clients do with dead letters what some do otherwise",
   "  --trace   every step, one line each       --log   what the nodes log     --verbose   what was reached     --json   the same as JSON",
 ].join("\n");
 const SHRINK_MS = 90_000;
@@ -35,6 +36,7 @@ function requestOf(seed: number): RunRequest {
     seed,
     steps: Number(value("--steps") ?? 20_000),
     clients: clients === undefined ? null : Number(clients),
+    work: value("--work") === "deadLetters" ? "deadLetters" : null,
     without: list("--without"),
     only: value("--faults") === undefined ? null : list("--faults").map(Number),
   };

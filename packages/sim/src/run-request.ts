@@ -1,10 +1,13 @@
 /** One run as it is asked for on the command line, and as it is sent to a worker process: what replays it is in here. */
+import type { WorkName } from "./workload.ts";
 import { simulate, Violation, type SimulationResult } from "./simulation.ts";
 
 export interface RunRequest {
   readonly seed: number;
   readonly steps: number;
   readonly clients: number | null;
+  /** What all clients do; null: everything. */
+  readonly work: WorkName | null;
   /** Kinds of faults that are left out. */
   readonly without: readonly string[];
   /** Numbers of the only faults that happen; null: all. */
@@ -32,10 +35,10 @@ export function run(
     readonly onStep?: (steps: number) => void;
   } = {},
 ): RunOutcome {
-  const { seed, steps, clients, without, only } = request;
+  const { seed, steps, clients, work, without, only } = request;
   try {
     const choice = { without, ...(only === null ? {} : { only }) };
-    const result = simulate({ seed, steps, ...(clients === null ? {} : { clients }), choice, ...on });
+    const result = simulate({ seed, steps, ...(clients === null ? {} : { clients }), only: work, choice, ...on });
     return { kind: "passed", result };
   } catch (error) {
     if (!(error instanceof Violation)) throw error;
@@ -45,10 +48,11 @@ export function run(
 }
 
 /** The command that does it again. */
-export function replayCommand({ seed, steps, clients, without, only }: RunRequest): string {
+export function replayCommand({ seed, steps, clients, work, without, only }: RunRequest): string {
   return [
     `npm run sim -- --seed ${seed} --steps ${steps}`,
     clients === null ? "" : ` --clients ${clients}`,
+    work === null ? "" : ` --work ${work}`,
     without.length === 0 ? "" : ` --without ${without.join(",")}`,
     only === null ? "" : ` --faults ${only.length === 0 ? "none" : only.join(",")}`,
   ].join("");

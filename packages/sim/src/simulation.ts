@@ -22,6 +22,7 @@ import {
   preparations,
   UNACKED_LENGTH,
   workStreams,
+  type WorkName,
 } from "./workload.ts";
 import { ClockChecker } from "./checkers/clocks.ts";
 import { History } from "./checkers/history.ts";
@@ -29,6 +30,7 @@ import type { Entry, FinalView, PendingRow } from "./checkers/reading.ts";
 import type { TransactionView } from "./checkers/transactions.ts";
 import { checkArrivals, checkOrder, keysOfEvents, type Disturbance } from "./checkers/messages.ts";
 import { MetadataChecker } from "./checkers/metadata.ts";
+import { drainDeadLetters } from "./dead-letter-work.ts";
 import { drainRedelivered } from "./redelivery-work.ts";
 import { RaftSafety } from "./checkers/raft-safety.ts";
 import { ReplicaChecker } from "./checkers/replicas.ts";
@@ -39,6 +41,8 @@ export interface SimulationOptions {
   /** Steps with faults; healing and the final look come on top. */
   readonly steps: number;
   readonly clients?: number;
+  /** What all clients do; null: everything. */
+  readonly only?: WorkName | null;
   /** Leaves faults out, to find those that matter. */
   readonly choice?: FaultChoice;
   readonly cluster?: Partial<ClusterOptions>;
@@ -188,7 +192,9 @@ class Run {
 
   #countRetention({ entries }: FinalView): void {
     for (const { shard } of this.#cluster.replicas()) {
-      const { trimmedByRetention, expiredConsumers } = shard.status();
+      const { trimmedByRetention, expiredConsumers, outboxTaken, outboxDelivered } = shard.status();
+      this.#loop.countMany("items taken from another shard's outbox", outboxTaken);
+      this.#loop.countMany("items that left an outbox", outboxDelivered);
       this.#loop.countMany("entries trimmed by retention", trimmedByRetention);
       this.#loop.countMany("consumers that went because they were idle", expiredConsumers);
     }
@@ -276,6 +282,7 @@ class Run {
         streams: STREAMS,
         names,
         isReader: random.chance(readersOfTen, 10),
+        only: this.#options.only ?? null,
       });
       const depth = random.pick([1, 1, 4, 16]);
       const ack = random.pick<AckLevel>(["ALL", "ALL", "1", "0"]);
@@ -427,8 +434,30 @@ class Run {
     const transactions: TransactionView = { pair: [whole(PAIR[0]), whole(PAIR[1])], chain: whole(CHAIN) };
     this.#setClocksAhead();
     const redeliveries = drainRedelivered((args) => this.#once(client, args), client.name);
+    const deadLetters = drainDeadLetters(
+      (args) => this.#once(client, args),
+      () => this.#awaitEmptyOutboxes(),
+      client.name,
+    );
     this.#awaitEqualReplicas();
-    return { entries, pending, drained, transactions, redeliveries };
+    return { entries, pending, drained, transactions, redeliveries, deadLetters };
+  }
+
+  /** What shards hand to each other has come to where it was to go. */
+  #awaitEmptyOutboxes(): void {
+    const deadline = this.#loop.nowMs + LIVENESS_MS;
+    for (;;) {
+      const waiting = [...this.#cluster.replicas()].filter(
+        ({ shard }) => shard.isReady && shard.status().outboxItems > 0,
+      );
+      const leaders = [...this.#cluster.replicas()].filter(({ shard }) => shard.isReady);
+      if (waiting.length === 0 && leaders.length === this.#cluster.state?.shards.length) return;
+      if (this.#loop.nowMs > deadline) {
+        const what = waiting.map(({ shard }) => JSON.stringify(shard.outbox.relay.refusal)).join(", ");
+        throw new Error(`an outbox is not empty ${LIVENESS_MS} simulated ms after healing: ${what}`);
+      }
+      this.#pass(100);
+    }
   }
 
   /** Log time never goes back: a leader whose clock was ahead may have left it standing for minutes. From here on it moves, so that what rests comes to be due. */

@@ -72,6 +72,9 @@ const onStreams: readonly Make[] = [
   (random) => ["TYPE", free(random)],
 ];
 
+/** Dead-letter streams of this shard and of another one; what is in the first may go on from there. */
+const DEAD: readonly string[] = ["x:{a}2", "xdead:{a}", "xdead:{b}"];
+
 const onGroups: readonly Make[] = [
   (random) => ["XGROUP", "CREATE", free(random), someGroup(random), someId(random), "MKSTREAM"],
   (random) => ["XGROUP", "CREATE", free(random), someGroup(random), "0", "ENTRIESREAD", "2"],
@@ -84,6 +87,10 @@ const onGroups: readonly Make[] = [
   (random) => ["XGROUP", "SETRETRY", free(random), someGroup(random), "OFF"],
   (random) => ["XGROUP", "SETIDLE", free(random), someGroup(random), random.pick(["OFF", "1", "30", "5000"])],
   (random) => ["XGROUP", "DELCONSUMER", free(random), someGroup(random), someone(random), "HANDBACK"],
+  (random) => ["XGROUP", "SETDLQ", free(random), someGroup(random), random.pick(DEAD), "MAX_RETRIES", "1"],
+  (random) => ["XGROUP", "SETDLQ", free(random), someGroup(random), random.pick(DEAD), "MAX_RETRIES", "3"],
+  (random) => ["XGROUP", "SETDLQ", free(random), someGroup(random), "OFF"],
+  (random) => ["XGROUP", "REDRIVE", free(random), someGroup(random), ...(random.chance(1, 2) ? ["COUNT", "2"] : [])],
   (random) => ["XGROUP", "DESTROY", free(random), someGroup(random)],
   (random) => ["XREADGROUP", "GROUP", someGroup(random), someone(random), "STREAMS", free(random), ">"],
   (random) => ["XREADGROUP", "GROUP", someGroup(random), someone(random), "COUNT", "9", "STREAMS", free(random), "0"],

@@ -4,6 +4,7 @@
  * own rules (checkers/reading.ts).
  */
 import { isFree, RETAINED_ENTRIES, UNACKED_ENTRIES } from "./checkers/reading.ts";
+import { DeadLetterWork, deadLetterPreparations } from "./dead-letter-work.ts";
 import { REDELIVERED, redeliveryPreparations, redeliveryRequest } from "./redelivery-work.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import type { Operation } from "./sim-client.ts";
@@ -74,7 +75,7 @@ export function preparations(streams: WorkStreams): readonly (readonly string[])
     ["XGROUP", "CREATE", stream, GROUP, "0", "MKSTREAM"],
     ["XCFGSET", stream, "RETENTION-ENTRIES", String(UNACKED_ENTRIES), "RETENTION-KEEP", "UNACKED"],
   ]);
-  return [...groups, ...windows, ...bounds, ...kept, ...redeliveryPreparations];
+  return [...groups, ...windows, ...bounds, ...kept, ...redeliveryPreparations, ...deadLetterPreparations];
 }
 
 /** Bytes that make an entry large, and how many of those a block of 32 KiB holds. */
@@ -158,6 +159,7 @@ const writers: readonly WorkRow[] = [
   { weight: 1, make: (work, random) => ["XREAD", "COUNT", "10", "STREAMS", random.pick(work.streams.unacked), "0"] },
   { weight: 4, make: (work) => work.add(work.redelivered()) },
   { weight: 8, make: (work, random) => work.redeliver(random) },
+  { weight: 20, make: (work) => work.letters.next() },
   { weight: 4, make: (work) => ["ECHO", work.payload()] },
   { weight: 8, make: (work, random) => anyCommand(random, work.name) },
   { weight: 6, make: (work, random) => work.nameGroup(random) },
@@ -175,6 +177,11 @@ const readers: readonly WorkRow[] = [
   { weight: 1, make: (work) => ["XPENDING", work.grouped(), GROUP, "-", "+", "1000"] },
   { weight: 2, make: (work, random) => work.nameGroup(random) },
 ];
+
+const deadLetters: readonly WorkRow[] = [{ weight: 1, make: (work) => work.letters.next() }];
+
+/** What all clients may be told to do instead of everything. */
+export type WorkName = "deadLetters";
 
 /** How often all clients together ask for a name before the next one is taken. */
 const ASKS_PER_NAME = 6;
@@ -199,6 +206,7 @@ export class ClientWork {
   readonly #table: readonly WorkRow[];
   readonly #weights: number;
   readonly #names: GroupNames;
+  readonly letters: DeadLetterWork;
   #serial = 0;
   /** Delivered to this consumer and not acknowledged by it: stream → ids. */
   readonly #mine: Map<string, string[]> = new Map();
@@ -214,13 +222,19 @@ export class ClientWork {
   constructor(
     name: string,
     random: SeededRandom,
-    options: { readonly streams: WorkStreams; readonly names: GroupNames; readonly isReader: boolean },
+    options: {
+      readonly streams: WorkStreams;
+      readonly names: GroupNames;
+      readonly isReader: boolean;
+      readonly only?: WorkName | null;
+    },
   ) {
     this.name = name;
     this.streams = options.streams;
     this.#names = options.names;
     this.#random = random;
-    this.#table = options.isReader ? readers : writers;
+    this.letters = new DeadLetterWork(name, random.fork());
+    this.#table = options.only === "deadLetters" ? deadLetters : options.isReader ? readers : writers;
     this.#weights = this.#table.reduce((sum, { weight }) => sum + weight, 0);
   }
 
@@ -236,6 +250,7 @@ export class ClientWork {
   /** Takes notice of what it was given. */
   heard(operation: Operation): void {
     const { args, reply } = operation;
+    this.letters.heard(operation);
     if (isFree(args[1] ?? "")) return;
     if (args[0] === "XADD" && typeof reply === "string") this.#keep(this.#added, args[1]!, [reply]);
     if (!Array.isArray(reply)) return;

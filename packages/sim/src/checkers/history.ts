@@ -7,6 +7,8 @@ import type { Operation } from "../sim-client.ts";
 import { StreamEntries } from "./entries.ts";
 import { checkGroupNames } from "./group-names.ts";
 import { GroupHistory } from "./groups.ts";
+import { LETTER_GROUP, RETRIES_MAX } from "../dead-letter-work.ts";
+import { checkDeadLetters } from "./dead-letters.ts";
 import { checkRedelivery } from "./redelivery.ts";
 import { checkIdempotence } from "./idempotence.ts";
 import {
@@ -78,6 +80,11 @@ export class History {
     );
     if (final.redeliveries !== undefined)
       this.#countMany("entry delivered again by its group", checkRedelivery(this.#operations, final.redeliveries));
+    if (final.deadLetters !== undefined) {
+      const rules = { retriesMax: RETRIES_MAX, group: LETTER_GROUP };
+      const { dead } = checkDeadLetters(this.#operations, final.deadLetters, rules);
+      this.#countMany("entry that became a dead letter", dead);
+    }
     for (const entries of streams.values()) entries.check();
     for (const [stream, operations] of byStream) {
       if (kindOf(stream) !== "s") continue;

@@ -1,6 +1,7 @@
 /** What requests and replies say about streams: shared by the checkers, which never look at the program itself. */
 import { ErrorReply } from "../reply-value.ts";
 import type { Operation } from "../sim-client.ts";
+import type { DeadLetterView } from "./dead-letters.ts";
 import type { RedeliveryView } from "./redelivery.ts";
 import type { TransactionView } from "./transactions.ts";
 
@@ -17,6 +18,8 @@ export interface FinalView {
   readonly transactions?: TransactionView;
   /** stream → what was handed out again and again; where nobody asked for it: left out. */
   readonly redeliveries?: ReadonlyMap<string, RedeliveryView>;
+  /** Where no group gives anything up: left out. */
+  readonly deadLetters?: DeadLetterView;
 }
 
 export interface PendingRow {
@@ -44,9 +47,9 @@ export function goesAsAWhole(stream: string): boolean {
 }
 
 /** Nobody judges what is in it, as anything may happen to it (workload-commands.ts), or it has a judge of its own (group-names.ts, idempotence.ts,
- * redelivery.ts, transactions.ts). */
+ * redelivery.ts, dead-letters.ts, transactions.ts). */
 export function isFree(stream: string): boolean {
-  return /^[xgyiwq]/.test(stream);
+  return /^[xgyiwqp]/.test(stream);
 }
 
 /** What the streams `r` and `u` are told to keep. */
