@@ -13,6 +13,8 @@ export interface GroupLagReport {
   readonly delivered: number;
   readonly redelivered: number;
   readonly acknowledged: number;
+  /** Entries that the group has given up in its life. */
+  readonly deadLetters: number;
 }
 
 /** The furthest behind first: by entries, then by what is pending, then by name. */
@@ -32,8 +34,9 @@ export function lagTable(reports: readonly GroupLagReport[], groups: number): st
     String(report.pending),
     age(report.pendingMs),
     String(report.redelivered),
+    String(report.deadLetters),
   ]);
-  const header = ["stream", "group", "consumers", "behind", "since", "pending", "since", "redelivered"];
+  const header = ["stream", "group", "consumers", "behind", "since", "pending", "since", "redelivered", "dead letters"];
   const left = groups - reports.length;
   const rest = left > 0 ? `less behind: ${left} more\n` : "";
   return `${table(header, rows)}\n${rest}`;

@@ -22,6 +22,7 @@ export interface GroupLagRow {
   readonly delivered: number;
   readonly redelivered: number;
   readonly acknowledged: number;
+  readonly deadLetters: number;
 }
 
 type LookedAtNode = Pick<Node, "member">;
@@ -81,6 +82,7 @@ function rowOf(key: string, stream: StreamView, group: GroupView, nowMs: number)
     delivered,
     redelivered,
     acknowledged,
+    deadLetters: group.deadLetterCount,
   };
 }
 

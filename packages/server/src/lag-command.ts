@@ -94,6 +94,7 @@ function reportsOf(key: string, reply: Reply): GroupLagReport[] {
       delivered: number("delivered"),
       redelivered: number("redelivered"),
       acknowledged: number("acknowledged"),
+      deadLetters: number("dead-letters"),
     };
   });
 }

@@ -289,6 +289,24 @@ const nodeRows: readonly MetricRow<Node>[] = [
     "counter",
   ),
   perGroup(
+    "headrace_outbox_items",
+    "Dead letters, and entries on their way back, that wait in the shard's outbox for the stream they go to.",
+    (group) => group.outboxItems,
+  ),
+  perGroup("headrace_outbox_bytes", "Bytes of the shard's outbox.", (group) => group.outboxBytes),
+  perGroup(
+    "headrace_outbox_delivered_total",
+    "Items of the outbox that came to where they were to go, as this leader has seen it.",
+    (group) => group.outboxDelivered,
+    "counter",
+  ),
+  perGroup(
+    "headrace_outbox_refused_total",
+    "Times that an item of the outbox was not taken: no memory, no space, a full outbox there, or no further id.",
+    (group) => group.outboxRefused,
+    "counter",
+  ),
+  perGroup(
     "headrace_raft_refused_appends_total",
     "Appends of a leader not taken because the log is too far ahead of the checkpoint.",
     (group) => group.refusedAppends,
@@ -531,6 +549,12 @@ const groupRowsOfMetrics: readonly MetricRow<GroupLags>[] = [
     "headrace_group_acknowledged_entries_total",
     "Entries that have left the group's pending list one by one, as this replica has seen it.",
     (row) => row.acknowledged,
+    "counter",
+  ),
+  perConsumerGroup(
+    "headrace_group_dead_letters_total",
+    "Entries that the group has given up in its life (XGROUP SETDLQ).",
+    (row) => row.deadLetters,
     "counter",
   ),
 ];

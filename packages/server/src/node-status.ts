@@ -24,6 +24,10 @@ export interface GroupRow {
   readonly memory: Readonly<Record<string, number>>;
   readonly trimmedByRetention: number;
   readonly expiredConsumers: number;
+  readonly outboxItems: number;
+  readonly outboxBytes: number;
+  readonly outboxDelivered: number;
+  readonly outboxRefused: number;
   readonly refusedAppends: number;
   readonly leaderNodeId: number;
   /** Leaders that this replica has heard of, one after another. */
@@ -67,6 +71,10 @@ function groupRow(groupId: number, from: Readonly<Record<string, unknown>>): Gro
     memory: (from["memory"] as Readonly<Record<string, number>> | undefined) ?? {},
     trimmedByRetention: number(from, "trimmedByRetention"),
     expiredConsumers: number(from, "expiredConsumers"),
+    outboxItems: number(from, "outboxItems"),
+    outboxBytes: number(from, "outboxBytes"),
+    outboxDelivered: number(from, "outboxDelivered"),
+    outboxRefused: number(from, "outboxRefused"),
     refusedAppends: number(from, "refusedAppends"),
     leaderNodeId: number(from, "leaderNodeId"),
     leaderChanges: number(from, "leaderChanges"),

@@ -25,6 +25,7 @@ function seen(fake: Fake): readonly [string, StreamView, GroupView] {
   const groupView = {
     name: group,
     consumerCount: 2,
+    deadLetterCount: 6,
     pending: { count: pending, firstId: pending === 0 ? null : StreamId.of(pendingMs, 0) },
     counts: { delivered: 9, redelivered: 4, acknowledged: 3 },
   } as unknown as GroupView;
@@ -104,5 +105,6 @@ test("the page shows them with stream and group, looked at for this page", async
   expect(text).toContain(`headrace_group_lag_seconds${labels} 2`);
   expect(text).toContain(`headrace_group_redelivered_entries_total${labels} 4`);
   expect(text).toContain("# TYPE headrace_group_redelivered_entries_total counter");
+  expect(text).toContain(`headrace_group_dead_letters_total${labels} 6`);
   expect(text).toContain("\nheadrace_groups 1\n");
 });
