@@ -302,7 +302,7 @@ const nodeRows: readonly MetricRow<Node>[] = [
   ),
   perGroup(
     "headrace_outbox_refused_total",
-    "Times that an item of the outbox was not taken: no memory, no space, a full outbox there, or no further id.",
+    "Times that an item of the outbox was not taken: no memory, no space, a full outbox there, no further id, or another type under that name.",
     (group) => group.outboxRefused,
     "counter",
   ),
