@@ -110,7 +110,7 @@ export class Differential {
   }
 
   /** Null: answered alike. */
-  async run({ version, steps }: Sequence, tally: Tally | null): Promise<Difference | null> {
+  async run({ version, steps, closing }: Sequence, tally: Tally | null): Promise<Difference | null> {
     this.#tally = tally;
     this.#version = version;
     this.#typed = [];
@@ -119,7 +119,7 @@ export class Differential {
       let place = 0;
       while (place < steps.length) place = await this.#segment(steps, place);
       this.#tally = null;
-      await this.#close();
+      await this.#close(closing);
       return null;
     } catch (error) {
       if (error instanceof Differs) return error.difference;
@@ -335,7 +335,7 @@ export class Differential {
     await this.#woken();
   }
 
-  async #close(): Promise<void> {
+  async #close(closing: Sequence["closing"]): Promise<void> {
     for (const pair of this.#pairs) {
       pair?.ours.close();
       pair?.theirs.close();
@@ -343,11 +343,7 @@ export class Differential {
     this.#pairs = [];
     this.#version = 2;
     const pair = await this.#pair(0);
-    const commands = CLOSING_KEYS.flatMap((key) => [
-      ["XINFO", "STREAM", key, "FULL", "COUNT", "0"],
-      ["XINFO", "GROUPS", key],
-      ["XINFO", "CONSUMERS", key, "g"],
-    ]);
+    const commands = CLOSING_KEYS.flatMap(closing);
     await this.#exchange(pair, 0, commands);
   }
 

@@ -118,6 +118,13 @@ const showsConsumers = new Set([
 
 export const divergenceRules: readonly DivergenceRule[] = [
   {
+    name: "the table of LCS has at most 16 MiB",
+    line: "A string has at most 16 MiB",
+    reconcile({ command, ours, theirs }) {
+      return command === "lcs" && ours.text === Errors.lcsTooLarge && become(ours, theirs);
+    },
+  },
+  {
     name: "the version that is announced",
     line: "- HELLO and INFO announce 8.10.0",
     reconcile: ({ command, ours, theirs }) => {
@@ -470,7 +477,7 @@ export const divergenceRules: readonly DivergenceRule[] = [
   },
   {
     name: "the form of DUMP",
-    line: "- DUMP gives a form of our own",
+    line: "- DUMP gives streams in a form of our own",
     reconcile: ({ command, ours, theirs }) =>
       command === "dump" && ours.type === "$" && theirs.type === "$" && ours.text !== null && theirs.text !== null
         ? become(ours, theirs)

@@ -1,6 +1,7 @@
 /**
  * What is typed in a differential run: one entry for each command. A NEW COMMAND is one entry in one of the grammar files: its name as the command table has
  * it, how often it comes (10 is common; each word of its syntax must come up a thousand times in a million commands), and its arguments. Entries of
+ * Sequences are of one of two books, about streams and about other values, each with its own bars. Entries of
  * commands that the table does not have are left out; a command of the table that has neither an entry nor a line in `notCompared` fails a test.
  */
 import fc from "fast-check";
@@ -8,6 +9,7 @@ import { findCommandByName } from "@headrace/commands";
 import { keyEntries, transactionEntries } from "./grammar-keys.ts";
 import { sessionEntries } from "./grammar-session.ts";
 import { streamEntries } from "./grammar-stream.ts";
+import { valueEntries, valueNeighbours } from "./grammar-values.ts";
 import { edgeWords } from "./parts.ts";
 import type { Part } from "./parts.ts";
 import type { Step, Word } from "./step.ts";
@@ -89,10 +91,20 @@ export const notCompared: Readonly<Record<string, string>> = {
   sunsubscribe: "makes the connection one of another kind; the transcripts show it",
 };
 
-export function entries(): readonly Entry[] {
-  return [...streamEntries, ...keyEntries, ...transactionEntries, ...sessionEntries].filter(
-    ({ command }) => findCommandByName(command) !== null,
-  );
+/** What sequences are about. */
+export type Book = "streams" | "values";
+export const books: readonly Book[] = ["streams", "values"];
+
+/** Entries with bars in this book. */
+export function entries(book: Book): readonly Entry[] {
+  const all =
+    book === "values" ? valueEntries : [...streamEntries, ...keyEntries, ...transactionEntries, ...sessionEntries];
+  return all.filter(({ command }) => findCommandByName(command) !== null);
+}
+
+/** What its sequences are made of. */
+function typedIn(book: Book): readonly Entry[] {
+  return book === "values" ? [...entries(book), ...valueNeighbours] : entries(book);
 }
 
 /** What every sequence begins with, mostly: streams, groups, and something in them. */
@@ -142,12 +154,28 @@ export interface Sequence {
   /** Of all connections at the beginning. */
   readonly version: 2 | 3;
   readonly steps: readonly Step[];
+  /** What each key is asked in the end. */
+  readonly closing: (key: string) => readonly (readonly string[])[];
 }
 
+const CLOSING: Readonly<Record<Book, Sequence["closing"]>> = {
+  streams: (key) => [
+    ["XINFO", "STREAM", key, "FULL", "COUNT", "0"],
+    ["XINFO", "GROUPS", key],
+    ["XINFO", "CONSUMERS", key, "g"],
+  ],
+  values: (key) => [
+    ["TYPE", key],
+    ["MGET", key],
+    ["PEXPIRETIME", key],
+  ],
+};
+
 /** Sequences of up to `length` steps. */
-export function sequences(length: number): fc.Arbitrary<Sequence> {
+export function sequences(length: number, book: Book): fc.Arbitrary<Sequence> {
+  const beginning = book === "values" ? [] : opening;
   const command = fc.oneof(
-    ...entries().map(({ weight, make }) => ({ weight: Math.round(weight * 10), arbitrary: make })),
+    ...typedIn(book).map(({ weight, make }) => ({ weight: Math.round(weight * 10), arbitrary: make })),
   );
   const typed = fc
     .tuple(connection, command, mutation)
@@ -158,11 +186,12 @@ export function sequences(length: number): fc.Arbitrary<Sequence> {
   return fc
     .record({
       version: fc.constantFrom(2 as const, 3 as const),
-      start: fc.subarray([...opening], { minLength: opening.length - 1 }),
+      start: fc.subarray([...beginning], { minLength: Math.max(0, beginning.length - 1) }),
       rest: fc.array(step, { minLength: Math.ceil(length / 2), maxLength: length, size: "max" }),
     })
     .map(({ version, start, rest }) => ({
       version,
+      closing: CLOSING[book],
       steps: [...start.map((all): Step => ({ client: 0, words: all })), ...rest],
     }));
 }

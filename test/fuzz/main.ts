@@ -1,9 +1,10 @@
 /**
- * `npm run fuzz:redis -- --commands N --seed S --json`: random sequences of commands on our gateway and on redis-server 7.0.15 side by side. Ends with status
+ * `npm run fuzz:redis -- --book B --commands N --seed S --json`: random sequences of commands on our gateway and on redis-server 7.0.15 side by side. Ends with status
  * 1 when an answer differs that docs/divergence.md does not explain, or when something was tried too seldom. `--only K` runs sequence K alone.
  */
 import { parseArgs } from "node:util";
 import { Worker, isMainThread, parentPort, workerData } from "node:worker_threads";
+import { type Book, books } from "./grammar.ts";
 import { describe, search } from "./search.ts";
 import type { Finding, SearchOptions, SearchResult } from "./search.ts";
 import { Tally } from "./tally.ts";
@@ -11,7 +12,8 @@ import type { Report } from "./tally.ts";
 
 const HELP = [
   "npm run fuzz:redis [-- options]",
-  "  --commands N   commands, over all threads (default 100,000)",
+  "  --book NAME    streams or values (default: first the one, then the other)",
+  "  --commands N   commands of each book, over all threads (default 100,000)",
   "  --seed S       the seed of all sequences (default: a fresh one, which is printed)",
   "  --only K       runs sequence K alone, whatever was tried by it",
   "  --threads N    worker threads, with a redis-server each (default 2)",
@@ -31,6 +33,7 @@ if (isMainThread) {
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
+      book: { type: "string" },
       commands: { type: "string", default: "100000" },
       seed: { type: "string" },
       only: { type: "string" },
@@ -45,11 +48,28 @@ async function main(): Promise<number> {
   }
   const seed = Number(values.seed ?? Math.floor(Math.random() * 1_000_000));
   const threads = values.only === undefined ? Number(values.threads) : 1;
-  const started = Date.now();
   process.stderr.write(`seed ${seed}\n`);
+  let isGood = true;
+  for (const book of books) {
+    if (values.book !== undefined && values.book !== book) continue;
+    if (!(await searchBook(book, seed, threads, values))) isGood = false;
+  }
+  return isGood ? 0 : 1;
+}
+
+interface Said {
+  readonly commands: string;
+  readonly only?: string | undefined;
+  readonly json: boolean;
+}
+
+/** Whether nothing was found, and everything tried often enough. */
+async function searchBook(book: Book, seed: number, threads: number, values: Said): Promise<boolean> {
+  const started = Date.now();
   const results = await Promise.all(
     Array.from({ length: threads }, (_, i) =>
       run({
+        book,
         seed,
         commands: Math.ceil(Number(values.commands) / threads),
         first: values.only === undefined ? i : Number(values.only),
@@ -58,7 +78,7 @@ async function main(): Promise<number> {
       }),
     ),
   );
-  const tally = new Tally();
+  const tally = new Tally(book);
   for (const { report } of results) tally.merge(report);
   const report = tally.report();
   const findings = results.flatMap((result) => result.findings);
@@ -66,10 +86,10 @@ async function main(): Promise<number> {
   const missed = values.only === undefined ? report.missed : [];
   process.stdout.write(
     values.json
-      ? `${JSON.stringify({ seed, seconds, findings, ...report }, null, 1)}\n`
-      : `${shown(seed, seconds, report, findings)}\n`,
+      ? `${JSON.stringify({ book, seed, seconds, findings, ...report }, null, 1)}\n`
+      : `# ${book}\n${shown(seed, seconds, report, findings)}\n`,
   );
-  return findings.length === 0 && missed.length === 0 ? 0 : 1;
+  return findings.length === 0 && missed.length === 0;
 }
 
 function run(task: Task): Promise<SearchResult> {

@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { Differential } from "./differential.ts";
 import type { Difference } from "./differential.ts";
 import { sequences } from "./grammar.ts";
-import type { Sequence } from "./grammar.ts";
+import type { Book, Sequence } from "./grammar.ts";
 import { Tally } from "./tally.ts";
 import type { Report } from "./tally.ts";
 
@@ -17,6 +17,7 @@ const FOUND_MAX = 60;
 const ALIKE_SHOWN = 2;
 
 export interface Finding {
+  readonly book: Book;
   readonly seed: number;
   /** Of the sequence. */
   readonly number: number;
@@ -24,6 +25,7 @@ export interface Finding {
 }
 
 export interface SearchOptions {
+  readonly book: Book;
   readonly seed: number;
   readonly commands: number;
   /** Sequences with these numbers only: `first`, `first + stride`, … */
@@ -41,9 +43,9 @@ export interface SearchResult {
 
 export async function search(options: SearchOptions): Promise<SearchResult> {
   const differential = await Differential.open();
-  const tally = new Tally();
+  const tally = new Tally(options.book);
   const findings: Finding[] = [];
-  const arbitrary = sequences(SEQUENCE_STEPS);
+  const arbitrary = sequences(SEQUENCE_STEPS, options.book);
   try {
     let number = options.first;
     while (tally.commands < options.commands && findings.length < FOUND_MAX) {
@@ -52,7 +54,7 @@ export async function search(options: SearchOptions): Promise<SearchResult> {
       const difference = await differential.run(sequence!, tally);
       if (difference !== null) {
         const smaller = await shrunk(differential, sequence!, difference);
-        const finding = { seed: options.seed, number, difference: smaller };
+        const finding = { book: options.book, seed: options.seed, number, difference: smaller };
         const known = findings.filter((each) => kindOf(each.difference) === kindOf(smaller)).length;
         findings.push(finding);
         options.onProgress(known < ALIKE_SHOWN ? describe(finding) : `── one more of ${kindOf(smaller)}`);
@@ -108,9 +110,9 @@ function around(reply: string, other: string): string {
   return `… from byte ${from}: ${JSON.stringify(reply.slice(from, from + SHOWN_BYTES * 2))}`;
 }
 
-export function describe({ seed, number, difference }: Finding): string {
+export function describe({ book, seed, number, difference }: Finding): string {
   return [
-    `── difference in sequence ${number}: npm run fuzz:redis -- --seed ${seed} --only ${number}`,
+    `── difference in sequence ${number}: npm run fuzz:redis -- --book ${book} --seed ${seed} --only ${number}`,
     ...difference.typed.map((line) => (line.length > SHOWN_BYTES ? `${line.slice(0, SHOWN_BYTES)}…` : line)),
     `ours:   ${around(difference.ours, difference.theirs)}`,
     `theirs: ${around(difference.theirs, difference.ours)}`,

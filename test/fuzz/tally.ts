@@ -7,7 +7,7 @@ import { callableCommands, optionsOf } from "../../packages/commands/testing/com
 import { errorPatterns } from "../../packages/commands/testing/error-patterns.ts";
 import type { ErrorPattern } from "../../packages/commands/testing/error-patterns.ts";
 import { divergenceRules } from "./divergence-rules.ts";
-import { entries } from "./grammar.ts";
+import { entries, type Book } from "./grammar.ts";
 import { notAsked } from "./not-asked.ts";
 
 const PER_MILLION = { word: 1000, error: 20 };
@@ -38,13 +38,13 @@ export class Tally {
   readonly #options: Map<string, readonly string[]>;
   readonly #patterns: readonly ErrorPattern[];
 
-  constructor() {
-    const typed = new Set(entries().map(({ command }) => command));
+  constructor(book: Book) {
+    const typed = new Set(entries(book).map(({ command }) => command));
     const records = callableCommands().filter(({ name }) => typed.has(name));
     this.#options = new Map(
       records.map((record) => [record.name, optionsOf(record).filter((word) => !isNotAsked(record.name, word))]),
     );
-    this.#patterns = knownToRedis(errorPatterns());
+    this.#patterns = knownToRedis(errorPatterns(), book);
   }
 
   /** One compared command and the judge's reply. */
@@ -129,10 +129,10 @@ function isNotAsked(command: string, word: string): boolean {
 }
 
 /** Those whose text stands in the judge's own program, but for what sequences cannot bring about. */
-function knownToRedis(all: readonly ErrorPattern[]): readonly ErrorPattern[] {
+function knownToRedis(all: readonly ErrorPattern[], book: Book): readonly ErrorPattern[] {
   const program = readFileSync("/usr/bin/redis-server").toString("latin1");
   return all.filter(({ name, text }) => {
-    if (name in notAsked.errors) return false;
+    if (name in notAsked.errors || notAsked.aboutValues.has(name) !== (book === "values")) return false;
     const parts = text
       .replace(/^ERR /, "")
       .split("\u0001")

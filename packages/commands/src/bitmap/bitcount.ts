@@ -28,10 +28,11 @@ export const bitcount = defineCommand({
       const [given, givenEnd] = [readPosition(request, 2), readPosition(request, 3)];
       if (typeof given === "string") return reply.error(given);
       if (typeof givenEnd === "string") return reply.error(givenEnd);
+      [start, end] = [given, givenEnd];
+      if (start < 0 && end < 0 && start > end) return reply.integer(0);
       const unit = request.count === 5 ? readUnit(request, 4) : false;
       if (unit === null) return reply.error(Errors.syntax);
-      [start, end, isBits] = [given, givenEnd, unit];
-      if (start < 0 && end < 0 && start > end) return reply.integer(0);
+      isBits = unit;
     } else if (request.count !== 2) {
       return reply.error(Errors.syntax);
     }

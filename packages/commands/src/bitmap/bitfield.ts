@@ -30,6 +30,7 @@ interface FieldOperation {
 
 /** The bytes that a field of 64 bits touches. */
 const FIELD_BYTES_MAX = 9;
+const INT64_MAX = 2n ** 63n - 1n;
 const TYPE = /^([iu])([1-9]\d?)$/;
 
 function readType(request: Request, i: number): FieldType | null {
@@ -136,13 +137,17 @@ class FieldWindow {
 
 const field = new FieldWindow();
 
-/** The value as its type can hold it; null: it can't, and shall not try. */
-function fitted(value: bigint, { isSigned, bits }: FieldType, overflow: Overflow): bigint | null {
+/**
+ * The value as its type can hold it; null: it can't, and shall not try. What is SET so far below a signed field that the distance has no room in 64 bits is above
+ * it for Redis (checkSignedBitfieldOverflow).
+ */
+function fitted(value: bigint, { kind, type, overflow }: FieldOperation): bigint | null {
+  const { isSigned, bits } = type;
   const max = (1n << BigInt(isSigned ? bits - 1 : bits)) - 1n;
   const min = isSigned ? -max - 1n : 0n;
   if (value >= min && value <= max) return value;
   if (overflow === Overflow.fail) return null;
-  if (overflow === Overflow.saturate) return value > max ? max : min;
+  if (overflow === Overflow.saturate) return value > max || (kind === "set" && max - value > INT64_MAX) ? max : min;
   return isSigned ? BigInt.asIntN(bits, value) : BigInt.asUintN(bits, value);
 }
 
@@ -173,7 +178,7 @@ function run(context: ShardContext, isReadOnly: boolean): void {
   let isSaid = grows;
   reply.array(operations.length);
   for (const operation of operations) {
-    const { kind, type, offset, overflow } = operation;
+    const { kind, type, offset } = operation;
     field.open(findString(keyspace, key) as StringView | null, offset, type.bits);
     const raw = field.get();
     const old = type.isSigned ? BigInt.asIntN(type.bits, raw) : raw;
@@ -182,7 +187,7 @@ function run(context: ShardContext, isReadOnly: boolean): void {
       continue;
     }
     const wanted = kind === "set" ? givenValue(operation) : old + operation.operand;
-    const value = fitted(wanted, type, overflow);
+    const value = fitted(wanted, operation);
     if (value === null) {
       reply.nullBulk();
       continue;
