@@ -763,6 +763,24 @@ export const mutants: readonly Mutant[] = [
     tier: "long",
   },
   {
+    name: "a value is only written when it is new",
+    file: "packages/engine/src/value-rows.ts",
+    find: "rows.push(sealRow(slot, subkeyOf(age, RowKind.value, 0, 0), writer));",
+    replace:
+      "const row = sealRow(slot, subkeyOf(age, RowKind.value, 0, 0), writer); if (!key.persisted) rows.push(row);",
+    invariant: "I0",
+    tier: "long",
+  },
+  {
+    name: "the last changed part of a long string is not written",
+    file: "packages/engine/src/string-value.ts",
+    find: "number * STRING_PART_BYTES < to; number++",
+    replace: "(number + 1) * STRING_PART_BYTES <= to; number++",
+    invariant: "I0",
+    test: "packages/engine/test/values.test.ts",
+    tier: "long",
+  },
+  {
     name: "streams are packed before they are in the store",
     file: "packages/engine/src/keyspace-state.ts",
     find: "key.capturedIndex > durableIndex || ",

@@ -13,6 +13,7 @@ import { Faults, type FaultChoice } from "./faults.ts";
 import { MessageWork } from "./message-work.ts";
 import { SimSubscriber } from "./sim-subscriber.ts";
 import { CHAIN, PAIR, TransactionWork } from "./transaction-work.ts";
+import { COUNTERS, LOOK_AT_GROWING, ValueWork } from "./value-work.ts";
 import {
   ClientWork,
   GroupNames,
@@ -28,6 +29,7 @@ import { ClockChecker } from "./checkers/clocks.ts";
 import { History } from "./checkers/history.ts";
 import type { Entry, FinalView, PendingRow } from "./checkers/reading.ts";
 import type { TransactionView } from "./checkers/transactions.ts";
+import type { ValueView } from "./checkers/values.ts";
 import { checkArrivals, checkOrder, keysOfEvents, type Disturbance } from "./checkers/messages.ts";
 import { MetadataChecker } from "./checkers/metadata.ts";
 import { drainDeadLetters } from "./dead-letter-work.ts";
@@ -293,6 +295,7 @@ class Run {
         if (this.#working) transactions?.heard(operation);
       });
       transactions = new TransactionWork(client, random.fork());
+      const values = new ValueWork(client, random.fork());
       this.#clients.push(client);
       const turn = (): void => {
         if (this.#working)
@@ -300,6 +303,7 @@ class Run {
         if (!this.#working) return;
         if (random.chance(1, 400)) client.drop();
         if (client.openRequests < 64) transactions.turn();
+        if (client.openRequests < 64) values.turn(!transactions.isWatching);
         for (let n = random.between(1, depth); n > 0 && client.openRequests < 64; n--) {
           const operation = client.send(work.next());
           if (!operation.open) break;
@@ -432,6 +436,12 @@ class Run {
     const whole = (stream: string): readonly Entry[] =>
       this.#insist(client, ["XRANGE", stream, "-", "+"], Array.isArray) as never;
     const transactions: TransactionView = { pair: [whole(PAIR[0]), whole(PAIR[1])], chain: whole(CHAIN) };
+    const numberOf = (request: readonly string[]): number =>
+      Number(this.#insist(client, request, (reply) => !(reply instanceof ErrorReply) && reply !== undefined) ?? 0);
+    const values: ValueView = {
+      counters: new Map(COUNTERS.map((counter) => [counter, numberOf(["GET", counter])])),
+      growing: LOOK_AT_GROWING.map(numberOf),
+    };
     this.#setClocksAhead();
     const redeliveries = drainRedelivered((args) => this.#once(client, args), client.name);
     const deadLetters = drainDeadLetters(
@@ -440,7 +450,7 @@ class Run {
       client.name,
     );
     this.#awaitEqualReplicas();
-    return { entries, pending, drained, transactions, redeliveries, deadLetters };
+    return { entries, pending, drained, transactions, values, redeliveries, deadLetters };
   }
 
   /** What shards hand to each other has come to where it was to go. */

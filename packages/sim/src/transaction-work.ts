@@ -26,6 +26,11 @@ export class TransactionWork {
     this.#random = random;
   }
 
+  /** Between WATCH and EXEC: an EXEC of somebody else would take the watch away. */
+  get isWatching(): boolean {
+    return this.#lookedAt !== null;
+  }
+
   /** Some of it, now and then. Nothing comes between WATCH and its EXEC. */
   turn(): void {
     if (this.#lookedAt !== null || !this.#random.chance(1, 6)) return;

@@ -25,6 +25,7 @@ import {
   streamsRead,
 } from "./reading.ts";
 import { checkTransactions, type TransactionView } from "./transactions.ts";
+import { checkValues, type ValueView } from "./values.ts";
 import { checkWaits } from "./waits.ts";
 
 /** Where an entry was met in the log: seen by the simulator from outside the program. */
@@ -74,6 +75,7 @@ export class History {
     this.#countReadsOfTheUnknown();
     this.#countMany("BUSYGROUP judged as a read", checkGroupNames(this.#operations));
     if (final.transactions !== undefined) this.#checkTransactions(final.transactions, placements);
+    if (final.values !== undefined) this.#checkValues(final.values);
     this.#countMany(
       "message sent again and answered with its entry",
       checkIdempotence(this.#operations, final.entries),
@@ -218,6 +220,13 @@ export class History {
     const { chained, aborted } = checkTransactions(this.#operations, final, placements);
     this.#countMany("compared by WATCH and set", chained);
     this.#countMany("compared by WATCH and not set", aborted);
+  }
+
+  #checkValues(final: ValueView): void {
+    const { counted, doubtful, looks } = checkValues(this.#operations, final);
+    this.#countMany("counted", counted);
+    this.#countMany("perhaps counted", doubtful);
+    this.#countMany("looked at what grows in transactions", looks);
   }
 
   /** What survives is a prefix of each leadership (I16): nothing is there that was logged behind a lost write in the same term. */

@@ -4,6 +4,7 @@ import type { Operation } from "../sim-client.ts";
 import type { DeadLetterView } from "./dead-letters.ts";
 import type { RedeliveryView } from "./redelivery.ts";
 import type { TransactionView } from "./transactions.ts";
+import type { ValueView } from "./values.ts";
 
 export type Entry = readonly [id: string, fields: readonly string[]];
 
@@ -16,6 +17,8 @@ export interface FinalView {
   readonly drained: ReadonlyMap<string, readonly string[]>;
   /** Where nobody wrote in transactions: left out. */
   readonly transactions?: TransactionView;
+  /** Counters and what grows with them; where nobody counted: left out. */
+  readonly values?: ValueView;
   /** stream → what was handed out again and again; where nobody asked for it: left out. */
   readonly redeliveries?: ReadonlyMap<string, RedeliveryView>;
   /** Where no group gives anything up: left out. */

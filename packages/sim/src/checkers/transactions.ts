@@ -5,6 +5,7 @@
 import { ErrorReply, type ReplyValue } from "../reply-value.ts";
 import type { Operation } from "../sim-client.ts";
 import { CHAIN, NO_ENTRY, PAIR } from "../transaction-work.ts";
+import { GROWING } from "../value-work.ts";
 import type { Placement } from "./history.ts";
 import { type Entry, isCommittedLevel } from "./reading.ts";
 
@@ -65,7 +66,7 @@ function writeOf(operation: Exec): Write {
   const adds: Add[] = [];
   for (const [at, [command, stream, ...rest]] of parts.entries()) {
     const payload = rest[rest.indexOf("p") + 1]!;
-    if (command !== "XADD" || rest[0] !== "*") continue;
+    if (command !== "XADD" || rest[0] !== "*" || stream === GROWING.stream) continue;
     const answer: ReplyValue | undefined = Array.isArray(reply) ? reply[at] : undefined;
     if (Array.isArray(reply) && typeof answer !== "string")
       throw new Error(`${operation.client}: XADD ${stream} in a transaction was answered ${JSON.stringify(answer)}`);
