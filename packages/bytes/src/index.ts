@@ -5,6 +5,7 @@ export * from "./byte-reader.ts";
 export * from "./byte-writer.ts";
 export * from "./crc16.ts";
 export * from "./crc32.ts";
+export * from "./crc32-shift.ts";
 export * from "./find-bytes.ts";
 export * from "./hash128.ts";
 export * from "./crc64.ts";

@@ -424,6 +424,8 @@ export interface StateRow {
   readonly slot: number;
   readonly subkey: Uint8Array;
   readonly value: Uint8Array | null;
+  /** CRC-32 of the value, where it is known. */
+  readonly crc?: number;
 }
 
 /** A shard's checkpoint part that belongs to the whole shard, not to a slot (log time, sessions, key age counter). */

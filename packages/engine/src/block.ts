@@ -8,7 +8,7 @@
  * It may be HOLLOW: of its first entries nothing is in memory but their marks, and of those OPENS may be missing. What is appended then stands behind
  * them at its place. Everything that decides where entries stand, which of them live and where later ones go is known without the hollow part.
  */
-import { assert, copyBytes, crc32 } from "@headrace/bytes";
+import { assert, copyBytes, crc32, crc32Shift, CRC_JOIN_BYTES_MIN } from "@headrace/bytes";
 import { BLOCK_BYTES, type BlockBytes } from "./block-bytes.ts";
 import { LENGTH_MASK, OPENS_NODE } from "./effect-format.ts";
 import type { RunColumns } from "./run-columns.ts";
@@ -197,6 +197,17 @@ export class Block {
       this.#crcBytes = this.byteLength;
     }
     return this.#crc;
+  }
+
+  /** The same of those bytes alone that stand behind `start`. */
+  crcBehind(start: number): number {
+    const isKnown = this.#crcBytes === start;
+    const before = isKnown ? this.#crc : 0;
+    const all = this.contentCrc();
+    if (start === 0) return all;
+    const bytes = this.byteLength - start;
+    if (isKnown && bytes >= CRC_JOIN_BYTES_MIN) return (all ^ crc32Shift(before, bytes)) >>> 0;
+    return crc32(this.bytes.subarray(start, this.byteLength));
   }
 
   /** Of which entries but the first open a node. */

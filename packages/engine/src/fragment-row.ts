@@ -2,16 +2,17 @@
  * The row of a fragment: entries of a block, as it stands in memory. Most of a capture are such rows, so each is written straight into memory of its own:
  * one copy of the entries' bytes, none of the columns by cell.
  */
-import { allocate, copyBytes } from "@headrace/bytes";
+import { allocate, copyBytes, crc32, crc32Join, crc32Shift, CRC_JOIN_BYTES_MIN } from "@headrace/bytes";
 import type { StateRow } from "./api.ts";
 import { type Block, MARK_OPENS } from "./block.ts";
 import { OPENS_NODE } from "./effect-format.ts";
-import { ROW_VERSION, rowChecksum } from "./state-rows.ts";
+import { ROW_CRC_BYTES, ROW_VERSION, rowChecksum } from "./state-rows.ts";
 
 /** Version and count. */
 const HEAD_BYTES = 5;
 const ID_BYTES = 16;
-const CRC_BYTES = 4;
+
+const NOTHING = new Uint8Array(0);
 
 /** Of the block's entries from `from` on, all of which are in memory; at least one. */
 export function fragmentRow(slot: number, subkey: Uint8Array, block: Block, from: number): StateRow {
@@ -21,7 +22,7 @@ export function fragmentRow(slot: number, subkey: Uint8Array, block: Block, from
   const lengths = HEAD_BYTES + entries * ID_BYTES;
   const content = lengths + entries * 4;
   const end = content + byteLength - start;
-  const value = allocate(end + CRC_BYTES);
+  const value = allocate(end + ROW_CRC_BYTES);
   const view = new DataView(value.buffer, value.byteOffset, value.length);
   value[0] = ROW_VERSION;
   view.setUint32(1, entries, true);
@@ -35,6 +36,16 @@ export function fragmentRow(slot: number, subkey: Uint8Array, block: Block, from
     before = behind;
   }
   copyBytes(value, content, bytes, start, byteLength);
-  view.setUint32(end, rowChecksum(slot, subkey, value.subarray(0, end)), true);
-  return { slot, subkey, value };
+  const contentBytes = end - content;
+  if (contentBytes < CRC_JOIN_BYTES_MIN) {
+    view.setUint32(end, rowChecksum(slot, subkey, value.subarray(0, end)), true);
+    return { slot, subkey, value };
+  }
+  // The block's line has the checksum of the same bytes: they are gone over once for it, the row's own and the store's.
+  const name = rowChecksum(slot, subkey, NOTHING);
+  const columns = crc32(value.subarray(0, content), name);
+  const rowCrc = crc32Join(columns, block.crcBehind(start), contentBytes);
+  view.setUint32(end, rowCrc, true);
+  const covered = (rowCrc ^ crc32Shift(name, end)) >>> 0;
+  return { slot, subkey, value, crc: crc32(value.subarray(end), covered) };
 }

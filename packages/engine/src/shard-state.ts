@@ -22,7 +22,7 @@ import { Origins } from "./origins.ts";
 import { SESSION_RECORD_BYTES } from "./resident-bytes.ts";
 import { hashState } from "./state-hash.ts";
 import { restoreCaptured, StateCapture, takeCapture } from "./state-capture.ts";
-import { dataSlot, rowBody, RowKind, rowName, subkeyOf } from "./state-rows.ts";
+import { dataSlot, RowKind, rowName, subkeyOf } from "./state-rows.ts";
 import { StateRollback } from "./state-rollback.ts";
 import type { StreamKey } from "./stream-key.ts";
 
@@ -234,7 +234,7 @@ export class ShardState implements ShardStateApi {
     for (const { slot, subkey, value } of rows) {
       const { age, kind, first, second } = rowName(subkey);
       const isOfBlock = age === block.age && kind === RowKind.fragment && first === block.number;
-      if (isOfBlock && value !== null) found.set(second, readFragment(rowBody(slot, subkey, value)));
+      if (isOfBlock && value !== null) found.set(second, readFragment(slot, subkey, value));
     }
     blocks.fill(at, (first) => {
       const fragment = found.get(first);

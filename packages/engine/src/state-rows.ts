@@ -136,13 +136,19 @@ export function rowName(subkey: Uint8Array): RowName {
 /** A reader that stands at the body of a stored row, whose checksum and version are right. Throws DamagedRowError, UnknownRowError. */
 export function rowBody(slot: number, subkey: Uint8Array, value: Uint8Array): ByteReader {
   if (value.length < ROW_FRAME_BYTES) throw new DamagedRowError("row too short");
-  const end = value.length - 4;
-  const view = new DataView(value.buffer, value.byteOffset, value.length);
-  if (view.getUint32(end, true) !== rowChecksum(slot, subkey, value.subarray(0, end))) {
+  const end = value.length - ROW_CRC_BYTES;
+  if (storedChecksum(value) !== rowChecksum(slot, subkey, value.subarray(0, end))) {
     throw new DamagedRowError("row does not match its checksum");
   }
   if (value[0] !== ROW_VERSION) throw new UnknownRowError(`row version ${value[0]}`);
   return new ByteReader(value, 1, end);
+}
+
+/** A row ends with it. */
+export const ROW_CRC_BYTES = 4;
+
+export function storedChecksum(value: Uint8Array): number {
+  return new DataView(value.buffer, value.byteOffset, value.length).getUint32(value.length - ROW_CRC_BYTES, true);
 }
 
 export function rowChecksum(slot: number, subkey: Uint8Array, covered: Uint8Array): number {

@@ -34,7 +34,7 @@ export class StoredBlock {
     this.#line.fragments.forEach((first, i) => {
       const value = values[i]!;
       if (value === null) throw new DamagedRowError(`entries of block ${this.number} are missing`);
-      found.set(first, readFragment(rowBody(this.slot, this.subkeys[i]!, value)));
+      found.set(first, readFragment(this.slot, this.subkeys[i]!, value));
     });
     const block = Block.shell(this.#line);
     fillBlock(block, (first) => found.get(first)!, memory);

@@ -245,7 +245,7 @@ export class Checkpointer {
     const changes: KvChange[] = [];
     for (const change of queued.capture.rows) {
       const generation = generationAt(row.ranges, change.slot);
-      changes.push({ key: stateKey(generation, change.slot, change.subkey), value: change.value });
+      changes.push({ key: stateKey(generation, change.slot, change.subkey), value: change.value, crc: change.crc });
     }
     changes.push({ key: checkpointKey(groupId), value: encodeCheckpointRow(row) });
     this.#inFlight = true;

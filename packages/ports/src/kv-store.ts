@@ -4,6 +4,8 @@ import type { Done, Result } from "./result.ts";
 export interface KvChange {
   readonly key: Uint8Array;
   readonly value: Uint8Array | null;
+  /** CRC-32 of the value, where the writer knows it: the store need not go over it once more. */
+  readonly crc?: number | undefined;
 }
 
 /** One row, owned by the receiver. */

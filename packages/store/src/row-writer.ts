@@ -2,7 +2,6 @@
  * The one way into the store: large values into a value file, durably; then one synced LevelDB batch with the small values, the pointers, the places
  * and the counts of all files whose live bytes change. A crash between the two leaves bytes that nothing names. One write at a time.
  */
-import { crc32 } from "@headrace/bytes";
 import type { Database } from "./database.ts";
 import type { DeletedRanges } from "./deleted-ranges.ts";
 import { InlineKeys } from "./inline-keys.ts";
@@ -135,7 +134,7 @@ export class RowWriter {
   }
 
   async #putLarge(batch: RowBatch, plan: WritePlan, changes: Map<number, number>, isMoved: boolean): Promise<void> {
-    const { largeKeys: keys, largeValues: values, largeValueBytes: valueBytes, largeBytes } = plan;
+    const { largeKeys: keys, largeValues: values, largeValueBytes: valueBytes, largeCrcs: crcs, largeBytes } = plan;
     const { file, offset } = await this.#files.append(values, largeBytes, isMoved);
     changes.set(file, (changes.get(file) ?? 0) + largeBytes);
     let at = offset;
@@ -143,7 +142,7 @@ export class RowWriter {
     let firstAt = offset;
     for (let i = 0; i < keys.length; i++) {
       const value = values[i]!;
-      batch.put(keys[i]!, pointerRow(file, at, value.length, crc32(value), valueBytes[i]!));
+      batch.put(keys[i]!, pointerRow(file, at, value.length, crcs[i]!, valueBytes[i]!));
       at += value.length;
       if (at - firstAt < PLACES_BYTES && i + 1 < keys.length) continue;
       batch.put(placesKey(file, firstAt), placesRow(keys, values, first, i + 1));

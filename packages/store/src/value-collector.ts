@@ -6,7 +6,7 @@
  * A step is bounded, and the store runs it between two writes and never beside one: so a moved value can't cover a newer one. What a
  * step has done goes with its batch, places included: the next step, or the next process, begins at the first place that is left.
  */
-import { latin1 } from "@headrace/bytes";
+import { crc32, latin1 } from "@headrace/bytes";
 import { DamagedValue } from "./damaged-value.ts";
 import type { Database } from "./database.ts";
 import { failureOf } from "./failure.ts";
@@ -115,11 +115,12 @@ export class ValueCollector {
     const stored = await this.#files.readStored(step.livePointers);
     for (let i = 0; i < stored.length; i++) {
       const key = step.liveKeys[i]!;
-      const { isCompressed, valueBytes } = step.livePointers[i]!;
+      const { isCompressed, valueBytes, crc } = step.livePointers[i]!;
       const name = latin1(key, 1, key.length);
       // One after the other: neither the event loop nor the thread pool, of which the log needs some, is kept.
       const frame = this.#options.compresses && !isCompressed ? await compressed(stored[i]!) : null;
-      plan.addLarge(name, key, frame ?? stored[i]!, isCompressed || frame !== null ? valueBytes : 0);
+      const isFrame = isCompressed || frame !== null;
+      plan.addLarge(name, key, frame ?? stored[i]!, isFrame ? valueBytes : 0, frame === null ? crc : crc32(frame));
     }
     const endedFile = step.isLast ? file : null;
     await this.#writer.write(plan, { placesKeys: step.placesKeys, endedFile, settledFile: null });

@@ -2,7 +2,7 @@
  * What one synced write has to do: each key once, with its last change, and the large values apart. Values are taken by reference, keys are
  * copied behind their kind. Large ones are what is to lie in a file; `valueBytes` says for one that is compressed how long the value is, else 0.
  */
-import { latin1 } from "@headrace/bytes";
+import { crc32, latin1 } from "@headrace/bytes";
 import type { KvChange } from "@headrace/ports";
 import { rowKey } from "./value-row.ts";
 
@@ -15,6 +15,8 @@ export class WritePlan {
   readonly largeKeys: Uint8Array[] = [];
   readonly largeValues: Uint8Array[] = [];
   readonly largeValueBytes: number[] = [];
+  /** CRC-32 of each as it is written. */
+  readonly largeCrcs: number[] = [];
   largeBytes = 0;
 
   get isEmpty(): boolean {
@@ -27,11 +29,12 @@ export class WritePlan {
     this.smallValues.push(value);
   }
 
-  addLarge(name: string, key: Uint8Array, value: Uint8Array, valueBytes: number): void {
+  addLarge(name: string, key: Uint8Array, value: Uint8Array, valueBytes: number, crc: number): void {
     this.largeNames.push(name);
     this.largeKeys.push(key);
     this.largeValues.push(value);
     this.largeValueBytes.push(valueBytes);
+    this.largeCrcs.push(crc);
     this.largeBytes += value.length;
   }
 }
@@ -43,8 +46,9 @@ export function planWrite(batches: readonly (readonly KvChange[])[], largeBytesM
     for (const change of changes) last.set(latin1(change.key, 0, change.key.length), change);
   }
   const plan = new WritePlan();
-  for (const [name, { key, value }] of last) {
-    if (value !== null && value.length >= largeBytesMin) plan.addLarge(name, rowKey(key), value, 0);
+  for (const [name, { key, value, crc }] of last) {
+    if (value !== null && value.length >= largeBytesMin)
+      plan.addLarge(name, rowKey(key), value, 0, crc ?? crc32(value));
     else plan.addSmall(name, rowKey(key), value);
   }
   return plan;
