@@ -87,9 +87,19 @@ test("it is a table for people, and one line when it can't be asked", async () =
   const { code, out } = await headraceLag("--url", cluster.url, "--top", "1");
   expect(code).toBe(0);
   expect(out.split("\n").map((line) => line.trim().split(/ {2,}/))).toEqual([
-    ["stream", "group", "consumers", "behind", "since", "pending", "since", "redelivered"],
-    [expect.stringMatching(/^-+$/), "-----", "---------", "------", "-----", "-------", "-----", "-----------"],
-    ["{a}one", "g", "1", "88", "-", "10", "-", "0"],
+    ["stream", "group", "consumers", "behind", "since", "pending", "since", "redelivered", "dead letters"],
+    [
+      expect.stringMatching(/^-+$/),
+      "-----",
+      "---------",
+      "------",
+      "-----",
+      "-------",
+      "-----",
+      "-----------",
+      "------------",
+    ],
+    ["{a}one", "g", "1", "88", "-", "10", "-", "0", "0"],
     ["less behind: 2 more"],
     [""],
   ]);
