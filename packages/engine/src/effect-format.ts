@@ -52,6 +52,10 @@
  *   setString      string key · f64 expiresAtMs (−1: does not) · bytes to the end: replaces what the key held
  *   replaceString  string key · bytes to the end: of a string, whose expiry stays, or of a free key
  *   writeString    string key · u32 offset · bytes to the end: over what is there, behind zeros if the string (or a free key) ends before
+ *   putScores      string key · u32 count · {f64 score · varint length · member} each: of a sorted set, or of a free key
+ *   storeScores    the same: replaces what the key held
+ *   removeScores   string key · u32 count · {varint length · member} each: members of a sorted set; with the last one the key goes
+ *   removeRanks    string key · u32 from · u32 to: members of a sorted set with ranks from … to − 1; with the last one the key goes
  *
  * Effects that say by position what they mean; those of the same name above are older, and no longer written. Which entry has which id is asked
  * of the leader alone, so that a replica applies them whatever of the stream is in its memory. Block numbers and entries as in block.ts; entries =
@@ -132,6 +136,10 @@ export const EffectType = {
   setString: 71,
   replaceString: 72,
   writeString: 73,
+  putScores: 90,
+  storeScores: 91,
+  removeScores: 92,
+  removeRanks: 93,
 } as const;
 export type EffectType = (typeof EffectType)[keyof typeof EffectType];
 

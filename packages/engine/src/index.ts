@@ -45,6 +45,7 @@ export { secondsOf } from "./log-seconds.ts";
 export { StreamImageWriter } from "./stream-image.ts";
 export { writeEntryHead, ENTRY_HEAD_BYTES_MAX, fieldsOffset } from "./entry-form.ts";
 export { rowIsIntact } from "./row-check.ts";
+export { elementBytes, SORTED_SET_KIND, writeElement } from "./sorted-set-value.ts";
 export { STRING_KIND } from "./string-value.ts";
 export { beginImage, imageOf } from "./value-image.ts";
 export { dataSlot, slotOfRow } from "./state-rows.ts";

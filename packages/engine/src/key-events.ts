@@ -4,7 +4,15 @@
  */
 
 /** Redis' NOTIFY_ bits of the classes that occur here. */
-export const KeyEventClass = { generic: 4, string: 8, expired: 256, stream: 1024, keyMiss: 2048, new: 16384 } as const;
+export const KeyEventClass = {
+  generic: 4,
+  string: 8,
+  sortedSet: 128,
+  expired: 256,
+  stream: 1024,
+  keyMiss: 2048,
+  new: 16384,
+} as const;
 export type KeyEventClass = (typeof KeyEventClass)[keyof typeof KeyEventClass];
 
 export interface KeyEvents {

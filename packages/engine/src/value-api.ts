@@ -3,7 +3,7 @@ import type { ByteWriter } from "@headrace/bytes";
 
 /** What TYPE says of a key. */
 export type KeyType = "stream" | ValueType;
-export type ValueType = "string";
+export type ValueType = "string" | "zset";
 
 /** A value that is no stream. Its `type` says which of the views below it is. */
 export interface ValueView {
@@ -44,8 +44,42 @@ export interface StringEffects {
   write(key: string, offset: number, source: Uint8Array, start: number, end: number, event: string | null): void;
 }
 
+/** Elements are in order of their scores, and of the members' bytes where these are equal. Members are latin1 strings. */
+export interface SortedSetView extends ValueView {
+  readonly type: "zset";
+  readonly count: number;
+  /** Undefined: it is no member. */
+  scoreOf(member: string): number | undefined;
+  /** How many stand in front of it; −1: it is no member. */
+  rankOf(member: string): number;
+  /** How many have a lower score, or the same. */
+  countBelowScore(score: number, orEqual: boolean): number;
+  /** The same by the member. It is an order as long as all scores are equal. */
+  countBelowMember(member: string, orEqual: boolean): number;
+  /** Those of ranks `from` … `to` − 1, or the last of them first. */
+  visit(from: number, to: number, isReverse: boolean, visit: (member: string, score: number) => void): void;
+  /**
+   * Some of all, about `count`, from `cursor` (of 32 bits; 0: the beginning) on; answers the next cursor, 0 at the end. Who is a member from beginning to end
+   * is shown once, whatever happens meanwhile.
+   */
+  scan(cursor: number, count: number, visit: (member: string, score: number) => void): number;
+}
+
+/** Changes of sorted sets. Members differ from each other, scores are numbers and never −0. Where the last member goes, the key goes. */
+export interface SortedSetEffects {
+  /** These have these scores, whether they were members or not; makes the key, which holds a sorted set or nothing. */
+  put(key: string, members: readonly string[], scores: readonly number[], event: string): void;
+  /** The same, and nothing else: whatever the key held, and its expiry. */
+  store(key: string, members: readonly string[], scores: readonly number[], event: string): void;
+  /** These, which are members. */
+  remove(key: string, members: readonly string[], event: string): void;
+  /** Those of ranks `from` … `to` − 1; one at least. */
+  removeRanks(key: string, from: number, to: number, event: string): void;
+}
+
 export interface ValueEffects {
   readonly strings: StringEffects;
+  readonly sortedSets: SortedSetEffects;
   /** Makes the key hold what the image of a value says (`imageOf`), whatever it held. */
   put(key: string, image: Uint8Array, expiresAtMs: number, event: "copy_to" | "restore"): void;
 }

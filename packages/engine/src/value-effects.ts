@@ -9,8 +9,9 @@ import { assertExpiry } from "./effect-parts.ts";
 import { KeyEventClass } from "./key-events.ts";
 import type { KeyspaceState } from "./keyspace-state.ts";
 import type { AnyKey } from "./stored-key.ts";
+import { applySortedSetEffect, SortedSetChanges } from "./sorted-set-effects.ts";
 import { applyStringEffect, StringChanges } from "./string-effects.ts";
-import type { StringEffects, ValueEffects } from "./value-api.ts";
+import type { SortedSetEffects, StringEffects, ValueEffects } from "./value-api.ts";
 import { readImage } from "./value-image.ts";
 
 /** The open batch, as a kind's effects see it. */
@@ -23,6 +24,7 @@ export interface EffectSink {
 
 export class ValueChanges implements ValueEffects {
   readonly strings: StringEffects;
+  readonly sortedSets: SortedSetEffects;
   readonly #keyspace: KeyspaceState;
   readonly #sink: EffectSink;
 
@@ -30,6 +32,7 @@ export class ValueChanges implements ValueEffects {
     this.#keyspace = keyspace;
     this.#sink = sink;
     this.strings = new StringChanges(keyspace, sink);
+    this.sortedSets = new SortedSetChanges(keyspace, sink);
   }
 
   put(key: string, image: Uint8Array, expiresAtMs: number, event: "copy_to" | "restore"): void {
@@ -53,6 +56,10 @@ const APPLIES: ReadonlyMap<number, Apply> = new Map<number, Apply>([
   [EffectType.setString, applyStringEffect],
   [EffectType.replaceString, applyStringEffect],
   [EffectType.writeString, applyStringEffect],
+  [EffectType.putScores, applySortedSetEffect],
+  [EffectType.storeScores, applySortedSetEffect],
+  [EffectType.removeScores, applySortedSetEffect],
+  [EffectType.removeRanks, applySortedSetEffect],
 ]);
 
 /** Whether `applyValueEffect` knows it. */

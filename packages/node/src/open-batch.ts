@@ -27,7 +27,12 @@ const EFFECT_BYTES_PER_ARGUMENT = 32;
 const EFFECT_OVERHEAD_BYTES = 1024;
 /** Classes of events that effects name. */
 const EFFECT_EVENTS =
-  KeyEventClass.generic | KeyEventClass.string | KeyEventClass.expired | KeyEventClass.stream | KeyEventClass.new;
+  KeyEventClass.generic |
+  KeyEventClass.string |
+  KeyEventClass.sortedSet |
+  KeyEventClass.expired |
+  KeyEventClass.stream |
+  KeyEventClass.new;
 
 export interface OpenBatchOptions {
   readonly limits: ShardLimits;
