@@ -33,6 +33,8 @@ export const notCompared: Readonly<Record<string, string>> = {
   xidmprecord: "Redis 7.0 does not know it",
   xnack: "Redis 7.0 does not know it",
   "client|ack": "Headrace's own",
+  "xgroup|redrive": "Headrace's own",
+  "xgroup|setdlq": "Headrace's own",
   "xgroup|setidle": "Headrace's own",
   "xgroup|setretry": "Headrace's own",
   "xinfo|lag": "Headrace's own",
