@@ -129,11 +129,16 @@ export const NO_LIMITS: DecoderLimits = Object.freeze({
   maxRequestBytes: Number.MAX_SAFE_INTEGER,
 });
 
-/** Visits each request of a run; `from` and `to` are its bytes. Raw bytes of a run are canonical, so decoding can't fail. */
-export function splitRequests(run: RequestRun, visit: (request: Request, from: number, to: number) => void): void {
+/** Visits each request of a run, at most `limit` of them; `from` and `to` are its bytes. Raw bytes of a run are canonical, so decoding can't fail. */
+export function splitRequests(
+  run: RequestRun,
+  visit: (request: Request, from: number, to: number) => void,
+  limit: number = run.count,
+): void {
   const decoder = new RequestDecoder(NO_LIMITS);
   decoder.feed(run.bytes.subarray(run.start, run.end));
-  for (let i = 0; i < run.count; i++) {
+  const count = Math.min(run.count, limit);
+  for (let i = 0; i < count; i++) {
     assert(decoder.next() === DecodeResult.request, "a run holds whole requests");
     const request = decoder.request;
     visit(request, run.start + request.rawStart, run.start + request.rawEnd);

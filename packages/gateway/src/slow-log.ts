@@ -2,6 +2,7 @@
  * SLOWLOG's entries: requests whose reply came at least `thresholdUs` after the request, the youngest kept. Arguments are cut as in Redis' slowlog.c,
  * so that an entry is small whatever was sent.
  */
+import { latin1 } from "@headrace/bytes";
 import { secretArguments } from "@headrace/commands";
 import type { CommandRecord, SlowLogEntry, SlowLogView } from "@headrace/commands";
 import type { Request } from "@headrace/resp";
@@ -89,6 +90,6 @@ function shownWords(record: CommandRecord, request: Request): string[] {
 function cutWord(request: Request, i: number): string {
   const length = request.end(i) - request.start(i);
   if (length <= ARGUMENT_BYTES_MAX) return request.latin1(i);
-  const shown = String.fromCharCode(...request.bytes.subarray(request.start(i), request.start(i) + ARGUMENT_BYTES_MAX));
+  const shown = latin1(request.bytes, request.start(i), request.start(i) + ARGUMENT_BYTES_MAX);
   return `${shown}... (${length - ARGUMENT_BYTES_MAX} more bytes)`;
 }

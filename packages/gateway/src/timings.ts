@@ -87,10 +87,10 @@ export class Timings {
   #noteSlow(run: RequestRun, durationMs: number, client: SlowClient, wallMs: number): void {
     if (this.latency.isSlow(durationMs)) this.latency.add(durationMs, wallMs);
     if (!this.slowLog.isSlow(durationMs)) return;
-    let left = LOGGED_OF_A_RUN;
-    splitRequests(run, (request) => {
+    const log = (request: Request): void => {
       const record = findCommand(request);
-      if (record !== null && left-- > 0) this.slowLog.add(record, request, durationMs, client, wallMs);
-    });
+      if (record !== null) this.slowLog.add(record, request, durationMs, client, wallMs);
+    };
+    splitRequests(run, log, LOGGED_OF_A_RUN);
   }
 }
