@@ -61,6 +61,10 @@ describe("README.md", () => {
         "OK",
         "OK",
         "OK",
+        "d1",
+        // The first one of a shard whose only key is this stream.
+        [["d1", expect.any(Number), ["rider", "Prem", "speed", "29.9"]]],
+        1,
       ]);
     } finally {
       redis.disconnect();

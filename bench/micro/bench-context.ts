@@ -26,6 +26,7 @@ export class BenchContext implements ShardContext {
     fixedBytes: 0,
   };
   isUncounted: boolean = false;
+  handsOut: boolean = false;
   request;
   reply;
   keyspace;
@@ -33,6 +34,7 @@ export class BenchContext implements ShardContext {
   nowMs = 0;
   nodeBounds = BOUNDS;
   idempotenceWindow = { durationSeconds: 100, maxSize: 100 };
+  delayedMaxEntries: number = 100_000;
   readonly effectRoomBytes = Number.POSITIVE_INFINITY;
   ack: Ack | null = null;
   resumed = null;

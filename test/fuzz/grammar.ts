@@ -30,6 +30,7 @@ export const notCompared: Readonly<Record<string, string>> = {
   xackdel: "Redis 7.0 does not know it",
   xcfgset: "Redis 7.0 does not know it",
   xdelex: "Redis 7.0 does not know it",
+  xdelayed: "Headrace's own",
   xidmprecord: "Redis 7.0 does not know it",
   xnack: "Redis 7.0 does not know it",
   "client|ack": "Headrace's own",

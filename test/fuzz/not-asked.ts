@@ -2,7 +2,7 @@
 export const notAsked = {
   /** Words of a command's syntax that 7.0 does not know, that only one of the two can do, or that take replies away. */
   words: {
-    xadd: ["ACK", "KEEPREF", "DELREF", "ACKED", "IDMP", "IDMPAUTO", "0", "1", "ALL"],
+    xadd: ["ACK", "KEEPREF", "DELREF", "ACKED", "IDMP", "IDMPAUTO", "0", "1", "ALL", "DELAY", "AT"],
     "client|reply": ["OFF", "SKIP"],
     "client|kill": ["MAXAGE"],
     "client|tracking": ["ON", "REDIRECT", "PREFIX", "BCAST", "OPTIN", "OPTOUT", "NOLOOP"],

@@ -93,8 +93,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "group deliveries at the connection's ack level",
     file: "packages/node/src/open-batch.ts",
-    find: "if (record.handsOutData) return Ack.committed;",
-    replace: "",
+    find: "if (record.handsOutData || this.context.handsOut) return Ack.committed;",
+    replace: "if (this.context.handsOut) return Ack.committed;",
     invariant: "I6",
     tier: "test",
   },

@@ -6,7 +6,7 @@
 import { bytesOf } from "@headrace/bytes";
 import { HARNESS_START_MS } from "../../packages/commands/testing/command-harness.ts";
 import { replyText } from "../../packages/commands/testing/reply-text.ts";
-import { shownReply } from "../../packages/commands/testing/transcript.ts";
+import { HandleNames, shownReply } from "../../packages/commands/testing/transcript.ts";
 import type { TranscriptCase } from "../../packages/commands/testing/transcript.ts";
 import { JudgedCluster } from "../../packages/sim/testing/judged-cluster.ts";
 import type { JudgedClient } from "../../packages/sim/testing/judged-cluster.ts";
@@ -43,6 +43,7 @@ export class TranscriptCluster {
     const typists = new Map<string, Typist>();
     const blocked: Typist[] = [];
     const seen: string[] = [];
+    const handles = new HandleNames();
     for (const { client: name, command } of each.lines) {
       let typist = typists.get(name);
       if (typist === undefined) {
@@ -52,13 +53,13 @@ export class TranscriptCluster {
         typists.set(name, typist);
       }
       if (!mustBeCalm(each)) this.#disturb(blocked.length > 0);
-      typist.client.send(bytesOf(`${command}\r\n`));
+      typist.client.send(bytesOf(`${handles.typed(command)}\r\n`));
       const reply = this.#replyOf(typist, command);
       if (reply === null) {
         blocked.push(typist);
         seen.push(shownReply(name, "(blocked)"));
       } else {
-        seen.push(shownReply(name, replyText(reply, 0, reply.length)));
+        seen.push(handles.shown(shownReply(name, replyText(reply, 0, reply.length))));
       }
       for (const woken of this.#wokenOf(blocked)) seen.push(woken);
     }

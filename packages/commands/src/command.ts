@@ -170,6 +170,8 @@ export interface ShardContext {
   readonly nodeBounds: NodeBounds;
   /** What streams get that are made now. */
   readonly idempotenceWindow: IdempotenceWindow;
+  /** How many delayed entries a stream may have; 0: no bound. */
+  readonly delayedMaxEntries: number;
   /** Chance, for replies only: 0 … n−1. What goes into effects never depends on it. */
   readonly randomBelow: (n: number) => number;
   /**
@@ -182,6 +184,8 @@ export interface ShardContext {
   readonly counters: ShardCounters;
   /** Set by a handler whose effects Redis does not count as a change: XREADGROUP of what the consumer has already got. */
   isUncounted: boolean;
+  /** Set by a handler that answers what must be no one else's for ever, a handle: at every ack level the reply waits for commit. */
+  handsOut: boolean;
   /** Not null when the call was woken from a block and runs again. */
   readonly resumed: BlockedCall | null;
   /** True where blocking is not allowed (inside MULTI): behave as timed out. */

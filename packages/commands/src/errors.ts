@@ -120,6 +120,11 @@ export const Errors = {
   iidProducer: "ERR syntax error, IDMP requires a non-empty producer ID",
   iidGivenEmpty: "ERR syntax error, IDMP requires a non-empty idempotent ID",
   iidNeedsAutoId: "ERR syntax error, IDMP/IDMPAUTO can be used only with auto-generated IDs",
+  delayTwice: "ERR syntax error, DELAY/AT specified multiple times",
+  delayNegative: "ERR The DELAY and AT arguments must be >= 0.",
+  delayNeedsAutoId: "ERR syntax error, DELAY/AT can be used only with auto-generated IDs",
+  delayTooLong: "ERR an entry can be delayed by 31622400000 milliseconds (366 days) at most",
+  invalidHandle: "ERR Invalid handle of a delayed entry",
   idempotenceDuration: "ERR IDMP-DURATION must be between 1 and 86400 seconds",
   idempotenceMaxSize: "ERR IDMP-MAXSIZE must be between 1 and 10000 entries",
   retentionBound: "ERR a retention must be between 0 and 9007199254740991, or DEFAULT",
@@ -262,6 +267,11 @@ export function unrecognizedClaimOption(option: string): string {
 
 export function unrecognizedNackOption(option: string): string {
   return `ERR Unrecognized XNACK option '${shown(option)}'`;
+}
+
+/** Headrace's own. */
+export function tooManyDelayed(count: number): string {
+  return `ERR the stream has ${count} delayed entries, as many as stream-delayed-max-entries allows`;
 }
 
 export function givenTwice(parameter: string): string {

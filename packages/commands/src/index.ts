@@ -15,6 +15,7 @@ export { takeItem, type TakingContext, type TakingRefusal } from "./dead-letters
 export { OUTBOX_BYTES_MAX } from "./dead-letters/giving-up.ts";
 export { globMatches } from "./glob.ts";
 export { readCursor } from "./key/scan.ts";
+export { releaseFirst } from "./stream/delayed-add.ts";
 export { ReadBudget } from "./stream/read-budget.ts";
 export { ReadOptions } from "./stream/read-options.ts";
 export { monitorLine, secretArguments } from "./server/monitor-line.ts";

@@ -75,6 +75,7 @@ import { xadd } from "./stream/xadd.ts";
 import { xautoclaim } from "./stream/xautoclaim.ts";
 import { xcfgset } from "./stream/xcfgset.ts";
 import { xclaim } from "./stream/xclaim.ts";
+import { xdelayed } from "./stream/xdelayed.ts";
 import { xdel } from "./stream/xdel.ts";
 import { xdelex } from "./stream/xdelex.ts";
 import { xgroup } from "./stream/xgroup.ts";
@@ -98,6 +99,7 @@ export const commandTable: readonly CommandRecord[] = [
   xcfgset,
   xclaim,
   xdel,
+  xdelayed,
   xdelex,
   xgroup,
   xidmprecord,

@@ -99,6 +99,7 @@ export class CommandHarness {
   nowMs: number;
   nodeBounds: { maxEntries: number; maxBytes: number };
   idempotenceWindow: { durationSeconds: number; maxSize: number };
+  delayedMaxEntries: number;
   readonly #clients: HarnessClient[];
   readonly #channels: FakeChannels;
   #blocked: Blocked[];
@@ -108,6 +109,7 @@ export class CommandHarness {
     this.nowMs = HARNESS_START_MS;
     this.nodeBounds = { maxEntries: 100, maxBytes: 4096 };
     this.idempotenceWindow = { durationSeconds: 100, maxSize: 100 };
+    this.delayedMaxEntries = 100_000;
     this.#clients = [];
     this.#channels = new FakeChannels(() => this.#clients.map((client) => client.subscriptions));
     this.#blocked = [];
@@ -122,6 +124,7 @@ export class CommandHarness {
   #follow(name: string, value: number): void {
     if (name === "stream-node-max-entries") this.nodeBounds.maxEntries = value;
     if (name === "stream-node-max-bytes") this.nodeBounds.maxBytes = value;
+    if (name === "stream-delayed-max-entries") this.delayedMaxEntries = value;
     if (name === "stream-idmp-duration") this.idempotenceWindow.durationSeconds = value;
     if (name === "stream-idmp-maxsize") this.idempotenceWindow.maxSize = value;
   }
@@ -247,7 +250,9 @@ export class CommandHarness {
       effectRoomBytes: Number.POSITIVE_INFINITY,
       counters: NO_COUNTERS,
       isUncounted: false,
+      handsOut: false,
       idempotenceWindow: this.idempotenceWindow,
+      delayedMaxEntries: this.delayedMaxEntries,
       ack: null,
       resumed,
       denyBlocking: into.isInMulti === true,

@@ -2,7 +2,7 @@
 import { CommandHarness } from "./command-harness.ts";
 import type { HarnessClient } from "./command-harness.ts";
 import { replyText } from "./reply-text.ts";
-import { shownReply } from "./transcript.ts";
+import { HandleNames, shownReply } from "./transcript.ts";
 import type { TranscriptCase } from "./transcript.ts";
 
 export function runCase(each: TranscriptCase, version: 2 | 3): string {
@@ -10,6 +10,7 @@ export function runCase(each: TranscriptCase, version: 2 | 3): string {
   const clients = new Map<string, HarnessClient>();
   const names = new Map<HarnessClient, string>();
   const seen: string[] = [];
+  const handles = new HandleNames();
   for (const { client: name, command } of each.lines) {
     let client = clients.get(name);
     if (client === undefined) {
@@ -18,9 +19,9 @@ export function runCase(each: TranscriptCase, version: 2 | 3): string {
       clients.set(name, client);
       names.set(client, name);
     }
-    for (const reply of harness.type(client, command)) {
+    for (const reply of harness.type(client, handles.typed(command))) {
       const text = reply.bytes === null ? "(blocked)" : replyText(reply.bytes, 0, reply.bytes.length);
-      seen.push(shownReply(names.get(reply.client) ?? "?", text));
+      seen.push(handles.shown(shownReply(names.get(reply.client) ?? "?", text)));
     }
   }
   return seen.join("\n");

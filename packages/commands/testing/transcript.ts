@@ -16,6 +16,7 @@
  *   "5-0"
  *   (blocked)
  *
+ * Handles of delayed entries (`"d17"`) are shown as d1, d2 … in the order in which a case shows them first, and typed so behind XDELAYED CANCEL.
  * The reply of a call that was woken stands behind the reply of the command that woke it, behind `c2> `.
  */
 import { REDIS_VERSION } from "../src/server/redis-version.ts";
@@ -94,6 +95,32 @@ const JUDGE_VERSION = '"7.0.15"';
 export function shownReply(client: string, reply: string): string {
   const text = reply.replaceAll(`"${REDIS_VERSION}"`, JUDGE_VERSION);
   return client === FIRST_CLIENT ? text : `${client}> ${text}`;
+}
+
+/** The handles of one case: what a shard gives them as depends on what it did before. */
+export class HandleNames {
+  /** As they were given, in the order of being shown. */
+  readonly #given: string[];
+
+  constructor() {
+    this.#given = [];
+  }
+
+  shown(text: string): string {
+    return text.replaceAll(/"(d\d+)"/g, (_, handle: string) => `"d${this.#placeOf(handle) + 1}"`);
+  }
+
+  typed(command: string): string {
+    return command.replace(/^(XDELAYED CANCEL .*)\bd([1-9]\d*)$/, (as, front: string, number: string) => {
+      const given = this.#given[Number(number) - 1];
+      return given === undefined ? as : `${front}${given}`;
+    });
+  }
+
+  #placeOf(handle: string): number {
+    const known = this.#given.indexOf(handle);
+    return known >= 0 ? known : this.#given.push(handle) - 1;
+  }
 }
 
 export function renderCase(each: TranscriptCase, expected: string): string {

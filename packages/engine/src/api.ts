@@ -32,7 +32,8 @@ import type { EntryRuns } from "./entry-runs.ts";
 import type { GroupSettings, Retry } from "./group-settings.ts";
 import type { KeyEvents } from "./key-events.ts";
 import type { KeyWatches } from "./key-watches.ts";
-import type { IdleConsumersApi, RetentionQueueApi } from "./leader-queues.ts";
+import type { DelayedView, DelayEffects, KnownIid } from "./delays-api.ts";
+import type { DelayQueueApi, IdleConsumersApi, RetentionQueueApi } from "./leader-queues.ts";
 import type { OutboxEffects } from "./outbox-effects.ts";
 import type { OutboxView } from "./outbox.ts";
 import type { OwnRetention } from "./retention.ts";
@@ -82,6 +83,8 @@ export interface StreamView {
   readonly ack: 0 | 1 | 2 | null;
   /** Its own bounds; null: all are the cluster's. */
   readonly retention: OwnRetention | null;
+  /** What will appear in it later (XADD DELAY); null: nothing. */
+  readonly delayed: DelayedView | null;
   /** Live entries with an id > `id` (for lag), by counting, or null when Redis would not know it. */
   countAfter(id: StreamId): number;
   /** The same with nothing but what is in memory, and the first of them: at most a block too many. */
@@ -101,8 +104,8 @@ export interface IdempotenceView {
   /** In the stream's life. */
   readonly iidsAdded: number;
   readonly duplicates: number;
-  /** The entry's id, deleted or not, when bytes[start, end) is known as this producer's iid at this time. */
-  find(producer: string, bytes: Uint8Array, start: number, end: number, nowMs: number): StreamId | null;
+  /** What bytes[start, end) stand for, if they are known as this producer's iid at this time. */
+  find(producer: string, bytes: Uint8Array, start: number, end: number, nowMs: number): KnownIid | null;
   countTracked(nowMs: number): { readonly producers: number; readonly iids: number };
 }
 
@@ -416,6 +419,7 @@ export interface Effects {
   flush(): void;
   /** Of values that are no streams. */
   readonly values: ValueEffects;
+  readonly delays: DelayEffects;
 }
 
 /** One value for the ordered store; `subkey` sorts within the slot. `value: null` removes it. */
@@ -554,6 +558,7 @@ export interface ShardStateApi {
   readonly retention: RetentionQueueApi;
   readonly idleConsumers: IdleConsumersApi;
   readonly outbox: OutboxView;
+  readonly delays: DelayQueueApi;
   /** Groups of some keys from a cursor on, as SCAN has them, packed ones too; answers the next cursor. Views are good until `visit` returns. */
   scanGroups(cursor: bigint, count: number, visit: (key: string, stream: StreamView, group: GroupView) => void): bigint;
 

@@ -11,17 +11,11 @@ import {
   ReferencePolicy,
   type TrimCut,
 } from "./api.ts";
-import { assert, ByteReader, ByteWriter, copyOf, slotOfKey } from "@headrace/bytes";
-import {
-  BATCH_FORMAT_VERSION,
-  BATCH_KIND_EFFECTS,
-  EFFECT_VERSION,
-  EffectType,
-  NO_STREAM_ACK,
-  SESSION_BYTES,
-} from "./effect-format.ts";
-import { assertExpiry, assertTime, bodilessOf, isBetween, runsOf } from "./effect-parts.ts";
-import { writeCounts, writeEnd, writeIds, writePlace } from "./effect-parts.ts";
+import { assert, ByteReader, ByteWriter, slotOfKey } from "@headrace/bytes";
+import { EFFECT_VERSION, EffectType, NO_STREAM_ACK, SESSION_BYTES } from "./effect-format.ts";
+import { assertExpiry, assertTime, bodilessOf, isBetween, payloadOf, runsOf } from "./effect-parts.ts";
+import { writeBatchHead, writeCounts, writeEnd, writeIds, writePlace } from "./effect-parts.ts";
+import { LeaderDelays } from "./delay-effects.ts";
 import type { EffectApplier } from "./effect-applier.ts";
 import type { EntryRuns } from "./entry-runs.ts";
 import { ENTRY_HEAD_BYTES_MAX, writeEntry } from "./entry-form.ts";
@@ -29,7 +23,7 @@ import { NEVER } from "./expiry-heap.ts";
 import type { Group } from "./group.ts";
 import { GROUP_MS_MAX, type Retry, writeRetry } from "./group-settings.ts";
 import { IdListWriter } from "./id-list.ts";
-import { DURATION_SECONDS_MAX, IIDS_MAX } from "./idempotence.ts";
+import { isWindow } from "./idempotence.ts";
 import { KeyEventClass, type KeyEvents } from "./key-events.ts";
 import type { KeyspaceState } from "./keyspace-state.ts";
 import type { StreamKey } from "./stream-key.ts";
@@ -38,11 +32,9 @@ import { type EffectSink, type OutboxEffects, OutboxWriter } from "./outbox-effe
 import { type OwnRetention, writeRetention } from "./retention.ts";
 import { ENTRY_COLUMN_BYTES, RunColumns } from "./run-columns.ts";
 import { MAX_ID, MIN_ID, type StreamId } from "./stream-id.ts";
-import { ValueChanges } from "./value-effects.ts";
+import { type EffectSink as ValueSink, ValueChanges } from "./value-effects.ts";
 
 const FIRST_CAPACITY_BYTES = 64 * 1024;
-/** Buffers up to this size are kept from batch to batch. */
-const KEPT_CAPACITY_BYTES = 1024 * 1024;
 const EFFECT_COUNT_OFFSET = 12;
 
 export class BatchEffects implements Effects, EffectSink {
@@ -52,6 +44,7 @@ export class BatchEffects implements Effects, EffectSink {
   events: KeyEvents | null;
   unaskedCount: number;
   readonly outbox: OutboxEffects;
+  readonly delays: LeaderDelays;
   readonly #keyspace: KeyspaceState;
   readonly #applier: EffectApplier;
   readonly #writer: ByteWriter;
@@ -86,11 +79,17 @@ export class BatchEffects implements Effects, EffectSink {
     this.#columns = new RunColumns();
     this.#origins = new OriginRuns();
     this.#idList = new IdListWriter();
-    this.values = new ValueChanges(keyspace, {
+    const sink: ValueSink = {
       begin: (type) => this.begin(type),
       end: (type) => this.end(type),
+      endWith: (apply) => {
+        apply(this.#body());
+        this.count++;
+      },
       said: (eventClass, event, key) => this.#said(eventClass, event, key),
-    });
+    };
+    this.values = new ValueChanges(keyspace, sink);
+    this.delays = new LeaderDelays(keyspace, sink);
     this.#session = null;
     this.#sequence = 0;
     this.#originSaid = true;
@@ -111,11 +110,7 @@ export class BatchEffects implements Effects, EffectSink {
     this.#originSaid = true;
     const writer = this.#writer;
     writer.clear();
-    writer.u8(BATCH_FORMAT_VERSION);
-    writer.u8(BATCH_KIND_EFFECTS);
-    writer.u16(0);
-    writer.f64(logTimeMs);
-    writer.u32(0);
+    writeBatchHead(writer, logTimeMs);
   }
 
   setOrigin(session: Uint8Array | null, sequence: number): void {
@@ -131,12 +126,7 @@ export class BatchEffects implements Effects, EffectSink {
     this.#closeRun();
     const writer = this.#writer;
     writer.patchU32(EFFECT_COUNT_OFFSET, this.#encoded);
-    // A buffer that is mostly empty stays here, a well filled one goes along with its payload.
-    const capacity = writer.bytes.length;
-    if (writer.length * 2 <= capacity && capacity <= KEPT_CAPACITY_BYTES) {
-      return copyOf(writer.bytes, 0, writer.length);
-    }
-    return writer.take(Math.min(capacity, KEPT_CAPACITY_BYTES));
+    return payloadOf(writer);
   }
 
   append(
@@ -251,10 +241,15 @@ export class BatchEffects implements Effects, EffectSink {
   }
 
   #apply(type: EffectType): void {
-    this.#patchBodyBytes();
-    const reader = new ByteReader(this.#writer.bytes, this.#bodyOffset, this.#writer.length);
+    const reader = this.#body();
     this.#applier.apply(type, reader);
     assert(reader.remaining === 0, "effect body not read to its end");
+  }
+
+  /** What has been written of the open effect, which is all. */
+  #body(): ByteReader {
+    this.#patchBodyBytes();
+    return new ByteReader(this.#writer.bytes, this.#bodyOffset, this.#writer.length);
   }
 
   #beginForGroup(type: EffectType, key: string, group: string): ByteWriter {
@@ -453,8 +448,7 @@ export class BatchEffects implements Effects, EffectSink {
 
   configureIdempotence(key: string, durationSeconds: number, maxSize: number): void {
     this.#keyspace.existingStream(key);
-    const isWindow = isBetween(durationSeconds, 1, DURATION_SECONDS_MAX) && isBetween(maxSize, 1, IIDS_MAX);
-    assert(isWindow, "no window of idempotence");
+    assert(isWindow(durationSeconds, maxSize), "no window of idempotence");
     const writer = this.begin(EffectType.configureIdempotence);
     writer.string(key);
     writer.u32(durationSeconds);

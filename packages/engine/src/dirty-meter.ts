@@ -6,11 +6,14 @@ export class DirtyMeter {
   bytes: number;
   /** What can't leave memory, in bytes, about: see resident-bytes.ts. */
   fixedBytes: number;
+  /** Delayed entries of all streams. */
+  delayedEntries: number;
   readonly pool: BlockPool;
 
   constructor() {
     this.bytes = 0;
     this.fixedBytes = 0;
+    this.delayedEntries = 0;
     this.pool = new BlockPool();
   }
 }

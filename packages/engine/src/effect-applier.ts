@@ -5,6 +5,7 @@
  */
 import { assert, latin1, ByteReader } from "@headrace/bytes";
 import { UnknownEffectError } from "./api.ts";
+import { applyDelay } from "./delay-effects.ts";
 import {
   BATCH_FORMAT_VERSION,
   BATCH_KIND_EFFECTS,
@@ -204,6 +205,12 @@ export class EffectApplier {
         this.#keyspace.touch(key);
         return;
       }
+      case EffectType.delayEntry:
+      case EffectType.releaseDelayed:
+      case EffectType.cancelDelayed:
+      case EffectType.recordDelayedIid:
+        applyDelay(this.#keyspace, type, reader, this.logTimeMs);
+        return;
       default:
         if (isValueEffect(type)) applyValueEffect(this.#keyspace, type, reader);
         else if (!applyOutboxEffect(this.#keyspace, type, reader)) this.#applyToGroup(type, reader);

@@ -44,6 +44,12 @@
  *   putOutbox      item of the outbox
  *   settleOutbox   u32 count · f64 number each: items that are where they were to go
  *   takeOutbox     u16 target's slot · u16 sender's slot · f64 number: what came under it from another shard is taken
+ *   delayEntry     string key · f64 dueMs · trim (append-trim.ts) · u32 elements · u32 bytes · the client's RESP of the fields: it gets the shard's next
+ *                  age as its number
+ *   releaseDelayed string key · f64 number · id · u32 flags (bit 31 = opens a stream node, bit 30 = opens a storage block): the entry appears. What is
+ *                  delayed is resident, so every replica has its fields
+ *   cancelDelayed  string key · f64 number
+ *   recordDelayedIid       string key · string producer · string iid · f64 number of the delayed entry: as recordIid, at this log time
  *   setExpiry      string key · f64 atMs (−1: does not expire)
  *   expireKey      u16 slot · f64 place: that key's time is over. By place and not by name, so that it is small whatever the name
  *   renameKey      string key · string name: who had that name is removed
@@ -132,6 +138,10 @@ export const EffectType = {
   putOutbox: 56,
   settleOutbox: 57,
   takeOutbox: 58,
+  delayEntry: 65,
+  releaseDelayed: 66,
+  cancelDelayed: 67,
+  recordDelayedIid: 68,
   putValue: 70,
   setString: 71,
   replaceString: 72,

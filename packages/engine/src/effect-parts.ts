@@ -1,14 +1,24 @@
 /** Places, lists of ids and numbers as bodies of effects hold them (effect-format.ts), and the bounds that they have to be within. */
-import { assert, type ByteWriter } from "@headrace/bytes";
+import { assert, type ByteWriter, copyOf } from "@headrace/bytes";
 import type { EntryPlace } from "./api.ts";
 import type { BlockEnd } from "./block.ts";
 import { DELIVERY_COUNT_MAX } from "./delivery-count.ts";
+import { BATCH_FORMAT_VERSION, BATCH_KIND_EFFECTS } from "./effect-format.ts";
 import { EntryRuns } from "./entry-runs.ts";
 import { NEVER } from "./expiry-heap.ts";
 import type { Group } from "./group.ts";
 import { UINT48_MAX } from "./pending-leaf.ts";
 import type { Stream } from "./stream.ts";
 import type { StreamId } from "./stream-id.ts";
+
+/** In front of the effects, whose number is not known yet. */
+export function writeBatchHead(writer: ByteWriter, logTimeMs: number): void {
+  writer.u8(BATCH_FORMAT_VERSION);
+  writer.u8(BATCH_KIND_EFFECTS);
+  writer.u16(0);
+  writer.f64(logTimeMs);
+  writer.u32(0);
+}
 
 /** Where the stream begins; block 0: nowhere. */
 export function writePlace(writer: ByteWriter, place: EntryPlace | null): void {
@@ -53,6 +63,16 @@ export function writeCounts(writer: ByteWriter, counts: readonly number[]): void
     assert(count >= 0 && count <= DELIVERY_COUNT_MAX, "delivery count out of range");
     writer.f64(count);
   }
+}
+
+/** Buffers up to this size are kept from batch to batch. */
+const KEPT_CAPACITY_BYTES = 1024 * 1024;
+
+/** What a writer holds, owned by the caller. A buffer that is mostly empty stays with the writer, a well filled one goes along with its payload. */
+export function payloadOf(writer: ByteWriter): Uint8Array {
+  const capacity = writer.bytes.length;
+  if (writer.length * 2 <= capacity && capacity <= KEPT_CAPACITY_BYTES) return copyOf(writer.bytes, 0, writer.length);
+  return writer.take(Math.min(capacity, KEPT_CAPACITY_BYTES));
 }
 
 export function isBetween(value: number, min: number, max: number): boolean {

@@ -9,16 +9,22 @@
  */
 import { assert } from "@headrace/bytes";
 import type { IdempotenceView } from "./api.ts";
+import type { KnownIid } from "./delays-api.ts";
 import type { DirtyMeter } from "./dirty-meter.ts";
+import { isBetween } from "./effect-parts.ts";
 import { IidIndex } from "./iid-index.ts";
 import { IidSegment, SEGMENT_RECORDS_MAX } from "./iid-segment.ts";
-import type { StreamId } from "./stream-id.ts";
+import { MIN_ID, StreamId } from "./stream-id.ts";
 
 /** Redis' defaults and bounds of a stream's window. */
 export const DEFAULT_DURATION_SECONDS = 100;
 export const DURATION_SECONDS_MAX = 86_400;
 export const DEFAULT_IIDS_MAX = 100;
 export const IIDS_MAX = 10_000;
+
+export function isWindow(durationSeconds: number, maxSize: number): boolean {
+  return isBetween(durationSeconds, 1, DURATION_SECONDS_MAX) && isBetween(maxSize, 1, IIDS_MAX);
+}
 
 /** A place is segment number × 128 + record, 32 bits of it: enough to tell apart what lives at one time. */
 const RECORD_BITS = 7;
@@ -126,14 +132,16 @@ export class Idempotence implements IdempotenceView {
     return front === undefined ? Number.POSITIVE_INFINITY : front.msAt(front.firstLive) + this.durationSeconds * 1000;
   }
 
-  find(producerName: string, bytes: Uint8Array, start: number, end: number, nowMs: number): StreamId | null {
+  find(producerName: string, bytes: Uint8Array, start: number, end: number, nowMs: number): KnownIid | null {
     const producer = this.#producers.get(producerName);
     if (producer === undefined) return null;
     const place = this.#placeOf(producer, hashOf(producer.number, bytes, start, end), bytes, start, end);
     if (place === 0) return null;
     const segment = this.#segmentOf(place);
     const record = place & RECORD_MASK;
-    return segment.msAt(record) < this.#oldestMs(nowMs) ? null : segment.idAt(record);
+    if (segment.msAt(record) < this.#oldestMs(nowMs)) return null;
+    const id = segment.idAt(record);
+    return segment.isOfDelayed(record) ? { id: MIN_ID, delayed: id.seq() } : { id, delayed: 0 };
   }
 
   countTracked(nowMs: number): { readonly producers: number; readonly iids: number } {
@@ -160,6 +168,29 @@ export class Idempotence implements IdempotenceView {
 
   /** Remembers source[start, end) as the producer's iid of the entry; the producer's oldest make room. */
   record(producerName: string, source: Uint8Array, start: number, end: number, id: StreamId): void {
+    this.#record(producerName, source, start, end, id, false);
+  }
+
+  /** The same for an entry that was delayed at this time. */
+  recordDelayed(
+    producerName: string,
+    source: Uint8Array,
+    start: number,
+    end: number,
+    number: number,
+    logTimeMs: number,
+  ): void {
+    this.#record(producerName, source, start, end, StreamId.of(logTimeMs, number), true);
+  }
+
+  #record(
+    producerName: string,
+    source: Uint8Array,
+    start: number,
+    end: number,
+    id: StreamId,
+    isOfDelayed: boolean,
+  ): void {
     const before = this.residentBytes;
     const producer = this.#producers.get(producerName) ?? this.#createProducer(producerName);
     const hash = hashOf(producer.number, source, start, end);
@@ -167,7 +198,7 @@ export class Idempotence implements IdempotenceView {
     // Too old, but behind a younger one: the leader would not have had it recorded again otherwise.
     if (known !== 0) this.#forget(producer, known);
     while (producer.count > 0 && producer.count >= this.maxSize) this.#forget(producer, producer.first);
-    this.#append(producer, id, hash, source, start, end);
+    this.#append(producer, id, isOfDelayed, hash, source, start, end);
     this.iidsAdded++;
     this.markDirty();
     this.#compact();
@@ -356,7 +387,15 @@ export class Idempotence implements IdempotenceView {
     }
   }
 
-  #append(producer: Producer, id: StreamId, hash: number, source: Uint8Array, start: number, end: number): void {
+  #append(
+    producer: Producer,
+    id: StreamId,
+    isOfDelayed: boolean,
+    hash: number,
+    source: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
     let tail = this.segments[this.segments.length - 1];
     if (tail === undefined || !tail.hasRoomFor(end - start)) {
       tail = new IidSegment(this.nextSegmentNumber);
@@ -366,6 +405,7 @@ export class Idempotence implements IdempotenceView {
       this.segments.push(tail);
     }
     const record = tail.append(producer.number, id, hash, source, start, end);
+    if (isOfDelayed) tail.markDelayed(record);
     this.recordCount++;
     this.markSegmentDirty(tail);
     this.#chain(producer, tail, record);
@@ -425,6 +465,7 @@ export class Idempotence implements IdempotenceView {
         this.#append(
           producer,
           segment.idAt(record),
+          segment.isOfDelayed(record),
           segment.hashAt(record),
           bytes,
           segment.startOf(record),

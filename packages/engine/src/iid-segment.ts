@@ -1,8 +1,9 @@
 /**
  * A run of idempotent ids (iids) in the order in which they were recorded: packed records and the iids' bytes behind each other.
  *
- *   record (eight u32): producer number (0: forgotten) · ms high · ms low · seq high · seq low · end of the iid's bytes ·
- *                       hash of producer and iid · place of the same producer's next one
+ *   record (eight u32): producer number (0: forgotten) · ms high · ms low · seq high · seq low · end of the iid's bytes
+ *                       (bit 31: the entry is delayed, ms is when it was added, seq its number) · hash of producer and iid ·
+ *                       place of the same producer's next one
  *
  * The first six words are what rows hold; the last two follow from all records of a stream and are made again when it is loaded.
  */
@@ -17,6 +18,8 @@ export const IID_WORDS = 8;
 export const IID_ROW_WORDS = 6;
 
 const TWO_32 = 0x1_0000_0000;
+const END_MASK = 0x7fff_ffff;
+const OF_DELAYED = 0x8000_0000;
 const FIRST_RECORDS = 4;
 const FIRST_BYTES = 64;
 
@@ -97,11 +100,20 @@ export class IidSegment {
 
   /** Where the iid's bytes begin. */
   startOf(record: number): number {
-    return record === 0 ? 0 : this.words[(record - 1) * IID_WORDS + 5]!;
+    return record === 0 ? 0 : this.endOf(record - 1);
   }
 
   endOf(record: number): number {
-    return this.words[record * IID_WORDS + 5]!;
+    return this.words[record * IID_WORDS + 5]! & END_MASK;
+  }
+
+  /** It stands for an entry that was delayed. */
+  isOfDelayed(record: number): boolean {
+    return (this.words[record * IID_WORDS + 5]! & OF_DELAYED) !== 0;
+  }
+
+  markDelayed(record: number): void {
+    this.words[record * IID_WORDS + 5]! |= OF_DELAYED;
   }
 
   hashAt(record: number): number {

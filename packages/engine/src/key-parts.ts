@@ -1,10 +1,12 @@
 /** What has been read of one key so far, and how a key, or a part of one, is made of it. */
 import { copyBytes, type ByteReader } from "@headrace/bytes";
-import { DamagedRowError } from "./api.ts";
+import { DamagedRowError, UnknownRowError } from "./api.ts";
 import { Block, type BlockLine, MARK_DEAD, PAGE_BITS } from "./block.ts";
 import { readLine } from "./block-line.ts";
 import { checked } from "./checked.ts";
 import { Consumer } from "./consumer.ts";
+import type { DelayedEntry } from "./delayed-entries.ts";
+import { buildDelayed, readDelayed } from "./delayed-rows.ts";
 import type { DirtyMeter } from "./dirty-meter.ts";
 import { NEVER } from "./expiry-heap.ts";
 import { Group } from "./group.ts";
@@ -15,7 +17,7 @@ import { StreamKey } from "./stream-key.ts";
 import { buildValueKey, readValueHeader, restOf, type ValueHeader } from "./value-rows.ts";
 import { LEAF_RECORDS_MAX, PendingLeaf, RECORD_WORDS } from "./pending-leaf.ts";
 import { type OwnRetention, readRetention } from "./retention.ts";
-import { RowKind, type RowName } from "./state-rows.ts";
+import { delayedNumber, HAS_DELAYED, HAS_IDEMPOTENCE, RowKind, type RowName } from "./state-rows.ts";
 import { Stream } from "./stream.ts";
 import { StreamId } from "./stream-id.ts";
 
@@ -35,6 +37,7 @@ export interface StreamHeader {
   readonly nextGroupNumber: number;
   readonly ackLevel: number;
   readonly hasIdempotence: boolean;
+  readonly delayedCount: number;
   readonly expiresAtMs: number;
   /** −1: the age. */
   readonly place: number;
@@ -78,6 +81,7 @@ const NO_MARKS: Map<number, Marks> = new Map();
 const NO_LINES: Map<number, BlockLine> = new Map();
 const NO_GROUPS: Map<number, GroupParts> = new Map();
 const NO_PARTS: Map<number, ByteReader> = new Map();
+const NO_DELAYED: DelayedEntry[] = [];
 
 export class KeyParts {
   readonly slot: number;
@@ -88,6 +92,7 @@ export class KeyParts {
   marks: Map<number, Marks>;
   groups: Map<number, GroupParts>;
   idempotence: IdempotenceParts | null;
+  delayed: DelayedEntry[];
   /** Of a key that holds no stream, with its parts by number. */
   value: ValueHeader | null;
   valueParts: Map<number, ByteReader>;
@@ -100,6 +105,7 @@ export class KeyParts {
     this.marks = NO_MARKS;
     this.groups = NO_GROUPS;
     this.idempotence = null;
+    this.delayed = NO_DELAYED;
     this.value = null;
     this.valueParts = NO_PARTS;
   }
@@ -115,7 +121,8 @@ export class KeyParts {
     if (value !== null) return this.valueParts.size === 0 && value.place < 0 && value.expiresAtMs === NEVER;
     if (header === null) return false;
     const isInPlace = header.place < 0 || header.place === this.age;
-    return isInPlace && header.blockCount < 2 && header.expiresAtMs === NEVER && !header.hasIdempotence;
+    const isPlain = header.expiresAtMs === NEVER && !header.hasIdempotence && header.delayedCount === 0;
+    return isInPlace && isPlain && header.blockCount < 2;
   }
 
   /** Takes in one row, whose body stands before the reader. Throws DamagedRowError. */
@@ -170,6 +177,10 @@ export class KeyParts {
         this.idempotence ??= new IdempotenceParts();
         this.idempotence.take(kind, first, reader);
         return;
+      case RowKind.delayed:
+        if (this.delayed === NO_DELAYED) this.delayed = [];
+        this.delayed.push(readDelayed(delayedNumber(first, second), reader));
+        return;
       default:
         throw new DamagedRowError(`row kind ${kind}`);
     }
@@ -200,13 +211,16 @@ function readStreamHeader(reader: ByteReader): StreamHeader {
     nextGroupNumber: reader.u32(),
   };
   const ackLevel = reader.u8();
-  const hasIdempotence = reader.u8() === 1;
+  const bits = reader.u8();
+  if (bits > (HAS_IDEMPOTENCE | HAS_DELAYED)) throw new UnknownRowError(`bits ${bits} of a stream`);
+  const hasIdempotence = (bits & HAS_IDEMPOTENCE) !== 0;
+  const delayedCount = (bits & HAS_DELAYED) === 0 ? 0 : reader.f64();
   const tail = header.blockCount === 0 ? null : readLine(reader);
   const isPlain = reader.remaining === 0;
   const expiresAtMs = isPlain ? NEVER : reader.f64();
   const place = isPlain ? -1 : reader.f64();
   const retention = reader.remaining === 0 ? null : readRetention(reader);
-  return { ...header, ackLevel, hasIdempotence, tail, expiresAtMs, place, retention };
+  return { ...header, ackLevel, hasIdempotence, delayedCount, tail, expiresAtMs, place, retention };
 }
 
 function readGroupHeader(reader: ByteReader): GroupHeader {
@@ -272,6 +286,7 @@ function buildStream(parts: KeyParts, header: StreamHeader, meter: DirtyMeter): 
   if (parts.groups.size !== header.groupCount) throw new DamagedRowError("groups are missing or left over");
   for (const [number, group] of parts.groups) stream.adoptGroup(buildGroup(number, group, meter));
   restoreSettings(stream, parts, header, meter);
+  stream.delayed = buildDelayed(parts.delayed, header.delayedCount, meter);
   return stream;
 }
 

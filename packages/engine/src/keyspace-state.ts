@@ -8,6 +8,7 @@
 import { assert, slotOfKey } from "@headrace/bytes";
 import { DamagedRowError, type KeyView, type StateRow, type StoredKeyspace } from "./api.ts";
 import { BLOCK_LINE_BYTES, BLOCK_SHELL_BYTES } from "./block-list.ts";
+import { DelayQueue } from "./delay-queue.ts";
 import { DeadlineHeap } from "./deadline-heap.ts";
 import { DirtyMeter } from "./dirty-meter.ts";
 import type { KeyParts } from "./key-parts.ts";
@@ -51,6 +52,7 @@ export class KeyspaceState implements StoredKeyspace {
   readonly retention: RetentionQueue;
   readonly idleConsumers: IdleConsumers;
   readonly outbox: Outbox;
+  readonly delays: DelayQueue;
   readonly packed: PackedStreams;
   /** How often one was asked for, since this state was made. A statistic, no part of the state. */
   unpackings: number;
@@ -88,6 +90,7 @@ export class KeyspaceState implements StoredKeyspace {
     this.retention = new RetentionQueue();
     this.idleConsumers = new IdleConsumers();
     this.outbox = new Outbox(this.meter);
+    this.delays = new DelayQueue(this.meter);
     this.packed = new PackedStreams();
     this.unpackings = 0;
     this.loadedAtSeconds = 0;
@@ -163,10 +166,15 @@ export class KeyspaceState implements StoredKeyspace {
     return Math.max(this.#deletions.get(key) ?? 0, this.#flushIndex);
   }
 
+  /** For who needs a number that nothing in the shard has had. */
+  takeAge(): number {
+    assert(this.nextAge <= KEY_AGE_MAX, "key ages used up");
+    return this.nextAge++;
+  }
+
   /** The key with its stream, made when it is free. */
   create(key: string): StreamKey {
-    assert(this.nextAge <= KEY_AGE_MAX, "key ages used up");
-    const created = new StreamKey(key, slotOfKey(key), this.nextAge++, new Stream(this.meter));
+    const created = new StreamKey(key, slotOfKey(key), this.takeAge(), new Stream(this.meter));
     this.adopt(created);
     return created;
   }
@@ -200,13 +208,17 @@ export class KeyspaceState implements StoredKeyspace {
   /** What the key takes in memory counts from now on. */
   count(key: AnyKey): void {
     this.meter.fixedBytes += fixedBytesOf(key);
-    key.stream?.entries.blocks.accountAll();
+    if (key.stream === null) return;
+    this.meter.delayedEntries += key.stream.delayed === null ? 0 : key.stream.delayed.count;
+    key.stream.entries.blocks.accountAll();
   }
 
   /** And no longer: it goes, or it changes otherwise than by effects. */
   uncount(key: AnyKey): void {
     this.meter.fixedBytes -= fixedBytesOf(key);
-    key.stream?.entries.blocks.releaseAll();
+    if (key.stream === null) return;
+    this.meter.delayedEntries -= key.stream.delayed === null ? 0 : key.stream.delayed.count;
+    key.stream.entries.blocks.releaseAll();
   }
 
   /** A key has come with a stream that was filled elsewhere: loaded, restored, copied, renamed. */
@@ -218,6 +230,7 @@ export class KeyspaceState implements StoredKeyspace {
     if (idempotence !== null) this.scheduleIdempotence(key);
     if (key.stream.blockCount > 1) this.retention.touched(key);
     this.idleConsumers.notice(key);
+    this.delays.notice(key);
   }
 
   setAck(key: StreamKey, level: number): void {
@@ -393,6 +406,7 @@ export class KeyspaceState implements StoredKeyspace {
     if (key.stream === null) return;
     this.retention.forget(key);
     this.idleConsumers.forget(key);
+    this.delays.forget(key);
   }
 
   remove(removed: AnyKey): void {
@@ -417,7 +431,6 @@ export class KeyspaceState implements StoredKeyspace {
   /** The key gets another name of its slot, and the last place; who had that name is removed. Its rows stay as they are but for the header. */
   rename(renamed: AnyKey, name: string): void {
     assert(slotOfKey(name) === renamed.slot, "a key is renamed within its slot");
-    assert(this.nextAge <= KEY_AGE_MAX, "key ages used up");
     const replaced = this.find(name);
     if (replaced !== null) this.remove(replaced);
     this.touchReady(renamed);
@@ -425,7 +438,7 @@ export class KeyspaceState implements StoredKeyspace {
     this.#slots.remove(renamed);
     this.meter.fixedBytes += name.length - renamed.key.length;
     renamed.key = name;
-    renamed.place = this.nextAge++;
+    renamed.place = this.takeAge();
     this.#keys.set(name, renamed);
     this.#slots.insert(renamed);
     this.#deletions.delete(name);
@@ -443,6 +456,7 @@ export class KeyspaceState implements StoredKeyspace {
     this.retention.clear();
     this.idleConsumers.clear();
     this.outbox.clear();
+    this.delays.clear();
     this.#deletions.clear();
     this.#flushIndex = this.writerIndex;
     this.#iidDeadlines.clear();
@@ -453,6 +467,7 @@ export class KeyspaceState implements StoredKeyspace {
     this.cleared = true;
     this.meter.bytes = 0;
     this.meter.fixedBytes = 0;
+    this.meter.delayedEntries = 0;
     this.meter.pool.clear();
   }
 
@@ -577,6 +592,7 @@ export class KeyspaceState implements StoredKeyspace {
     this.retention.verify(streams);
     this.idleConsumers.verify(streams);
     this.outbox.verify();
+    this.delays.verify(streams);
     this.#clock.verify(this.#keys.values());
     let fixedBytes = 0;
     let blockBytes = 0;
@@ -587,6 +603,7 @@ export class KeyspaceState implements StoredKeyspace {
       assert(key.age < this.nextAge && key.place < this.nextAge, "age or place from the future");
       assert(this.#slots.findByPlace(key.slot, key.place) === placed, "a key is not in its place");
       (key.stream ?? key.value).verify();
+      key.stream?.delayed?.verify(this.nextAge);
       if (typeof placed === "number") {
         assert(isPackable(key) && !this.#keys.has(key.key), "a key is packed that may not be");
         assert(this.packed.find(key.key) === placed, "a packed key stands in another's place");

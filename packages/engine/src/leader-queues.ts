@@ -37,3 +37,15 @@ export interface IdleConsumersApi {
   /** The key was looked at: before `atMs` none of its consumers goes, Infinity: it has none. */
   next(key: StreamKeyView, atMs: number): void;
 }
+
+/** Keys with delayed entries, by when the first of these is due. For the leader, and no part of the state. */
+export interface DelayQueueApi {
+  /** Delayed entries of all keys. */
+  readonly count: number;
+  /** Before this log time none is due; Infinity: there is none. */
+  readonly firstDueMs: number;
+  /** The key whose entry is due first; there is one. */
+  readonly first: StreamKeyView;
+  /** The key can't take its entry now: it is looked at again at `atMs`, or when something happens to its delayed entries. */
+  postpone(key: StreamKeyView, atMs: number): void;
+}

@@ -31,13 +31,13 @@ const STREAM = 0;
 
 /** Whether a key of this kind and size is kept packed at all. */
 export function isPackable({ key, age, place, expiry, stream, value }: AnyKey): boolean {
-  // Whoever expires, forgets iids, loses blocks or was renamed is known by its object elsewhere.
+  // Whoever expires, forgets iids, loses blocks, has delayed entries or was renamed is known by its object elsewhere.
   if (expiry !== null || place !== age) return false;
   if (stream === null) {
     const isWhole = value.parts === null || value.parts.isEmpty;
     return isWhole && key.length <= NAME_BYTES_MAX && value.headBytes <= DIRECTORY_BYTES_MAX;
   }
-  if (stream.idempotence !== null || stream.blockCount > 1) return false;
+  if (stream.idempotence !== null || stream.delayed !== null || stream.blockCount > 1) return false;
   return key.length <= NAME_BYTES_MAX && directoryBytes(stream) <= DIRECTORY_BYTES_MAX;
 }
 

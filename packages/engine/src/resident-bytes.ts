@@ -21,6 +21,7 @@ export function fixedBytesOf({ key, stream, value }: AnyKey): number {
   let bytes = KEY_BYTES + key.length;
   for (const group of stream.groups()) bytes += groupBytes(group);
   if (stream.idempotence !== null) bytes += stream.idempotence.residentBytes;
+  if (stream.delayed !== null) bytes += stream.delayed.residentBytes;
   return bytes;
 }
 

@@ -8,7 +8,7 @@ import type { RowRange } from "./api.ts";
 import type { KeyspaceState } from "./keyspace-state.ts";
 import type { AnyKey } from "./stored-key.ts";
 import { valueRowCount } from "./value-rows.ts";
-import { agePrefix, OUTBOX_AGE, RowKind, subkeyOf } from "./state-rows.ts";
+import { agePrefix, delayedSubkey, OUTBOX_AGE, RowKind, subkeyOf } from "./state-rows.ts";
 import type { TouchedGroup, TouchedKey } from "./touched-parts.ts";
 
 /** A key with at most so many untouched parts is read whole. Entries are never read: a block that is taken back is not in memory. */
@@ -16,6 +16,8 @@ const SPARE_PARTS = 64;
 /** Untouched neighbours that are read along rather than begin another range: leaves have 4 KiB, consumers less than 100 bytes. */
 const LEAF_GAP = 4;
 const CONSUMER_GAP = 64;
+/** Of numbers that other entries or keys may have, most of them. */
+const DELAYED_GAP = 16;
 /** Rows of untouched keys, about, that are read along between two keys. */
 const ROW_GAP = 24;
 
@@ -76,6 +78,7 @@ function isSmall(key: TouchedKey, { stream }: AnyKey): boolean {
   let spare = SPARE_PARTS - Math.max(0, stream.entries.blocks.length - key.blocks.size) * 2;
   const { idempotence } = stream;
   if (idempotence !== null && !key.idempotence) spare -= idempotence.producerCount + idempotence.segments.length;
+  if (stream.delayed !== null) spare -= Math.max(0, stream.delayed.count - key.delayed.size);
   for (const group of stream.groups()) {
     const touched = key.groups.get(group.number);
     spare -= 1 + group.consumerCount + group.pending.leaves.length;
@@ -106,6 +109,7 @@ function rowsOf(key: AnyKey): number {
   let rows = 1 + stream.entries.blocks.length;
   const { idempotence } = stream;
   if (idempotence !== null) rows += 1 + idempotence.producerCount + idempotence.segments.length;
+  if (stream.delayed !== null) rows += stream.delayed.count;
   for (const group of stream.groups()) rows += 1 + group.consumerCount + group.pending.leaves.length;
   return rows;
 }
@@ -136,6 +140,9 @@ function addParts(ranges: RowRange[], key: TouchedKey): void {
   if (key.idempotence) add(RowKind.producer, 0, 0, 0xffff_ffff, 0);
   if (key.idempotence) add(RowKind.iids, 0, 0, 0xffff_ffff, 0);
   for (const { from, to } of runsOf(key.pages, 0)) add(RowKind.page, from, 0, to + 1, 0);
+  for (const { from, to } of runsOf(key.delayed, DELAYED_GAP)) {
+    ranges.push({ fromSlot: slot, from: delayedSubkey(age, from), toSlot: slot, to: delayedSubkey(age, to + 1) });
+  }
 }
 
 /** The numbers as runs, ascending, both ends included; up to `gap` missing ones are taken along. */

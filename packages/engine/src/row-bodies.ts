@@ -8,6 +8,7 @@ import { hasGroupSettings, writeGroupSettings } from "./group-settings.ts";
 import type { StreamKey } from "./stream-key.ts";
 import { type PendingLeaf, RECORD_WORDS } from "./pending-leaf.ts";
 import { writeRetention } from "./retention.ts";
+import { HAS_DELAYED, HAS_IDEMPOTENCE } from "./state-rows.ts";
 
 export function writeStreamBody(writer: ByteWriter, key: StreamKey): void {
   const { stream } = key;
@@ -23,7 +24,9 @@ export function writeStreamBody(writer: ByteWriter, key: StreamKey): void {
   writer.u32(stream.groupCount);
   writer.u32(stream.nextGroupNumber);
   writer.u8(stream.ackLevel);
-  writer.u8(stream.idempotence === null ? 0 : 1);
+  const delayed = stream.delayed === null ? 0 : stream.delayed.count;
+  writer.u8((stream.idempotence === null ? 0 : HAS_IDEMPOTENCE) | (delayed === 0 ? 0 : HAS_DELAYED));
+  if (delayed > 0) writer.f64(delayed);
   if (blocks.length > 0) writeLine(writer, blocks.lineAt(blocks.length - 1));
   if (key.expiry !== null || key.place !== key.age || stream.retention !== null) {
     writer.f64(key.expiresAtMs);

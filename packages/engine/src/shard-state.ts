@@ -10,6 +10,7 @@ import { BatchEffects } from "./batch-effects.ts";
 import type { BlockList } from "./block-list.ts";
 import { type Fragment, readFragment } from "./cold-block.ts";
 import { EffectApplier } from "./effect-applier.ts";
+import type { DelayQueue } from "./delay-queue.ts";
 import type { KeyEvents } from "./key-events.ts";
 import { KeyspaceState } from "./keyspace-state.ts";
 import type { KeyWatches } from "./key-watches.ts";
@@ -134,6 +135,10 @@ export class ShardState implements ShardStateApi {
 
   get idleConsumers(): IdleConsumers {
     return this.keyspace.idleConsumers;
+  }
+
+  get delays(): DelayQueue {
+    return this.keyspace.delays;
   }
 
   scanGroups(

@@ -6,6 +6,7 @@ import { ByteWriter } from "@headrace/bytes";
 import type { Capture, ShardHeader, StateRow } from "./api.ts";
 import { type Block, PAGE_BITS } from "./block.ts";
 import { writeLine } from "./block-line.ts";
+import { captureDelayed, type CapturedDelayed, restoreCapturedDelayed } from "./delayed-rows.ts";
 import type { Consumer } from "./consumer.ts";
 import { fragmentRow } from "./fragment-row.ts";
 import type { Group } from "./group.ts";
@@ -43,6 +44,7 @@ interface CapturedStream {
   readonly pages: readonly number[];
   readonly groups: readonly CapturedGroup[];
   readonly idempotence: CapturedIdempotence | null;
+  readonly delayed: CapturedDelayed | null;
 }
 
 interface CapturedValue {
@@ -115,7 +117,7 @@ export function restoreCaptured(keyspace: KeyspaceState, capture: StateCapture):
   keyspace.meter.bytes += capture.byteLength;
 }
 
-function restoreStream({ key, blocks, marks, pages, groups, idempotence }: CapturedStream): void {
+function restoreStream({ key, blocks, marks, pages, groups, idempotence, delayed }: CapturedStream): void {
   const { stream } = key;
   for (const block of blocks) {
     block.rewrite = true;
@@ -135,6 +137,7 @@ function restoreStream({ key, blocks, marks, pages, groups, idempotence }: Captu
     for (const leaf of leaves) if (!leaf.dropped) group.pending.markDirty(leaf);
   }
   if (idempotence !== null) restoreCapturedIdempotence(idempotence);
+  if (delayed !== null) restoreCapturedDelayed(delayed);
 }
 
 function captureValueKey(key: ValueKey, rows: StateRow[], writer: ByteWriter): CapturedValue {
@@ -176,11 +179,12 @@ function captureStream(key: StreamKey, index: number, rows: StateRow[], writer: 
   }
   stream.dirtyGroups = [];
   const idempotence = captureIdempotence(key, rows, writer);
+  const delayed = captureDelayed(key, rows, writer);
 
   writer.u8(ROW_VERSION);
   writeStreamBody(writer, key);
   rows.push(sealRow(key.slot, subkeyOf(key.age, RowKind.stream, 0, 0), writer));
-  return { key, blocks, marks, pages, groups, idempotence };
+  return { key, blocks, marks, pages, groups, idempotence, delayed };
 }
 
 /** Writes what the store lacks of the block's entries; answers false when it lacks nothing. */

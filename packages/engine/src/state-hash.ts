@@ -4,6 +4,7 @@
  * and leaves count too: effects alone decide them, and later effects (which block dies whole, which row is written) depend on them.
  */
 import { crc32, slotOfKey } from "@headrace/bytes";
+import type { DelayedEntries } from "./delayed-entries.ts";
 import type { EntryLog } from "./entry-log.ts";
 import type { Group } from "./group.ts";
 import type { Idempotence } from "./idempotence.ts";
@@ -14,6 +15,7 @@ import type { AnyKey } from "./stored-key.ts";
 import type { Stream } from "./stream.ts";
 import type { Origins } from "./origins.ts";
 import { NOBODY } from "./pending-leaf.ts";
+import { MIN_ID } from "./stream-id.ts";
 
 /** What of a ShardState is hashed. */
 export interface HashedState {
@@ -86,6 +88,23 @@ function hashStream(mixer: Mixer, stream: Stream): void {
       mixer.number(bound ?? -1);
   }
   if (stream.idempotence !== null) hashIdempotence(mixer, stream.idempotence);
+  if (stream.delayed !== null && stream.delayed.count > 0) hashDelayed(mixer, stream.delayed);
+}
+
+function hashDelayed(mixer: Mixer, delayed: DelayedEntries): void {
+  mixer.number(delayed.count);
+  delayed.visit(({ number, dueMs, trim, elementCount, fields }) => {
+    mixer.number(number);
+    mixer.number(dueMs);
+    mixer.number(elementCount);
+    mixer.word(fields.length);
+    mixer.word(crc32(fields));
+    mixer.word(trim === null ? 0 : 1 + trim.policy);
+    if (trim === null) return true;
+    for (const value of [trim.approximate ? 1 : 0, trim.limit, trim.maxLength]) mixer.number(value);
+    mixer.id(trim.minId ?? MIN_ID);
+    return true;
+  });
 }
 
 function hashIdempotence(mixer: Mixer, idempotence: Idempotence): void {
@@ -108,6 +127,7 @@ function hashIdempotence(mixer: Mixer, idempotence: Idempotence): void {
       mixer.number(segment.producerAt(record));
       mixer.id(segment.idAt(record));
       mixer.word(segment.endOf(record));
+      if (segment.isOfDelayed(record)) mixer.word(1);
     }
     mixer.word(crc32(segment.bytes.subarray(0, segment.byteLength)));
   }

@@ -9,6 +9,7 @@
  */
 import { DamagedRowError, type Capture, type RowRange, type ShardHeader, type ShardRollbackApi } from "./api.ts";
 import { checked } from "./checked.ts";
+import { rebuildDelayed } from "./delayed-rows.ts";
 import type { DirtyMeter } from "./dirty-meter.ts";
 import type { Group } from "./group.ts";
 import {
@@ -166,6 +167,8 @@ function restoreKey(key: StreamKey, touched: TouchedKey, parts: KeyParts, meter:
   restoreGroups(key, touched, parts, meter);
   if (touched.idempotence) restoreSettings(stream, parts, header, meter);
   else restoreHeaderSettings(stream, header);
+  const { delayedCount } = header;
+  stream.delayed = rebuildDelayed(stream.delayed, touched.delayed, parts.delayed, delayedCount, meter);
   if (stream.groupCount !== header.groupCount) throw new DamagedRowError("groups are missing or left over");
 }
 

@@ -6,7 +6,8 @@
  *   value   u8 version = 2 · body · u32 CRC-32 over slot, subkey, version and body
  *
  *   kind 1 stream    –                       string key · id last · id maxDeleted · f64 entriesAdded, length, lastWriterIndex ·
- *                                            u32 blocks, nextBlock, groups, nextGroup · u8 ack level (255: none) · u8 has rows of kind 7 ·
+ *                                            u32 blocks, nextBlock, groups, nextGroup · u8 ack level (255: none) · u8 bits (1: has rows of kind 7,
+ *                                            2: has delayed entries, f64 how many follows) ·
  *                                            line of the last block, if there is one ·
  *                                            nothing, or f64 expiresAtMs (−1: does not expire), place (in SCAN's order; nothing: its age) ·
  *                                            nothing, or the stream's own retention (retention.ts)
@@ -24,6 +25,7 @@
  *
  *   kind 9 page      number                  u32 lines · line…: all sealed blocks whose number divided by 64 is the page's
  *
+ *   kind 17 delayed  number high, low        f64 dueMs · trim (append-trim.ts) · u32 elements · the client's RESP of the fields
  *   Kinds 10 and 11 are of keys that hold no stream: value-rows.ts.
  *
  *   kind 16 outbox   number, high and low    one item (outbox-item.ts); belongs to no key, and bears an age of its own behind all others
@@ -62,6 +64,7 @@ export const RowKind = {
   value: 10,
   part: 11,
   outbox: 16,
+  delayed: 17,
 } as const;
 /** Instead of a key's. */
 export const OUTBOX_AGE = 0xffff_ffff_ffff;
@@ -76,6 +79,10 @@ export const NUMBER_TURN = 0x8000_0000;
 
 const DATA_REGION = 0x8000;
 
+/** Bits of a stream's header row. */
+export const HAS_IDEMPOTENCE = 1;
+export const HAS_DELAYED = 2;
+
 /** The slot that rows of entries say. */
 export function dataSlot(slot: number): number {
   return slot | DATA_REGION;
@@ -89,7 +96,7 @@ export function slotOfRow(slot: number): number {
 /** How many u32 numbers stand behind the kind. */
 export function subkeyNumbers(kind: number): number {
   if (kind === RowKind.stream || kind === RowKind.value) return 0;
-  if (kind === RowKind.outbox) return 2;
+  if (kind === RowKind.outbox || kind === RowKind.delayed) return 2;
   return kind === RowKind.fragment || kind === RowKind.consumer || kind === RowKind.leaf ? 2 : 1;
 }
 
@@ -169,6 +176,22 @@ export function removeRow(rows: StateRow[], key: StoredKey, kind: number, first:
   rows.push({ slot, subkey: subkeyOf(key.age, kind, first, second), value: null });
 }
 
+const TWO_32 = 0x1_0000_0000;
+
+/** Numbers of delayed entries have 48 bits: two of a subkey's. */
+export function delayedSubkey(age: number, number: number): Uint8Array {
+  return subkeyOf(age, RowKind.delayed, Math.floor(number / TWO_32), number % TWO_32);
+}
+
+/** The number that a subkey of kind 17 says. */
+export function delayedNumber(first: number, second: number): number {
+  return first * TWO_32 + second;
+}
+
+export function removeDelayedRow(rows: StateRow[], key: StreamKey, number: number): void {
+  removeRow(rows, key, RowKind.delayed, Math.floor(number / TWO_32), number % TWO_32);
+}
+
 export function removeBlockRows(rows: StateRow[], key: StreamKey, block: DroppedBlock): void {
   for (const first of block.fragments) removeRow(rows, key, RowKind.fragment, block.number, first);
   if (block.marksPersisted) removeRow(rows, key, RowKind.marks, block.number, 0);
@@ -211,6 +234,17 @@ export function removeStreamRows(rows: StateRow[], key: StreamKey): void {
   for (const group of key.stream.groups()) removeGroupRows(rows, key, group);
   for (const group of key.stream.droppedGroups) removeGroupRows(rows, key, group);
   removeIdempotenceRows(rows, key);
+  removeDelayedRows(rows, key);
+}
+
+function removeDelayedRows(rows: StateRow[], key: StreamKey): void {
+  const { delayed } = key.stream;
+  if (delayed === null) return;
+  delayed.visit(({ number, persisted }) => {
+    if (persisted) removeDelayedRow(rows, key, number);
+    return true;
+  });
+  for (const number of delayed.droppedNumbers) removeDelayedRow(rows, key, number);
 }
 
 function removeIdempotenceRows(rows: StateRow[], key: StreamKey): void {

@@ -65,6 +65,11 @@ export class StreamId {
     return this.msHi * 0x1_0000_0000 + this.msLo;
   }
 
+  /** The same of the sequence. */
+  seq(): number {
+    return this.seqHi * 0x1_0000_0000 + this.seqLo;
+  }
+
   static of(ms: number, seq: number): StreamId {
     return new StreamId(
       Math.floor(ms / 0x1_0000_0000),

@@ -13,6 +13,8 @@ export class StreamKey extends StoredKey implements StreamKeyView {
   retention: RetentionPlace | null;
   /** Null: none of its groups lets idle consumers go. No part of the replicated state. */
   idleDue: Expiry<StreamKey> | null;
+  /** Null: nothing of its stream is delayed. No part of the replicated state. */
+  delayDue: Expiry<StreamKey> | null;
 
   constructor(key: string, slot: number, age: number, stream: Stream) {
     super(key, slot, age);
@@ -20,6 +22,7 @@ export class StreamKey extends StoredKey implements StreamKeyView {
     this.iidsDueMs = Number.POSITIVE_INFINITY;
     this.retention = null;
     this.idleDue = null;
+    this.delayDue = null;
     stream.entries.blocks.slot = slot;
     stream.entries.blocks.age = age;
   }

@@ -17,6 +17,7 @@ export function memoryOf(stream: Stream): number {
     }
     bytes += BLOCK_BYTES + block.bytes.length + block.ids.byteLength + block.ends.byteLength + block.marks.length;
   }
+  if (stream.delayed !== null) bytes += stream.delayed.residentBytes;
   for (const group of stream.groups()) {
     bytes += GROUP_BYTES + group.name.length;
     for (const consumer of group.consumers()) bytes += CONSUMER_BYTES + consumer.name.length;

@@ -1,6 +1,7 @@
 /** A stream: its entries, its counters and its groups. Reads are the contract's `StreamView`; every change is part of `apply`. */
 import { assert } from "@headrace/bytes";
 import type { EntryRange, PolicyCut, RemovingPolicy, StreamView, TrimBound, TrimCut } from "./api.ts";
+import { DelayedEntries } from "./delayed-entries.ts";
 import type { DirtyMeter } from "./dirty-meter.ts";
 import { EntryLog } from "./entry-log.ts";
 import { NO_STREAM_ACK } from "./effect-format.ts";
@@ -34,6 +35,8 @@ export class Stream implements StreamView {
   ackLevel: number;
   /** Null for most: all of its bounds are the cluster's. */
   retention: OwnRetention | null;
+  /** Null for most. Not null and empty until the next capture, when the last one has gone. */
+  delayed: DelayedEntries | null;
   dirtyGroups: Group[];
   droppedGroups: Group[];
   readonly meter: DirtyMeter;
@@ -50,6 +53,7 @@ export class Stream implements StreamView {
     this.idempotence = null;
     this.ackLevel = NO_STREAM_ACK;
     this.retention = null;
+    this.delayed = null;
     this.dirtyGroups = [];
     this.droppedGroups = [];
     this.meter = meter;
@@ -162,6 +166,16 @@ export class Stream implements StreamView {
       this.idempotence.markDirty();
     }
     return this.idempotence;
+  }
+
+  ownDelayed(): DelayedEntries {
+    this.delayed ??= new DelayedEntries(this.meter);
+    return this.delayed;
+  }
+
+  existingDelayed(): DelayedEntries {
+    assert(this.delayed !== null, "nothing is delayed");
+    return this.delayed;
   }
 
   get ack(): 0 | 1 | 2 | null {

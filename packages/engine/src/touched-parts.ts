@@ -4,7 +4,7 @@
  */
 import { PAGE_BITS } from "./block.ts";
 import type { StateRow } from "./api.ts";
-import { OUTBOX_AGE, RowKind, rowName, type RowName, slotOfRow } from "./state-rows.ts";
+import { delayedNumber, OUTBOX_AGE, RowKind, rowName, type RowName, slotOfRow } from "./state-rows.ts";
 
 export class TouchedGroup {
   readonly consumers: Set<number>;
@@ -25,6 +25,8 @@ export class TouchedKey {
   readonly groups: Map<number, TouchedGroup>;
   /** All of what it knows of idempotent ids goes along: it is small. */
   idempotence: boolean;
+  /** Numbers of delayed entries. */
+  readonly delayed: Set<number>;
   /** It holds no stream: then all of it goes along. */
   isValue: boolean;
 
@@ -35,6 +37,7 @@ export class TouchedKey {
     this.pages = new Set();
     this.groups = new Map();
     this.idempotence = false;
+    this.delayed = new Set();
     this.isValue = false;
   }
 
@@ -57,6 +60,10 @@ export class TouchedKey {
       this.idempotence = true;
       return;
     }
+    if (kind === RowKind.delayed) {
+      this.delayed.add(delayedNumber(first, second));
+      return;
+    }
     let group = this.groups.get(first);
     if (group === undefined) {
       group = new TouchedGroup();
@@ -72,6 +79,7 @@ export class TouchedKey {
     if (kind === RowKind.marks) return this.blocks.has(first);
     if (kind === RowKind.page) return this.pages.has(first);
     if (kind === RowKind.producer || kind === RowKind.iids) return this.idempotence;
+    if (kind === RowKind.delayed) return this.delayed.has(delayedNumber(first, second));
     const group = this.groups.get(first);
     if (group === undefined) return false;
     if (kind === RowKind.consumer) return group.consumers.has(second);

@@ -19,6 +19,8 @@ export interface EffectSink {
   /** The body follows, and then `end`, which applies it. */
   begin(type: EffectType): ByteWriter;
   end(type: EffectType): void;
+  /** Instead of `end`, for an effect that the leader applies in another way than others do. */
+  endWith(apply: (reader: ByteReader) => void): void;
   said(eventClass: KeyEventClass, event: string, key: string): void;
 }
 

@@ -54,7 +54,7 @@ export function idempotenceStep(
     const iid = iidOf(c + i);
     const bytes = asciiBytes(iid);
     const known = model.find(producer, iid, nowMs);
-    expect(view.idempotence?.find(producer, bytes, 0, bytes.length, nowMs)?.ms() ?? null).toBe(known);
+    expect(view.idempotence?.find(producer, bytes, 0, bytes.length, nowMs)?.id.ms() ?? null).toBe(known);
     if (known === null) {
       effects.recordIid(key, producer, bytes, 0, bytes.length, StreamId.of(nowMs + i, 0));
       model.record(producer, iid, nowMs + i, nowMs);
@@ -79,7 +79,7 @@ export function compareIdempotence(view: StreamView, model: ModelIdempotence, no
     const bytes = asciiBytes(iid);
     for (const laterMs of [0, 3000]) {
       const found = idempotence!.find(producer, bytes, 0, bytes.length, nowMs + laterMs);
-      expect(found?.ms() ?? null).toBe(model.find(producer, iid, nowMs + laterMs));
+      expect(found?.id.ms() ?? null).toBe(model.find(producer, iid, nowMs + laterMs));
     }
   }
 }

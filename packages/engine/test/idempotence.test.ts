@@ -19,7 +19,7 @@ function record(idempotence: Idempotence, producer: string, iid: string, ms: num
 
 function find(idempotence: Idempotence, producer: string, iid: string, nowMs: number): number | null {
   const bytes = asciiBytes(iid);
-  return idempotence.find(producer, bytes, 0, bytes.length, nowMs)?.ms() ?? null;
+  return idempotence.find(producer, bytes, 0, bytes.length, nowMs)?.id.ms() ?? null;
 }
 
 function copyOf(idempotence: Idempotence): Idempotence {

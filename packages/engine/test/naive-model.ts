@@ -3,6 +3,7 @@
  * sequence 0. Nodes are Redis' listpacks: entries stay in them as deleted ones until none is alive.
  */
 import type { DeadLetters, Retry } from "../src/index.ts";
+import type { ModelDelayed } from "./delay-steps.ts";
 import { ModelIdempotence } from "./idempotence-model.ts";
 
 export interface ModelEntry {
@@ -40,6 +41,8 @@ export class ModelStream {
   expiresAtMs = -1;
   readonly groups: Map<string, ModelGroup> = new Map();
   idempotence: ModelIdempotence = new ModelIdempotence();
+  /** No copy takes it along. */
+  delayed: ModelDelayed[] = [];
 
   /** What COPY makes of it: the same, but deleted entries are gone from their nodes. */
   copy(): ModelStream {

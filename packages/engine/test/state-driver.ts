@@ -19,6 +19,7 @@ import {
   ShardState,
   StreamId,
 } from "../src/index.ts";
+import { compareDelays, delayStep, isDelayStep, LAST_DELAY_KIND } from "./delay-steps.ts";
 import { compareIdempotence, idempotenceStep, isIdempotenceStep } from "./idempotence-steps.ts";
 import { compareDue, compareLag } from "./group-looks.ts";
 import { compareOutbox, ModelOutbox, outboxStep } from "./outbox-steps.ts";
@@ -34,7 +35,7 @@ export interface Step {
 const KEYS = ["a", "b{t}", "c", "d{t}"];
 /** In the same slot. */
 const PARTNERS: Readonly<Record<string, string>> = { "b{t}": "d{t}", "d{t}": "b{t}" };
-export const STEP_KIND_MAX = 35;
+export const STEP_KIND_MAX = LAST_DELAY_KIND;
 const GROUPS = ["g1", "g2"];
 const RETRIES: readonly (Retry | null)[] = [
   null,
@@ -161,6 +162,7 @@ export class Driver {
   misses = 0;
   evicted = 0;
   #nextId = 1;
+  readonly #given = new Set<number>();
 
   constructor(nodeMaxEntries: number, valueBytesMax: number, evicts = false) {
     this.nodeMaxEntries = nodeMaxEntries;
@@ -267,6 +269,10 @@ export class Driver {
       idempotenceStep(effects, key, view, stream.idempotence, { kind, a, b, c });
       return;
     }
+    if (isDelayStep({ kind, a, b, c })) {
+      const options = { given: this.#given, nodeMaxEntries: this.nodeMaxEntries };
+      return delayStep(effects, key, stream, () => this.#takeId(stream, c), options, { kind, a, b, c });
+    }
     const live = stream.live();
     switch (kind) {
       case 12:
@@ -372,9 +378,14 @@ export class Driver {
     }
   }
 
-  #append(effects: Effects, key: string, stream: ModelStream, pick: number): void {
+  #takeId(stream: ModelStream, pick: number): number {
     const id = Math.max(this.#nextId, stream.lastId + 1);
     this.#nextId = id + 1 + (pick % 3);
+    return id;
+  }
+
+  #append(effects: Effects, key: string, stream: ModelStream, pick: number): void {
+    const id = this.#takeId(stream, pick);
     const value = String.fromCharCode(97 + (pick % 26)).repeat(1 + ((pick * 7919) % this.valueBytesMax));
     const fields = `$1\r\nf\r\n$${value.length}\r\n${value}\r\n`;
     const bytes = asciiBytes(fields);
@@ -527,6 +538,7 @@ export class Driver {
   compare(step: Step): void {
     const { keyspace } = this.leader;
     expect(keyspace.size).toBe(this.model.size);
+    compareDelays(this.leader, this.model);
     for (const [key, stream] of this.model) {
       expect(keyspace.find(key)!.expiresAtMs).toBe(stream.expiresAtMs);
       const view = keyspace.existingStream(key).stream;

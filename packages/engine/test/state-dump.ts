@@ -5,6 +5,7 @@
 import { ByteWriter } from "@headrace/bytes";
 import type { ShardState } from "../src/index.ts";
 import type { Block } from "../src/block.ts";
+import type { DelayedEntries } from "../src/delayed-entries.ts";
 import type { Group } from "../src/group.ts";
 import type { Idempotence } from "../src/idempotence.ts";
 import type { Stream } from "../src/stream.ts";
@@ -38,6 +39,8 @@ export function dumpOf(state: ShardState): unknown {
     nextAge: keyspace.nextAge,
     size: keyspace.size,
     expiringCount: keyspace.expiringCount,
+    delayedEntries: keyspace.delays.count,
+    delayedDueMs: keyspace.delays.firstDueMs,
     dirtyKeys: keyspace.dirtyKeys.map((key) => key.key),
     deadRows: keyspace.deadRows,
     deletedKeyCount: keyspace.deletedKeyCount,
@@ -88,6 +91,16 @@ function blockOf(block: Block): unknown {
     capturedCount: block.capturedCount,
     fragments: block.fragments,
   };
+}
+
+function delayedOf(delayed: DelayedEntries): unknown {
+  const entries: unknown[] = [];
+  delayed.visit((entry) => {
+    entries.push([...Object.entries(entry), Buffer.from(entry.fields).toString("latin1")]);
+    return true;
+  });
+  const { count, byteLength, dirtyEntries, droppedNumbers } = delayed;
+  return { count, byteLength, entries, dirty: dirtyEntries.map(({ number }) => number), droppedNumbers };
 }
 
 function idempotenceOf(idempotence: Idempotence): unknown {
@@ -185,6 +198,7 @@ function streamOf(stream: Stream): Record<string, unknown> {
     groups: stream.groups().map(groupOf),
     ackLevel: stream.ackLevel,
     retention: stream.retention,
+    delayed: stream.delayed === null ? null : delayedOf(stream.delayed),
     idempotence: stream.idempotence === null ? null : idempotenceOf(stream.idempotence),
   };
 }

@@ -22,6 +22,8 @@ export interface ClusterSettings {
   readonly streamRetentionEntries: number;
   /** Whatever the bounds say, nothing goes that a consumer group has not acknowledged. */
   readonly streamRetentionKeepsUnacked: boolean;
+  /** Delayed entries (XADD DELAY, AT) that a stream may have at a time; 0 = no bound. */
+  readonly streamDelayedMaxEntries: number;
   /** Which events of keys are published, and where: Redis' bits. */
   readonly notifyKeyspaceEvents: number;
   /** Memory budget of each node, 0: none; null: each node's own counts. */
@@ -38,6 +40,7 @@ export const defaultSettings: ClusterSettings = Object.freeze({
   streamRetentionBytes: 0,
   streamRetentionEntries: 0,
   streamRetentionKeepsUnacked: false,
+  streamDelayedMaxEntries: 100_000,
   notifyKeyspaceEvents: 0,
   maxMemoryBytes: null,
 });
@@ -65,6 +68,7 @@ export function settingPairs(settings: ClusterSettings): [name: string, value: s
     ["ack", settings.ack === 2 ? "all" : String(settings.ack)],
     ...(maxMemoryBytes === null ? [] : [["maxmemory", String(maxMemoryBytes)] as [string, string]]),
     ["notify-keyspace-events", notifyFlagsText(settings.notifyKeyspaceEvents)],
+    ["stream-delayed-max-entries", String(settings.streamDelayedMaxEntries)],
     ["stream-idmp-duration", String(settings.streamIdmpDuration)],
     ["stream-idmp-maxsize", String(settings.streamIdmpMaxSize)],
     ["stream-node-max-bytes", String(settings.streamNodeMaxBytes)],
@@ -107,6 +111,11 @@ export function parseSetting(settings: ClusterSettings, name: string, value: str
       const parsed = parseMemory(value);
       if (parsed === null) return { ok: false, error: "argument must be a memory value" };
       return { ok: true, settings: { ...settings, streamNodeMaxBytes: parsed } };
+    }
+    case "stream-delayed-max-entries": {
+      const parsed = parseCount(value);
+      if (typeof parsed === "string") return { ok: false, error: parsed };
+      return { ok: true, settings: { ...settings, streamDelayedMaxEntries: parsed } };
     }
     case "stream-idmp-duration": {
       const parsed = parseInteger(value, 1, 86_400);

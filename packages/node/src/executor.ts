@@ -25,6 +25,7 @@ import type { ColdBlocks } from "./cold-blocks.ts";
 import type { HeldReplies } from "./held-replies.ts";
 import type { LaneProgress, QueuedRequests } from "./lane-progress.ts";
 import { LeaderCounters } from "./leader-counters.ts";
+import { DelayedReleases } from "./delayed-releases.ts";
 import { DueKeys } from "./due-keys.ts";
 import { IdleConsumers } from "./idle-consumers.ts";
 import type { DueKeysOptions } from "./due-keys.ts";
@@ -79,6 +80,7 @@ export class Executor {
   readonly #retention: RetentionTrims;
   readonly #idle: IdleConsumers;
   readonly outbox: OutboxDesk;
+  readonly #delayed: DelayedReleases;
   readonly #positions: number[];
   readonly #ownsAllSlots: boolean;
   #decoder: RequestDecoderApi;
@@ -111,6 +113,7 @@ export class Executor {
     this.#retention = new RetentionTrims(options, batch, this.#calls, state);
     this.#idle = new IdleConsumers(options, batch, this.#calls, state);
     this.outbox = new OutboxDesk(options, batch, this.#calls, state);
+    this.#delayed = new DelayedReleases(options, batch, this.#calls, state);
     this.#positions = [];
     const [only] = options.slots;
     this.#ownsAllSlots = options.slots.length === 1 && only!.from === 0 && only!.to === 16383;
@@ -156,6 +159,11 @@ export class Executor {
   /** Idle consumers that went. */
   get expiredConsumers(): number {
     return this.#idle.expired;
+  }
+
+  /** Delayed entries that have appeared. */
+  get releasedDelayed(): number {
+    return this.#delayed.released;
   }
 
   /** The highest index that a held reply needs durable, not only written. */
@@ -213,6 +221,7 @@ export class Executor {
     this.#retention.replaceState(state);
     this.#idle.replaceState(state);
     this.outbox.replaceState(state);
+    this.#delayed.replaceState(state);
   }
 
   /** Nothing will be executed any more. */
@@ -220,6 +229,7 @@ export class Executor {
     this.#due.stop();
     this.#retention.stop();
     this.#idle.stop();
+    this.#delayed.stop();
   }
 
   /** One turn's work. Answers whether something that could run now is left for the next turn. */
@@ -267,6 +277,7 @@ export class Executor {
       if (isMore || this.isOverBounds()) break;
       if (this.#runFrame(item)) queue.done(item);
     }
+    if (!this.isOverBounds() && this.#delayed.run(this.#decoder.request)) isMore = true;
     if (!this.isOverBounds() && this.#due.run(this.#decoder.request)) isMore = true;
     if (!this.isOverBounds() && this.#retention.run(this.#decoder.request)) isMore = true;
     if (!this.isOverBounds() && this.#idle.run(this.#decoder.request)) isMore = true;

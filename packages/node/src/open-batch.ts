@@ -178,6 +178,7 @@ export class OpenBatch {
     context.request = request;
     context.nodeBounds = settings.nodeBounds;
     context.idempotenceWindow = settings.idempotenceWindow;
+    context.delayedMaxEntries = settings.delayedMaxEntries;
     context.ack = null;
     context.resumed = resumed;
     context.readMode = mode;
@@ -186,6 +187,7 @@ export class OpenBatch {
     context.isOffer = false;
     context.blockedCall = null;
     context.isUncounted = false;
+    context.handsOut = false;
   }
 
   #executeWatched(record: CommandRecord, watchful: WatchfulKeyspace): void {
@@ -201,7 +203,7 @@ export class OpenBatch {
 
   /** The level that the write waits for that was just executed for this lane. */
   ackOf(record: CommandRecord, request: Request, lane: Lane): Ack {
-    if (record.handsOutData) return Ack.committed;
+    if (record.handsOutData || this.context.handsOut) return Ack.committed;
     return this.context.ack ?? this.ackInMulti(record, request, lane);
   }
 

@@ -238,6 +238,8 @@ export interface ShardSettings {
   ack: Ack;
   nodeBounds: NodeBounds;
   idempotenceWindow: IdempotenceWindow;
+  /** Of one stream; 0: no bound. */
+  delayedMaxEntries: number;
   /** The cluster's, for what streams do not say themselves; the same object for the same bounds. */
   retention: Retention;
   /** notify-keyspace-events, as Redis' bits. */
@@ -324,6 +326,11 @@ export interface ShardStatus {
   readonly outboxDelivered: number;
   readonly outboxTaken: number;
   readonly outboxRefused: number;
+  /** Delayed entries that have appeared by this leader's doing, and those that wait. */
+  readonly releasedDelayed: number;
+  readonly delayedEntries: number;
+  /** When the first of these is due; −1: there is none. */
+  readonly delayedDueMs: number;
   /** Appends of the leader that were not taken because the log is too far ahead of the checkpoint. */
   readonly refusedAppends: number;
   readonly appendsPaused: boolean;

@@ -23,10 +23,12 @@ export class ReusedContext implements ShardContext {
   nowMs: number;
   nodeBounds: NodeBounds;
   idempotenceWindow: IdempotenceWindow;
+  delayedMaxEntries: number;
   effectRoomBytes: number;
   readonly isHeldUp: (key: string, group: string) => boolean;
   readonly counters: ShardCounters;
   isUncounted: boolean;
+  handsOut: boolean;
   readonly channels: Channels;
   readonly randomBelow: (n: number) => number;
   ack: Ack | null;
@@ -48,9 +50,11 @@ export class ReusedContext implements ShardContext {
     this.nowMs = 0;
     this.nodeBounds = fixed.nodeBounds;
     this.idempotenceWindow = fixed.idempotenceWindow;
+    this.delayedMaxEntries = 0;
     this.effectRoomBytes = fixed.effectRoomBytes;
     this.counters = fixed.counters;
     this.isUncounted = false;
+    this.handsOut = false;
     this.channels = fixed.channels;
     this.randomBelow = fixed.randomBelow;
     this.ack = null;

@@ -29,6 +29,7 @@ export interface ShardParts {
     readonly trimmedByRetention: number;
     readonly expiredConsumers: number;
     readonly outbox: OutboxDesk;
+    readonly releasedDelayed: number;
   };
   readonly cold: { readonly count: number };
   readonly memory: { readonly evictedBytes: number; byKind(): ShardMemory };
@@ -82,6 +83,9 @@ export function shardStatus(parts: ShardParts): ShardStatus {
     outboxDelivered: parts.executor.outbox.relay.delivered,
     outboxTaken: parts.executor.outbox.intake.taken,
     outboxRefused: parts.executor.outbox.relay.refused,
+    releasedDelayed: parts.executor.releasedDelayed,
+    delayedEntries: state.delays.count,
+    delayedDueMs: state.delays.count === 0 ? -1 : state.delays.firstDueMs,
     refusedAppends: parts.intake.refusedAppends,
     appendsPaused: parts.intake.isPaused,
     members: raft.confState,

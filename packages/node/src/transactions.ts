@@ -304,7 +304,7 @@ export class Transactions {
     } else {
       needs.wrote = true;
       needs.ack = Math.max(needs.ack, this.#batch.ackInMulti(record, part, lane)) as Ack;
-      if ((record.flags & Flag.readonly) !== 0 || record.handsOutData) needs.hasRead = true;
+      if ((record.flags & Flag.readonly) !== 0 || record.handsOutData || context.handsOut) needs.hasRead = true;
     }
     const usedBytes = context.effects.byteLength - bytesBefore;
     return roomBytes - Math.max(0, usedBytes - ownBytes);

@@ -230,6 +230,7 @@ export class ShardCluster {
       ack: Ack.committed,
       nodeBounds: { maxEntries: 100, maxBytes: 4096 },
       idempotenceWindow: { durationSeconds: 100, maxSize: 100 },
+      delayedMaxEntries: 100_000,
       retention: NO_RETENTION,
       notify: 0,
       refuseGrowth: false,

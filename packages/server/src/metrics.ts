@@ -307,6 +307,22 @@ const nodeRows: readonly MetricRow<Node>[] = [
     "counter",
   ),
   perGroup(
+    "headrace_delayed_entries",
+    "Entries that will appear in their streams later (XADD DELAY, AT).",
+    (group) => group.delayedEntries,
+  ),
+  perGroup(
+    "headrace_delayed_overdue_seconds",
+    "How long the delayed entry that is due first has been due; 0: none is.",
+    ({ delayedDueMs }) => (delayedDueMs === 0 ? 0 : Math.max(0, Date.now() - delayedDueMs) / 1000),
+  ),
+  perGroup(
+    "headrace_delayed_released_total",
+    "Delayed entries that have appeared in their streams by this leader's doing.",
+    (group) => group.releasedDelayed,
+    "counter",
+  ),
+  perGroup(
     "headrace_raft_refused_appends_total",
     "Appends of a leader not taken because the log is too far ahead of the checkpoint.",
     (group) => group.refusedAppends,

@@ -28,6 +28,10 @@ export interface GroupRow {
   readonly outboxBytes: number;
   readonly outboxDelivered: number;
   readonly outboxRefused: number;
+  readonly releasedDelayed: number;
+  readonly delayedEntries: number;
+  /** 0: there is none. */
+  readonly delayedDueMs: number;
   readonly refusedAppends: number;
   readonly leaderNodeId: number;
   /** Leaders that this replica has heard of, one after another. */
@@ -75,6 +79,9 @@ function groupRow(groupId: number, from: Readonly<Record<string, unknown>>): Gro
     outboxBytes: number(from, "outboxBytes"),
     outboxDelivered: number(from, "outboxDelivered"),
     outboxRefused: number(from, "outboxRefused"),
+    releasedDelayed: number(from, "releasedDelayed"),
+    delayedEntries: number(from, "delayedEntries"),
+    delayedDueMs: Math.max(0, number(from, "delayedDueMs")),
     refusedAppends: number(from, "refusedAppends"),
     leaderNodeId: number(from, "leaderNodeId"),
     leaderChanges: number(from, "leaderChanges"),

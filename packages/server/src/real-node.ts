@@ -166,6 +166,7 @@ function nodeConfig(
       streamRetentionMs: settings["stream-retention-ms"] as number,
       streamRetentionBytes: settings["stream-retention-bytes"] as number,
       streamRetentionEntries: settings["stream-retention-entries"] as number,
+      streamDelayedMaxEntries: settings["stream-delayed-max-entries"] as number,
       streamRetentionKeepsUnacked: settings["stream-retention-keep"] === "unacked",
     },
     electionTimeoutMs: settings["election-timeout-ms"] as number,

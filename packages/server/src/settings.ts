@@ -419,6 +419,15 @@ export const settingRows: readonly SettingRow[] = [
     "unacked = whatever the bounds, nothing is trimmed that a consumer group has not acknowledged. Fixed at founding, then CONFIG SET; a stream's own: XCFGSET.",
     { choices: ["none", "unacked"] },
   ),
+  row(
+    "stream-delayed-max-entries",
+    "integer",
+    "count",
+    100_000,
+    storage,
+    "Delayed entries (XADD DELAY, AT) that a stream may have at a time; they stay in memory. 0 = no bound. Fixed at founding, then CONFIG SET.",
+    { minimum: 0 },
+  ),
   row("wal-segment-bytes", "bytes", "bytes", 64 * 1024 * 1024, storage, "Size of one preallocated log segment.", {
     minimum: 1024 * 1024,
     maximum: 1024 * 1024 * 1024,

@@ -1,12 +1,14 @@
 /**
  * The options that XADD and XTRIM share, read from the left until XADD's id:
  *
- *   [NOMKSTREAM] [ACK 0|1|ALL] [KEEPREF|DELREF|ACKED] [IDMP producer iid | IDMPAUTO producer] [MAXLEN|MINID [=|~] threshold [LIMIT n]]
+ *   [NOMKSTREAM] [ACK 0|1|ALL] [DELAY ms|AT unix-ms] [KEEPREF|DELREF|ACKED] [IDMP producer iid | IDMPAUTO producer]
+ *   [MAXLEN|MINID [=|~] threshold [LIMIT n]]
  *
  * One object is used again and again: XADD is the hottest command there is. Source: t_stream.c streamParseAddOrTrimArgsOrReply.
  */
 import { MIN_ID, ReferencePolicy } from "@headrace/engine";
-import type { Effects, StreamKeyView, NodeBounds, PolicyCut, StreamId, StreamView, TrimCut } from "@headrace/engine";
+import type { AppendTrim, Effects, NodeBounds, PolicyCut } from "@headrace/engine";
+import type { StreamId, StreamKeyView, StreamView, TrimCut } from "@headrace/engine";
 import type { Request } from "@headrace/resp";
 import { readAck } from "../ack.ts";
 import { addId, AddIdForm, isByte, readAddId, readLong, readStrictId } from "../args.ts";
@@ -20,6 +22,13 @@ export type TrimStrategy = (typeof TrimStrategy)[keyof typeof TrimStrategy];
 /** Whether the entry has an idempotent id, and where from. */
 export const Iid = { none: 0, given: 1, ofFields: 2 } as const;
 export type Iid = (typeof Iid)[keyof typeof Iid];
+
+/** Whether the entry appears at once, so long after now, or at a time. */
+export const Due = { now: 0, after: 1, at: 2 } as const;
+export type Due = (typeof Due)[keyof typeof Due];
+
+/** `AppendTrim.limit` where there was no LIMIT. */
+const LIMIT_NOT_GIVEN = -1;
 
 const TILDE = 126;
 const EQUALS = 61;
@@ -43,6 +52,9 @@ export class AddOrTrimOptions {
   policy: ReferencePolicy | null;
   noMakeStream: boolean;
   ack: Ack | null;
+  due: Due;
+  /** Of DELAY or AT, in ms. */
+  dueValue: number;
   iid: Iid;
   producerArgument: number;
   iidArgument: number;
@@ -61,6 +73,8 @@ export class AddOrTrimOptions {
     this.policy = null;
     this.noMakeStream = false;
     this.ack = null;
+    this.due = Due.now;
+    this.dueValue = 0;
     this.iid = Iid.none;
     this.producerArgument = 0;
     this.iidArgument = 0;
@@ -84,6 +98,10 @@ export class AddOrTrimOptions {
       } else if (request.is(i, "ACK") && i + 1 < request.count) {
         this.ack = readAck(request, ++i);
         if (this.ack === null) return Errors.ackOption;
+      } else if ((request.is(i, "DELAY") || request.is(i, "AT")) && i + 1 < request.count) {
+        const error = this.#readDue(request, i);
+        if (error !== null) return error;
+        i++;
       } else if (request.is(i, "IDMP") && i + 2 < request.count) {
         const error = this.#readIid(request, i, Iid.given);
         if (error !== null) return error;
@@ -102,6 +120,7 @@ export class AddOrTrimOptions {
       if (this.idForm === AddIdForm.invalid) return Errors.invalidStreamId;
       this.id = addId;
       if (this.iid !== Iid.none && this.idForm !== AddIdForm.auto) return Errors.iidNeedsAutoId;
+      if (this.due !== Due.now && this.idForm !== AddIdForm.auto) return Errors.delayNeedsAutoId;
     }
     return this.#checkLimit() ?? this.#checkTilde();
   }
@@ -119,6 +138,33 @@ export class AddOrTrimOptions {
     const error = this.#checkLimit();
     if (error !== null) return error;
     return this.strategy === TrimStrategy.none ? Errors.trimWithoutStrategy : this.#checkTilde();
+  }
+
+  /** The trim that these options say, to be kept; null: none. */
+  get appendTrim(): AppendTrim | null {
+    if (this.strategy === TrimStrategy.none) return null;
+    const { approximate, maxLength, limit, limitGiven } = this;
+    const policy = this.policy ?? ReferencePolicy.keep;
+    const minId = this.strategy === TrimStrategy.minId ? this.minId : null;
+    return {
+      minId,
+      maxLength: minId === null ? maxLength : 0,
+      approximate,
+      limit: limitGiven ? limit : LIMIT_NOT_GIVEN,
+      policy,
+    };
+  }
+
+  /** Says from now on what was kept. */
+  takeTrim({ minId, maxLength, approximate, limit, policy }: AppendTrim): void {
+    this.#clear();
+    this.strategy = minId === null ? TrimStrategy.maxLength : TrimStrategy.minId;
+    this.minId = minId ?? MIN_ID;
+    this.maxLength = maxLength;
+    this.approximate = approximate;
+    this.limitGiven = limit !== LIMIT_NOT_GIVEN;
+    this.limit = this.limitGiven ? limit : 0;
+    this.policy = policy;
   }
 
   /** Trims the stream as these options say; answers how many entries go. What goes entry by entry ends where `roomBytes` do. */
@@ -190,6 +236,15 @@ export class AddOrTrimOptions {
     return at + 1;
   }
 
+  /** DELAY ms, or AT unix-ms, at i; the error text or null. */
+  #readDue(request: Request, i: number): string | null {
+    if (this.due !== Due.now) return Errors.delayTwice;
+    this.due = request.is(i, "AT") ? Due.at : Due.after;
+    this.dueValue = readLong(request, i + 1);
+    if (Number.isNaN(this.dueValue)) return Errors.notInteger;
+    return this.dueValue < 0 ? Errors.delayNegative : null;
+  }
+
   /** IDMP producer iid, or IDMPAUTO producer, at i; the error text or null. */
   #readIid(request: Request, i: number, iid: Iid): string | null {
     if (this.iid !== Iid.none) return Errors.iidTwice;
@@ -219,6 +274,7 @@ export class AddOrTrimOptions {
     this.policy = null;
     this.noMakeStream = false;
     this.ack = null;
+    this.due = Due.now;
     this.iid = Iid.none;
     this.idForm = AddIdForm.invalid;
   }

@@ -1,11 +1,13 @@
 /** Idempotent producing as XADD sees it: which iid a request has, and what became of it. */
 import { Hash128 } from "@headrace/bytes";
 import { DEFAULT_DURATION_SECONDS, DEFAULT_IIDS_MAX } from "@headrace/engine";
-import type { StreamKeyView, StreamId } from "@headrace/engine";
-import type { Request } from "@headrace/resp";
+import type { KnownIid, StreamId, StreamKeyView } from "@headrace/engine";
+import type { ReplyWriterApi, Request } from "@headrace/resp";
 import type { ShardContext } from "../command.ts";
 import { keyName } from "../key-name.ts";
 import { type AddOrTrimOptions, Iid } from "./add-or-trim-options.ts";
+import { writeHandle } from "./delayed-handle.ts";
+import { writeId } from "./write-id.ts";
 
 /** Where the iid of the request that is executed stands: in the request, or in `digest`. */
 let bytes: Uint8Array = new Uint8Array(16);
@@ -19,12 +21,12 @@ const digest = new Uint8Array(16);
 const sum = new Hash128();
 const pair = new Hash128();
 
-/** The entry that the request's iid stands for already, or null. */
+/** What the request's iid stands for already, or null. */
 export function knownEntry(
   context: ShardContext,
   options: AddOrTrimOptions,
   key: StreamKeyView | null,
-): StreamId | null {
+): KnownIid | null {
   locateIid(context.request, options);
   const known = key === null ? null : key.stream.idempotence;
   return known === null ? null : known.find(producer, bytes, start, end, context.nowMs);
@@ -33,6 +35,17 @@ export function knownEntry(
 /** Notes the entry that was just added under the iid that `knownEntry` looked for. */
 export function recordEntry(context: ShardContext, key: string, id: StreamId): void {
   context.effects.recordIid(key, producer, bytes, start, end, id);
+}
+
+/** The same for an entry that was delayed. */
+export function recordDelayed({ effects }: ShardContext, key: string, number: number): void {
+  effects.delays.recordIid(key, producer, bytes, start, end, number);
+}
+
+/** Answers what the first XADD of an iid was answered. */
+export function writeKnown(reply: ReplyWriterApi, { id, delayed }: KnownIid): void {
+  if (delayed === 0) writeId(reply, id);
+  else writeHandle(reply, delayed);
 }
 
 function locateIid(request: Request, options: AddOrTrimOptions): void {

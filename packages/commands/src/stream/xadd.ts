@@ -1,20 +1,23 @@
 /**
- * XADD key [NOMKSTREAM] [ACK 0|1|ALL] [KEEPREF|DELREF|ACKED] [IDMP producer iid | IDMPAUTO producer] [MAXLEN|MINID [=|~] threshold
- *      [LIMIT n]] <*|id> field value [field value …]
+ * XADD key [NOMKSTREAM] [ACK 0|1|ALL] [DELAY ms | AT unix-ms] [KEEPREF|DELREF|ACKED] [IDMP producer iid | IDMPAUTO producer]
+ *      [MAXLEN|MINID [=|~] threshold [LIMIT n]] <*|id> field value [field value …]
  *
  * The hottest command: no string but the key, the fields go from the request into the log and the block as the client sent them.
  */
-import { MIN_ID, StreamId } from "@headrace/engine";
+import { MIN_ID } from "@headrace/engine";
+import type { StreamId } from "@headrace/engine";
 import { AddIdForm } from "../args.ts";
 import { Flag } from "../command.ts";
 import type { ShardContext } from "../command.ts";
 import { Errors, wrongArity } from "../errors.ts";
 import { keyName } from "../key-name.ts";
 import { defineCommand, keyAt } from "../record.ts";
-import { AddOrTrimOptions, Iid, TrimStrategy } from "./add-or-trim-options.ts";
+import { AddOrTrimOptions, Due, Iid, TrimStrategy } from "./add-or-trim-options.ts";
+import { nextAutoId } from "./auto-id.ts";
+import { addDelayed } from "./delayed-add.ts";
 import { effectBytes } from "./effect-room.ts";
 import { existingStream, findStream } from "./find-stream.ts";
-import { configureNewStream, hasOwnWindow, knownEntry, recordEntry } from "./idempotence.ts";
+import { configureNewStream, hasOwnWindow, knownEntry, recordEntry, writeKnown } from "./idempotence.ts";
 import { writeId } from "./write-id.ts";
 
 const options = new AddOrTrimOptions();
@@ -28,7 +31,7 @@ export const xadd = defineCommand({
   summary: "Appends a new entry to a stream",
   complexity: "O(1) when adding a new entry, O(N) when trimming where N being the number of entries evicted.",
   syntax:
-    "key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [ACK <0 | 1 | ALL>] [IDMPAUTO producer-id | IDMP producer-id idempotent-id] [<MAXLEN | MINID> [= | ~] threshold [LIMIT count]] <* | id> field value [field value ...]",
+    "key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [ACK <0 | 1 | ALL>] [DELAY milliseconds | AT unix-time-milliseconds] [IDMPAUTO producer-id | IDMP producer-id idempotent-id] [<MAXLEN | MINID> [= | ~] threshold [LIMIT count]] <* | id> field value [field value ...]",
   categories: ["stream"],
   tips: ["nondeterministic_output"],
   keys: { ...keyAt(1, "RW update"), notes: "UPDATE instead of INSERT because of the optional trimming feature" },
@@ -47,6 +50,7 @@ function execute(context: ShardContext): void {
   const existing = findStream(keyspace, key);
   if (typeof existing === "string") return reply.error(existing);
   if (existing === null && options.noMakeStream) return reply.nullBulk();
+  if (options.due !== Due.now) return addDelayed(context, options, key, existing);
   const lastId = existing === null ? MIN_ID : existing.stream.lastId;
   const id = resolveId(lastId, context.nowMs);
   if (id === null || id.compare(lastId) <= 0) {
@@ -65,8 +69,9 @@ function execute(context: ShardContext): void {
   context.ack = options.ack;
   const known = hasIid ? knownEntry(context, options, existing) : null;
   if (known !== null) {
+    if (known.delayed !== 0) context.handsOut = true;
     effects.countDuplicateIid(key);
-    return writeId(reply, known);
+    return writeKnown(reply, known);
   }
   if (trims && existing?.stream.hasCold === true) options.lookAhead(existing.stream, context.nodeBounds, roomBytes);
   effects.append(
@@ -86,7 +91,7 @@ function execute(context: ShardContext): void {
 
 /** The entry's id, or null when there is no further one. */
 function resolveId(lastId: StreamId, nowMs: number): StreamId | null {
-  if (options.idForm === AddIdForm.auto) return nowMs > lastId.ms() ? StreamId.of(nowMs, 0) : lastId.next();
+  if (options.idForm === AddIdForm.auto) return nextAutoId(lastId, nowMs);
   if (options.idForm === AddIdForm.explicit) return options.id;
   if (lastId.msHi !== options.id.msHi || lastId.msLo !== options.id.msLo) return options.id;
   // `ms-*` of the last id's ms: the sequence must not run over into the next millisecond.

@@ -33,7 +33,7 @@ function execute({ request, reply, keyspace, effects, nowMs }: ShardContext): vo
   if (!stream.has(id)) return reply.error(Errors.noSuchMessage);
   const producer = request.latin1(2);
   const known = stream.idempotence?.find(producer, request.bytes, start, end, nowMs) ?? null;
-  if (known !== null && !known.equals(id)) return reply.error(Errors.iidOfAnother);
+  if (known !== null && (known.delayed !== 0 || !known.id.equals(id))) return reply.error(Errors.iidOfAnother);
   if (known === null) effects.recordIid(key, producer, request.bytes, start, end, id);
   reply.ok();
 }

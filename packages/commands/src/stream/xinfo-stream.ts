@@ -95,9 +95,11 @@ export function ownGroupSettings(group: GroupView, deadLettersWaiting: number): 
   return found;
 }
 
-/** Ours: what the stream has of its own, so that Redis' reply stays as it is where nothing was set. */
-function ownSettings({ retention }: StreamView): OwnSettings {
+/** Ours: what the stream has of its own and what will appear in it, so that Redis' reply stays as it is where nothing was set. */
+function ownSettings({ retention, delayed }: StreamView): OwnSettings {
   const found: [name: string, value: number | string][] = [];
+  if (delayed !== null && delayed.count > 0)
+    found.push(["delayed-entries", delayed.count], ["delayed-next", delayed.firstDueMs]);
   if (retention === null) return found;
   const { ageMs, bytes, entries, keep } = retention;
   if (ageMs !== null) found.push(["retention-ms", ageMs]);
