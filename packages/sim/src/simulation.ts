@@ -33,6 +33,7 @@ import type { ValueView } from "./checkers/values.ts";
 import { checkArrivals, checkOrder, keysOfEvents, type Disturbance } from "./checkers/messages.ts";
 import { MetadataChecker } from "./checkers/metadata.ts";
 import { drainDeadLetters } from "./dead-letter-work.ts";
+import { lookAtDelayed } from "./delay-work.ts";
 import { drainRedelivered } from "./redelivery-work.ts";
 import { RaftSafety } from "./checkers/raft-safety.ts";
 import { ReplicaChecker } from "./checkers/replicas.ts";
@@ -443,6 +444,7 @@ class Run {
       growing: LOOK_AT_GROWING.map(numberOf),
     };
     this.#setClocksAhead();
+    const delays = lookAtDelayed((args, accept) => this.#insist(client, args, accept));
     const redeliveries = drainRedelivered((args) => this.#once(client, args), client.name);
     const deadLetters = drainDeadLetters(
       (args) => this.#once(client, args),
@@ -450,7 +452,7 @@ class Run {
       client.name,
     );
     this.#awaitEqualReplicas();
-    return { entries, pending, drained, transactions, values, redeliveries, deadLetters };
+    return { entries, pending, drained, transactions, values, redeliveries, delays, deadLetters };
   }
 
   /** What shards hand to each other has come to where it was to go. */

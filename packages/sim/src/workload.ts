@@ -5,6 +5,7 @@
  */
 import { isFree, RETAINED_ENTRIES, UNACKED_ENTRIES } from "./checkers/reading.ts";
 import { DeadLetterWork, deadLetterPreparations } from "./dead-letter-work.ts";
+import { delayPreparations, DelayWork } from "./delay-work.ts";
 import { REDELIVERED, redeliveryPreparations, redeliveryRequest } from "./redelivery-work.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import type { Operation } from "./sim-client.ts";
@@ -75,7 +76,15 @@ export function preparations(streams: WorkStreams): readonly (readonly string[])
     ["XGROUP", "CREATE", stream, GROUP, "0", "MKSTREAM"],
     ["XCFGSET", stream, "RETENTION-ENTRIES", String(UNACKED_ENTRIES), "RETENTION-KEEP", "UNACKED"],
   ]);
-  return [...groups, ...windows, ...bounds, ...kept, ...redeliveryPreparations, ...deadLetterPreparations];
+  return [
+    ...groups,
+    ...windows,
+    ...bounds,
+    ...kept,
+    ...redeliveryPreparations,
+    ...deadLetterPreparations,
+    ...delayPreparations,
+  ];
 }
 
 /** Bytes that make an entry large, and how many of those a block of 32 KiB holds. */
@@ -160,6 +169,7 @@ const writers: readonly WorkRow[] = [
   { weight: 4, make: (work) => work.add(work.redelivered()) },
   { weight: 8, make: (work, random) => work.redeliver(random) },
   { weight: 20, make: (work) => work.letters.next() },
+  { weight: 12, make: (work, random) => work.delays.next(random) },
   { weight: 4, make: (work) => ["ECHO", work.payload()] },
   { weight: 8, make: (work, random) => anyCommand(random, work.name) },
   { weight: 6, make: (work, random) => work.nameGroup(random) },
@@ -202,6 +212,7 @@ export class GroupNames {
 export class ClientWork {
   readonly name: string;
   readonly streams: WorkStreams;
+  readonly delays: DelayWork;
   readonly #random: SeededRandom;
   readonly #table: readonly WorkRow[];
   readonly #weights: number;
@@ -231,6 +242,7 @@ export class ClientWork {
   ) {
     this.name = name;
     this.streams = options.streams;
+    this.delays = new DelayWork(name);
     this.#names = options.names;
     this.#random = random;
     this.letters = new DeadLetterWork(name, random.fork());
@@ -251,6 +263,7 @@ export class ClientWork {
   heard(operation: Operation): void {
     const { args, reply } = operation;
     this.letters.heard(operation);
+    this.delays.heard(operation);
     if (isFree(args[1] ?? "")) return;
     if (args[0] === "XADD" && typeof reply === "string") this.#keep(this.#added, args[1]!, [reply]);
     if (!Array.isArray(reply)) return;

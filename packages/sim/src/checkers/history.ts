@@ -5,6 +5,7 @@
 import { ErrorReply } from "../reply-value.ts";
 import type { Operation } from "../sim-client.ts";
 import { StreamEntries } from "./entries.ts";
+import { checkDelays } from "./delays.ts";
 import { checkGroupNames } from "./group-names.ts";
 import { GroupHistory } from "./groups.ts";
 import { LETTER_GROUP, RETRIES_MAX } from "../dead-letter-work.ts";
@@ -86,6 +87,11 @@ export class History {
       const rules = { retriesMax: RETRIES_MAX, group: LETTER_GROUP };
       const { dead } = checkDeadLetters(this.#operations, final.deadLetters, rules);
       this.#countMany("entry that became a dead letter", dead);
+    }
+    if (final.delays !== undefined) {
+      const { appeared, cancelled } = checkDelays(this.#operations, final.delays);
+      this.#countMany("delayed entry appeared", appeared);
+      this.#countMany("delayed entry cancelled", cancelled);
     }
     for (const entries of streams.values()) entries.check();
     for (const [stream, operations] of byStream) {
@@ -285,7 +291,7 @@ function checkShape(operation: Operation): void {
       case "ECHO":
         return reply === args[1];
       case "XADD":
-        return reply === null || (typeof reply === "string" && /^\d+-\d+$/.test(reply));
+        return reply === null || (typeof reply === "string" && (isDelayed(args) ? HANDLE : ID).test(reply));
       case "XRANGE":
       case "XREVRANGE":
         return isRange(reply, args[0] === "XRANGE" ? 1 : -1);
@@ -297,6 +303,8 @@ function checkShape(operation: Operation): void {
       case "XDELEX":
       case "XACKDEL":
         return isFree(args[1]!) || (Array.isArray(reply) && reply.length === namedIds(operation).length);
+      case "XDELAYED":
+        return args[1] === "CANCEL" ? typeof reply === "number" : Array.isArray(reply);
       case "XLEN":
       case "XACK":
       case "XNACK":
@@ -321,6 +329,14 @@ function checkShape(operation: Operation): void {
     throw new Error(
       `${operation.client}: ${args.join(" ")} was answered with ${JSON.stringify(reply)}: replies out of order`,
     );
+}
+
+const ID = /^\d+-\d+$/;
+/** An id for a message that was not delayed when it was sent first. */
+const HANDLE = /^(d\d+|\d+-\d+)$/;
+
+function isDelayed(args: readonly string[]): boolean {
+  return args.includes("DELAY") || args.includes("AT") || args.includes("IDMP") || args.includes("IDMPAUTO");
 }
 
 type Section = readonly [stream: string, entries: readonly unknown[]];

@@ -2,6 +2,7 @@
 import { ErrorReply } from "../reply-value.ts";
 import type { Operation } from "../sim-client.ts";
 import type { DeadLetterView } from "./dead-letters.ts";
+import type { DelayView } from "./delays.ts";
 import type { RedeliveryView } from "./redelivery.ts";
 import type { TransactionView } from "./transactions.ts";
 import type { ValueView } from "./values.ts";
@@ -23,6 +24,8 @@ export interface FinalView {
   readonly redeliveries?: ReadonlyMap<string, RedeliveryView>;
   /** Where no group gives anything up: left out. */
   readonly deadLetters?: DeadLetterView;
+  /** stream → what has appeared in it later; where nobody delayed anything: left out. */
+  readonly delays?: ReadonlyMap<string, DelayView>;
 }
 
 export interface PendingRow {
@@ -50,9 +53,9 @@ export function goesAsAWhole(stream: string): boolean {
 }
 
 /** Nobody judges what is in it, as anything may happen to it (workload-commands.ts), or it has a judge of its own (group-names.ts, idempotence.ts,
- * redelivery.ts, dead-letters.ts, transactions.ts). */
+ * redelivery.ts, dead-letters.ts, delays.ts, transactions.ts). */
 export function isFree(stream: string): boolean {
-  return /^[xgyiwqp]/.test(stream);
+  return /^[xgyiwqpl]/.test(stream);
 }
 
 /** What the streams `r` and `u` are told to keep. */
