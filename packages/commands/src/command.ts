@@ -62,6 +62,8 @@ export interface KeySpec {
   readonly notes: string;
   /** Where COMMAND says the keys begin when a word marks them (XREAD). */
   readonly keyword: { readonly word: string; readonly startFrom: number } | null;
+  /** Position of the argument that says how many keys follow it (SINTERCARD); 0: there is none. */
+  readonly countAt: number;
   /** Writes argument positions of the keys into `into`, returns how many, or −1 when the syntax does not show them. */
   readonly find: ((request: Request, into: number[]) => number) | null;
 }
@@ -172,7 +174,7 @@ export interface ShardContext {
   readonly idempotenceWindow: IdempotenceWindow;
   /** How many delayed entries a stream may have; 0: no bound. */
   readonly delayedMaxEntries: number;
-  /** Chance, for replies only: 0 … n−1. What goes into effects never depends on it. */
+  /** Chance: 0 … n−1. An effect names what was drawn (SPOP), so that every replica does the same. */
   readonly randomBelow: (n: number) => number;
   /**
    * Bytes that the effects of this command may take: it never spans two log entries, and an entry has a bound. The request itself fits. A handler

@@ -21,6 +21,12 @@ export const Errors = {
   bitOffset: "ERR bit offset is not an integer or out of range",
   bitValue: "ERR bit is not an integer or out of range",
   bitArgument: "ERR The bit argument must be 1 or 0.",
+  /** Headrace's own: Redis would run until its memory is full. */
+  tooManyRandomMembers: "ERR the reply would be too large",
+  notPositive: "ERR value is out of range, must be positive",
+  notSafeNegative: "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
+  numKeysNotPositive: "ERR numkeys should be greater than 0",
+  cardinalityLimitNegative: "ERR LIMIT can't be negative",
   bitopNot: "ERR BITOP NOT must be called with a single source key.",
   bitfieldType: "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.",
   bitfieldOverflow: "ERR Invalid OVERFLOW type specified",

@@ -42,6 +42,7 @@ export function keyAt(position: number, access: string): KeySpec {
     targetAccess: [],
     notes: "",
     keyword: null,
+    countAt: 0,
     find: null,
   };
 }
@@ -49,6 +50,20 @@ export function keyAt(position: number, access: string): KeySpec {
 /** Arguments 1 and 2: what is read or moved, and where it goes. */
 export function keyPair(access: string, targetAccess: string): KeySpec {
   return { ...keyAt(1, access), last: 2, targetAccess: targetAccess.split(" ") };
+}
+
+/** An argument says how many keys follow it. */
+export function countedKeys(countAt: number, access: string): KeySpec {
+  return {
+    ...keyAt(countAt, access),
+    countAt,
+    find: (request, into) => {
+      const count = request.integer(countAt);
+      if (!(count > 0 && count < request.count - countAt)) return -1;
+      for (let i = 0; i < count; i++) into[i] = countAt + 1 + i;
+      return count;
+    },
+  };
 }
 
 /** All arguments from this position on are keys. */

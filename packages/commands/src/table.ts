@@ -61,6 +61,15 @@ import { bitfield, bitfieldRo } from "./bitmap/bitfield.ts";
 import { bitop } from "./bitmap/bitop.ts";
 import { bitpos } from "./bitmap/bitpos.ts";
 import { getbit, setbit } from "./bitmap/setbit.ts";
+import { sadd, srem } from "./set/sadd.ts";
+import { sdiff, sdiffstore } from "./set/sdiff.ts";
+import { sinter, sintercard, sinterstore, smembers } from "./set/sinter.ts";
+import { scard, sismember, smismember } from "./set/sismember.ts";
+import { smove } from "./set/smove.ts";
+import { spop } from "./set/spop.ts";
+import { srandmember } from "./set/srandmember.ts";
+import { sscan } from "./set/sscan.ts";
+import { sunion, sunionstore } from "./set/sunion.ts";
 import { append, setrange } from "./string/append.ts";
 import { get, getdel, getex, strlen } from "./string/get.ts";
 import { getrange, substr } from "./string/getrange.ts";
@@ -136,6 +145,24 @@ export const commandTable: readonly CommandRecord[] = [
   setrange,
   strlen,
   substr,
+  // set
+  sadd,
+  scard,
+  sdiff,
+  sdiffstore,
+  sinter,
+  sintercard,
+  sinterstore,
+  sismember,
+  smembers,
+  smismember,
+  smove,
+  spop,
+  srandmember,
+  srem,
+  sscan,
+  sunion,
+  sunionstore,
   // bitmap
   bitcount,
   bitfield,

@@ -62,6 +62,10 @@
  *   storeScores    the same: replaces what the key held
  *   removeScores   string key · u32 count · {varint length · member} each: members of a sorted set; with the last one the key goes
  *   removeRanks    string key · u32 from · u32 to: members of a sorted set with ranks from … to − 1; with the last one the key goes
+ *   addMembers     string key · u32 seed of the set that is made if there is none · members: {varint length · bytes}… to the end
+ *   removeMembers  string key · members, as in addMembers: the set goes with the last one
+ *   keepMembers    string key · members, as in addMembers: the set holds no others, and begins anew with them
+ *   storeMembers   string key · u32 seed · u8 1: an intset as long as its members allow it · members, as in addMembers: replaces what the key held
  *
  * Effects that say by position what they mean; those of the same name above are older, and no longer written. Which entry has which id is asked
  * of the leader alone, so that a replica applies them whatever of the stream is in its memory. Block numbers and entries as in block.ts; entries =
@@ -150,6 +154,10 @@ export const EffectType = {
   storeScores: 91,
   removeScores: 92,
   removeRanks: 93,
+  addMembers: 85,
+  removeMembers: 86,
+  keepMembers: 87,
+  storeMembers: 88,
 } as const;
 export type EffectType = (typeof EffectType)[keyof typeof EffectType];
 

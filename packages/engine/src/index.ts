@@ -3,6 +3,7 @@ export * from "./api.ts";
 export * from "./delays-api.ts";
 export * from "./leader-queues.ts";
 export * from "./value-api.ts";
+export * from "./set-api.ts";
 export {
   countDown,
   countUp,
@@ -47,6 +48,9 @@ export { StreamImageWriter } from "./stream-image.ts";
 export { writeEntryHead, ENTRY_HEAD_BYTES_MAX, fieldsOffset } from "./entry-form.ts";
 export { rowIsIntact } from "./row-check.ts";
 export { elementBytes, SORTED_SET_KIND, writeElement } from "./sorted-set-value.ts";
+export { MemberList } from "./member-list.ts";
+export { MemberTable } from "./member-table.ts";
+export { SET_KIND } from "./set-value.ts";
 export { STRING_KIND } from "./string-value.ts";
 export { beginImage, imageOf } from "./value-image.ts";
 export { dataSlot, slotOfRow } from "./state-rows.ts";

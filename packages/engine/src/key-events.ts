@@ -8,6 +8,7 @@ export const KeyEventClass = {
   generic: 4,
   string: 8,
   sortedSet: 128,
+  set: 32,
   expired: 256,
   stream: 1024,
   keyMiss: 2048,

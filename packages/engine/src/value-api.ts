@@ -1,9 +1,10 @@
 /** What handlers see of values that are no streams, and how they change them: the part of the engine's contract (api.ts) that is about them. */
 import type { ByteWriter } from "@headrace/bytes";
+import type { SetEffects } from "./set-api.ts";
 
 /** What TYPE says of a key. */
 export type KeyType = "stream" | ValueType;
-export type ValueType = "string" | "zset";
+export type ValueType = "string" | "zset" | "set";
 
 /** A value that is no stream. Its `type` says which of the views below it is. */
 export interface ValueView {
@@ -78,6 +79,7 @@ export interface SortedSetEffects {
 }
 
 export interface ValueEffects {
+  readonly sets: SetEffects;
   readonly strings: StringEffects;
   readonly sortedSets: SortedSetEffects;
   /** Makes the key hold what the image of a value says (`imageOf`), whatever it held. */

@@ -12,6 +12,8 @@ import type { AnyKey } from "./stored-key.ts";
 import { applySortedSetEffect, SortedSetChanges } from "./sorted-set-effects.ts";
 import { applyStringEffect, StringChanges } from "./string-effects.ts";
 import type { SortedSetEffects, StringEffects, ValueEffects } from "./value-api.ts";
+import { applySetEffect, SetChanges } from "./set-effects.ts";
+import type { SetEffects } from "./set-api.ts";
 import { readImage } from "./value-image.ts";
 
 /** The open batch, as a kind's effects see it. */
@@ -25,6 +27,7 @@ export interface EffectSink {
 }
 
 export class ValueChanges implements ValueEffects {
+  readonly sets: SetEffects;
   readonly strings: StringEffects;
   readonly sortedSets: SortedSetEffects;
   readonly #keyspace: KeyspaceState;
@@ -33,6 +36,7 @@ export class ValueChanges implements ValueEffects {
   constructor(keyspace: KeyspaceState, sink: EffectSink) {
     this.#keyspace = keyspace;
     this.#sink = sink;
+    this.sets = new SetChanges(keyspace, sink);
     this.strings = new StringChanges(keyspace, sink);
     this.sortedSets = new SortedSetChanges(keyspace, sink);
   }
@@ -55,6 +59,10 @@ type Apply = (keyspace: KeyspaceState, type: number, name: string, reader: ByteR
 
 const APPLIES: ReadonlyMap<number, Apply> = new Map<number, Apply>([
   [EffectType.putValue, putValue],
+  [EffectType.addMembers, applySetEffect],
+  [EffectType.removeMembers, applySetEffect],
+  [EffectType.keepMembers, applySetEffect],
+  [EffectType.storeMembers, applySetEffect],
   [EffectType.setString, applyStringEffect],
   [EffectType.replaceString, applyStringEffect],
   [EffectType.writeString, applyStringEffect],

@@ -30,6 +30,7 @@ const EFFECT_EVENTS =
   KeyEventClass.generic |
   KeyEventClass.string |
   KeyEventClass.sortedSet |
+  KeyEventClass.set |
   KeyEventClass.expired |
   KeyEventClass.stream |
   KeyEventClass.new;

@@ -94,6 +94,7 @@ export const COMMAND_HISTORY: ReadonlyMap<string, readonly Change[]> = new Map<s
       ["5.0.0", "Added the `IDLETIME` and `FREQ` options."],
     ],
   ],
+  ["sadd", [["2.4.0", "Accepts multiple `member` arguments."]]],
   ["scan", [["6.0.0", "Added the `TYPE` subcommand."]]],
   ["ttl", [["2.8.0", "Added the -2 reply."]]],
   ["script|flush", [["6.2.0", "Added the `ASYNC` and `SYNC` flushing mode modifiers."]]],
@@ -108,6 +109,9 @@ export const COMMAND_HISTORY: ReadonlyMap<string, readonly Change[]> = new Map<s
   ],
   ["shutdown", [["7.0.0", "Added the `NOW`, `FORCE` and `ABORT` modifiers."]]],
   ["slowlog|get", [["4.0.0", "Added client IP address, port and name to the reply."]]],
+  ["spop", [["3.2.0", "Added the `count` argument."]]],
+  ["srandmember", [["2.6.0", "Added the optional `count` argument."]]],
+  ["srem", [["2.4.0", "Accepts multiple `member` arguments."]]],
   [
     "xadd",
     [

@@ -36,7 +36,7 @@ export function writeCommandInfo(reply: ReplyWriterApi, record: CommandRecord): 
   reply.bulkLatin1(record.name);
   reply.integer(record.arity);
   writeSimpleSet(reply, flagWords(record));
-  const plain = record.keys !== null && record.keys.keyword === null ? record.keys : null;
+  const plain = record.keys !== null && record.keys.find === null ? record.keys : null;
   reply.integer(plain === null ? 0 : plain.first);
   reply.integer(plain === null ? 0 : plain.last);
   reply.integer(plain === null ? 0 : plain.step);
@@ -92,6 +92,7 @@ function writeKeySpec(reply: ReplyWriterApi, keys: KeySpec): void {
   reply.bulkLatin1("find_keys");
   reply.map(2);
   reply.bulkLatin1("type");
+  if (keys.countAt > 0) return writeKeyNumber(reply);
   reply.bulkLatin1("range");
   reply.bulkLatin1("spec");
   reply.map(3);
@@ -101,6 +102,19 @@ function writeKeySpec(reply: ReplyWriterApi, keys: KeySpec): void {
   reply.integer(keys.step);
   reply.bulkLatin1("limit");
   reply.integer(keys.keyword === null ? 0 : 2);
+}
+
+/** Relative to where the search begins. */
+function writeKeyNumber(reply: ReplyWriterApi): void {
+  reply.bulkLatin1("keynum");
+  reply.bulkLatin1("spec");
+  reply.map(3);
+  reply.bulkLatin1("keynumidx");
+  reply.integer(0);
+  reply.bulkLatin1("firstkey");
+  reply.integer(1);
+  reply.bulkLatin1("keystep");
+  reply.integer(1);
 }
 
 function writeSimpleSet(reply: ReplyWriterApi, words: readonly string[]): void {

@@ -49,6 +49,7 @@ export const xread = defineCommand({
     targetAccess: [],
     notes: "",
     keyword: { word: "STREAMS", startFrom: 1 },
+    countAt: 0,
     find: (request, into) => findStreamsKeys(request, OPTION_VALUES, into),
   },
   execute,

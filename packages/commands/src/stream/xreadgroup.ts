@@ -75,6 +75,7 @@ export const xreadgroup = defineCommand({
     targetAccess: [],
     notes: "",
     keyword: { word: "STREAMS", startFrom: 4 },
+    countAt: 0,
     find: (request, into) => findStreamsKeys(request, OPTION_VALUES, into),
   },
   execute,
