@@ -490,6 +490,32 @@ export const divergenceRules: readonly DivergenceRule[] = [
       command === "randomkey" && ours.text !== null && theirs.text !== null && become(ours, theirs),
   },
   {
+    name: "members by chance",
+    line: "- SPOP and SRANDMEMBER draw by chance",
+    withhold: hasPopped,
+    repair: (asked) => (hasPopped(asked) ? [["SREM", asked.words[1]!, ...drawnOf(asked.ours)]] : []),
+    reconcile: ({ command, ours, theirs }) => {
+      if (command !== "srandmember" || isError(ours) || isError(theirs)) return false;
+      if (ours.items.length !== theirs.items.length || (ours.text === null) !== (theirs.text === null)) return false;
+      return become(ours, theirs);
+    },
+    // In a transaction both draw.
+    ends: ({ command, ours }) => command === "spop" && ours.text === "QUEUED",
+  },
+  {
+    name: "order of members",
+    line: "- Members of a set come in an order of our own",
+    reconcile: ({ command, words, ours, theirs }) => {
+      if (command === null || !MEMBER_LISTS.has(command) || isError(ours) || isError(theirs)) return false;
+      if (command === "sscan") {
+        // What another cursor than the first finds depends on the judge's hash function, and so does the first when it asks for few.
+        const isWhole = words[2] === "0" && ours.items[0]?.text === "0" && theirs.items[0]?.text === "0";
+        return isWhole ? sortBoth(ours.items[1]!, theirs.items[1]!) : become(ours, theirs);
+      }
+      return sortBoth(ours, theirs);
+    },
+  },
+  {
     name: "order of keys",
     line: "- SCAN orders keys by slot",
     reconcile: ({ command, words, ours, theirs }) => {
@@ -509,6 +535,27 @@ export const divergenceRules: readonly DivergenceRule[] = [
     },
   },
 ];
+
+const MEMBER_LISTS: ReadonlySet<string> = new Set(["smembers", "sinter", "sunion", "sdiff", "sscan"]);
+
+function drawnOf({ text, items }: ReplyTree): readonly string[] {
+  return items.length > 0 ? items.map((item) => item.text!) : [text!];
+}
+
+function hasPopped({ command, ours }: Asked): boolean {
+  return command === "spop" && (ours.type === "$" ? ours.text !== null : ours.items.length > 0);
+}
+
+/** Whether there was something to sort. */
+function sortBoth(...lists: readonly ReplyTree[]): boolean {
+  let found = false;
+  for (const list of lists) {
+    const sorted = list.items.toSorted((a, b) => (a.text! < b.text! ? -1 : 1));
+    if (sorted.some((item, i) => item !== list.items[i])) found = true;
+    list.items = sorted;
+  }
+  return found;
+}
 
 function isErrorAt({ items }: ReplyTree, i: number): boolean {
   return items[i] !== undefined && isError(items[i]);

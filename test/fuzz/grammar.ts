@@ -1,7 +1,7 @@
 /**
  * What is typed in a differential run: one entry for each command. A NEW COMMAND is one entry in one of the grammar files: its name as the command table has
  * it, how often it comes (10 is common; each word of its syntax must come up a thousand times in a million commands), and its arguments. Entries of
- * Sequences are of one of two books, about streams and about other values, each with its own bars. Entries of
+ * Sequences are of one book each: about streams, sets, other values, each with its own bars. Entries of
  * commands that the table does not have are left out; a command of the table that has neither an entry nor a line in `notCompared` fails a test.
  */
 import fc from "fast-check";
@@ -9,6 +9,7 @@ import { findCommandByName } from "@headrace/commands";
 import { keyEntries, transactionEntries } from "./grammar-keys.ts";
 import { sessionEntries } from "./grammar-session.ts";
 import { streamEntries } from "./grammar-stream.ts";
+import { setEntries, setNeighbours } from "./grammar-sets.ts";
 import { valueEntries, valueNeighbours } from "./grammar-values.ts";
 import { edgeWords } from "./parts.ts";
 import type { Part } from "./parts.ts";
@@ -95,19 +96,21 @@ export const notCompared: Readonly<Record<string, string>> = {
 };
 
 /** What sequences are about. */
-export type Book = "streams" | "values";
-export const books: readonly Book[] = ["streams", "values"];
+export type Book = "streams" | "values" | "sets";
+export const books: readonly Book[] = ["streams", "values", "sets"];
+
+const aboutStreams = [...streamEntries, ...keyEntries, ...transactionEntries, ...sessionEntries];
 
 /** Entries with bars in this book. */
 export function entries(book: Book): readonly Entry[] {
-  const all =
-    book === "values" ? valueEntries : [...streamEntries, ...keyEntries, ...transactionEntries, ...sessionEntries];
+  const all = { streams: aboutStreams, values: valueEntries, sets: setEntries }[book];
   return all.filter(({ command }) => findCommandByName(command) !== null);
 }
 
 /** What its sequences are made of. */
 function typedIn(book: Book): readonly Entry[] {
-  return book === "values" ? [...entries(book), ...valueNeighbours] : entries(book);
+  const neighbours = { streams: [], values: valueNeighbours, sets: setNeighbours }[book];
+  return [...entries(book), ...neighbours];
 }
 
 /** What every sequence begins with, mostly: streams, groups, and something in them. */
@@ -172,11 +175,17 @@ const CLOSING: Readonly<Record<Book, Sequence["closing"]>> = {
     ["MGET", key],
     ["PEXPIRETIME", key],
   ],
+  sets: (key) => [
+    ["TYPE", key],
+    ["SCARD", key],
+    ["SMEMBERS", key],
+    ["PTTL", key],
+  ],
 };
 
 /** Sequences of up to `length` steps. */
 export function sequences(length: number, book: Book): fc.Arbitrary<Sequence> {
-  const beginning = book === "values" ? [] : opening;
+  const beginning = book === "streams" ? opening : [];
   const command = fc.oneof(
     ...typedIn(book).map(({ weight, make }) => ({ weight: Math.round(weight * 10), arbitrary: make })),
   );

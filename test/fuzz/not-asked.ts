@@ -30,6 +30,14 @@ export const notAsked = {
     "bitfieldOverflow",
     "bitfieldReadOnly",
   ]) as ReadonlySet<string>,
+  /** The same for sets. */
+  aboutSets: new Set([
+    "notPositive",
+    "notSafeNegative",
+    "numKeysNotPositive",
+    "cardinalityLimitNegative",
+    "tooManyKeys",
+  ]) as ReadonlySet<string>,
   /** Texts of the catalogue, by their names there, that 7.0 has and no sequence can bring about. */
   errors: {
     lcsTooLarge: "takes strings of thousands of bytes",
@@ -47,7 +55,6 @@ export const notAsked = {
     functionNotFound: "there are no scripts here",
     noScript: "there are no scripts here",
     scriptDebug: "there are no scripts here",
-    tooManyKeys: "there are no scripts here",
     negativeKeys: "there are no scripts here",
     slowLogCount: "of a command that is not compared",
     aclUserNotFound: "of a command that is not compared",

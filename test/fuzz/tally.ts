@@ -128,11 +128,17 @@ function isNotAsked(command: string, word: string): boolean {
   return notAsked.words[command]?.includes(word) === true;
 }
 
+/** Where a text has its bar. */
+function bookOf(error: string): Book {
+  if (notAsked.aboutSets.has(error)) return "sets";
+  return notAsked.aboutValues.has(error) ? "values" : "streams";
+}
+
 /** Those whose text stands in the judge's own program, but for what sequences cannot bring about. */
 function knownToRedis(all: readonly ErrorPattern[], book: Book): readonly ErrorPattern[] {
   const program = readFileSync("/usr/bin/redis-server").toString("latin1");
   return all.filter(({ name, text }) => {
-    if (name in notAsked.errors || notAsked.aboutValues.has(name) !== (book === "values")) return false;
+    if (name in notAsked.errors || bookOf(name) !== book) return false;
     const parts = text
       .replace(/^ERR /, "")
       .split("\u0001")
