@@ -232,8 +232,8 @@ class LevelStore implements SpoilableStore {
     if (canCollect && (this.#isCollectorsTurn || this.#batches.length === 0)) this.#collect();
     else if (this.#batches.length > 0) this.#writeNext();
     else if (mayMove && this.#mayMerge) this.#merge();
-    else if (mayMove && this.#restTimer === null && this.#collector.canCompress) {
-      if (this.#operations.hasRoom) this.#compress();
+    else if (mayMove && this.#restTimer === null && this.#collector.canTidy) {
+      if (this.#operations.hasRoom) this.#tidy();
       else this.#rest(REST_FOR_READERS_MS);
     }
   }
@@ -267,11 +267,11 @@ class LevelStore implements SpoilableStore {
     });
   }
 
-  #compress(): void {
+  #tidy(): void {
     this.#isBusy = true;
     this.#operations.runFirst((finish) => {
       const startedMs = performance.now();
-      settle(this.#collector.compress(), () => {
+      settle(this.#collector.tidy(), () => {
         const factor = this.#restFactor ?? (this.#hasWritten ? REST_FACTOR_BUSY : REST_FACTOR_IDLE);
         this.#hasWritten = false;
         if (!this.#isClosed) this.#rest((performance.now() - startedMs) * factor);

@@ -67,8 +67,9 @@ export class ValueCollector {
     return this.#files.collectable() !== null;
   }
 
-  get canCompress(): boolean {
-    return this.#options.compresses && this.#files.compressible() !== null;
+  /** Work for when there is nothing else to do. */
+  get canTidy(): boolean {
+    return this.#tidied() !== null;
   }
 
   /** Space of what is dead. Never rejects: a file that can't be collected now is left until its counts change. */
@@ -78,16 +79,23 @@ export class ValueCollector {
     await this.#attempt(this.#files.collectable(), (file) => this.#move(file, bounds));
   }
 
-  /** Space of what lives. Never rejects. */
-  async compress(): Promise<void> {
-    await this.#attempt(this.#files.compressible(), async (file) => {
-      if (this.#compressing !== file && !(await this.#isWorthIt(file))) {
+  /** Space of what lives, by compressing it, and of what is dead in files that are mostly alive. Never rejects. */
+  async tidy(): Promise<void> {
+    const loose = this.#files.loose();
+    await this.#attempt(this.#tidied(), async (file) => {
+      const isUntried = file !== loose && this.#compressing !== file;
+      if (isUntried && !(await this.#isWorthIt(file))) {
         await this.#writer.write(new WritePlan(), { placesKeys: [], endedFile: null, settledFile: file });
         return;
       }
       this.#compressing = file;
       await this.#move(file, { placedBytes: COMPRESSING_BYTES, movedBytes: COMPRESSING_BYTES });
     });
+  }
+
+  /** What is loose is moved and compressed in one go. */
+  #tidied(): number | null {
+    return this.#files.loose() ?? (this.#options.compresses ? this.#files.compressible() : null);
   }
 
   async #attempt(file: number | null, body: (file: number) => Promise<void>): Promise<void> {

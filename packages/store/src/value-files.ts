@@ -41,6 +41,8 @@ const RUN_BYTES_MAX = 1024 * 1024;
 const RUN_VALUES_MAX = 256;
 /** A sealed file with less than a third of it live is worth copying. */
 const SPARSE_FACTOR = 3;
+/** One with less than three quarters of it live, when there is nothing else to do: what was deleted gives its space back without more being deleted. */
+const LOOSE_PART = 3 / 4;
 /** A file that is being written, is filled to an eighth and wholly dead gets no further values: its space is worth more than its end. */
 const DEAD_PART = 1 / 8;
 
@@ -58,6 +60,8 @@ export class ValueFiles {
   readonly #sparse: Set<ValueFile> = new Set();
   /** Neither dead nor sparse, and never tried for compression: the longest sealed first. */
   readonly #untried: Set<ValueFile> = new Set();
+  /** Tried, or never to be, and so much of them is dead that it is worth copying in peace. */
+  readonly #loose: Set<ValueFile> = new Set();
   readonly #postponed: Set<ValueFile> = new Set();
   readonly #free: ValueFile[] = [];
   #removals: Promise<void> = Promise.resolve();
@@ -163,6 +167,12 @@ export class ValueFiles {
   /** A file that was never tried for compression: the one that was sealed first. */
   compressible(): number | null {
     for (const file of this.#untried) return file.file;
+    return null;
+  }
+
+  /** A file that is worth copying when nobody wants anything. */
+  loose(): number | null {
+    for (const file of this.#loose) return file.file;
     return null;
   }
 
@@ -284,12 +294,14 @@ export class ValueFiles {
     const isSparse = file.isSealed && !isDead && file.liveBytes * SPARSE_FACTOR < file.usedBytes;
     list(this.#dead, file, isDead);
     list(this.#sparse, file, isSparse);
-    list(this.#untried, file, file.isSealed && !isDead && !isSparse && !file.isSettled);
+    const isFull = file.isSealed && !isDead && !isSparse;
+    list(this.#untried, file, isFull && !file.isSettled);
+    list(this.#loose, file, isFull && file.liveBytes < file.usedBytes * LOOSE_PART);
     this.#postponed.delete(file);
   }
 
   #unlist(file: ValueFile): void {
-    for (const listed of [this.#dead, this.#sparse, this.#untried, this.#postponed]) listed.delete(file);
+    for (const listed of [this.#dead, this.#sparse, this.#untried, this.#loose, this.#postponed]) listed.delete(file);
   }
 
   #setFree(file: ValueFile): void {
