@@ -21,7 +21,7 @@ import type { RawConnection } from "./theirs.ts";
 const EPOCH_MS = 1_700_000_000_000;
 const SEQUENCE_MS = 60_000;
 /** What is asked of every stream when a sequence is over: all of its state. */
-const CLOSING_KEYS = ["s{k}", "t{k}", "u{k}", "w{k}", "x{k}", "y{k}"];
+const CLOSING_KEYS = ["s{k}", "t{k}", "u{k}", "w{k}", "x{k}", "y{k}", "z{k}", "zz{k}", "z3{k}"];
 /** More than ever block at one time. */
 const CONNECTIONS_MAX = 64;
 const NO_REPLY = "(no reply yet)";

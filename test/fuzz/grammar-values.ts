@@ -4,6 +4,7 @@
  */
 import fc from "fast-check";
 import type { Entry } from "./grammar.ts";
+import { sortedSetEntries } from "./grammar-sorted-sets.ts";
 import { late, many, maybe, mostly, nothing, option, options, pick, rarely, seq, words } from "./parts.ts";
 import type { Part } from "./parts.ts";
 
@@ -186,6 +187,7 @@ export const valueEntries: readonly Entry[] = [
   of("bitop", 4, words("NOT"), bitKey, bitKey),
   of("bitfield", 40, bitKey, many(fieldOperation, 0, 4)),
   of("bitfield_ro", 10, bitKey, many(mostly([12, getField], [0.5, fieldOperation]), 0, 3)),
+  ...sortedSetEntries,
 ];
 
 /** What makes a key something else, or moves it: they have their bars in the other book. */

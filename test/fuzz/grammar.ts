@@ -10,6 +10,7 @@ import { keyEntries, transactionEntries } from "./grammar-keys.ts";
 import { sessionEntries } from "./grammar-session.ts";
 import { streamEntries } from "./grammar-stream.ts";
 import { setEntries, setNeighbours } from "./grammar-sets.ts";
+import { sortedSetClosing } from "./grammar-sorted-sets.ts";
 import { valueEntries, valueNeighbours } from "./grammar-values.ts";
 import { edgeWords } from "./parts.ts";
 import type { Part } from "./parts.ts";
@@ -46,6 +47,7 @@ export const notCompared: Readonly<Record<string, string>> = {
   "command|list": "the list of the commands that there are",
   "command|count": "the list of the commands that there are",
   "acl|log": "about failed logins of more users than there are here",
+  zrandmember: "gives chance",
   role: "about the process: its offset",
   command: "the list of the commands that there are",
   "cluster|*": "Redis answers it only with cluster-enabled",
@@ -170,11 +172,7 @@ const CLOSING: Readonly<Record<Book, Sequence["closing"]>> = {
     ["XINFO", "GROUPS", key],
     ["XINFO", "CONSUMERS", key, "g"],
   ],
-  values: (key) => [
-    ["TYPE", key],
-    ["MGET", key],
-    ["PEXPIRETIME", key],
-  ],
+  values: (key) => [["TYPE", key], ["MGET", key], ...sortedSetClosing(key), ["PEXPIRETIME", key]],
   sets: (key) => [
     ["TYPE", key],
     ["SCARD", key],

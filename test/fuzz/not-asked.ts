@@ -29,6 +29,20 @@ export const notAsked = {
     "bitfieldType",
     "bitfieldOverflow",
     "bitfieldReadOnly",
+    "scoreNotNumber",
+    "scoreRange",
+    "lexRange",
+    "zaddNxAndXx",
+    "zaddGtLtNx",
+    "zaddIncrOnePair",
+    "limitWithoutRange",
+    "withScoresByLex",
+    "weightNotFloat",
+    "cardinalityLimitNegative",
+    "numKeysNotPositive",
+    "popCountNotPositive",
+    "notPositive",
+    "inputKeyNeeded",
   ]) as ReadonlySet<string>,
   /** The same for sets. */
   aboutSets: new Set([
@@ -40,6 +54,8 @@ export const notAsked = {
   ]) as ReadonlySet<string>,
   /** Texts of the catalogue, by their names there, that 7.0 has and no sequence can bring about. */
   errors: {
+    notInt64: "of a command that is not compared",
+    outOfRange: "of a command that is not compared",
     lcsTooLarge: "takes strings of thousands of bytes",
     elementsTooLarge: "needs gigabytes",
     outOfMemory: "each counts its memory in its own way",

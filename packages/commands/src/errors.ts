@@ -10,6 +10,18 @@ export const Errors = {
   wrongType: "WRONGTYPE Operation against a key holding the wrong kind of value",
   notInt32: "ERR value is out of range, value must between -2147483648 and 2147483647",
   notFloat: "ERR value is not a valid float",
+  scoreNotNumber: "ERR resulting score is not a number (NaN)",
+  scoreRange: "ERR min or max is not a float",
+  lexRange: "ERR min or max not valid string range item",
+  zaddNxAndXx: "ERR XX and NX options at the same time are not compatible",
+  zaddGtLtNx: "ERR GT, LT, and/or NX options at the same time are not compatible",
+  zaddIncrOnePair: "ERR INCR option supports a single increment-element pair",
+  limitWithoutRange: "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX",
+  withScoresByLex: "ERR syntax error, WITHSCORES not supported in combination with BYLEX",
+  weightNotFloat: "ERR weight value is not a float",
+  popCountNotPositive: "ERR count should be greater than 0",
+  outOfRange: "ERR value is out of range",
+  notInt64: "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
   notFinite: "ERR increment would produce NaN or Infinity",
   incrementOverflows: "ERR increment or decrement would overflow",
   decrementOverflows: "ERR decrement would overflow",
@@ -222,6 +234,10 @@ function shown(word: string, bytesMax: number = Infinity): string {
 
 export function wrongArity(fullName: string): string {
   return `ERR wrong number of arguments for '${fullName}' command`;
+}
+
+export function inputKeyNeeded(command: string): string {
+  return `ERR at least 1 input key is needed for '${command}' command`;
 }
 
 export function unknownSubcommand(subcommand: string, container: string): string {

@@ -17,6 +17,10 @@ const WRITERS_THAT_READ: ReadonlySet<string> = new Set([
   "xautoclaim",
   "xclaim",
   "xreadgroup",
+  "zdiffstore",
+  "zinterstore",
+  "zrangestore",
+  "zunionstore",
 ]);
 const SILENT_READERS = /^(memory|object)\|/;
 

@@ -66,6 +66,21 @@ export function countedKeys(countAt: number, access: string): KeySpec {
   };
 }
 
+/** Argument 1 is written, and as many keys are read as argument 2 says (ZUNIONSTORE). */
+export function keyAndCounted(access: string, countedAccess: string): KeySpec {
+  const counted = countedKeys(2, countedAccess);
+  return {
+    ...keyAt(1, access),
+    targetAccess: counted.access,
+    countAt: 2,
+    find: (request, into) => {
+      const found = counted.find!(request, into);
+      if (found >= 0) into[found] = 1;
+      return found < 0 ? -1 : found + 1;
+    },
+  };
+}
+
 /** All arguments from this position on are keys. */
 export function keysFrom(position: number, access: string): KeySpec {
   return { ...keyAt(position, access), last: -1 };

@@ -78,6 +78,22 @@ import { incrbyfloat } from "./string/incrbyfloat.ts";
 import { lcs } from "./string/lcs.ts";
 import { mget, mset, msetnx } from "./string/mset.ts";
 import { getset, psetex, set, setex, setnx } from "./string/set.ts";
+import { zadd, zincrby } from "./sortedset/zadd.ts";
+import { zmpop, zpopmax, zpopmin } from "./sortedset/zpop.ts";
+import { zrandmember } from "./sortedset/zrandmember.ts";
+import {
+  zrange,
+  zrangebylex,
+  zrangebyscore,
+  zrangestore,
+  zrevrange,
+  zrevrangebylex,
+  zrevrangebyscore,
+} from "./sortedset/zrange.ts";
+import { zrem, zremrangebylex, zremrangebyrank, zremrangebyscore } from "./sortedset/zrem.ts";
+import { zscan } from "./sortedset/zscan.ts";
+import { zcard, zcount, zlexcount, zmscore, zrank, zrevrank, zscore } from "./sortedset/zscore.ts";
+import { zdiff, zdiffstore, zinter, zintercard, zinterstore, zunion, zunionstore } from "./sortedset/zunion.ts";
 import { xack } from "./stream/xack.ts";
 import { xackdel } from "./stream/xackdel.ts";
 import { xadd } from "./stream/xadd.ts";
@@ -171,6 +187,39 @@ export const commandTable: readonly CommandRecord[] = [
   bitpos,
   getbit,
   setbit,
+  // sorted set
+  zadd,
+  zcard,
+  zcount,
+  zdiff,
+  zdiffstore,
+  zincrby,
+  zinter,
+  zintercard,
+  zinterstore,
+  zlexcount,
+  zmpop,
+  zmscore,
+  zpopmax,
+  zpopmin,
+  zrandmember,
+  zrange,
+  zrangebylex,
+  zrangebyscore,
+  zrangestore,
+  zrank,
+  zrem,
+  zremrangebylex,
+  zremrangebyrank,
+  zremrangebyscore,
+  zrevrange,
+  zrevrangebylex,
+  zrevrangebyscore,
+  zrevrank,
+  zscan,
+  zscore,
+  zunion,
+  zunionstore,
   // key
   copy,
   dbsize,

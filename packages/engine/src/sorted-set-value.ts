@@ -298,6 +298,16 @@ export class SortedSetValue extends Value implements SortedSetView, LeafWatcher 
   }
 }
 
+/** An image behind what all begin with (`beginImage`): of a set with these scores, at least one, none of them −0. */
+export function writeSortedSetImage(writer: ByteWriter, scores: ReadonlyMap<string, number>): void {
+  const elements = [...scores].sort(([a, scoreA], [b, scoreB]) => (isBefore(scoreA, a, scoreB, b) ? -1 : 1));
+  const isLarge =
+    scores.size > LISTPACK_COUNT_MAX || elements.some(([member]) => member.length > LISTPACK_MEMBER_BYTES_MAX);
+  writer.u8(isLarge ? Flag.large : 0);
+  writer.u32(scores.size);
+  for (const [member, score] of elements) writeElement(writer, member, score);
+}
+
 export function writeElement(writer: ByteWriter, member: string, score: number): void {
   writer.f64(score);
   writeMember(writer, member);

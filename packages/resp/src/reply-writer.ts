@@ -3,6 +3,7 @@
  */
 import { ByteWriter, asciiBytes, digitCount, writeDigits } from "@headrace/bytes";
 import type { ReplyWriterApi } from "./api.ts";
+import { doubleText } from "./double-text.ts";
 
 const OK_LINE: Uint8Array = asciiBytes("+OK\r\n");
 const NULL3: Uint8Array = asciiBytes("_\r\n");
@@ -138,11 +139,4 @@ export class ReplyWriter implements ReplyWriterApi {
     writer.bytes[writer.length + 1] = LF;
     writer.length += 2;
   }
-}
-
-function doubleText(value: number): string {
-  if (value === Number.POSITIVE_INFINITY) return "inf";
-  if (value === Number.NEGATIVE_INFINITY) return "-inf";
-  if (Number.isNaN(value)) return "nan";
-  return String(value);
 }

@@ -63,6 +63,11 @@ export class RdbReader {
     return Number(this.#view.getBigInt64(this.#take(8), true));
   }
 
+  /** Little-endian. */
+  double(): number {
+    return this.#view.getFloat64(this.#take(8), true);
+  }
+
   /** An id as two lengths. */
   id(): StreamId {
     return idOf(this.u64(), this.u64());

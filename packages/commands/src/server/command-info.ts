@@ -36,7 +36,7 @@ export function writeCommandInfo(reply: ReplyWriterApi, record: CommandRecord): 
   reply.bulkLatin1(record.name);
   reply.integer(record.arity);
   writeSimpleSet(reply, flagWords(record));
-  const plain = record.keys !== null && record.keys.find === null ? record.keys : null;
+  const plain = record.keys !== null && hasPlainKeys(record.keys) ? record.keys : null;
   reply.integer(plain === null ? 0 : plain.first);
   reply.integer(plain === null ? 0 : plain.last);
   reply.integer(plain === null ? 0 : plain.step);
@@ -52,15 +52,20 @@ export function writeCommandInfo(reply: ReplyWriterApi, record: CommandRecord): 
     const { keys } = record;
     const hasTarget = keys.targetAccess.length > 0;
     reply.set(hasTarget ? 2 : 1);
-    writeKeySpec(reply, hasTarget ? { ...keys, last: keys.first } : keys);
+    writeKeySpec(reply, hasTarget ? { ...keys, last: keys.first, countAt: 0 } : keys);
     // Behind one that is written others are read (BITOP), or the last one is written (RENAME).
-    const first = keys.last < 0 ? keys.first + 1 : keys.last;
+    const first = keys.last < 0 || keys.countAt > 0 ? keys.first + 1 : keys.last;
     if (hasTarget) writeKeySpec(reply, { ...keys, first, access: keys.targetAccess });
   }
   const subcommands = record.subcommands ?? [];
   if (subcommands.length === 0) reply.set(0);
   else reply.array(subcommands.length);
   for (const each of subcommands) writeCommandInfo(reply, each);
+}
+
+/** They are told by positions: all, or the one that is written. */
+function hasPlainKeys({ keyword, countAt, targetAccess }: KeySpec): boolean {
+  return keyword === null && (countAt === 0 || targetAccess.length > 0);
 }
 
 function writeKeySpec(reply: ReplyWriterApi, keys: KeySpec): void {

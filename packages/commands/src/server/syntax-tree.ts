@@ -208,6 +208,8 @@ const TOKEN_NAMES: Readonly<Record<string, string>> = {
   "=": "equal",
   "~": "approximately",
   "*": "auto-id",
+  CH: "change",
+  INCR: "increment",
   $: "new-id",
   "-": "minimum",
   "+": "maximum",
