@@ -55,16 +55,15 @@ export class MemberLeaf {
     const { bytes, used } = this;
     const length = end - start;
     for (let at = 0; at < used;) {
-      if (bytes[at + 1]! < 0x80) {
-        recordStart = at + 2;
-        recordEnd = recordStart + bytes[at + 1]!;
-      } else {
+      let from = at + 2;
+      let size = bytes[at + 1]!;
+      if (size >= 0x80) {
         readRecordAt(bytes, at);
+        from = recordStart;
+        size = recordEnd - from;
       }
-      if (bytes[at] === tag && recordEnd - recordStart === length && isSame(bytes, recordStart, source, start, end)) {
-        return at;
-      }
-      at = recordEnd;
+      if (size === length && bytes[at] === tag && isSame(bytes, from, source, start, end)) return at;
+      at = from + size;
     }
     return -1;
   }

@@ -13,11 +13,14 @@ import { halfSipHash } from "./half-sip-hash.ts";
 import { MemberLeaf, readRecordAt, recordBytes, recordEnd, recordStart } from "./member-leaf.ts";
 import type { Mixer } from "./mixer.ts";
 
-/** Leaves are split when they hold more than this on average, and joined when they hold much less of both. */
-const LEAF_MEMBERS_MAX = 64;
-const LEAF_BYTES_MAX = 4096;
-const LEAF_MEMBERS_MIN = 20;
-const LEAF_BYTES_MIN = 1280;
+/**
+ * Leaves are split when they hold more than this on average, and joined when they hold much less of both. For ever, as all that decides where members lie:
+ * replicas of two versions have to agree.
+ */
+const LEAF_MEMBERS_MAX = 32;
+const LEAF_BYTES_MAX = 2048;
+const LEAF_MEMBERS_MIN = 10;
+const LEAF_BYTES_MIN = 640;
 /** Redis' set-max-intset-entries as it is by default: a set of so many integers at most keeps them in order. */
 const INTSET_MEMBERS_MAX = 512;
 const GROUP_SHIFT = 7;
