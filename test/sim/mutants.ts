@@ -799,6 +799,23 @@ export const mutants: readonly Mutant[] = [
     tier: "long",
   },
   {
+    name: "a leaf of a set that was split off is not written",
+    file: "packages/engine/src/member-table.ts",
+    find: "this.#listener?.leafChanged(created);",
+    replace: "",
+    invariant: "I0",
+    test: "packages/engine/test/sets.test.ts",
+    tier: "long",
+  },
+  {
+    name: "a member is drawn at the connection's ack level",
+    file: "packages/commands/src/set/spop.ts",
+    find: "  handsOutData: true,\n",
+    replace: "",
+    invariant: "I6",
+    tier: "long",
+  },
+  {
     name: "streams are packed before they are in the store",
     file: "packages/engine/src/keyspace-state.ts",
     find: "key.capturedIndex > durableIndex || ",

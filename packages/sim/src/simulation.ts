@@ -13,6 +13,7 @@ import { Faults, type FaultChoice } from "./faults.ts";
 import { MessageWork } from "./message-work.ts";
 import { SimSubscriber } from "./sim-subscriber.ts";
 import { CHAIN, PAIR, TransactionWork } from "./transaction-work.ts";
+import { MOVED, TICKETS } from "./set-work.ts";
 import { COUNTERS, LOOK_AT_GROWING, ValueWork } from "./value-work.ts";
 import {
   ClientWork,
@@ -442,6 +443,7 @@ class Run {
     const values: ValueView = {
       counters: new Map(COUNTERS.map((counter) => [counter, numberOf(["GET", counter])])),
       growing: LOOK_AT_GROWING.map(numberOf),
+      sets: [TICKETS, MOVED].map((set) => this.#insist(client, ["SMEMBERS", set], Array.isArray) as never),
     };
     this.#setClocksAhead();
     const delays = lookAtDelayed((args, accept) => this.#insist(client, args, accept));

@@ -3,6 +3,7 @@
  * in transactions. What may be seen of them, checkers/values.ts says.
  */
 import type { SeededRandom } from "./seeded-random.ts";
+import { SetWork } from "./set-work.ts";
 import type { SimClient } from "./sim-client.ts";
 
 export const COUNTERS: readonly string[] = ["v:{a}", "v:{c}"];
@@ -22,14 +23,17 @@ const GROW: readonly (readonly string[])[] = [
 export class ValueWork {
   readonly #client: SimClient;
   readonly #random: SeededRandom;
+  readonly #sets: SetWork;
 
   constructor(client: SimClient, random: SeededRandom) {
     this.#client = client;
     this.#random = random;
+    this.#sets = new SetWork(client, random.fork());
   }
 
   /** Some of it, now and then. `mayTransact`: the client watches nothing that its next EXEC is for. */
   turn(mayTransact: boolean): void {
+    this.#sets.turn();
     if (!this.#random.chance(1, 4)) return;
     const kind = this.#random.below(10);
     if (kind < 5) this.#client.send(["INCR", this.#random.pick(COUNTERS)]);

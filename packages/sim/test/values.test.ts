@@ -45,6 +45,7 @@ function view(counter: number, growing: readonly number[] = [0, 0, 0]): ValueVie
       ["v:{c}", 0],
     ]),
     growing,
+    sets: [],
   };
 }
 

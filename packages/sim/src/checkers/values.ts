@@ -6,12 +6,15 @@ import { ErrorReply } from "../reply-value.ts";
 import type { Operation } from "../sim-client.ts";
 import { COUNTERS, GROWING, LOOK_AT_GROWING } from "../value-work.ts";
 import { isCommittedLevel, isRefused } from "./reading.ts";
+import { checkSets, type SetsReport } from "./sets.ts";
 
 /** As a quiet reader finds them at the end. */
 export interface ValueView {
   readonly counters: ReadonlyMap<string, number>;
   /** Length of the stream, the counter, length of the string. */
   readonly growing: readonly number[];
+  /** Members of the set of tickets, and of the one that some were moved to. */
+  readonly sets: readonly (readonly string[])[];
 }
 
 /** A count that somebody was told. */
@@ -29,6 +32,7 @@ export interface ValueReport {
   /** Steps whose fate their client does not know. */
   readonly doubtful: number;
   readonly looks: number;
+  readonly sets: SetsReport;
 }
 
 /** Throws on the first contradiction. */
@@ -45,7 +49,8 @@ export function checkValues(operations: readonly Operation[], final: ValueView):
   const execs = operations.filter(({ parts }) => parts?.some(([, key]) => key === GROWING.counter) === true);
   const steps = execs.filter(({ parts }) => parts!.length > 0 && parts![0]![0] === "XADD");
   checkCounter(GROWING.counter, execs.flatMap(toldByExec), steps, alike(final.growing, "at the end"));
-  return { counted, doubtful: doubtful + steps.filter(isDoubtful).length, looks: execs.length - steps.length };
+  const sets = checkSets(operations, final.sets);
+  return { counted, doubtful: doubtful + steps.filter(isDoubtful).length, looks: execs.length - steps.length, sets };
 }
 
 function isDoubtful({ reply }: Operation): boolean {
