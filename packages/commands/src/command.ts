@@ -124,8 +124,11 @@ export interface BlockedCall {
   readonly keys: readonly string[];
   /** 0 = for ever. Counted by the node from the first run; survives re-runs. */
   readonly timeoutMs: number;
-  /** XREADGROUP is unblocked with an error when key or group goes away: it is run again on any touch. XREAD only on new entries. */
-  readonly kind: "read" | "group";
+  /**
+   * XREADGROUP is unblocked with an error when key or group goes away: it is run again on any touch. XREAD only on new entries. A held XADD on any touch too,
+   * and when its time is over once more, where it may not wait.
+   */
+  readonly kind: "read" | "group" | "write";
   /** `$` as it was resolved at the first run, per key; null for `>`. */
   readonly resolvedIds: readonly (StreamId | null)[];
   /** Some of them came from the state: what `$` and `+` stand for. */
@@ -190,7 +193,7 @@ export interface ShardContext {
   handsOut: boolean;
   /** Not null when the call was woken from a block and runs again. */
   readonly resumed: BlockedCall | null;
-  /** True where blocking is not allowed (inside MULTI): behave as timed out. */
+  /** True where blocking is not allowed (inside MULTI, or a held write's time is over): behave as timed out. */
   readonly denyBlocking: boolean;
   readonly readMode: ReadMode;
   /** Of MAXCOUNT and MAXSIZE, by earlier parts of the call. */

@@ -156,6 +156,11 @@ export const Errors = {
   deadLetterSelf: "ERR a stream can't be its own dead-letter stream",
   deadLetterCycle: "ERR dead letters of that stream lead back to this one",
   noDeadLetters: "ERR this consumer group has no dead-letter stream",
+  maxLagEntries: "ERR the limit must be between 1 and 9007199254740991 entries, or OFF",
+  maxLagPolicy: "ERR POLICY must be REJECT or DELAY",
+  maxLagHold: "ERR MAX must be between 1 and 3600000 milliseconds",
+  maxLagHoldPolicy: "ERR MAX is for POLICY DELAY only",
+  maxLagBytes: "ERR MAXLAG-BYTES must be between 1 and 9007199254740991, or OFF",
   retentionKeep: "ERR RETENTION-KEEP must be NONE, UNACKED or DEFAULT",
   noParameter: "ERR At least one parameter must be specified",
   producerEmpty: "ERR producer ID must be non-empty",
@@ -281,6 +286,11 @@ export function noKeyOrGroupInRead(key: string, group: string): string {
 
 export function noGroup(key: string, group: string): string {
   return `NOGROUP No such consumer group '${shown(group)}' for key name '${shown(key)}'`;
+}
+
+/** Headrace's own: a limit of lag is reached, and nothing was appended. */
+export function backPressure(key: string, group: string, behind: number, unit: string, limit: number): string {
+  return `BACKPRESSURE group '${shown(group)}' of '${shown(key)}' is ${behind} ${unit} behind (limit ${limit})`;
 }
 
 export function unrecognizedClaimOption(option: string): string {

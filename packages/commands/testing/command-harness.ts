@@ -350,6 +350,7 @@ export class CommandHarness {
   #isServed({ call, requestBytes }: Blocked, touched: ReadonlyMap<string, boolean>): boolean {
     const { keys, claimMinIdleMs, takesDue } = call;
     if (keys.some((key) => touched.get(key) ?? false)) return true;
+    if (call.kind === "write") return keys.some((key) => touched.has(key));
     if (claimMinIdleMs >= 0) return keys.some((key) => touched.has(key));
     if (!takesDue) return false;
     const request = decoded(requestBytes);

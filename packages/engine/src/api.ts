@@ -28,15 +28,18 @@
  * effect in front of the first effect of a command. A session is 16 opaque bytes + the log time at its opening.
  */
 import type { ByteWriter } from "@headrace/bytes";
+import type { Pressure } from "./back-pressure.ts";
 import type { EntryRuns } from "./entry-runs.ts";
 import type { GroupSettings, Retry } from "./group-settings.ts";
 import type { KeyEvents } from "./key-events.ts";
 import type { KeyWatches } from "./key-watches.ts";
 import type { DelayedView, DelayEffects, KnownIid } from "./delays-api.ts";
 import type { DelayQueueApi, IdleConsumersApi, RetentionQueueApi } from "./leader-queues.ts";
+import type { LimitEffects } from "./limit-effects.ts";
 import type { OutboxEffects } from "./outbox-effects.ts";
 import type { OutboxView } from "./outbox.ts";
 import type { OwnRetention } from "./retention.ts";
+import type { PendingView } from "./pending-view.ts";
 import type { StreamId } from "./stream-id.ts";
 import type { ValueEffects, ValueType, ValueView } from "./value-api.ts";
 
@@ -85,6 +88,14 @@ export interface StreamView {
   readonly retention: OwnRetention | null;
   /** What will appear in it later (XADD DELAY); null: nothing. */
   readonly delayed: DelayedView | null;
+  /** It has a limit of lag, and groups that it is about. */
+  readonly isLimited: boolean;
+  /** How many bytes beyond its slowest group it may hold; 0: no limit. */
+  readonly maxLagBytes: number;
+  /** The limit that an XADD meets now, null: none. May throw ColdMiss. */
+  limitReached(): Pressure | null;
+  /** The limit that is the nearest to being reached, or the farthest beyond; null: it has none. May throw ColdMiss. */
+  nearestLimit(): Pressure | null;
   /** Live entries with an id > `id` (for lag), by counting, or null when Redis would not know it. */
   countAfter(id: StreamId): number;
   /** The same with nothing but what is in memory, and the first of them: at most a block too many. */
@@ -207,40 +218,6 @@ export interface ConsumerView {
   readonly activeTimeMs: number;
 }
 
-/** One pending entry, as plain values. */
-export interface PendingEntry {
-  readonly id: StreamId;
-  /** "" when nobody owns it. */
-  readonly consumer: string;
-  /** False: XNACK has given it back, it can be claimed at once. */
-  readonly isOwned: boolean;
-  /** 0 when nobody owns it. */
-  readonly deliveryTimeMs: number;
-  /** As it is kept: `shownDeliveryCount` says what clients see. */
-  readonly deliveryCount: number;
-}
-
-export interface PendingView {
-  readonly count: number;
-  /** Entries that nobody owns; `count` has them too. */
-  readonly unownedCount: number;
-  readonly firstId: StreamId | null;
-  readonly lastId: StreamId | null;
-  find(id: StreamId): PendingEntry | null;
-  has(id: StreamId): boolean;
-  /** Entries with start ≤ id ≤ end in id order, of one consumer when named; `visit` answers false to stop. */
-  visit(start: StreamId, end: StreamId, consumer: string | null, visit: (entry: PendingEntry) => boolean): void;
-  /**
-   * In the order of claiming: entries that nobody owns as they were given back, then by delivery time, then by id. Costs O(log count) an entry;
-   * `visit` answers false to stop.
-   */
-  visitOldest(visit: (entry: PendingEntry) => boolean): void;
-  /** No entry is to be handed out again before this log time, by the group's `retry`; perhaps later. 0: at once; Infinity: there is none. */
-  readonly dueFromMs: number;
-  /** By when they are to be handed out again, then by id: entries that nobody owns first, as they were given back. Costs and stops as above. */
-  visitDue(visit: (entry: PendingEntry, dueMs: number) => boolean): void;
-}
-
 /** One key: of a stream, or of another value. */
 export type KeyView = StreamKeyView | ValueKeyView;
 
@@ -329,6 +306,7 @@ export interface Effects {
   readonly unaskedCount: number;
   readonly byteLength: number;
   readonly outbox: OutboxEffects;
+  readonly limits: LimitEffects;
 
   /**
    * Appends an entry; creates the stream if the key is free. `id` > last id. `elementCount` = 2 × number of fields; source[start, end) is the

@@ -28,6 +28,7 @@ import { KeyEventClass, type KeyEvents } from "./key-events.ts";
 import type { KeyspaceState } from "./keyspace-state.ts";
 import type { StreamKey } from "./stream-key.ts";
 import { OriginRuns } from "./origin-runs.ts";
+import { type LimitEffects, LimitWriter } from "./limit-effects.ts";
 import { type EffectSink, type OutboxEffects, OutboxWriter } from "./outbox-effects.ts";
 import { type OwnRetention, writeRetention } from "./retention.ts";
 import { ENTRY_COLUMN_BYTES, RunColumns } from "./run-columns.ts";
@@ -45,6 +46,7 @@ export class BatchEffects implements Effects, EffectSink {
   unaskedCount: number;
   readonly outbox: OutboxEffects;
   readonly delays: LeaderDelays;
+  readonly limits: LimitEffects;
   readonly #keyspace: KeyspaceState;
   readonly #applier: EffectApplier;
   readonly #writer: ByteWriter;
@@ -69,6 +71,7 @@ export class BatchEffects implements Effects, EffectSink {
     this.events = null;
     this.unaskedCount = 0;
     this.outbox = new OutboxWriter(keyspace, this);
+    this.limits = new LimitWriter(keyspace, this);
     this.#keyspace = keyspace;
     this.#applier = applier;
     this.#writer = new ByteWriter(FIRST_CAPACITY_BYTES);
@@ -259,6 +262,13 @@ export class BatchEffects implements Effects, EffectSink {
     return writer;
   }
 
+  #beginForStream(type: EffectType, key: string): ByteWriter {
+    this.#keyspace.existingStream(key);
+    const writer = this.begin(type);
+    writer.string(key);
+    return writer;
+  }
+
   #existingGroup(key: string, group: string): Group {
     return this.#keyspace.existingStream(key).stream.existingGroup(group);
   }
@@ -333,9 +343,7 @@ export class BatchEffects implements Effects, EffectSink {
   }
 
   dropReferences(key: string, ids: readonly StreamId[]): void {
-    this.#keyspace.existingStream(key);
-    const writer = this.begin(EffectType.dropReferences);
-    writer.string(key);
+    const writer = this.#beginForStream(EffectType.dropReferences, key);
     writeIds(writer, ids);
     this.end(EffectType.dropReferences);
   }
@@ -419,8 +427,7 @@ export class BatchEffects implements Effects, EffectSink {
     const { stream } = this.#keyspace.existingStream(key);
     assert(stream.range(MIN_ID, MAX_ID, 1, true).firstId.compare(lastId) <= 0, "last id below an entry");
     assert(Number.isSafeInteger(entriesAdded), "counter of added entries out of range");
-    const writer = this.begin(EffectType.moveLastId);
-    writer.string(key);
+    const writer = this.#beginForStream(EffectType.moveLastId, key);
     lastId.write(writer);
     writer.f64(entriesAdded);
     maxDeletedId.write(writer);
@@ -429,10 +436,8 @@ export class BatchEffects implements Effects, EffectSink {
   }
 
   recordIid(key: string, producer: string, source: Uint8Array, start: number, end: number, id: StreamId): void {
-    this.#keyspace.existingStream(key);
     assert(producer.length > 0 && end > start, "nameless producer or iid");
-    const writer = this.begin(EffectType.recordIid);
-    writer.string(key);
+    const writer = this.#beginForStream(EffectType.recordIid, key);
     writer.string(producer);
     writer.u32(end - start);
     writer.raw(source, start, end);
@@ -441,33 +446,26 @@ export class BatchEffects implements Effects, EffectSink {
   }
 
   countDuplicateIid(key: string): void {
-    this.#keyspace.existingStream(key);
-    this.begin(EffectType.countDuplicate).string(key);
+    this.#beginForStream(EffectType.countDuplicate, key);
     this.end(EffectType.countDuplicate);
   }
 
   configureIdempotence(key: string, durationSeconds: number, maxSize: number): void {
-    this.#keyspace.existingStream(key);
     assert(isWindow(durationSeconds, maxSize), "no window of idempotence");
-    const writer = this.begin(EffectType.configureIdempotence);
-    writer.string(key);
+    const writer = this.#beginForStream(EffectType.configureIdempotence, key);
     writer.u32(durationSeconds);
     writer.u32(maxSize);
     this.end(EffectType.configureIdempotence);
   }
 
   setStreamAck(key: string, ack: 0 | 1 | 2 | null): void {
-    this.#keyspace.existingStream(key);
-    const writer = this.begin(EffectType.setStreamAck);
-    writer.string(key);
+    const writer = this.#beginForStream(EffectType.setStreamAck, key);
     writer.u8(ack ?? NO_STREAM_ACK);
     this.end(EffectType.setStreamAck);
   }
 
   setStreamRetention(key: string, own: OwnRetention | null): void {
-    this.#keyspace.existingStream(key);
-    const writer = this.begin(EffectType.setStreamRetention);
-    writer.string(key);
+    const writer = this.#beginForStream(EffectType.setStreamRetention, key);
     writeRetention(writer, own);
     this.end(EffectType.setStreamRetention);
   }

@@ -23,6 +23,7 @@ import type { StreamKey } from "./stream-key.ts";
 import type { Origins } from "./origins.ts";
 import { secondsOf } from "./log-seconds.ts";
 import { readRetention } from "./retention.ts";
+import { readMaxLag, readStreamLimits } from "./back-pressure.ts";
 import { ENTRY_COLUMN_BYTES, RunColumns } from "./run-columns.ts";
 import type { Group } from "./group.ts";
 import { applyOutboxEffect } from "./outbox-effects.ts";
@@ -211,6 +212,13 @@ export class EffectApplier {
       case EffectType.recordDelayedIid:
         applyDelay(this.#keyspace, type, reader, this.logTimeMs);
         return;
+      case EffectType.setStreamLimits: {
+        const key = this.#keyspace.existingStream(reader.string());
+        key.stream.maxLagBytes = readStreamLimits(reader);
+        key.stream.forgetLimits();
+        this.#keyspace.touch(key);
+        return;
+      }
       default:
         if (isValueEffect(type)) applyValueEffect(this.#keyspace, type, reader);
         else if (!applyOutboxEffect(this.#keyspace, type, reader)) this.#applyToGroup(type, reader);
@@ -353,6 +361,10 @@ export class EffectApplier {
         group.pending.retry = readRetry(reader);
         // Who waits is to look what there is for it now.
         this.#keyspace.signalReady(key);
+        return;
+      case EffectType.setGroupMaxLag:
+        group.maxLag = readMaxLag(reader);
+        stream.forgetLimits();
         return;
       case EffectType.setGroupId:
         group.lastDeliveredId = StreamId.read(reader);

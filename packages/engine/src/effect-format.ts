@@ -44,6 +44,8 @@
  *   putOutbox      item of the outbox
  *   settleOutbox   u32 count · f64 number each: items that are where they were to go
  *   takeOutbox     u16 target's slot · u16 sender's slot · f64 number: what came under it from another shard is taken
+ *   setGroupMaxLag         string key · string group · max lag (back-pressure.ts)
+ *   setStreamLimits        string key · stream limits (back-pressure.ts)
  *   delayEntry     string key · f64 dueMs · trim (append-trim.ts) · u32 elements · u32 bytes · the client's RESP of the fields: it gets the shard's next
  *                  age as its number
  *   releaseDelayed string key · f64 number · id · u32 flags (bit 31 = opens a stream node, bit 30 = opens a storage block): the entry appears. What is
@@ -142,6 +144,8 @@ export const EffectType = {
   putOutbox: 56,
   settleOutbox: 57,
   takeOutbox: 58,
+  setGroupMaxLag: 60,
+  setStreamLimits: 61,
   delayEntry: 65,
   releaseDelayed: 66,
   cancelDelayed: 67,

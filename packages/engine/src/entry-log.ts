@@ -14,6 +14,7 @@ import { BlockList } from "./block-list.ts";
 import type { DirtyMeter } from "./dirty-meter.ts";
 import { LENGTH_MASK, OPENS_BLOCK, OPENS_NODE } from "./effect-format.ts";
 import { EntrySlices } from "./entry-slices.ts";
+import type { LagGauge } from "./lag-gauge.ts";
 import type { BlockLines } from "./retention-plan.ts";
 import type { RunColumns } from "./run-columns.ts";
 import { NUMBER_TURN } from "./state-rows.ts";
@@ -39,6 +40,8 @@ export class EntryLog implements BlockLines {
   /** Where `seek` found something. */
   seekBlock: number;
   seekEntry: number;
+  /** What limits of lag count; null for most. No part of the state. */
+  gauges: readonly LagGauge[] | null;
   /** The id of an entry at the front, as long as the stream begins there: its block may not be in memory. */
   #front: EntryPlace | null;
 
@@ -53,6 +56,7 @@ export class EntryLog implements BlockLines {
     this.dirtyPages = null;
     this.seekBlock = 0;
     this.seekEntry = 0;
+    this.gauges = null;
     this.#front = null;
   }
 
@@ -82,6 +86,7 @@ export class EntryLog implements BlockLines {
    */
   appendRun(source: Uint8Array, offset: number, columns: RunColumns, from: number, to: number): void {
     const lengths = columns.lengths;
+    const bytesBefore = this.byteLength;
     let at = from;
     while (at < to) {
       let length = lengths[at]!;
@@ -103,6 +108,7 @@ export class EntryLog implements BlockLines {
       at = next;
     }
     this.length += to - from;
+    if (this.gauges !== null) for (const gauge of this.gauges) gauge.appended(to - from, this.byteLength - bytesBefore);
   }
 
   markBlockDirty(block: Block): void {
@@ -421,6 +427,7 @@ export class EntryLog implements BlockLines {
 
   /** Counts what stands in the blocks, which came from elsewhere. */
   recount(): void {
+    this.#forgetLags();
     this.length = 0;
     this.byteLength = 0;
     for (let at = 0; at < this.blocks.length; at++) {
@@ -429,11 +436,16 @@ export class EntryLog implements BlockLines {
     }
   }
 
+  #forgetLags(): void {
+    if (this.gauges !== null) for (const gauge of this.gauges) gauge.forget();
+  }
+
   // ── removals ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Makes the live entries in [from, to) of the block tombstones. */
   killBetween(blockNumber: number, from: number, to: number): void {
     const block = this.blocks.shell(this.#indexOf(blockNumber));
+    if (this.gauges !== null) for (const gauge of this.gauges) gauge.kills(block, from, to);
     const killed = block.killBetween(from, to);
     if (killed === 0) return;
     this.length -= killed;
@@ -478,6 +490,7 @@ export class EntryLog implements BlockLines {
   /** Takes back the dead entries at the tail's end. */
   truncateTail(end: BlockEnd): void {
     const tail = this.tail!;
+    this.#forgetLags();
     this.byteLength += end.byteLength - tail.byteLength;
     tail.truncate(end);
     this.markBlockDirty(tail);
@@ -508,6 +521,8 @@ export class EntryLog implements BlockLines {
     this.byteLength -= blocks.entryBytesAt(at);
     const block = blocks.slots[at]!;
     const number = blocks.numberAt(at);
+    if (this.gauges !== null)
+      for (const gauge of this.gauges) gauge.drops(number, blocks.liveAt(at), blocks.entryBytesAt(at));
     this.markPageDirty(number);
     if (block === null) {
       this.droppedBlocks.push({ number, fragments: [0], marksPersisted: false });

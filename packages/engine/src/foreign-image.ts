@@ -7,6 +7,7 @@ import { DamagedRowError, UnknownRowError } from "./api.ts";
 import { DirtyMeter } from "./dirty-meter.ts";
 import { LENGTH_MASK, NO_STREAM_ACK, OPENS_NODE } from "./effect-format.ts";
 import { isEntryForm } from "./entry-form.ts";
+import { readStreamLimits } from "./back-pressure.ts";
 import { hasGroupSettings, readGroupSettings } from "./group-settings.ts";
 import { readIdempotence } from "./idempotence-rows.ts";
 import { UINT48_MAX } from "./pending-leaf.ts";
@@ -50,6 +51,11 @@ function readSections(reader: ByteReader, image: StreamImageWriter): boolean {
   if (kind === ImageSection.retention) {
     reader.offset--;
     if (!inSection(reader, kind, () => readOwnRetention(reader, image))) return false;
+    kind = reader.u8();
+  }
+  if (kind === ImageSection.limits) {
+    reader.offset--;
+    if (!inSection(reader, kind, () => readOwnLimits(reader, image))) return false;
     kind = reader.u8();
   }
   return kind === ImageSection.end;
@@ -159,6 +165,12 @@ function readOwnRetention(reader: ByteReader, image: StreamImageWriter): boolean
   const own = readRetention(reader);
   if (own !== null) image.retention(own);
   return own !== null;
+}
+
+function readOwnLimits(reader: ByteReader, image: StreamImageWriter): boolean {
+  const maxLagBytes = readStreamLimits(reader);
+  if (maxLagBytes > 0) image.limits(maxLagBytes);
+  return maxLagBytes > 0;
 }
 
 function isCount(value: number, max: number): boolean {

@@ -4,10 +4,11 @@
  *   retry      f64 minIdleMs (0: none, and nothing follows) · f64 factor · f64 maxIdleMs
  *   dead letters   string key (empty: none, and nothing follows) · f64 retriesMax
  *   settings   u8 count · {u8 kind · body}: kind 1 retry (never none), kind 2 f64 consumerIdleMs, kind 3 dead letters (never none), kind 4 f64 how many the
- *              group has given up; ascending, left out where nothing was set
+ *              group has given up, kind 5 max lag (back-pressure.ts, never none); ascending, left out where nothing was set
  */
 import type { ByteReader, ByteWriter } from "@headrace/bytes";
 import { DamagedRowError, UnknownRowError } from "./api.ts";
+import { type MaxLag, readMaxLag, writeMaxLag } from "./back-pressure.ts";
 
 /** When a pending entry is handed out again (XGROUP SETRETRY): after `minIdleMs`, each time `factor` times later, `maxIdleMs` at the latest. */
 export interface Retry {
@@ -33,6 +34,8 @@ export interface GroupSettings {
   readonly deadLetters: DeadLetters | null;
   /** Entries that the group has given up in its life. */
   readonly deadLetterCount: number;
+  /** How far producers may be ahead of it (XGROUP SETMAXLAG). */
+  readonly maxLag: MaxLag | null;
 }
 
 /** Times of settings end where times of pending entries do. */
@@ -44,9 +47,10 @@ export const NO_GROUP_SETTINGS: GroupSettings = Object.freeze({
   consumerIdleMs: 0,
   deadLetters: null,
   deadLetterCount: 0,
+  maxLag: null,
 });
 
-const Kind = { retry: 1, consumerIdle: 2, deadLetters: 3, deadLetterCount: 4 } as const;
+const Kind = { retry: 1, consumerIdle: 2, deadLetters: 3, deadLetterCount: 4, maxLag: 5 } as const;
 
 /** How long an entry that was delivered so often rests before it is handed out again. */
 export function retryDelayMs({ minIdleMs, factor, maxIdleMs }: Retry, deliveryCount: number): number {
@@ -98,13 +102,14 @@ export function readDeadLetters(reader: ByteReader): DeadLetters | null {
   return { key, retriesMax };
 }
 
-export function hasGroupSettings({ retry, consumerIdleMs, deadLetters, deadLetterCount }: GroupSettings): boolean {
-  return retry !== null || consumerIdleMs > 0 || deadLetters !== null || deadLetterCount > 0;
+export function hasGroupSettings(settings: GroupSettings): boolean {
+  const { retry, consumerIdleMs, deadLetters, deadLetterCount, maxLag } = settings;
+  return retry !== null || consumerIdleMs > 0 || deadLetters !== null || deadLetterCount > 0 || maxLag !== null;
 }
 
 export function writeGroupSettings(writer: ByteWriter, settings: GroupSettings): void {
-  const { retry, consumerIdleMs, deadLetters, deadLetterCount } = settings;
-  const given = [retry !== null, consumerIdleMs > 0, deadLetters !== null, deadLetterCount > 0];
+  const { retry, consumerIdleMs, deadLetters, deadLetterCount, maxLag } = settings;
+  const given = [retry !== null, consumerIdleMs > 0, deadLetters !== null, deadLetterCount > 0, maxLag !== null];
   writer.u8(given.filter(Boolean).length);
   if (retry !== null) {
     writer.u8(Kind.retry);
@@ -122,20 +127,27 @@ export function writeGroupSettings(writer: ByteWriter, settings: GroupSettings):
     writer.u8(Kind.deadLetterCount);
     writer.f64(deadLetterCount);
   }
+  if (maxLag !== null) {
+    writer.u8(Kind.maxLag);
+    writeMaxLag(writer, maxLag);
+  }
 }
 
 /** Throws DamagedRowError, UnknownRowError. */
 export function readGroupSettings(reader: ByteReader): GroupSettings {
-  let { retry, consumerIdleMs, deadLetters, deadLetterCount } = NO_GROUP_SETTINGS;
+  let { retry, consumerIdleMs, deadLetters, deadLetterCount, maxLag } = NO_GROUP_SETTINGS;
   let last = 0;
   for (let count = reader.u8(); count > 0; count--) {
     const kind = reader.u8();
-    if (kind > Kind.deadLetterCount) throw new UnknownRowError(`group setting ${kind}`);
+    if (kind > Kind.maxLag) throw new UnknownRowError(`group setting ${kind}`);
     if (kind <= last) throw new DamagedRowError("group settings out of order");
     last = kind;
     if (kind === Kind.retry) {
       retry = readRetry(reader);
       if (retry === null) throw new DamagedRowError("a retry that is none");
+    } else if (kind === Kind.maxLag) {
+      maxLag = readMaxLag(reader);
+      if (maxLag === null) throw new DamagedRowError("a limit of lag that is none");
     } else if (kind === Kind.consumerIdle) {
       consumerIdleMs = reader.f64();
       if (!isTime(consumerIdleMs)) throw new DamagedRowError("an idle time out of range");
@@ -148,7 +160,7 @@ export function readGroupSettings(reader: ByteReader): GroupSettings {
         throw new DamagedRowError("a number of dead letters that is none");
     }
   }
-  return { retry, consumerIdleMs, deadLetters, deadLetterCount };
+  return { retry, consumerIdleMs, deadLetters, deadLetterCount, maxLag };
 }
 
 function isTime(ms: number): boolean {

@@ -1,6 +1,7 @@
 /** A consumer group: its position, consumers and pending entries. Every change is part of `apply`. */
 import { assert } from "@headrace/bytes";
 import type { GroupView } from "./api.ts";
+import type { MaxLag } from "./back-pressure.ts";
 import { Consumer } from "./consumer.ts";
 import type { DirtyMeter } from "./dirty-meter.ts";
 import type { DeadLetters, GroupSettings, Retry } from "./group-settings.ts";
@@ -24,6 +25,8 @@ export class Group implements GroupView {
   consumerIdleMs: number;
   deadLetters: DeadLetters | null;
   deadLetterCount: number;
+  /** Null: its producers may be ahead of it as far as they like. */
+  maxLag: MaxLag | null;
   readonly counts: { delivered: number; redelivered: number; acknowledged: number };
   nextConsumerNumber: number;
   /** How often an entry was given back (XNACK): their order. */
@@ -45,6 +48,7 @@ export class Group implements GroupView {
     this.consumerIdleMs = 0;
     this.deadLetters = null;
     this.deadLetterCount = 0;
+    this.maxLag = null;
     this.counts = { delivered: 0, redelivered: 0, acknowledged: 0 };
     this.nextConsumerNumber = 1;
     this.givenBack = 0;
@@ -64,15 +68,16 @@ export class Group implements GroupView {
   }
 
   get settings(): GroupSettings {
-    const { retry, consumerIdleMs, deadLetters, deadLetterCount } = this;
-    return { retry, consumerIdleMs, deadLetters, deadLetterCount };
+    const { retry, consumerIdleMs, deadLetters, deadLetterCount, maxLag } = this;
+    return { retry, consumerIdleMs, deadLetters, deadLetterCount, maxLag };
   }
 
-  set settings({ retry, consumerIdleMs, deadLetters, deadLetterCount }: GroupSettings) {
+  set settings({ retry, consumerIdleMs, deadLetters, deadLetterCount, maxLag }: GroupSettings) {
     this.pending.retry = retry;
     this.consumerIdleMs = consumerIdleMs;
     this.deadLetters = deadLetters;
     this.deadLetterCount = deadLetterCount;
+    this.maxLag = maxLag;
   }
 
   get consumerCount(): number {

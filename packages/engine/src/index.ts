@@ -4,6 +4,7 @@ export * from "./delays-api.ts";
 export * from "./leader-queues.ts";
 export * from "./value-api.ts";
 export * from "./set-api.ts";
+export type { PendingEntry, PendingView } from "./pending-view.ts";
 export {
   countDown,
   countUp,
@@ -38,6 +39,8 @@ export type { DeadLetters, Retry } from "./group-settings.ts";
 export { type OutboxContent, type OutboxItem, outboxItemBytes, OutboxKind, readOutboxItem } from "./outbox-item.ts";
 export type { OutboxEffects } from "./outbox-effects.ts";
 export type { OutboxQueue, OutboxView, SlotPair, StoredItem, TakenNumber } from "./outbox.ts";
+export type { LimitEffects } from "./limit-effects.ts";
+export { HOLD_MS_MAX, isEqualMaxLag, type MaxLag, type Pressure } from "./back-pressure.ts";
 export type { OwnRetention, Retention } from "./retention.ts";
 export { ShardLoader } from "./shard-loader.ts";
 export { ShardState } from "./shard-state.ts";

@@ -10,6 +10,7 @@ import { buildDelayed, readDelayed } from "./delayed-rows.ts";
 import type { DirtyMeter } from "./dirty-meter.ts";
 import { NEVER } from "./expiry-heap.ts";
 import { Group } from "./group.ts";
+import { readStreamLimits } from "./back-pressure.ts";
 import { type GroupSettings, NO_GROUP_SETTINGS, readGroupSettings } from "./group-settings.ts";
 import { buildIdempotence, IdempotenceParts } from "./idempotence-rows.ts";
 import type { AnyKey } from "./stored-key.ts";
@@ -42,6 +43,7 @@ export interface StreamHeader {
   /** −1: the age. */
   readonly place: number;
   readonly retention: OwnRetention | null;
+  readonly maxLagBytes: number;
   /** Of the last block. */
   readonly tail: BlockLine | null;
 }
@@ -220,7 +222,8 @@ function readStreamHeader(reader: ByteReader): StreamHeader {
   const expiresAtMs = isPlain ? NEVER : reader.f64();
   const place = isPlain ? -1 : reader.f64();
   const retention = reader.remaining === 0 ? null : readRetention(reader);
-  return { ...header, ackLevel, hasIdempotence, delayedCount, tail, expiresAtMs, place, retention };
+  const maxLagBytes = reader.remaining === 0 ? 0 : readStreamLimits(reader);
+  return { ...header, ackLevel, hasIdempotence, delayedCount, tail, expiresAtMs, place, retention, maxLagBytes };
 }
 
 function readGroupHeader(reader: ByteReader): GroupHeader {
@@ -290,7 +293,7 @@ function buildStream(parts: KeyParts, header: StreamHeader, meter: DirtyMeter): 
   return stream;
 }
 
-/** Acknowledgement level, retention and idempotence, of all their rows. */
+/** Acknowledgement level, retention, limits and idempotence, of all their rows. */
 export function restoreSettings(stream: Stream, parts: KeyParts, header: StreamHeader, meter: DirtyMeter): void {
   restoreHeaderSettings(stream, header);
   if (header.hasIdempotence !== (parts.idempotence !== null)) {
@@ -300,9 +303,11 @@ export function restoreSettings(stream: Stream, parts: KeyParts, header: StreamH
 }
 
 /** What of the settings stands in the header's row. */
-export function restoreHeaderSettings(stream: Stream, { ackLevel, retention }: StreamHeader): void {
+export function restoreHeaderSettings(stream: Stream, { ackLevel, retention, maxLagBytes }: StreamHeader): void {
   stream.ackLevel = ackLevel;
   stream.retention = retention;
+  stream.maxLagBytes = maxLagBytes;
+  stream.forgetLimits();
 }
 
 /** The blocks of which rows were read, ascending, or only those with these numbers. None of them is in memory yet. */

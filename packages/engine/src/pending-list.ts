@@ -4,7 +4,7 @@
  * handed out again and by consumer, made when they are asked for.
  */
 import { assert } from "@headrace/bytes";
-import type { PendingEntry, PendingView } from "./api.ts";
+import type { PendingEntry, PendingView } from "./pending-view.ts";
 import type { Consumer } from "./consumer.ts";
 import { countUp } from "./delivery-count.ts";
 import type { DirtyMeter } from "./dirty-meter.ts";

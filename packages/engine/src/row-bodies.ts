@@ -4,6 +4,7 @@ import { type Block, MARK_DEAD } from "./block.ts";
 import { writeLine } from "./block-line.ts";
 import type { Consumer } from "./consumer.ts";
 import type { Group } from "./group.ts";
+import { writeStreamLimits } from "./back-pressure.ts";
 import { hasGroupSettings, writeGroupSettings } from "./group-settings.ts";
 import type { StreamKey } from "./stream-key.ts";
 import { type PendingLeaf, RECORD_WORDS } from "./pending-leaf.ts";
@@ -28,11 +29,13 @@ export function writeStreamBody(writer: ByteWriter, key: StreamKey): void {
   writer.u8((stream.idempotence === null ? 0 : HAS_IDEMPOTENCE) | (delayed === 0 ? 0 : HAS_DELAYED));
   if (delayed > 0) writer.f64(delayed);
   if (blocks.length > 0) writeLine(writer, blocks.lineAt(blocks.length - 1));
-  if (key.expiry !== null || key.place !== key.age || stream.retention !== null) {
+  const isLimited = stream.maxLagBytes > 0;
+  if (key.expiry !== null || key.place !== key.age || stream.retention !== null || isLimited) {
     writer.f64(key.expiresAtMs);
     writer.f64(key.place);
   }
-  if (stream.retention !== null) writeRetention(writer, stream.retention);
+  if (stream.retention !== null || isLimited) writeRetention(writer, stream.retention);
+  if (isLimited) writeStreamLimits(writer, stream.maxLagBytes);
 }
 
 export function writeMarksBody(writer: ByteWriter, block: Block): void {

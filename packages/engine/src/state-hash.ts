@@ -87,6 +87,7 @@ function hashStream(mixer: Mixer, stream: Stream): void {
     for (const bound of [retention.ageMs, retention.bytes, retention.entries, retention.keep])
       mixer.number(bound ?? -1);
   }
+  if (stream.maxLagBytes > 0) mixer.number(stream.maxLagBytes);
   if (stream.idempotence !== null) hashIdempotence(mixer, stream.idempotence);
   if (stream.delayed !== null && stream.delayed.count > 0) hashDelayed(mixer, stream.delayed);
 }
@@ -161,12 +162,13 @@ function hashGroup(mixer: Mixer, group: Group): void {
   mixer.number(group.givenBack);
   mixer.id(group.lastDeliveredId);
   mixer.number(group.entriesRead);
-  const { retry, consumerIdleMs, deadLetters, deadLetterCount } = group;
+  const { retry, consumerIdleMs, deadLetters, deadLetterCount, maxLag } = group;
   if (retry !== null) for (const value of [retry.minIdleMs, retry.factor, retry.maxIdleMs]) mixer.number(value);
   mixer.number(consumerIdleMs);
   mixer.text(deadLetters?.key ?? "");
   mixer.number(deadLetters?.retriesMax ?? 0);
   mixer.number(deadLetterCount);
+  if (maxLag !== null) for (const value of [maxLag.entries, maxLag.holdMs]) mixer.number(value);
   mixer.number(group.consumerCount);
   for (const consumer of group.consumers()) {
     mixer.text(consumer.name);

@@ -10,7 +10,7 @@
  *                                            2: has delayed entries, f64 how many follows) ·
  *                                            line of the last block, if there is one ·
  *                                            nothing, or f64 expiresAtMs (−1: does not expire), place (in SCAN's order; nothing: its age) ·
- *                                            nothing, or the stream's own retention (retention.ts)
+ *                                            nothing, or the stream's own retention (retention.ts) · nothing, or its limits (back-pressure.ts)
  *   kind 2 fragment  block, first entry      u32 count · ids (16 each) · lengths (u32 each, bit 31 = opens a node) · entry bytes
  *   kind 3 marks     block                   u32 count · tombstone bitmap
  *   kind 4 group     group                   string name · id lastDelivered · f64 entriesRead · u32 consumers, nextConsumer, leaves, nextLeaf ·

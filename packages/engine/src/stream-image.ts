@@ -14,11 +14,13 @@
  *
  *   kind 5 retention the stream's own (retention.ts)
  *   kind 6 group settings, behind their group if it has any (group-settings.ts)
+ *   kind 8 limits    the stream's own (back-pressure.ts)
  *
  * Head and entries come first, groups sorted by name. Deleted entries are left out: a copy has no tombstones, but for what maxDeleted says of them.
  * Numbers of blocks, groups, consumers and leaves are given anew while it is read, the same on every replica.
  */
 import { assert, ByteWriter, type ByteReader } from "@headrace/bytes";
+import { readStreamLimits, writeStreamLimits } from "./back-pressure.ts";
 import { BLOCK_ENTRIES_MAX, MARK_DEAD, MARK_OPENS } from "./block.ts";
 import { BLOCK_BYTES } from "./block-bytes.ts";
 import type { BlockList } from "./block-list.ts";
@@ -44,6 +46,7 @@ export const ImageSection = {
   settings: 4,
   retention: 5,
   groupSettings: 6,
+  limits: 8,
 } as const;
 
 /** Builds an image piece by piece: head, entries ascending, then groups with their consumers and pending entries. */
@@ -183,6 +186,13 @@ export class StreamImageWriter {
     this.#end();
   }
 
+  /** Left out for a stream that has none. */
+  limits(maxLagBytes: number): void {
+    this.#begin(ImageSection.limits);
+    writeStreamLimits(this.#writer, maxLagBytes);
+    this.#end();
+  }
+
   /** The image, owned by the caller. */
   finish(): Uint8Array {
     assert(!this.isTooLarge, "an image that is too large is not used");
@@ -238,9 +248,10 @@ export function imageOf(stream: Stream, bytesMax: number): Uint8Array | null {
     writeGroup(image, group);
     if (image.isTooLarge) return null;
   }
-  const { ackLevel, idempotence, retention } = stream;
+  const { ackLevel, idempotence, retention, maxLagBytes } = stream;
   if (ackLevel !== NO_STREAM_ACK || idempotence !== null) image.settings(ackLevel, idempotence);
   if (retention !== null) image.retention(retention);
+  if (maxLagBytes > 0) image.limits(maxLagBytes);
   return image.isTooLarge ? null : image.finish();
 }
 
@@ -283,6 +294,7 @@ export function readStreamImage(reader: ByteReader, stream: Stream, columns: Run
     else if (kind === ImageSection.groupSettings) group!.settings = readGroupSettings(reader);
     else if (kind === ImageSection.settings) readSettings(reader, stream);
     else if (kind === ImageSection.retention) stream.retention = readRetention(reader);
+    else if (kind === ImageSection.limits) stream.maxLagBytes = readStreamLimits(reader);
     else assert(false, "stream image section");
     assert(reader.offset === end, "section not read to its end");
   }

@@ -1,6 +1,7 @@
 /** A stream: its entries, its counters and its groups. Reads are the contract's `StreamView`; every change is part of `apply`. */
 import { assert } from "@headrace/bytes";
 import type { EntryRange, PolicyCut, RemovingPolicy, StreamView, TrimBound, TrimCut } from "./api.ts";
+import { type Pressure, StreamLimits } from "./back-pressure.ts";
 import { DelayedEntries } from "./delayed-entries.ts";
 import type { DirtyMeter } from "./dirty-meter.ts";
 import { EntryLog } from "./entry-log.ts";
@@ -35,6 +36,8 @@ export class Stream implements StreamView {
   ackLevel: number;
   /** Null for most: all of its bounds are the cluster's. */
   retention: OwnRetention | null;
+  /** How many bytes beyond its slowest group it may hold; 0: no limit. */
+  maxLagBytes: number;
   /** Null for most. Not null and empty until the next capture, when the last one has gone. */
   delayed: DelayedEntries | null;
   dirtyGroups: Group[];
@@ -43,6 +46,8 @@ export class Stream implements StreamView {
   #referencedUpTo: StreamId;
   #groups: Map<string, Group>;
   #sorted: readonly Group[] | null;
+  /** Undefined: not looked at since its groups or settings changed. */
+  #limits: StreamLimits | null | undefined;
 
   constructor(meter: DirtyMeter) {
     this.entries = new EntryLog(meter);
@@ -53,6 +58,7 @@ export class Stream implements StreamView {
     this.idempotence = null;
     this.ackLevel = NO_STREAM_ACK;
     this.retention = null;
+    this.maxLagBytes = 0;
     this.delayed = null;
     this.dirtyGroups = [];
     this.droppedGroups = [];
@@ -60,6 +66,7 @@ export class Stream implements StreamView {
     this.#referencedUpTo = MIN_ID;
     this.#groups = NO_GROUPS;
     this.#sorted = null;
+    this.#limits = undefined;
   }
 
   get length(): number {
@@ -150,6 +157,25 @@ export class Stream implements StreamView {
     return isReferenced(this, id);
   }
 
+  get isLimited(): boolean {
+    if (this.#limits === undefined) this.#limits = StreamLimits.of(this);
+    return this.#limits !== null;
+  }
+
+  limitReached(): Pressure | null {
+    return this.isLimited ? this.#limits!.reached() : null;
+  }
+
+  nearestLimit(): Pressure | null {
+    return this.isLimited ? this.#limits!.nearest() : null;
+  }
+
+  /** Its limits, or its groups, are others than before. */
+  forgetLimits(): void {
+    this.#limits = undefined;
+    this.entries.gauges = null;
+  }
+
   countAfter(id: StreamId): number {
     const next = id.next();
     return next === null ? 0 : this.entries.length - this.entries.countBefore(next);
@@ -222,6 +248,7 @@ export class Stream implements StreamView {
     if (this.#groups === NO_GROUPS) this.#groups = new Map();
     this.#groups.set(group.name, group);
     this.#sorted = null;
+    this.forgetLimits();
   }
 
   destroyGroup(name: string): void {
@@ -229,6 +256,7 @@ export class Stream implements StreamView {
     this.meter.fixedBytes -= groupBytes(group);
     this.#groups.delete(name);
     this.#sorted = null;
+    this.forgetLimits();
     this.#referencedUpTo = MIN_ID;
     if (group.persisted) this.droppedGroups.push(group);
   }
@@ -237,6 +265,7 @@ export class Stream implements StreamView {
   dropGroup(group: Group): void {
     this.#groups.delete(group.name);
     this.#sorted = null;
+    this.forgetLimits();
   }
 
   markGroupDirty(group: Group): void {

@@ -1,7 +1,7 @@
 /** What a group shows beside its entries, against the model: what it hands out again, and how far it is behind. */
 import { expect } from "vitest";
 import { groupLag, type GroupView, type PendingView, residentGroupLag, type StreamView } from "../src/index.ts";
-import type { ModelGroup } from "./naive-model.ts";
+import type { ModelGroup, ModelStream } from "./naive-model.ts";
 
 /** In the order of becoming due. */
 export function compareDue(view: PendingView, { pending, retry }: ModelGroup): void {
@@ -32,4 +32,39 @@ export function compareLag(stream: StreamView, group: GroupView, behind: readonl
   expect(resident.entries - behind.length).toBeLessThan(1024);
   if (!stream.hasCold) expect(resident).toEqual(exact);
   else if (behind.length > 0) expect(resident.undeliveredId!.ms()).toBeLessThanOrEqual(behind[0]!);
+}
+
+/** Which limit of lag an XADD would meet: counted entry by entry. */
+export function compareLimits(view: StreamView, model: ModelStream): void {
+  const live = model.live();
+  const groups = [...model.groups].sort(([a], [b]) => (a < b ? -1 : 1));
+  const limited = groups.flatMap(([name, { maxLag, last }]) => {
+    const behind = live.filter(({ id }) => id > last).length;
+    return maxLag === null ? [] : [{ group: name, behind, limit: maxLag.entries, holdMs: maxLag.holdMs }];
+  });
+  expect(view.maxLagBytes).toBe(model.maxLagBytes);
+  expect(view.isLimited).toBe(limited.length > 0 || (model.maxLagBytes > 0 && groups.length > 0));
+  const reached = view.limitReached();
+  const nearest = view.nearestLimit();
+  if (!view.isLimited) return expect([reached, nearest]).toEqual([null, null]);
+  if (model.maxLagBytes > 0) {
+    const slowest = Math.min(...groups.map(([, { last }]) => last));
+    const bytes = live.filter(({ id }) => id > slowest).reduce((sum, { wire }) => sum + wire.length, 0);
+    // What was deleted counts as long as its block holds it, and of a block that is not in memory all counts.
+    const isExact = !view.hasCold && model.nodes.flat().every(({ dead }) => !dead);
+    if (reached?.unit === "bytes") {
+      expect(reached.behind).toBeGreaterThanOrEqual(isExact ? bytes : 0);
+      if (isExact) expect([reached.behind, reached.limit]).toEqual([bytes, model.maxLagBytes]);
+      expect(model.groups.get(reached.group)!.last).toBe(slowest);
+      return;
+    }
+    expect(bytes).toBeLessThan(model.maxLagBytes);
+    if (nearest!.unit === "bytes") return;
+  }
+  const over = limited.filter(({ behind, limit }) => behind >= limit).sort((a, b) => a.holdMs - b.holdMs);
+  expect(reached === null ? null : { ...reached, unit: "entries" }).toEqual(
+    over.length === 0 ? null : { ...over[0], unit: "entries" },
+  );
+  const share = Math.max(...limited.map(({ behind, limit }) => behind / limit));
+  expect(nearest!.behind / nearest!.limit).toBe(share);
 }

@@ -2,7 +2,7 @@
  * What a stream is, in arrays and maps, written from Redis' rules (t_stream.c) without looking at the engine. Ids are whole milliseconds with
  * sequence 0. Nodes are Redis' listpacks: entries stay in them as deleted ones until none is alive.
  */
-import type { DeadLetters, Retry } from "../src/index.ts";
+import type { DeadLetters, MaxLag, Retry } from "../src/index.ts";
 import type { ModelDelayed } from "./delay-steps.ts";
 import { ModelIdempotence } from "./idempotence-model.ts";
 
@@ -30,6 +30,7 @@ export interface ModelGroup {
   consumerIdleMs: number;
   deadLetters: DeadLetters | null;
   deadLetterCount: number;
+  maxLag: MaxLag | null;
 }
 
 export class ModelStream {
@@ -43,6 +44,7 @@ export class ModelStream {
   idempotence: ModelIdempotence = new ModelIdempotence();
   /** No copy takes it along. */
   delayed: ModelDelayed[] = [];
+  maxLagBytes = 0;
 
   /** What COPY makes of it: the same, but deleted entries are gone from their nodes. */
   copy(): ModelStream {
@@ -52,6 +54,7 @@ export class ModelStream {
     copy.maxDeleted = this.maxDeleted;
     copy.added = this.added;
     copy.expiresAtMs = this.expiresAtMs;
+    copy.maxLagBytes = this.maxLagBytes;
     copy.idempotence = Object.assign(new ModelIdempotence(), this.idempotence);
     for (const [name, group] of this.groups) {
       const pending = new Map([...group.pending].map(([id, entry]) => [id, { ...entry }]));

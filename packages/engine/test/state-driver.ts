@@ -21,7 +21,7 @@ import {
 } from "../src/index.ts";
 import { compareDelays, delayStep, isDelayStep, LAST_DELAY_KIND } from "./delay-steps.ts";
 import { compareIdempotence, idempotenceStep, isIdempotenceStep } from "./idempotence-steps.ts";
-import { compareDue, compareLag } from "./group-looks.ts";
+import { compareDue, compareLag, compareLimits } from "./group-looks.ts";
 import { compareOutbox, ModelOutbox, outboxStep } from "./outbox-steps.ts";
 import { ModelStream, oldestPending, sortedPending, type ModelGroup } from "./naive-model.ts";
 
@@ -412,6 +412,7 @@ export class Driver {
         consumerIdleMs: 0,
         deadLetters: null,
         deadLetterCount: 0,
+        maxLag: null,
       });
       return;
     }
@@ -466,6 +467,16 @@ export class Driver {
         if (a % 8 === 1) {
           group.consumerIdleMs = [0, 5, 5000][b % 3]!;
           effects.setConsumerIdle(key, name, group.consumerIdleMs);
+          return;
+        }
+        if (a % 8 === 5) {
+          group.maxLag = b % 4 === 0 ? null : { entries: 1 + (b % 7) * 5, holdMs: (b % 3) * 40 };
+          effects.limits.setMaxLag(key, name, group.maxLag);
+          return;
+        }
+        if (a % 16 === 9) {
+          stream.maxLagBytes = b % 4 === 0 ? 0 : 1 + (b % 9) * 100;
+          effects.limits.setMaxLagBytes(key, stream.maxLagBytes);
           return;
         }
         if (a % 4 === 3) {
@@ -556,6 +567,7 @@ export class Driver {
       expect(view.countAfter(StreamId.of(high, 0))).toBe(live.filter((entry) => entry.id > high).length);
       compareIdempotence(view, stream.idempotence, this.leader.logTimeMs);
       expect([...view.groups()].map((group) => group.name)).toEqual([...stream.groups.keys()].sort());
+      compareLimits(view, stream);
       for (const [name, group] of stream.groups) {
         this.#compareGroup(view.group(name)!, group, step);
         compareLag(
@@ -637,7 +649,7 @@ export class Driver {
       expect(oldest).toEqual(oldestPending(group).slice(0, 30));
       compareDue(view.pending, group);
     }
-    expect([view.retry, view.consumerIdleMs]).toEqual([group.retry, group.consumerIdleMs]);
+    expect([view.retry, view.consumerIdleMs, view.maxLag]).toEqual([group.retry, group.consumerIdleMs, group.maxLag]);
     expect([view.deadLetters, view.deadLetterCount]).toEqual([group.deadLetters, group.deadLetterCount]);
     expect([...view.consumers()].map((c) => [c.name, c.pendingCount, c.seenTimeMs, c.activeTimeMs])).toEqual(
       [...group.consumers]

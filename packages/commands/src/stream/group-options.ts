@@ -1,12 +1,14 @@
 /** Options of XGROUP's subcommands that are Headrace's own. */
-import { GROUP_MS_MAX, RETRY_FACTOR_MAX } from "@headrace/engine";
-import type { Retry } from "@headrace/engine";
+import { GROUP_MS_MAX, HOLD_MS_MAX, RETRY_FACTOR_MAX } from "@headrace/engine";
+import type { MaxLag, Retry } from "@headrace/engine";
 import type { Request } from "@headrace/resp";
 import { readLong } from "../args.ts";
 import { Errors } from "../errors.ts";
 
 const FIRST = 4;
 const FACTOR_BYTES_MAX = 16;
+/** POLICY DELAY without MAX: below the shortest time that a widespread client waits for a reply by default (Jedis: 2 s). */
+const HOLD_MS_DEFAULT = 1000;
 
 /** `OFF`, or `MIN-IDLE ms [BACKOFF factor MAX ms]` from argument 4 on; or the error text. */
 export function readRetryOptions(request: Request): Retry | null | string {
@@ -32,6 +34,25 @@ export function readIdleOption(request: Request): number | string {
   const idleMs = readLong(request, FIRST);
   if (Number.isNaN(idleMs)) return Errors.notInteger;
   return idleMs < 1 || idleMs > GROUP_MS_MAX ? Errors.consumerIdle : idleMs;
+}
+
+/** `OFF`, or `entries [POLICY REJECT | DELAY [MAX ms]]` from argument 4 on; or the error text. */
+export function readMaxLagOptions(request: Request): MaxLag | null | string {
+  if (request.is(FIRST, "OFF")) return request.count === FIRST + 1 ? null : Errors.syntax;
+  const entries = readLong(request, FIRST);
+  if (Number.isNaN(entries)) return Errors.notInteger;
+  if (entries < 1 || entries > Number.MAX_SAFE_INTEGER) return Errors.maxLagEntries;
+  if (request.count === FIRST + 1) return { entries, holdMs: 0 };
+  if (!request.is(FIRST + 1, "POLICY")) return request.is(FIRST + 1, "MAX") ? Errors.maxLagHoldPolicy : Errors.syntax;
+  if (request.count < FIRST + 3) return Errors.syntax;
+  const delays = request.is(FIRST + 2, "DELAY");
+  if (!delays && !request.is(FIRST + 2, "REJECT")) return Errors.maxLagPolicy;
+  if (request.count === FIRST + 3) return { entries, holdMs: delays ? HOLD_MS_DEFAULT : 0 };
+  if (!request.is(FIRST + 3, "MAX") || request.count !== FIRST + 5) return Errors.syntax;
+  if (!delays) return Errors.maxLagHoldPolicy;
+  const holdMs = readLong(request, FIRST + 4);
+  if (Number.isNaN(holdMs)) return Errors.notInteger;
+  return holdMs < 1 || holdMs > HOLD_MS_MAX ? Errors.maxLagHold : { entries, holdMs };
 }
 
 /** A decimal number without sign and exponent; NaN: it is none. */

@@ -12,6 +12,7 @@ import type { ShardContext } from "../command.ts";
 import { Errors, wrongArity } from "../errors.ts";
 import { keyName } from "../key-name.ts";
 import { defineCommand, keyAt } from "../record.ts";
+import { isHeldOrRefused } from "./back-pressure.ts";
 import { AddOrTrimOptions, Due, Iid, TrimStrategy } from "./add-or-trim-options.ts";
 import { nextAutoId } from "./auto-id.ts";
 import { addDelayed } from "./delayed-add.ts";
@@ -73,6 +74,7 @@ function execute(context: ShardContext): void {
     effects.countDuplicateIid(key);
     return writeKnown(reply, known);
   }
+  if (existing !== null && existing.stream.isLimited && isHeldOrRefused(context, existing)) return;
   if (trims && existing?.stream.hasCold === true) options.lookAhead(existing.stream, context.nodeBounds, roomBytes);
   effects.append(
     key,

@@ -1,7 +1,7 @@
 /**
- * XCFGSET key [IDMP-DURATION seconds] [IDMP-MAXSIZE count] [ACK 0|1|ALL|DEFAULT] [RETENTION-…]: at least one. Another window of idempotence than before
+ * XCFGSET key [IDMP-DURATION seconds] [IDMP-MAXSIZE count] [ACK 0|1|ALL|DEFAULT] [RETENTION-…] [MAXLAG-BYTES n|OFF]: at least one. Another window of idempotence than before
  * forgets every iid; the stream's acknowledgement level (ours) is what its writes wait for where neither command nor connection says. Retention
- * (ours): 0 is no bound, whatever the cluster has; DEFAULT the cluster's.
+ * (ours): 0 is no bound, whatever the cluster has; DEFAULT the cluster's. MAXLAG-BYTES (ours) bounds what its slowest group has before it.
  */
 import { DEFAULT_DURATION_SECONDS, DEFAULT_IIDS_MAX, DURATION_SECONDS_MAX, IIDS_MAX } from "@headrace/engine";
 import { isEqualRetention, ownRetention, RetentionKeep } from "@headrace/engine";
@@ -26,6 +26,8 @@ interface StreamSettings {
   bytes?: number | null;
   entries?: number | null;
   keep?: RetentionKeep | null;
+  /** 0: none. */
+  maxLagBytes?: number;
 }
 
 type Setting = keyof StreamSettings;
@@ -41,6 +43,7 @@ const OPTIONS: readonly (readonly [word: string, setting: Setting, read: ReadVal
   ["RETENTION-BYTES", "bytes", readBound("bytes")],
   ["RETENTION-ENTRIES", "entries", readBound("entries")],
   ["RETENTION-KEEP", "keep", readKeep],
+  ["MAXLAG-BYTES", "maxLagBytes", readMaxLagBytes],
 ];
 
 export const xcfgset = defineCommand({
@@ -53,7 +56,8 @@ export const xcfgset = defineCommand({
   complexity: "O(1)",
   syntax:
     "key [IDMP-DURATION seconds] [IDMP-MAXSIZE count] [ACK 0 | 1 | ALL | DEFAULT] [RETENTION-MS milliseconds | DEFAULT] " +
-    "[RETENTION-BYTES bytes | DEFAULT] [RETENTION-ENTRIES count | DEFAULT] [RETENTION-KEEP NONE | UNACKED | DEFAULT]",
+    "[RETENTION-BYTES bytes | DEFAULT] [RETENTION-ENTRIES count | DEFAULT] [RETENTION-KEEP NONE | UNACKED | DEFAULT] " +
+    "[MAXLAG-BYTES bytes | OFF]",
   categories: ["stream"],
   keys: keyAt(1, "RW update"),
   execute,
@@ -66,14 +70,15 @@ function execute({ request, reply, keyspace, effects, effectRoomBytes }: ShardCo
   if (typeof found === "string") return reply.error(found);
   if (found === null) return reply.error(Errors.noSuchKey);
   const { key, stream } = found;
-  if (effectBytes(3, key) > effectRoomBytes) return reply.error(Errors.tooLargeForEntry);
+  if (effectBytes(4, key) > effectRoomBytes) return reply.error(Errors.tooLargeForEntry);
   const seconds = stream.idempotence?.durationSeconds ?? DEFAULT_DURATION_SECONDS;
   const iids = stream.idempotence?.maxSize ?? DEFAULT_IIDS_MAX;
-  const { durationSeconds = seconds, maxSize = iids, ack = stream.ack } = given;
+  const { durationSeconds = seconds, maxSize = iids, ack = stream.ack, maxLagBytes = stream.maxLagBytes } = given;
   if (durationSeconds !== seconds || maxSize !== iids) effects.configureIdempotence(key, durationSeconds, maxSize);
   if (ack !== stream.ack) effects.setStreamAck(key, ack);
   const retention = retentionWith(stream.retention, given);
   if (!isEqualRetention(retention, stream.retention)) effects.setStreamRetention(key, retention);
+  if (maxLagBytes !== stream.maxLagBytes) effects.limits.setMaxLagBytes(key, maxLagBytes);
   reply.ok();
 }
 
@@ -129,5 +134,14 @@ function readKeep(given: StreamSettings, request: Request, i: number): string | 
   else if (request.is(i, "UNACKED")) given.keep = RetentionKeep.unacknowledged;
   else if (request.is(i, "DEFAULT")) given.keep = null;
   else return Errors.retentionKeep;
+  return null;
+}
+
+function readMaxLagBytes(given: StreamSettings, request: Request, i: number): string | null {
+  const isOff = request.is(i, "OFF");
+  const value = isOff ? 0 : readLong(request, i);
+  if (Number.isNaN(value)) return Errors.notInteger;
+  if (!isOff && (value < 1 || value > Number.MAX_SAFE_INTEGER)) return Errors.maxLagBytes;
+  given.maxLagBytes = value;
   return null;
 }

@@ -1,11 +1,11 @@
 /**
- * XGROUP CREATE | SETID | DESTROY | CREATECONSUMER | DELCONSUMER | SETRETRY | SETIDLE | HELP; SETDLQ and REDRIVE are in xgroup-dead-letters.ts. Checks in
- * Redis' order: options, key, group, id, action.
+ * XGROUP CREATE | SETID | DESTROY | CREATECONSUMER | DELCONSUMER | SETRETRY | SETIDLE | SETMAXLAG | HELP; SETDLQ and REDRIVE are in xgroup-dead-letters.ts. Checks
+ * in Redis' order: options, key, group, id, action.
  * SETRETRY is ours: the group hands out again by itself what was not acknowledged (retry-read.ts). So are DELCONSUMER … HANDBACK, where what the consumer has
  * pending goes back to the group, as XNACK gives it back, and SETIDLE: leaders do that to consumers that nobody has seen for so long.
- * Source: t_stream.c xgroupCommand.
+ * SETMAXLAG says how far producers may be ahead of the group (back-pressure.ts). Source: t_stream.c xgroupCommand.
  */
-import { isEqualRetry, MIN_ID } from "@headrace/engine";
+import { isEqualMaxLag, isEqualRetry, MIN_ID } from "@headrace/engine";
 import type { StreamId } from "@headrace/engine";
 import type { Request } from "@headrace/resp";
 import { isByte, readLong, readLooseId, readStrictId } from "../args.ts";
@@ -17,7 +17,7 @@ import { effectBytes } from "./effect-room.ts";
 import { findStream } from "./find-stream.ts";
 import { findGroup, sub } from "./group-command.ts";
 import { redrive, setdlq } from "./xgroup-dead-letters.ts";
-import { readIdleOption, readRetryOptions } from "./group-options.ts";
+import { readIdleOption, readMaxLagOptions, readRetryOptions } from "./group-options.ts";
 import { configureNewStream } from "./idempotence.ts";
 
 const DOLLAR = 36;
@@ -176,6 +176,25 @@ const setidle = sub("setidle", "RW update", {
   },
 });
 
+const setmaxlag = sub("setmaxlag", "RW update", {
+  arity: -5,
+  since: "8.10.0",
+  summary: "Limit how many entries producers may be ahead of a consumer group.",
+  syntax: "key group entries [POLICY <REJECT | DELAY [MAX milliseconds]>] | OFF",
+  execute(context) {
+    const { request, reply, effects, effectRoomBytes } = context;
+    const maxLag = readMaxLagOptions(request);
+    if (typeof maxLag === "string") return reply.error(maxLag);
+    const target = findGroup(context);
+    if (target === null) return;
+    const { key } = target.found;
+    const { name } = target.group;
+    if (effectBytes(1, key, name) > effectRoomBytes) return reply.error(Errors.tooLargeForEntry);
+    if (!isEqualMaxLag(maxLag, target.group.maxLag)) effects.limits.setMaxLag(key, name, maxLag);
+    reply.ok();
+  },
+});
+
 const setretry = sub("setretry", "RW update", {
   arity: -5,
   since: "8.10.0",
@@ -220,6 +239,8 @@ const help = helpCommand(
     "    Set the current group ID and entries_read counter.",
     "SETIDLE <key> <groupname> <milliseconds|OFF>",
     "    Remove consumers that are idle for so long, as with DELCONSUMER and HANDBACK.",
+    "SETMAXLAG <key> <groupname> <entries [POLICY <REJECT|DELAY [MAX milliseconds]>]|OFF>",
+    "    Refuse or hold an XADD when so many entries are not delivered to the group.",
     "SETRETRY <key> <groupname> <MIN-IDLE milliseconds [BACKOFF factor MAX milliseconds]|OFF>",
     "    Deliver pending entries again that have been idle for so long.",
   ],
@@ -232,5 +253,17 @@ export const xgroup = defineCommand({
   group: "stream",
   summary: "A container for consumer groups commands",
   complexity: "Depends on subcommand.",
-  subcommands: [create, createconsumer, delconsumer, destroy, help, redrive, setdlq, setid, setidle, setretry],
+  subcommands: [
+    create,
+    createconsumer,
+    delconsumer,
+    destroy,
+    help,
+    redrive,
+    setdlq,
+    setid,
+    setidle,
+    setmaxlag,
+    setretry,
+  ],
 });

@@ -81,7 +81,7 @@ export function writeOwnSettings(reply: ReplyWriterApi, settings: OwnSettings): 
 
 /** Ours: what the group was told to do by itself. */
 export function ownGroupSettings(group: GroupView, deadLettersWaiting: number): OwnSettings {
-  const { retry, consumerIdleMs, deadLetters, deadLetterCount } = group;
+  const { retry, consumerIdleMs, deadLetters, deadLetterCount, maxLag } = group;
   const found: [name: string, value: number | string][] = [];
   if (retry !== null) {
     const { minIdleMs, factor, maxIdleMs } = retry;
@@ -92,20 +92,26 @@ export function ownGroupSettings(group: GroupView, deadLettersWaiting: number): 
   if (deadLetters !== null) found.push(["dlq-stream", deadLetters.key], ["dlq-max-retries", deadLetters.retriesMax]);
   if (deadLetters !== null || deadLetterCount > 0)
     found.push(["dead-letters", deadLetterCount], ["dead-letters-waiting", deadLettersWaiting]);
+  if (maxLag !== null) {
+    found.push(["max-lag", maxLag.entries], ["max-lag-policy", maxLag.holdMs > 0 ? "delay" : "reject"]);
+    if (maxLag.holdMs > 0) found.push(["max-lag-delay", maxLag.holdMs]);
+  }
   return found;
 }
 
 /** Ours: what the stream has of its own and what will appear in it, so that Redis' reply stays as it is where nothing was set. */
-function ownSettings({ retention, delayed }: StreamView): OwnSettings {
+function ownSettings({ retention, delayed, maxLagBytes }: StreamView): OwnSettings {
   const found: [name: string, value: number | string][] = [];
   if (delayed !== null && delayed.count > 0)
     found.push(["delayed-entries", delayed.count], ["delayed-next", delayed.firstDueMs]);
-  if (retention === null) return found;
-  const { ageMs, bytes, entries, keep } = retention;
-  if (ageMs !== null) found.push(["retention-ms", ageMs]);
-  if (bytes !== null) found.push(["retention-bytes", bytes]);
-  if (entries !== null) found.push(["retention-entries", entries]);
-  if (keep !== null) found.push(["retention-keep", keep === RetentionKeep.unacknowledged ? "unacked" : "none"]);
+  if (retention !== null) {
+    const { ageMs, bytes, entries, keep } = retention;
+    if (ageMs !== null) found.push(["retention-ms", ageMs]);
+    if (bytes !== null) found.push(["retention-bytes", bytes]);
+    if (entries !== null) found.push(["retention-entries", entries]);
+    if (keep !== null) found.push(["retention-keep", keep === RetentionKeep.unacknowledged ? "unacked" : "none"]);
+  }
+  if (maxLagBytes > 0) found.push(["max-lag-bytes", maxLagBytes]);
   return found;
 }
 
