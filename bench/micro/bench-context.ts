@@ -56,6 +56,10 @@ export class BenchContext implements ShardContext {
     throw new Error("this benchmark has no command that blocks");
   }
 
+  noteRefusedForLag(): void {
+    throw new Error("no stream of a bench has a limit");
+  }
+
   offer(): void {
     throw new Error("this benchmark has no command that waits");
   }

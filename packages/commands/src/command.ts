@@ -202,6 +202,8 @@ export interface ShardContext {
   readonly looksOnly: boolean;
   /** Parks the call. The handler must have written no reply and must return at once. */
   block(call: BlockedCall): void;
+  /** A limit of lag has refused the command. */
+  noteRefusedForLag(): void;
   /** Says that there is something for the call. */
   offer(): void;
   /** Whether what this group has not handed out of the key may be for a call that has waited for it before this one. */

@@ -255,6 +255,7 @@ export class CommandHarness {
       delayedMaxEntries: this.delayedMaxEntries,
       ack: null,
       resumed,
+      noteRefusedForLag: () => {},
       denyBlocking: into.isInMulti === true,
       readMode: ReadMode.whole,
       used: { entries: 0, bytes: 0 },

@@ -48,7 +48,7 @@ export class RequestRun {
   readonly command: number;
   /** On a node's own port it goes to the shard's leader wherever that is. */
   isForAnyNode: boolean;
-  /** A blocking call that stands in a node's queues under its present number: it has taken nothing yet. */
+  /** A blocking call, or a held write, that stands in a node's queues under its present number: it has taken nothing, and written nothing, yet. */
   isParked: boolean;
   /** An offer was accepted, and what came of it is not known yet. */
   isAccepted: boolean;

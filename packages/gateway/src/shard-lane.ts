@@ -34,7 +34,7 @@ export interface LaneOwner {
 }
 
 /** What queued runs wait for; decides what the client is told when it takes too long. */
-export const Waiting = { nothing: 0, leader: 1, overload: 2, credit: 3, drain: 4 } as const;
+export const Waiting = { nothing: 0, leader: 1, overload: 2, credit: 3, drain: 4, held: 5 } as const;
 export type Waiting = (typeof Waiting)[keyof typeof Waiting];
 
 const COMPACT_AT = 64;
@@ -55,6 +55,8 @@ export class ShardLane {
   #link: NodeLink | null = null;
   #lane: LaneOnLink | null = null;
   #ended: boolean = true;
+  /** The write that a node holds, or held last: what comes behind it stays here meanwhile. */
+  #heldWrite: RequestRun | null = null;
 
   constructor(core: LaneCore, owner: LaneOwner, shardId: number) {
     this.#core = core;
@@ -115,6 +117,7 @@ export class ShardLane {
     if (run.answered === run.count) {
       this.#sentCount--;
       if (!run.isBlocking) this.#core.noteAnswered(run, this.#core.nowMs - run.sinceMs, this.owner.laneId);
+      if (this.#isHeld(run)) this.#letGo();
       this.#finish(run);
     }
     this.#advance();
@@ -158,20 +161,46 @@ export class ShardLane {
     return true;
   }
 
-  /** The blocked call stands in the node's queues. If it has to go elsewhere, it goes on from where it reads there. */
+  /** The blocked call, or the held write, stands in the node's queues. If it has to go elsewhere, it goes on from where it reads there. */
   onParked(link: NodeLink, { laneEpoch, number, ids }: Parked): boolean {
     if (link !== this.#link || laneEpoch !== this.#epoch) return true;
     for (let i = this.#head; i < this.#runs.length; i++) {
       const run = this.#runs[i]!;
-      if (run.state !== RunState.sent || run.firstNumber !== number) continue;
+      if (run.state !== RunState.sent || number < run.firstNumber || number >= run.firstNumber + run.count) continue;
+      if (!run.isBlocking) return this.#hold(i, number - run.firstNumber);
       this.#noteParked(run);
-      if (run.isBlocking && ids.length > 0) {
+      if (ids.length > 0) {
         const at = this.#runs.indexOf(run, this.#head);
         if (at >= 0) this.#runs[at] = BlockArgument.withIds(run, ids);
       }
-      return run.isBlocking;
+      return true;
     }
     return true;
+  }
+
+  /** One of the run's requests is a write that waits until consumers have caught up: it becomes a run of its own. */
+  #hold(i: number, at: number): boolean {
+    if (at < this.#runs[i]!.answered) return false;
+    if (at > 0) this.#cutAt(i, at);
+    const held = at > 0 ? i + 1 : i;
+    if (this.#runs[held]!.count > 1) this.#cutAt(held, 1);
+    const run = this.#runs[held]!;
+    run.isParked = true;
+    this.#heldWrite = run;
+    this.#advance();
+    return true;
+  }
+
+  #isHeld(run: RequestRun | null): boolean {
+    return run !== null && run === this.#heldWrite && run.isParked && run.state === RunState.sent;
+  }
+
+  /** What was sent behind it begins to run only now. */
+  #letGo(): void {
+    for (let i = this.#runs.indexOf(this.#heldWrite!, this.#head) + 1; i < this.#runs.length; i++) {
+      const run = this.#runs[i]!;
+      if (run.state === RunState.sent) run.sentAtMs = this.#core.nowMs;
+    }
   }
 
   /** The first that is heard of it since it was sent, be it an offer: word that it waits may come behind that. */
@@ -296,8 +325,11 @@ export class ShardLane {
       if (this.#core.router.isSuperseded(this.shardId, link, nowMs, suspectMs)) this.onLinkDown(link);
     }
     let changed = false;
+    let isBehindHeld = false;
     for (let i = this.#head; i < this.#runs.length; i++) {
       const run = this.#runs[i]!;
+      // How long a write is held its leader says, and nothing behind it runs before.
+      if (this.#isHeld(run)) isBehindHeld = true;
       if (run.state === RunState.queued) {
         const redirects = this.waiting === Waiting.leader ? this.#redirects(run) : null;
         if (redirects !== null) {
@@ -309,10 +341,10 @@ export class ShardLane {
         // A blocked call may wait as long as it asked for; a short one still waits for a leader as everything else does.
         const heldUntilMs = run.sinceMs + limitMs;
         const endsMs = run.isBlocking ? Math.max(run.deadlineMs, heldUntilMs) : heldUntilMs;
-        if (this.waiting === Waiting.credit || nowMs < endsMs) continue;
+        if (this.waiting === Waiting.credit || this.waiting === Waiting.held || nowMs < endsMs) continue;
         this.#giveUpQueued(run);
         changed = true;
-      } else if (run.state === RunState.sent && run.isWanted) {
+      } else if (run.state === RunState.sent && run.isWanted && !isBehindHeld) {
         // A call with a short BLOCK may have been held for longer than that before it was sent.
         const fromMs = run.isBlocking ? Math.max(run.deadlineMs, run.sentAtMs) : run.sentAtMs;
         if (nowMs < fromMs + replyTimeoutMs) continue;
@@ -327,6 +359,7 @@ export class ShardLane {
   close(): void {
     this.#runs = [];
     this.#head = 0;
+    this.#heldWrite = null;
     this.#sentCount = 0;
     this.#link = null;
     this.#lane = null;
@@ -360,6 +393,10 @@ export class ShardLane {
       this.#ended = false;
       this.#link = link;
       this.#lane = link.openLane(this.owner.laneId);
+    }
+    if (this.#isHeld(this.#heldWrite)) {
+      this.waiting = Waiting.held;
+      return false;
     }
     if (!link.canSend(this.#lane!)) {
       this.waiting = Waiting.credit;

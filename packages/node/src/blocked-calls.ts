@@ -5,6 +5,9 @@
  *
  * One that meets cold blocks when it is run again keeps its place while they are read beside the loop (cold-blocks.ts). What there is may be for it, so
  * those behind it in the queues of its group wait until it has run; everybody else goes on.
+ *
+ * An XADD that is held at a limit of lag waits like them, and runs again whenever its key is touched, the longest held first. When its time is over it runs once
+ * more where nobody may wait. It has not happened until it has run: wherever it goes meanwhile, it is the same write.
  */
 import { assert, compareBytes, copyOf } from "@headrace/bytes";
 import { Errors, gateIndex } from "@headrace/commands";
@@ -14,7 +17,7 @@ import type { Retry, ShardStateApi } from "@headrace/engine";
 import { OfferHow, RefuseReason, RequestMode, SERVED_LATER } from "@headrace/link";
 import { DecodeResult, RequestDecoder } from "@headrace/resp";
 import type { DecoderLimits, Request, RequestDecoderApi } from "@headrace/resp";
-import { BlockedEnd, BlockedRead } from "./blocked-reads.ts";
+import { BlockedEnd, BlockedRead, HELD_WRITES } from "./blocked-reads.ts";
 import type { BlockedReads } from "./blocked-reads.ts";
 import type { ColdBlocks } from "./cold-blocks.ts";
 import { HeldSegment } from "./held-replies.ts";
@@ -34,7 +37,14 @@ export interface BlockedCallsRooms {
   readonly batch: OpenBatch;
   readonly replies: TurnReplies;
   readonly decoderLimits: DecoderLimits;
+  /** Why a command may not run now whatever it says: the error text. */
+  readonly objection: (record: CommandRecord, request: Request) => string | null;
+  /** The turn and the log have room for more writes. */
+  readonly mayGoOn: () => boolean;
 }
+
+/** Of what the shard's queue may hold, the part that copies of held writes may take. */
+const HELD_WRITES_SHARE = 1 / 4;
 
 export class BlockedCalls {
   readonly #rooms: BlockedCallsRooms;
@@ -44,6 +54,10 @@ export class BlockedCalls {
   #state: ShardStateApi;
   /** Their blocks have come, or will not. */
   #fetched: BlockedRead[];
+  /** Held writes whose time is over. */
+  #overdue: BlockedRead[];
+  /** Keys whose held writes may go on, as soon as there is room for them. */
+  #heldBack: Set<string>;
 
   constructor(rooms: BlockedCallsRooms, state: ShardStateApi) {
     this.#rooms = rooms;
@@ -52,6 +66,8 @@ export class BlockedCalls {
     this.#decoder = new RequestDecoder(rooms.decoderLimits);
     this.#state = state;
     this.#fetched = [];
+    this.#overdue = [];
+    this.#heldBack = new Set();
   }
 
   replaceState(state: ShardStateApi): void {
@@ -69,7 +85,9 @@ export class BlockedCalls {
     const all = this.#fetched;
     this.#fetched = [];
     for (const waiting of all) {
-      if (!waiting.isFetching || waiting.end !== BlockedEnd.none) continue;
+      if (!waiting.isFetching) continue;
+      if (waiting.isWrite && waiting.end === BlockedEnd.timedOut) this.#overdue.push(waiting);
+      if (waiting.end !== BlockedEnd.none) continue;
       this.#rooms.blocked.fetched(waiting);
       if (waiting.acceptedOffer !== 0) this.#accepted(waiting, waiting.acceptedOffer, true);
       this.#serveQueuesOf(waiting);
@@ -103,15 +121,20 @@ export class BlockedCalls {
     assert(this.#replies.reply.writer.length === start, "a call that blocks has written a reply");
     this.#replies.close();
     if (progress.lane.closed) return;
+    if (call.kind === "write" && !this.#mayHold(request)) {
+      this.#executeAtOnce(record, request, call, mode);
+      return this.#replies.require(progress, laneEpoch, number, record, request, start, false);
+    }
     if (blocked.count >= limits.blockedCalls) {
       queue.refuse(progress, number, RefuseReason.overloaded);
       return;
     }
     const own = copyOf(request.bytes, request.rawStart, request.rawEnd);
-    const [group, consumer] = call.kind === "group" ? readerOf(request) : ["", ""];
+    const [group, consumer] = readerOf(request, call);
     const waiting = new BlockedRead(progress, laneEpoch, number, record, { group, consumer, request: own, mode, call });
     blocked.add(waiting, this.#state);
-    if (call.kind === "group" || call.readsFromState || mode === RequestMode.part)
+    if (waiting.isWrite) this.#batch.counters.writesHeld++;
+    if (call.kind !== "read" || call.readsFromState || mode === RequestMode.part)
       this.#sayParked(waiting, request, start);
     this.#wakeLater(waiting, call);
     // That it met its consumer is nothing for others; that it found keys expired is.
@@ -208,6 +231,7 @@ export class BlockedCalls {
 
   #serveQueue(key: string, group: string, queue: ReadonlySet<BlockedRead>, onlyPending = false): void {
     const { blocked } = this.#rooms;
+    if (group === HELD_WRITES) return this.#serveHeld(key, queue);
     const retry = group === "" ? null : this.#retryOf(key, group);
     const takesPending = blocked.claimingCount > 0 || retry !== null;
     if (onlyPending && !takesPending) return;
@@ -225,6 +249,63 @@ export class BlockedCalls {
       // Nothing left for one consumer of a group: nothing for the others either, unless they take pending entries that this one does not.
       if (!takesPending) return;
       nothing.foundBy(waiting);
+    }
+  }
+
+  // ── held writes ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** What waits behind held writes is bounded too: where that is much already, nobody is held. */
+  #mayHold(request: Request): boolean {
+    const { blocked, limits, queue } = this.#rooms;
+    const bytes = blocked.heldWriteBytes + request.rawEnd - request.rawStart;
+    return !queue.isHalfFull && blocked.count < limits.blockedCalls && bytes <= limits.queueBytes * HELD_WRITES_SHARE;
+  }
+
+  /** All of them wait for the same: when one has to wait on, so have those behind it. */
+  #serveHeld(key: string, queue: ReadonlySet<BlockedRead>): void {
+    for (const waiting of queue) {
+      if (waiting.end !== BlockedEnd.none) continue;
+      if (waiting.isFetching) return;
+      if (!this.#rooms.mayGoOn()) {
+        this.#heldBack.add(key);
+        return;
+      }
+      if (!this.#resume(waiting)) return;
+    }
+  }
+
+  /** True: some of them can run as soon as there is room. */
+  get areHeldBack(): boolean {
+    return this.#heldBack.size > 0 || this.#overdue.length > 0;
+  }
+
+  /** Held writes that found no room in an earlier turn, and those whose time is over. */
+  serveHeldBack(): void {
+    const { blocked, queue } = this.#rooms;
+    if (blocked.heldWriteCount > 0 && queue.isHalfFull) blocked.endHeldWrites();
+    if (this.#overdue.length > 0) {
+      const overdue = this.#overdue;
+      this.#overdue = [];
+      for (const held of overdue) if (held.isQueued) this.#resume(held, true);
+      this.serveTouched();
+    }
+    if (this.#heldBack.size === 0) return;
+    const keys = this.#heldBack;
+    this.#heldBack = new Set();
+    for (const key of keys) {
+      const held = blocked.queue(key, HELD_WRITES);
+      if (held !== null) this.#serveHeld(key, held);
+    }
+    this.serveTouched();
+  }
+
+  #executeAtOnce(record: CommandRecord, request: Request, call: BlockedCall, mode: RequestMode): void {
+    const { context } = this.#batch;
+    context.denyBlocking = true;
+    try {
+      this.#batch.execute(record, request, call, mode);
+    } finally {
+      context.denyBlocking = false;
     }
   }
 
@@ -257,17 +338,26 @@ export class BlockedCalls {
     return true;
   }
 
-  /** False: it found nothing and keeps its place. */
-  #resume(waiting: BlockedRead): boolean {
+  /** False: it found nothing and keeps its place. `isLast`: it may not wait any more. */
+  #resume(waiting: BlockedRead, isLast = false): boolean {
     const { blocked, queue } = this.#rooms;
     const { progress, laneEpoch, number, record } = waiting;
     this.#replies.close();
     const request = this.#decodeAgain(waiting);
+    const objection = waiting.isWrite ? this.#rooms.objection(record, request) : null;
+    if (objection !== null) {
+      blocked.remove(waiting, this.#state);
+      this.#letBlocksGo(waiting);
+      this.#replies.error(progress, laneEpoch, number, objection);
+      this.#replies.close();
+      queue.unpark(progress);
+      return true;
+    }
     const context = this.#batch.open(request);
     const writesBefore = this.#batch.writeCount;
     this.#state.setOrigin(progress.lane.session, number + SERVED_LATER);
     const start = this.#replies.begin(progress);
-    if (!this.#run(waiting, request, start, false)) return !waiting.isQueued;
+    if (!this.#run(waiting, request, start, false, isLast)) return !waiting.isQueued;
     if (context.blockedCall !== null) {
       assert(this.#replies.reply.writer.length === start, "a call that blocks has written a reply");
       this.#wakeLater(waiting, context.blockedCall);
@@ -285,7 +375,7 @@ export class BlockedCalls {
    * False: nothing has happened, but for bytes of a reply and keys that it found expired. It keeps its place and waits for blocks, or it wants too many
    * at once and is answered.
    */
-  #run(waiting: BlockedRead, request: Request, start: number, looksOnly: boolean): boolean {
+  #run(waiting: BlockedRead, request: Request, start: number, looksOnly: boolean, isLast = false): boolean {
     const { blocked, cold, queue } = this.#rooms;
     const { progress, laneEpoch, number, record, call, mode } = waiting;
     if (!cold.takeInFor(progress, laneEpoch, number)) {
@@ -294,7 +384,8 @@ export class BlockedCalls {
     }
     cold.begin(this.#batch.context.effects, this.#batch.announcements);
     try {
-      this.#batch.execute(record, request, call, mode, looksOnly);
+      if (isLast) this.#executeAtOnce(record, request, call, mode);
+      else this.#batch.execute(record, request, call, mode, looksOnly);
     } catch (error) {
       if (!(error instanceof ColdMiss)) throw error;
       this.#replies.takeBack(start);
@@ -335,6 +426,10 @@ export class BlockedCalls {
   /** Out of time, cancelled or unblocked by another client. */
   #end(ended: BlockedRead): void {
     if (!ended.isQueued) return;
+    if (ended.isWrite && ended.end === BlockedEnd.timedOut) {
+      this.#overdue.push(ended);
+      return;
+    }
     const { blocked, queue } = this.#rooms;
     const replies = this.#replies;
     const { progress, laneEpoch, number, record } = ended;
@@ -367,7 +462,8 @@ export class BlockedCalls {
 }
 
 /** The group that an XREADGROUP names, and the consumer; its grammar was checked by the handler. */
-function readerOf(request: Request): readonly [group: string, consumer: string] {
+function readerOf(request: Request, { kind }: BlockedCall): readonly [group: string, consumer: string] {
+  if (kind !== "group") return [kind === "write" ? HELD_WRITES : "", ""];
   for (let i = 1; i + 2 < request.count; i++)
     if (request.is(i, "GROUP")) return [request.latin1(i + 1), request.latin1(i + 2)];
   return ["", ""];

@@ -1,5 +1,5 @@
 /**
- * Calls that wait for entries (XREAD BLOCK, XREADGROUP BLOCK): queues per key in order of blocking, deadlines by the monotonic clock. A
+ * Calls that wait for entries (XREAD BLOCK, XREADGROUP BLOCK), and XADDs that are held at a limit of lag, in a queue of their own: queues per key in order of blocking, deadlines by the monotonic clock. A
  * call stands in the queues of all its keys, keeps its place while it runs again in vain, and its deadline counts from the first run.
  *
  * Leader-local and of one term (I13): on the loss of leadership all are handed back. It decides nothing about replies and runs no command.
@@ -14,6 +14,8 @@ import { Offers } from "./offers.ts";
 import type { CancelHow } from "./shard-api.ts";
 
 const NOBODY: ReadonlySet<string> = new Set();
+/** Stands where calls have their group; names of groups are bytes, so none is called so. */
+export const HELD_WRITES = "\u{2190}";
 
 /** How a blocked call came to its end from outside. */
 export const BlockedEnd = { none: -1, dropped: 0, timedOut: 1, unblocked: 2 } as const;
@@ -70,6 +72,11 @@ export class BlockedRead {
     return this.offer !== 0 || (this.isFetching && !this.isPassedOver);
   }
 
+  /** A held XADD: it is run once more when its time is over. */
+  get isWrite(): boolean {
+    return this.call.kind === "write";
+  }
+
   get claims(): boolean {
     return this.call.claimMinIdleMs >= 0;
   }
@@ -104,6 +111,8 @@ export class BlockedReads {
   readonly #byKey: Map<string, Map<string, Set<BlockedRead>>>;
   #ended: BlockedRead[];
   #count: number;
+  #heldWriteCount: number;
+  #heldWriteBytes: number;
   #claimingCount: number;
   #fetchingCount: number;
 
@@ -116,12 +125,23 @@ export class BlockedReads {
     this.#byKey = new Map();
     this.#ended = [];
     this.#count = 0;
+    this.#heldWriteCount = 0;
+    this.#heldWriteBytes = 0;
     this.#claimingCount = 0;
     this.#fetchingCount = 0;
   }
 
   get count(): number {
     return this.#count;
+  }
+
+  /** XADDs that are held, and their own copies of their requests. */
+  get heldWriteCount(): number {
+    return this.#heldWriteCount;
+  }
+
+  get heldWriteBytes(): number {
+    return this.#heldWriteBytes;
   }
 
   /** Keys with calls that wait. */
@@ -132,7 +152,9 @@ export class BlockedReads {
   /** Of them those with a call for a group. */
   get groupKeyCount(): number {
     let count = 0;
-    for (const groups of this.#byKey.values()) if (groups.size > (groups.has("") ? 1 : 0)) count++;
+    for (const groups of this.#byKey.values()) {
+      if (groups.size > (groups.has("") ? 1 : 0) + (groups.has(HELD_WRITES) ? 1 : 0)) count++;
+    }
     return count;
   }
 
@@ -147,6 +169,10 @@ export class BlockedReads {
     blocked.progress.blocked = blocked;
     this.#count++;
     if (blocked.claims) this.#claimingCount++;
+    if (blocked.isWrite) {
+      this.#heldWriteCount++;
+      this.#heldWriteBytes += blocked.request.length;
+    }
     for (const key of blocked.call.keys) {
       const queue = this.#madeQueue(key, blocked.group);
       if (queue.has(blocked)) continue;
@@ -167,6 +193,10 @@ export class BlockedReads {
     this.fetched(blocked);
     this.#count--;
     if (blocked.claims) this.#claimingCount--;
+    if (blocked.isWrite) {
+      this.#heldWriteCount--;
+      this.#heldWriteBytes -= blocked.request.length;
+    }
     assert(blocked.progress.blocked === blocked, "the lane's blocked call");
     blocked.progress.blocked = null;
     for (const key of blocked.call.keys) {
@@ -224,6 +254,13 @@ export class BlockedReads {
     const blocked = progress.blocked;
     progress.ended = { number, how };
     if (blocked !== null && blocked.number === number) this.#end(blocked, how);
+  }
+
+  /** Every held write has had its time. */
+  endHeldWrites(): void {
+    for (const groups of this.#byKey.values()) {
+      for (const held of groups.get(HELD_WRITES) ?? []) this.#end(held, BlockedEnd.timedOut);
+    }
   }
 
   /** Calls that have come to their end since the last call, in that order. */

@@ -101,7 +101,18 @@ export class Executor {
     this.#batch = batch;
     this.#replies = replies;
     this.#calls = new BlockedCalls(
-      { shardId, limits, queue, blocked, cold: options.cold, batch, replies, decoderLimits: DECODER_LIMITS },
+      {
+        shardId,
+        limits,
+        queue,
+        blocked,
+        cold: options.cold,
+        batch,
+        replies,
+        decoderLimits: DECODER_LIMITS,
+        objection: (record, request) => this.#objection(record, request),
+        mayGoOn: () => !this.#turnIsFull() && !this.isOverBounds(),
+      },
       state,
     );
     const { settings, cold } = options;
@@ -144,6 +155,16 @@ export class Executor {
   /** Writes that were refused because the node's memory is full of what cannot leave it. */
   get refusedForMemory(): number {
     return this.#refusedForMemory;
+  }
+
+  /** XADDs that a limit of lag has refused. */
+  get refusedForLag(): number {
+    return this.#batch.counters.refusedForLag;
+  }
+
+  /** XADDs that a limit of lag has held. */
+  get writesHeld(): number {
+    return this.#batch.counters.writesHeld;
   }
 
   /** Bytes of messages and events that wait for commit. */
@@ -270,6 +291,7 @@ export class Executor {
       this.#calls.serveFetched();
       this.#calls.dealWithOffers();
       this.#calls.serveDue();
+      this.#calls.serveHeldBack();
     }
     let isMore = false;
     for (let item = queue.first(); item !== null; item = queue.first()) {
@@ -282,7 +304,7 @@ export class Executor {
     if (!this.isOverBounds() && this.#retention.run(this.#decoder.request)) isMore = true;
     if (!this.isOverBounds() && this.#idle.run(this.#decoder.request)) isMore = true;
     if (!this.isOverBounds() && this.outbox.run(this.#decoder.request)) isMore = true;
-    return isMore;
+    return isMore || (this.#calls.areHeldBack && !this.isOverBounds());
   }
 
   /** Runs what it may of the frame. True when the frame is finished, refused, or has nothing left that is not parked. Throws what `run` catches. */

@@ -5,7 +5,7 @@
  * CREDIT counts the payloads of Request frames that have no fate yet, per lane and per link. It is granted back in quarters of the window
  * as requests are answered: a gateway sends while its credit is above 0, so what is kept back for a while stops nobody. One that goes on
  * without credit is not read from until its requests are answered; a link that does not take its replies is not read from either. Requests
- * that wait for long (blocked reads, a lost majority) give their credit back early, or enough of them would starve everything else on the
+ * that wait for long (blocked calls, a lost majority) give their credit back early, or enough of them would starve everything else on the
  * link; the memory that they hold is bounded by their shard.
  *
  * Must not know: Raft, what the requests say.
@@ -302,6 +302,12 @@ export class LaneLink implements LaneSink, MessageSink, ByteConnectionEvents {
     const own = lane as LinkLane;
     if (this.#closed || own.closed) return;
     writeParked(this.#writer, shardId, own.wireId, { laneEpoch, number, ids });
+    // It may wait for long, and so may what came behind it: others need the credit.
+    for (const request of own.requests) {
+      if (request.shardId !== shardId || request.creditBytes === 0) continue;
+      this.#owe(own, request.creditBytes);
+      request.creditBytes = 0;
+    }
     this.#written();
   }
 

@@ -10,6 +10,10 @@ export class LeaderCounters implements ShardCounters {
   changes: number = 0;
   keyspaceHits: number = 0;
   keyspaceMisses: number = 0;
+  /** XADDs that were answered -BACKPRESSURE. */
+  refusedForLag: number = 0;
+  /** XADDs that were held. */
+  writesHeld: number = 0;
   readonly #blocked: BlockedReads;
   readonly #memory: () => StateMemory;
 

@@ -47,6 +47,11 @@ export class RequestQueue {
     return this.#bytes;
   }
 
+  /** What waits takes so much that little more may be made to wait. */
+  get isHalfFull(): boolean {
+    return this.#bytes * 2 > this.#maxBytes;
+  }
+
   get isEmpty(): boolean {
     return this.#head === this.#items.length;
   }

@@ -296,6 +296,8 @@ export interface ShardStatus {
   readonly heldReplies: number;
   readonly heldBytes: number;
   readonly blockedCalls: number;
+  /** Of those, XADDs that a limit of lag holds. */
+  readonly heldWrites: number;
   readonly waits: number;
   readonly dirtyBytes: number;
   readonly keys: number;
@@ -309,6 +311,10 @@ export interface ShardStatus {
   readonly refusedForSpace: number;
   /** Writes refused because the node's memory is full of what cannot leave it. */
   readonly refusedForMemory: number;
+  /** XADDs that a limit of lag has refused. */
+  readonly refusedForLag: number;
+  /** XADDs that a limit of lag has held. */
+  readonly writesHeld: number;
   /** Bytes by what they are for. */
   readonly memory: ShardMemory;
   /** Given up since the start. */

@@ -3,17 +3,18 @@
  * it is the executor's business.
  */
 import { ReadMode } from "@headrace/commands";
-import type { Ack, BlockedCall, Channels, IdempotenceWindow, ShardContext, ShardCounters } from "@headrace/commands";
+import type { Ack, BlockedCall, Channels, IdempotenceWindow, ShardContext } from "@headrace/commands";
 import type { Effects, Keyspace, NodeBounds } from "@headrace/engine";
 import { NOTHING_USED } from "@headrace/link";
 import type { ReadUse } from "@headrace/link";
 import type { ReplyWriterApi, Request } from "@headrace/resp";
+import type { LeaderCounters } from "./leader-counters.ts";
 
 /** What does not depend on the command. */
 export type FixedContext = Pick<
   ShardContext,
-  "nodeBounds" | "idempotenceWindow" | "effectRoomBytes" | "isHeldUp" | "counters" | "channels" | "randomBelow"
->;
+  "nodeBounds" | "idempotenceWindow" | "effectRoomBytes" | "isHeldUp" | "channels" | "randomBelow"
+> & { readonly counters: LeaderCounters };
 
 export class ReusedContext implements ShardContext {
   request: Request;
@@ -26,7 +27,7 @@ export class ReusedContext implements ShardContext {
   delayedMaxEntries: number;
   effectRoomBytes: number;
   readonly isHeldUp: (key: string, group: string) => boolean;
-  readonly counters: ShardCounters;
+  readonly counters: LeaderCounters;
   isUncounted: boolean;
   handsOut: boolean;
   readonly channels: Channels;
@@ -70,6 +71,10 @@ export class ReusedContext implements ShardContext {
 
   block(call: BlockedCall): void {
     this.blockedCall = call;
+  }
+
+  noteRefusedForLag(): void {
+    this.counters.refusedForLag++;
   }
 
   offer(): void {

@@ -20,12 +20,14 @@ export interface ShardParts {
   readonly uncommitted: { readonly bytes: number };
   readonly queue: { readonly bytes: number };
   readonly held: { readonly count: number; readonly bytes: number };
-  readonly blocked: { readonly count: number };
+  readonly blocked: { readonly count: number; readonly heldWriteCount: number };
   readonly waits: { readonly count: number };
   readonly executor: {
     readonly executed: number;
     readonly refusedForSpace: number;
     readonly refusedForMemory: number;
+    readonly refusedForLag: number;
+    readonly writesHeld: number;
     readonly trimmedByRetention: number;
     readonly expiredConsumers: number;
     readonly outbox: OutboxDesk;
@@ -64,6 +66,7 @@ export function shardStatus(parts: ShardParts): ShardStatus {
     heldReplies: parts.held.count,
     heldBytes: parts.held.bytes,
     blockedCalls: parts.blocked.count,
+    heldWrites: parts.blocked.heldWriteCount,
     waits: parts.waits.count,
     dirtyBytes: state.dirtyBytes,
     keys: state.keyspace.size,
@@ -73,6 +76,8 @@ export function shardStatus(parts: ShardParts): ShardStatus {
     rollbacks: parts.rollback.count,
     refusedForSpace: parts.executor.refusedForSpace,
     refusedForMemory: parts.executor.refusedForMemory,
+    refusedForLag: parts.executor.refusedForLag,
+    writesHeld: parts.executor.writesHeld,
     memory: parts.memory.byKind(),
     evictedBytes: parts.memory.evictedBytes,
     coldCalls: parts.cold.count,

@@ -14,6 +14,9 @@ export interface GroupRow {
   readonly keys: number;
   readonly packedStreams: number;
   readonly blockedCalls: number;
+  readonly heldWrites: number;
+  readonly refusedForLag: number;
+  readonly writesHeld: number;
   readonly heldReplies: number;
   readonly rollbacks: number;
   readonly refusedForSpace: number;
@@ -66,6 +69,9 @@ function groupRow(groupId: number, from: Readonly<Record<string, unknown>>): Gro
     keys: number(from, "keys"),
     packedStreams: number(from, "packedStreams"),
     blockedCalls: number(from, "blockedCalls"),
+    heldWrites: number(from, "heldWrites"),
+    refusedForLag: number(from, "refusedForLag"),
+    writesHeld: number(from, "writesHeld"),
     heldReplies: number(from, "heldReplies"),
     rollbacks: number(from, "rollbacks"),
     refusedForSpace: number(from, "refusedForSpace"),

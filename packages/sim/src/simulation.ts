@@ -35,6 +35,7 @@ import { checkArrivals, checkOrder, keysOfEvents, type Disturbance } from "./che
 import { MetadataChecker } from "./checkers/metadata.ts";
 import { drainDeadLetters } from "./dead-letter-work.ts";
 import { lookAtDelayed } from "./delay-work.ts";
+import { lookAtPressed, PRESSED } from "./pressure-work.ts";
 import { drainRedelivered } from "./redelivery-work.ts";
 import { RaftSafety } from "./checkers/raft-safety.ts";
 import { ReplicaChecker } from "./checkers/replicas.ts";
@@ -196,9 +197,10 @@ class Run {
 
   #countRetention({ entries }: FinalView): void {
     for (const { shard } of this.#cluster.replicas()) {
-      const { trimmedByRetention, expiredConsumers, outboxTaken, outboxDelivered } = shard.status();
+      const { trimmedByRetention, expiredConsumers, outboxTaken, outboxDelivered, writesHeld } = shard.status();
       this.#loop.countMany("items taken from another shard's outbox", outboxTaken);
       this.#loop.countMany("items that left an outbox", outboxDelivered);
+      this.#loop.countMany("writes were held", writesHeld);
       this.#loop.countMany("entries trimmed by retention", trimmedByRetention);
       this.#loop.countMany("consumers that went because they were idle", expiredConsumers);
     }
@@ -453,8 +455,9 @@ class Run {
       () => this.#awaitEmptyOutboxes(),
       client.name,
     );
+    const pressed = this.#lookAtPressed(client);
     this.#awaitEqualReplicas();
-    return { entries, pending, drained, transactions, values, redeliveries, delays, deadLetters };
+    return { entries, pending, drained, transactions, values, redeliveries, delays, deadLetters, pressed };
   }
 
   /** What shards hand to each other has come to where it was to go. */
@@ -472,6 +475,19 @@ class Run {
       }
       this.#pass(100);
     }
+  }
+
+  #lookAtPressed(client: SimClient): ReturnType<typeof lookAtPressed> {
+    const other = this.#client("held", 0);
+    for (const { name } of PRESSED) this.#insist(other, ["XLEN", name], (reply) => typeof reply === "number");
+    return lookAtPressed({
+      ask: (args) => this.#once(client, args),
+      send: (args) => {
+        const operation = other.send(args);
+        return () => operation.reply;
+      },
+      pass: (ms) => this.#pass(ms),
+    });
   }
 
   /** Log time never goes back: a leader whose clock was ahead may have left it standing for minutes. From here on it moves, so that what rests comes to be due. */

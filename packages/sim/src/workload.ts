@@ -6,6 +6,7 @@
 import { isFree, RETAINED_ENTRIES, UNACKED_ENTRIES } from "./checkers/reading.ts";
 import { DeadLetterWork, deadLetterPreparations } from "./dead-letter-work.ts";
 import { delayPreparations, DelayWork } from "./delay-work.ts";
+import { pressurePreparations, pressureRequest } from "./pressure-work.ts";
 import { REDELIVERED, redeliveryPreparations, redeliveryRequest } from "./redelivery-work.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import type { Operation } from "./sim-client.ts";
@@ -84,6 +85,7 @@ export function preparations(streams: WorkStreams): readonly (readonly string[])
     ...redeliveryPreparations,
     ...deadLetterPreparations,
     ...delayPreparations,
+    ...pressurePreparations,
   ];
 }
 
@@ -170,6 +172,7 @@ const writers: readonly WorkRow[] = [
   { weight: 8, make: (work, random) => work.redeliver(random) },
   { weight: 20, make: (work) => work.letters.next() },
   { weight: 12, make: (work, random) => work.delays.next(random) },
+  { weight: 12, make: (work, random) => pressureRequest(random, work.name, (stream) => work.add(stream)) },
   { weight: 4, make: (work) => ["ECHO", work.payload()] },
   { weight: 8, make: (work, random) => anyCommand(random, work.name) },
   { weight: 6, make: (work, random) => work.nameGroup(random) },

@@ -15,6 +15,7 @@ export function isHeldOrRefused(context: ShardContext, { key, stream }: StreamKe
     context.block(heldCall(key, pressure));
   } else {
     const { group, behind, unit, limit } = pressure;
+    context.noteRefusedForLag();
     context.reply.error(backPressure(key, group, behind, unit, limit));
   }
   return true;

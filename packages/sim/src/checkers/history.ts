@@ -10,6 +10,7 @@ import { checkGroupNames } from "./group-names.ts";
 import { GroupHistory } from "./groups.ts";
 import { LETTER_GROUP, RETRIES_MAX } from "../dead-letter-work.ts";
 import { checkDeadLetters } from "./dead-letters.ts";
+import { checkPressure } from "./pressure.ts";
 import { checkRedelivery } from "./redelivery.ts";
 import { checkIdempotence } from "./idempotence.ts";
 import {
@@ -93,6 +94,8 @@ export class History {
       this.#countMany("delayed entry appeared", appeared);
       this.#countMany("delayed entry cancelled", cancelled);
     }
+    if (final.pressed !== undefined)
+      this.#countMany("a group seen at its limit of lag", checkPressure(this.#operations, final.pressed));
     for (const entries of streams.values()) entries.check();
     for (const [stream, operations] of byStream) {
       if (kindOf(stream) !== "s") continue;

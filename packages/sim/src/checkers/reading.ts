@@ -3,6 +3,7 @@ import { ErrorReply } from "../reply-value.ts";
 import type { Operation } from "../sim-client.ts";
 import type { DeadLetterView } from "./dead-letters.ts";
 import type { DelayView } from "./delays.ts";
+import type { PressureView } from "./pressure.ts";
 import type { RedeliveryView } from "./redelivery.ts";
 import type { TransactionView } from "./transactions.ts";
 import type { ValueView } from "./values.ts";
@@ -26,6 +27,8 @@ export interface FinalView {
   readonly deadLetters?: DeadLetterView;
   /** stream → what has appeared in it later; where nobody delayed anything: left out. */
   readonly delays?: ReadonlyMap<string, DelayView>;
+  /** stream → how it stands with its limit; where there is none: left out. */
+  readonly pressed?: ReadonlyMap<string, PressureView>;
 }
 
 export interface PendingRow {
@@ -53,7 +56,7 @@ export function goesAsAWhole(stream: string): boolean {
 }
 
 /** Nobody judges what is in it, as anything may happen to it (workload-commands.ts), or it has a judge of its own (group-names.ts, idempotence.ts,
- * redelivery.ts, dead-letters.ts, delays.ts, transactions.ts). */
+ * dead-letters.ts, delays.ts, pressure.ts, redelivery.ts, transactions.ts). */
 export function isFree(stream: string): boolean {
   return /^[xgyiwqpl]/.test(stream);
 }
