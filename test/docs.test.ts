@@ -68,6 +68,10 @@ describe("README.md", () => {
         expect.stringMatching(/^d\d+$/),
         [[expect.stringMatching(/^d\d+$/), expect.any(Number), ["rider", "Prem", "speed", "29.9"]]],
         expect.any(Number),
+        "OK",
+        "OK",
+        "OK",
+        "OK",
       ]);
     } finally {
       redis.disconnect();
