@@ -592,7 +592,7 @@ export const mutants: readonly Mutant[] = [
     find: "if (first < to) this.#behind -= block.liveBetween(first, to);",
     replace: "",
     invariant: "I17",
-    test: "packages/engine/test/state-properties.test.ts",
+    test: "packages/engine/test/back-pressure.test.ts",
     tier: "long",
   },
   {
