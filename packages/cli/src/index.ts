@@ -6,7 +6,7 @@ export {
   type GroupReport,
   type NodeReport,
 } from "./cluster-table.ts";
-export { compareLag, lagTable, type GroupLagReport } from "./lag-table.ts";
+export { compareLag, lagTable, ratesOf, type GroupLagReport, type GroupRates } from "./lag-table.ts";
 export { byteSize, transferLine, type Transfer } from "./transfer-line.ts";
 export {
   addedMessage,

@@ -15,6 +15,26 @@ export interface GroupLagReport {
   readonly acknowledged: number;
   /** Entries that the group has given up in its life. */
   readonly deadLetters: number;
+  /** How far producers may be ahead of it; null: no limit. */
+  readonly maxLag: number | null;
+  /** Of a stretch of time, if one was looked at. */
+  readonly rates?: GroupRates;
+}
+
+/** Entries a second; null: counters began anew meanwhile, as they do when another replica leads. */
+export interface GroupRates {
+  readonly delivered: number | null;
+  readonly redelivered: number | null;
+  readonly acknowledged: number | null;
+}
+
+/** What became of a group between two looks at it; null: it is not there any more. */
+export function ratesOf(before: GroupLagReport, after: GroupLagReport | null, seconds: number): GroupRates {
+  const rate = (name: keyof GroupRates): number | null => {
+    if (after === null || after[name] < before[name]) return null;
+    return (after[name] - before[name]) / seconds;
+  };
+  return { delivered: rate("delivered"), redelivered: rate("redelivered"), acknowledged: rate("acknowledged") };
 }
 
 /** The furthest behind first: by entries, then by what is pending, then by name. */
@@ -35,8 +55,22 @@ export function lagTable(reports: readonly GroupLagReport[], groups: number): st
     age(report.pendingMs),
     String(report.redelivered),
     String(report.deadLetters),
+    report.maxLag === null ? "-" : String(report.maxLag),
+    ...(report.rates === undefined ? [] : [perSecond(report.rates.delivered), perSecond(report.rates.acknowledged)]),
   ]);
-  const header = ["stream", "group", "consumers", "behind", "since", "pending", "since", "redelivered", "dead letters"];
+  const header = [
+    "stream",
+    "group",
+    "consumers",
+    "behind",
+    "since",
+    "pending",
+    "since",
+    "redelivered",
+    "dead letters",
+    "limit",
+  ];
+  if (reports.some(({ rates }) => rates !== undefined)) header.push("delivered/s", "acked/s");
   const left = groups - reports.length;
   const rest = left > 0 ? `less behind: ${left} more\n` : "";
   return `${table(header, rows)}\n${rest}`;
@@ -55,6 +89,11 @@ function age(ms: number | null): string {
   if (ms === null) return "-";
   const [unitMs, unit] = UNITS.find(([each]) => ms >= each) ?? [1, "ms"];
   return `${Math.floor(ms / unitMs)} ${unit}`;
+}
+
+function perSecond(rate: number | null): string {
+  if (rate === null) return "-";
+  return rate >= 100 ? String(Math.round(rate)) : rate.toFixed(1);
 }
 
 function compareText(a: string, b: string): number {

@@ -15,7 +15,7 @@ function filled(count: number, value = "v"): ShardState {
     for (let ms = 1; ms <= count; ms++) add(effects, "s", ms, NODES, value);
     effects.createGroup("s", "g", id(0), 0);
     effects.createConsumer("s", "g", "c", 0);
-    effects.setGroupMaxLag("s", "g", { entries: 3, holdMs: 0 });
+    effects.limits.setMaxLag("s", "g", { entries: 3, holdMs: 0 });
   });
   return state;
 }
@@ -55,9 +55,9 @@ test("a stream without limits, or whose limits are gone, is none that is asked",
   const state = filled(10);
   const stream = streamOf(state, "s");
   expect(stream.isLimited).toBe(true);
-  batch(state, (effects) => effects.setGroupMaxLag("s", "g", null));
+  batch(state, (effects) => effects.limits.setMaxLag("s", "g", null));
   expect([stream.isLimited, stream.limitReached(), stream.nearestLimit()]).toEqual([false, null, null]);
-  batch(state, (effects) => effects.setMaxLagBytes("s", 5));
+  batch(state, (effects) => effects.limits.setMaxLagBytes("s", 5));
   expect(stream.isLimited).toBe(true);
   batch(state, (effects) => effects.destroyGroup("s", "g"));
   expect(stream.isLimited).toBe(false);
@@ -65,7 +65,7 @@ test("a stream without limits, or whose limits are gone, is none that is asked",
 
 test("limits and what they count are the same in a state that was loaded", () => {
   const state = filled(10);
-  batch(state, (effects) => effects.setMaxLagBytes("s", 1_000_000));
+  batch(state, (effects) => effects.limits.setMaxLagBytes("s", 1_000_000));
   const store = new RowStore();
   store.write(state.capture());
   const loaded = store.load();
@@ -79,7 +79,7 @@ test("a count that begins inside a block that is not in memory needs that block;
   const state = filled(10 * PER_BLOCK, KILOBYTE);
   const store = new RowStore();
   batch(state, (effects) => {
-    effects.setMaxLagBytes("s", 1);
+    effects.limits.setMaxLagBytes("s", 1);
     effects.setGroupId("s", "g", id(2 * PER_BLOCK + 5), -1);
   });
   store.write(state.capture());
@@ -93,7 +93,7 @@ test("a count that begins inside a block that is not in memory needs that block;
   expect([exact.unit, bytes.unit]).toEqual(["bytes", "bytes"]);
   expect(bytes.behind).toBeGreaterThanOrEqual(exact.behind);
   expect(bytes.behind - exact.behind).toBeLessThanOrEqual(32 * 1024);
-  batch(loaded, (effects) => effects.setMaxLagBytes("s", 0));
+  batch(loaded, (effects) => effects.limits.setMaxLagBytes("s", 0));
   loaded.coldReads = store.coldReads(true);
   expect(() => stream.limitReached()).toThrow(ColdMiss);
   loaded.coldReads = store.coldReads(false);

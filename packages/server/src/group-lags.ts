@@ -23,6 +23,8 @@ export interface GroupLagRow {
   readonly redelivered: number;
   readonly acknowledged: number;
   readonly deadLetters: number;
+  /** 0: no limit. */
+  readonly maxLag: number;
 }
 
 type LookedAtNode = Pick<Node, "member">;
@@ -83,6 +85,7 @@ function rowOf(key: string, stream: StreamView, group: GroupView, nowMs: number)
     redelivered,
     acknowledged,
     deadLetters: group.deadLetterCount,
+    maxLag: group.maxLag?.entries ?? 0,
   };
 }
 

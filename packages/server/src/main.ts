@@ -64,6 +64,7 @@ program
   .option("--url <url>", "a gateway", "redis://127.0.0.1:6379")
   .option("--match <pattern>", "only streams that match, as with SCAN")
   .option("--top <groups>", "so many groups; 0: all", "20")
+  .option("--rates <seconds>", "look again after so long, and show what was delivered and acknowledged a second")
   .option("--json", "for scripts")
   .action(async (options: LagOptions) => {
     process.exitCode = await runLag(options);

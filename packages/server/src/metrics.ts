@@ -559,6 +559,11 @@ const groupRowsOfMetrics: readonly MetricRow<GroupLags>[] = [
     "Age of the oldest entry that the group has not been delivered, by its id; 0: there is none, or its id is no time.",
     (row) => row.lagSeconds,
   ),
+  perConsumerGroup(
+    "headrace_group_lag_limit_entries",
+    "Entries that producers may be ahead of the group (XGROUP SETMAXLAG); 0: no limit.",
+    (row) => row.maxLag,
+  ),
   perConsumerGroup("headrace_group_pending_entries", "Entries that the group has pending.", (row) => row.pending),
   perConsumerGroup(
     "headrace_group_pending_seconds",

@@ -28,6 +28,7 @@ function seen(fake: Fake): readonly [string, StreamView, GroupView] {
     deadLetterCount: 6,
     pending: { count: pending, firstId: pending === 0 ? null : StreamId.of(pendingMs, 0) },
     counts: { delivered: 9, redelivered: 4, acknowledged: 3 },
+    maxLag: { entries: 5000, holdMs: 0 },
   } as unknown as GroupView;
   return [stream, view, groupView];
 }
@@ -103,6 +104,7 @@ test("the page shows them with stream and group, looked at for this page", async
   const labels = '{stream="a \\"b\\"",group="g"}';
   expect(text).toContain(`headrace_group_lag_entries${labels} 7`);
   expect(text).toContain(`headrace_group_lag_seconds${labels} 2`);
+  expect(text).toContain(`headrace_group_lag_limit_entries${labels} 5000`);
   expect(text).toContain(`headrace_group_redelivered_entries_total${labels} 4`);
   expect(text).toContain("# TYPE headrace_group_redelivered_entries_total counter");
   expect(text).toContain(`headrace_group_dead_letters_total${labels} 6`);

@@ -113,7 +113,8 @@ const lag = sub("lag", {
     for (const group of stream.groups()) {
       const { entries, undeliveredId, pendingId } = groupLag(stream, group);
       const { delivered, redelivered, acknowledged } = group.counts;
-      reply.map(10);
+      const { maxLag } = group;
+      reply.map(maxLag === null ? 10 : 11);
       reply.bulkLatin1("name");
       reply.bulkLatin1(group.name);
       writeField(reply, "consumers", group.consumerCount);
@@ -127,6 +128,7 @@ const lag = sub("lag", {
       writeField(reply, "redelivered", redelivered);
       writeField(reply, "acknowledged", acknowledged);
       writeField(reply, "dead-letters", group.deadLetterCount);
+      if (maxLag !== null) writeField(reply, "max-lag", maxLag.entries);
     }
   },
 });

@@ -3,7 +3,7 @@
  * farther behind than its limit, whoever leads; what was refused is not there, what was answered is, once, held or not; and a client's writes stand in
  * the order in which it sent them.
  */
-import { ErrorReply } from "../reply-value.ts";
+import type { ErrorReply } from "../reply-value.ts";
 import type { Operation } from "../sim-client.ts";
 import { lagIn, PRESSED } from "../pressure-work.ts";
 import { compareIds, type Entry, isCommittedLevel, isRefused, payloadOf } from "./reading.ts";
