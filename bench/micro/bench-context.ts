@@ -56,6 +56,8 @@ export class BenchContext implements ShardContext {
     throw new Error("this benchmark has no command that blocks");
   }
 
+  noteLimits(): void {}
+
   noteRefusedForLag(): void {
     throw new Error("no stream of a bench has a limit");
   }

@@ -202,6 +202,8 @@ export interface ShardContext {
   readonly looksOnly: boolean;
   /** Parks the call. The handler must have written no reply and must return at once. */
   block(call: BlockedCall): void;
+  /** The command has met this stream's limits of lag, whatever they said. */
+  noteLimits(key: string): void;
   /** A limit of lag has refused the command. */
   noteRefusedForLag(): void;
   /** Says that there is something for the call. */
@@ -240,6 +242,8 @@ export interface Session {
   /** CLIENT NO-EVICT, CLIENT NO-TOUCH: shown in CLIENT LIST, nothing else. */
   noEvict: boolean;
   noTouch: boolean;
+  /** CLIENT BACKPRESSURE. */
+  hearsPressure: boolean;
   inputBytes: number;
   outputBytes: number;
   commandCount: number;

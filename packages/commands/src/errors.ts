@@ -156,6 +156,7 @@ export const Errors = {
   deadLetterSelf: "ERR a stream can't be its own dead-letter stream",
   deadLetterCycle: "ERR dead letters of that stream lead back to this one",
   noDeadLetters: "ERR this consumer group has no dead-letter stream",
+  backPressureVersion: "ERR CLIENT BACKPRESSURE pushes messages, which needs RESP3: switch with HELLO 3 first",
   maxLagEntries: "ERR the limit must be between 1 and 9007199254740991 entries, or OFF",
   maxLagPolicy: "ERR POLICY must be REJECT or DELAY",
   maxLagHold: "ERR MAX must be between 1 and 3600000 milliseconds",

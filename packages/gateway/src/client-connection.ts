@@ -14,6 +14,7 @@ import type { Request } from "@headrace/resp";
 import type { ClientHost } from "./client-host.ts";
 import { ClientSubscriptions } from "./client-subscriptions.ts";
 import type { Subscriber } from "./client-subscriptions.ts";
+import { WrittenStreams } from "./written-streams.ts";
 import { ReplyQueue, ReplySlot } from "./reply-queue.ts";
 import type { ReplyOutput } from "./reply-queue.ts";
 import { MIXED_COMMANDS, NO_COMMAND, RequestRun } from "./request-run.ts";
@@ -81,8 +82,9 @@ export class ClientConnection implements LaneOwner, ReplyOutput, Subscriber {
     this.laneId = id;
     this.#sessionId = sessionId;
     const subscriptions = new ClientSubscriptions(this, host.subscriptions);
+    const written = new WrittenStreams(this, host.subscriptions);
     const { remoteAddress, localAddress } = connection;
-    this.session = new SessionState(id, remoteAddress, localAddress, host.wallMs, subscriptions);
+    this.session = new SessionState(id, remoteAddress, localAddress, host.wallMs, { subscriptions, written });
     this.#decoder = new RequestDecoder(host.limits.decoder);
     this.replies = new ReplyQueue(this);
     connection.listen({
@@ -519,6 +521,7 @@ export class ClientConnection implements LaneOwner, ReplyOutput, Subscriber {
     this.lanes.clear();
     this.#tellUnblockers(false);
     this.session.subscriptions.clear();
+    this.session.written.clear();
     this.#host.clientGone(this);
   }
 }

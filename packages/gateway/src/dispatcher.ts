@@ -119,6 +119,7 @@ export class Dispatcher implements TransactionHost {
       this.error(client, notWhileSubscribed(record.name));
       return;
     }
+    if (session.hearsPressure && record.name === "xadd") session.written.wrote(request.latin1(1));
     if (transaction.isOpen && this.#transactions.takes(client, entry, request)) return;
     core.statistics.calls[entry.index]!++;
     session.commandCount++;

@@ -2,6 +2,13 @@
 import { ReplyMode, Transaction } from "@headrace/commands";
 import type { Ack, Session } from "@headrace/commands";
 import type { ClientSubscriptions } from "./client-subscriptions.ts";
+import type { WrittenStreams } from "./written-streams.ts";
+
+/** What comes to the client without being asked for. */
+export interface Heard {
+  readonly subscriptions: ClientSubscriptions;
+  readonly written: WrittenStreams;
+}
 
 export class SessionState implements Session {
   readonly id: number;
@@ -25,16 +32,28 @@ export class SessionState implements Session {
   monitors: boolean = false;
   noEvict: boolean = false;
   noTouch: boolean = false;
+  readonly written: WrittenStreams;
+  #hearsPressure: boolean = false;
   inputBytes: number = 0;
   outputBytes: number = 0;
   commandCount: number = 0;
 
-  constructor(id: number, address: string, localAddress: string, nowMs: number, subscriptions: ClientSubscriptions) {
+  constructor(id: number, address: string, localAddress: string, nowMs: number, heard: Heard) {
     this.id = id;
-    this.subscriptions = subscriptions;
+    this.subscriptions = heard.subscriptions;
+    this.written = heard.written;
     this.address = address;
     this.localAddress = localAddress;
     this.createdAtMs = nowMs;
     this.lastActiveAtMs = nowMs;
+  }
+
+  get hearsPressure(): boolean {
+    return this.#hearsPressure;
+  }
+
+  set hearsPressure(hears: boolean) {
+    this.#hearsPressure = hears;
+    if (!hears) this.written.clear();
   }
 }

@@ -10,12 +10,12 @@
  *
  * Must not know: routing, how a link carries frames.
  */
-import { ByteWriter } from "@headrace/bytes";
+import { bytesOf, ByteWriter, latin1 } from "@headrace/bytes";
 import { ChannelKind, globMatches } from "@headrace/commands";
 import type { ChannelMessage, SubscriptionChange } from "@headrace/link";
 import { ReplyWriter } from "@headrace/resp";
 import type { ClientConnection } from "./client-connection.ts";
-import type { ClientSubscriptions } from "./client-subscriptions.ts";
+import type { ClientSubscriptions, Subscriber } from "./client-subscriptions.ts";
 import { ReplySlot } from "./reply-queue.ts";
 
 /** A link as far as subscriptions go over it. */
@@ -50,20 +50,28 @@ interface Confirmation {
   isFirst: boolean;
 }
 
+/** A client, as far as it hears of one kind of names. */
+export interface Hearer {
+  readonly subscriber: Subscriber;
+}
+
 /** name → its subscribers; null: may hear messages, else the confirmation that comes first. */
-type Table = Map<string, Map<ClientSubscriptions, Confirmation | null>>;
+type Table = Map<string, Map<Hearer, Confirmation | null>>;
 
 /** What a name costs a node beside its bytes. */
 const NAME_OVERHEAD_BYTES = 120;
 
-const KINDS = [ChannelKind.channel, ChannelKind.pattern, ChannelKind.shardChannel] as const;
+const KINDS = [ChannelKind.channel, ChannelKind.pattern, ChannelKind.shardChannel, ChannelKind.pressure] as const;
 const VERSIONS = [2, 3] as const;
+const ONLY_RESP3 = [3] as const;
 
 export class Subscriptions {
   readonly #host: SubscriptionsHost;
-  readonly #tables: readonly Table[] = [new Map(), new Map(), new Map()];
+  readonly #tables: readonly Table[] = KINDS.map(() => new Map());
   /** Names whose count the nodes do not know yet. */
-  readonly #changed: readonly Set<string>[] = [new Set(), new Set(), new Set()];
+  readonly #changed: readonly Set<string>[] = KINDS.map(() => new Set());
+  /** Streams that clients write to, and the last word of each. */
+  readonly #pressure: Map<string, string> = new Map();
   #nameBytes: number = 0;
   /** Of the last frame. */
   #number: number = 0;
@@ -89,7 +97,7 @@ export class Subscriptions {
 
   // ── what clients do ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  add(client: ClientSubscriptions, kind: ChannelKind, name: string): void {
+  add(client: Hearer, kind: ChannelKind, name: string): void {
     const table = this.#tables[kind]!;
     let subscribers = table.get(name);
     if (subscribers === undefined) {
@@ -99,14 +107,24 @@ export class Subscriptions {
     }
     subscribers.set(client, null);
     this.#noteChange(kind, name);
+    if (kind === ChannelKind.pressure && this.#pressure.get(name) === "full") {
+      const word = bytesOf("full");
+      handOut(
+        new Map([[client, null]]),
+        ["backpressure", name],
+        { bytes: word, start: 0, end: word.length },
+        ONLY_RESP3,
+      );
+    }
   }
 
-  remove(client: ClientSubscriptions, kind: ChannelKind, name: string): void {
+  remove(client: Hearer, kind: ChannelKind, name: string): void {
     const table = this.#tables[kind]!;
     const subscribers = table.get(name);
     if (subscribers === undefined || !subscribers.delete(client)) return;
     if (subscribers.size === 0) {
       table.delete(name);
+      if (kind === ChannelKind.pressure) this.#pressure.delete(name);
       this.#nameBytes -= name.length + NAME_OVERHEAD_BYTES;
     }
     this.#noteChange(kind, name);
@@ -229,6 +247,7 @@ export class Subscriptions {
     if (term < (this.#terms.get(shardId) ?? 0)) return;
     this.#terms.set(shardId, term);
     const message = { bytes, start, end };
+    if (kind === ChannelKind.pressure) return this.#onPressure(channel, message);
     const exact = this.#tables[kind]!.get(channel);
     if (exact !== undefined) {
       const word = kind === ChannelKind.shardChannel ? "smessage" : "message";
@@ -238,6 +257,15 @@ export class Subscriptions {
     for (const [pattern, subscribers] of this.#tables[ChannelKind.pattern]!) {
       if (globMatches(pattern, channel, false)) handOut(subscribers, ["pmessage", pattern, channel], message);
     }
+  }
+
+  /** Leaders say how a stream stands, a new one again; clients hear what is new. One that nobody has spoken of is free. */
+  #onPressure(stream: string, message: MessageBytes): void {
+    const writers = this.#tables[ChannelKind.pressure]!.get(stream);
+    const word = latin1(message.bytes, message.start, message.end);
+    if (writers === undefined || word === (this.#pressure.get(stream) ?? "free")) return;
+    this.#pressure.set(stream, word);
+    handOut(writers, ["backpressure", stream], message, ONLY_RESP3);
   }
 }
 
@@ -249,11 +277,12 @@ interface MessageBytes {
 
 /** One push for all who may hear it, written once for each protocol version. */
 function handOut(
-  subscribers: ReadonlyMap<ClientSubscriptions, Confirmation | null>,
+  subscribers: ReadonlyMap<Hearer, Confirmation | null>,
   words: readonly string[],
   message: MessageBytes,
+  versions: readonly (2 | 3)[] = VERSIONS,
 ): void {
-  for (const version of VERSIONS) {
+  for (const version of versions) {
     let push: Uint8Array | null = null;
     for (const [{ subscriber }, confirmation] of subscribers) {
       if (confirmation !== null || subscriber.session.respVersion !== version) continue;

@@ -7,7 +7,9 @@ import { FrameType, MAX_FRAME_PAYLOAD_BYTES } from "./frame.ts";
 import type { Frame } from "./frame-reader.ts";
 import { beginFrame, endFrame } from "./frame-writer.ts";
 
-const KIND_MAX = 2;
+/** Patterns are no kind of a message. */
+const PATTERN = 1;
+const KIND_MAX = 3;
 const CHANGE_HEAD_BYTES = 9;
 const MESSAGE_HEAD_BYTES = 16;
 /** A frame is closed behind the change that brings it here: only a long name makes fragments. */
@@ -111,7 +113,7 @@ export function decodeMessage(frame: Frame): ChannelMessage | null {
   const kind = bytes[start + 8]!;
   const channelAt = start + MESSAGE_HEAD_BYTES;
   const messageAt = channelAt + view.getUint32(start + 12, true);
-  if (!isNumber(term) || (kind !== 0 && kind !== KIND_MAX) || messageAt > end) return null;
+  if (!isNumber(term) || kind === PATTERN || kind > KIND_MAX || messageAt > end) return null;
   return { term, kind, channel: latin1(bytes, channelAt, messageAt), start: messageAt, end };
 }
 

@@ -182,6 +182,7 @@ export class BlockedCalls {
   /** `pending`: calls that take pending entries are run again even where there is nothing for others. */
   #serve(keys: ReadonlyMap<string, boolean>, pending: boolean): void {
     for (const [key, isReady] of keys) {
+      this.#batch.pressureNews.touched(key);
       if (!isReady && !pending) continue;
       for (const [group, queue] of this.#rooms.blocked.queues(key)) this.#serveQueue(key, group, queue, !isReady);
     }

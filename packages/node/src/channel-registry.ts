@@ -31,7 +31,7 @@ export class ChannelRegistry {
   readonly #bytes: Map<MessageSink, number>;
 
   constructor() {
-    this.#tables = [new Map(), new Map(), new Map()];
+    this.#tables = [new Map(), new Map(), new Map(), new Map()];
     this.#bytes = new Map();
   }
 
@@ -76,7 +76,7 @@ export class ChannelRegistry {
   reach(kind: ChannelKind, channel: string): Reach {
     const exact = this.#tables[kind]!.get(channel);
     const patterns = this.#tables[ChannelKind.pattern]!;
-    if (kind === ChannelKind.shardChannel || patterns.size === 0) {
+    if (kind !== ChannelKind.channel || patterns.size === 0) {
       return exact === undefined ? NOBODY : { receivers: sumOf(exact), sinks: [...exact.keys()] };
     }
     let receivers = exact === undefined ? 0 : sumOf(exact);

@@ -208,6 +208,7 @@ export class Executor {
   beginTerm(term: number): void {
     this.#replies.durabilityWanted = 0;
     this.#batch.announcements.begin(term);
+    this.#batch.pressureNews.beginTerm();
   }
 
   /** Commit has moved. */
@@ -219,6 +220,7 @@ export class Executor {
   /** Nothing that it watched or wanted to say outlives the term (I12). */
   endTerm(isCommitted: (index: number) => boolean): void {
     this.#batch.announcements.resolve(isCommitted);
+    this.#batch.pressureNews.endTerm();
     for (const progress of this.#options.queue.lanes()) this.#transactions.unwatch(progress);
     this.#options.cold.drop();
     this.#retention.rest();
@@ -304,7 +306,18 @@ export class Executor {
     if (!this.isOverBounds() && this.#retention.run(this.#decoder.request)) isMore = true;
     if (!this.isOverBounds() && this.#idle.run(this.#decoder.request)) isMore = true;
     if (!this.isOverBounds() && this.outbox.run(this.#decoder.request)) isMore = true;
-    return isMore || (this.#calls.areHeldBack && !this.isOverBounds());
+    this.#tellOfPressure();
+    const hasMore = this.#batch.pressureNews.hasToLook || this.#calls.areHeldBack;
+    return isMore || (hasMore && !this.isOverBounds());
+  }
+
+  #tellOfPressure(): void {
+    const { pressureNews } = this.#batch;
+    if (pressureNews.hasToLook && !this.isOverBounds()) {
+      this.#batch.open(this.#decoder.request);
+      pressureNews.lookOn();
+    }
+    if (pressureNews.isWatching) this.#calls.serveTouched();
   }
 
   /** Runs what it may of the frame. True when the frame is finished, refused, or has nothing left that is not parked. Throws what `run` catches. */

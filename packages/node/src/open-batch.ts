@@ -17,6 +17,7 @@ import { Announcements } from "./announcements.ts";
 import type { BlockedReads } from "./blocked-reads.ts";
 import type { ChannelRegistry } from "./channel-registry.ts";
 import type { LeaderCounters } from "./leader-counters.ts";
+import { PressureNews } from "./pressure-news.ts";
 import type { Lane, ShardLimits, ShardSettings } from "./shard-api.ts";
 import { ReusedContext } from "./shard-context.ts";
 import type { UncommittedEntries } from "./uncommitted-entries.ts";
@@ -52,6 +53,7 @@ export interface OpenBatchOptions {
 
 export class OpenBatch {
   readonly announcements: Announcements;
+  readonly pressureNews: PressureNews;
   /** What is left of a log entry for one command behind the largest open batch. */
   readonly roomBytes: number;
   readonly counters: LeaderCounters;
@@ -74,6 +76,7 @@ export class OpenBatch {
     this.#batchBytes = Math.min(options.limits.batchBytes, Math.floor(options.maxEntryBytes / 4));
     this.roomBytes = options.maxEntryBytes - this.#batchBytes - EFFECT_OVERHEAD_BYTES;
     this.announcements = new Announcements(options.shardId, options.channels, options.settings);
+    this.pressureNews = new PressureNews(this.announcements, state);
     this.index = 0;
     this.turnBytes = 0;
     this.#options = options;
@@ -116,6 +119,7 @@ export class OpenBatch {
     assert(this.index === 0, "a batch is open on the state that goes away");
     this.#state = state;
     this.#context = null;
+    this.pressureNews.replaceState(state);
   }
 
   /** Upper bound of what the request's own bytes become in effects; what it can multiply, its handler judges. */
@@ -140,6 +144,7 @@ export class OpenBatch {
         isHeldUp: (key, group) => this.#options.blocked.isHeldUp(key, group, this.context.resumed),
         counters: this.counters,
         channels: this.announcements,
+        pressureNews: this.pressureNews,
         randomBelow: this.#options.randomBelow,
       });
       this.#context = context;

@@ -9,12 +9,13 @@ import { NOTHING_USED } from "@headrace/link";
 import type { ReadUse } from "@headrace/link";
 import type { ReplyWriterApi, Request } from "@headrace/resp";
 import type { LeaderCounters } from "./leader-counters.ts";
+import type { PressureNews } from "./pressure-news.ts";
 
 /** What does not depend on the command. */
 export type FixedContext = Pick<
   ShardContext,
   "nodeBounds" | "idempotenceWindow" | "effectRoomBytes" | "isHeldUp" | "channels" | "randomBelow"
-> & { readonly counters: LeaderCounters };
+> & { readonly counters: LeaderCounters; readonly pressureNews: PressureNews };
 
 export class ReusedContext implements ShardContext {
   request: Request;
@@ -42,6 +43,7 @@ export class ReusedContext implements ShardContext {
   isOffer: boolean;
   /** Set by the handler: the call waits. */
   blockedCall: BlockedCall | null;
+  readonly #pressureNews: PressureNews;
 
   constructor(request: Request, reply: ReplyWriterApi, keyspace: Keyspace, effects: Effects, fixed: FixedContext) {
     this.request = request;
@@ -67,10 +69,15 @@ export class ReusedContext implements ShardContext {
     this.isOffer = false;
     this.isHeldUp = fixed.isHeldUp;
     this.blockedCall = null;
+    this.#pressureNews = fixed.pressureNews;
   }
 
   block(call: BlockedCall): void {
     this.blockedCall = call;
+  }
+
+  noteLimits(key: string): void {
+    this.#pressureNews.met(key);
   }
 
   noteRefusedForLag(): void {

@@ -10,6 +10,7 @@ import type { CommandRecord, SessionContext } from "../command.ts";
 import { clientAttributeForm, Errors, unknownClientAttribute } from "../errors.ts";
 import { helpCommand } from "../help.ts";
 import { defineCommand } from "../record.ts";
+import { backpressure } from "./client-backpressure.ts";
 import { kill } from "./client-kill.ts";
 import { clientLine } from "./client-line.ts";
 import { unblock } from "./client-unblock.ts";
@@ -165,6 +166,8 @@ const help = helpCommand(
   [
     "ACK [0|1|ALL|DEFAULT]",
     "    Set or return the acknowledgement level of this connection's writes.",
+    "BACKPRESSURE (ON|OFF)",
+    "    Tell this connection when streams that it writes to are nearly full.",
     "CACHING (YES|NO)",
     "    Enable/disable tracking of the keys for next command in OPTIN/OPTOUT modes.",
     "GETREDIR",
@@ -232,6 +235,7 @@ export const client = defineCommand({
   complexity: "Depends on subcommand.",
   subcommands: [
     ack,
+    backpressure,
     caching,
     getname,
     getredir,

@@ -18,6 +18,7 @@ export const reset = defineCommand({
     session.monitors = false;
     session.noEvict = false;
     session.noTouch = false;
+    session.hearsPressure = false;
     session.replyMode = ReplyMode.on;
     session.subscriptions.clear();
     session.respVersion = 2;

@@ -2,8 +2,11 @@
  * Between sessions, shards and PUBLISH: what can be subscribed to, and what both sides may ask of each other.
  */
 
-/** What a subscription names. The numbers are the link's. Patterns are matched against channels, never against shard channels. */
-export const ChannelKind = { channel: 0, pattern: 1, shardChannel: 2 } as const;
+/**
+ * What a subscription names. The numbers are the link's. Patterns are matched against channels, never against shard channels. `pressure` names a stream that
+ * clients write to: no command subscribes to it.
+ */
+export const ChannelKind = { channel: 0, pattern: 1, shardChannel: 2, pressure: 3 } as const;
 export type ChannelKind = (typeof ChannelKind)[keyof typeof ChannelKind];
 
 /** What one connection has subscribed to. A change counts at once; that the cluster knows of it is the gateway's business. */

@@ -11,6 +11,7 @@ import { backPressure } from "../errors.ts";
 export function isHeldOrRefused(context: ShardContext, { key, stream }: StreamKeyView): boolean {
   const pressure = stream.limitReached();
   if (pressure === null) return false;
+  context.noteLimits(key);
   if (pressure.holdMs > 0 && !context.denyBlocking) {
     context.block(heldCall(key, pressure));
   } else {

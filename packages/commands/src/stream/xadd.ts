@@ -74,7 +74,8 @@ function execute(context: ShardContext): void {
     effects.countDuplicateIid(key);
     return writeKnown(reply, known);
   }
-  if (existing !== null && existing.stream.isLimited && isHeldOrRefused(context, existing)) return;
+  const isLimited = existing !== null && existing.stream.isLimited;
+  if (isLimited && isHeldOrRefused(context, existing)) return;
   if (trims && existing?.stream.hasCold === true) options.lookAhead(existing.stream, context.nodeBounds, roomBytes);
   effects.append(
     key,
@@ -87,6 +88,7 @@ function execute(context: ShardContext): void {
   );
   if (existing === null) configureNewStream(context, key);
   if (hasIid) recordEntry(context, key, id);
+  if (isLimited) context.noteLimits(key);
   if (trims) options.trim(existingStream(keyspace, key), effects, context.nodeBounds, roomBytes);
   writeId(reply, id);
 }
