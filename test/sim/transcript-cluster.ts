@@ -54,7 +54,7 @@ export class TranscriptCluster {
       }
       if (!mustBeCalm(each)) this.#disturb(blocked.length > 0);
       typist.client.send(bytesOf(`${handles.typed(command)}\r\n`));
-      const reply = this.#replyOf(typist, command);
+      const reply = this.#replyOf(typist, command, mayBlock(each, command));
       if (reply === null) {
         blocked.push(typist);
         seen.push(shownReply(name, "(blocked)"));
@@ -68,10 +68,10 @@ export class TranscriptCluster {
   }
 
   /** Null: it blocks. */
-  #replyOf({ client }: Typist, command: string): Uint8Array | null {
+  #replyOf({ client }: Typist, command: string, mayBlock: boolean): Uint8Array | null {
     const judged = this.#judged;
     const hasReply = (): boolean => client.replies.length > 0;
-    if (/\bBLOCK\b/i.test(command)) {
+    if (mayBlock) {
       judged.runUntil(() => hasReply() || judged.isServing, `${command} is answered or may block`);
       if (!judged.runFor(QUIET_MS, hasReply)) return null;
     }
@@ -180,4 +180,10 @@ function usesOneGateway(each: TranscriptCase): boolean {
 /** EXEC after a change of leader since WATCH answers nil. */
 function mustBeCalm(each: TranscriptCase): boolean {
   return each.marks.has("calm") || each.commands.some((command) => /^(c\d> )?WATCH\b/i.test(command));
+}
+
+/** It says so, or it is an XADD where a limit may hold it. */
+function mayBlock({ commands }: TranscriptCase, command: string): boolean {
+  if (/\bBLOCK\b/i.test(command)) return true;
+  return command.startsWith("XADD ") && commands.some((each) => each.includes("POLICY DELAY"));
 }
