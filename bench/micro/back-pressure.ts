@@ -26,7 +26,7 @@ interface Case {
 }
 
 const entryLimits = (effects: Effects, groups: readonly string[]): void => {
-  for (const group of groups) effects.setGroupMaxLag(KEY, group, { entries: 1e9, holdMs: 0 });
+  for (const group of groups) effects.limits.setMaxLag(KEY, group, { entries: 1e9, holdMs: 0 });
 };
 const none = (): void => {};
 
@@ -51,11 +51,11 @@ const cases: readonly Case[] = [
   { what: "1 group with one", groups: 1, setUp: entryLimits, entriesBefore: 0 },
   { what: "1 group with one, a million behind", groups: 1, setUp: entryLimits, entriesBefore: FAR },
   { what: "8 groups with one", groups: 8, setUp: entryLimits, entriesBefore: 0 },
-  { what: "bytes, 1 group", groups: 1, setUp: (e) => e.setMaxLagBytes(KEY, 2 ** 50), entriesBefore: 0 },
+  { what: "bytes, 1 group", groups: 1, setUp: (e) => e.limits.setMaxLagBytes(KEY, 2 ** 50), entriesBefore: 0 },
   {
     what: "bytes, 8 groups, a million behind",
     groups: 8,
-    setUp: (e) => e.setMaxLagBytes(KEY, 2 ** 50),
+    setUp: (e) => e.limits.setMaxLagBytes(KEY, 2 ** 50),
     entriesBefore: FAR,
   },
   {
