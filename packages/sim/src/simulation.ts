@@ -26,6 +26,7 @@ import {
   workStreams,
   type WorkName,
 } from "./workload.ts";
+import { trapAmbientWorld } from "./ambient-world.ts";
 import { ClockChecker } from "./checkers/clocks.ts";
 import { History } from "./checkers/history.ts";
 import type { Entry, FinalView, PendingRow } from "./checkers/reading.ts";
@@ -101,8 +102,6 @@ const CLIENT_PAUSE_MAX_MS = 120;
 const WAITERS_PARK_MS = 3_000;
 /** What the program logs when messages may be lost on their way. */
 const DISTURBING = /^\S+ (\S+) \w+ (link_up|link_down|link_left|leader) (.*)$/;
-
-const TIMERS = ["setTimeout", "setInterval", "setImmediate", "queueMicrotask"];
 
 export function simulate(options: SimulationOptions): SimulationResult {
   const loop = new EventLoop();
@@ -631,32 +630,4 @@ class Run {
       if (!this.#step()) throw new Error("nothing happens any more, and the replicas differ");
     }
   }
-}
-
-/**
- * Whatever asks the real world for time or chance during a run is a bug that would make seeds worthless. Promises can't be trapped; what they would
- * do comes after the run, so that it would never be seen to happen.
- */
-function trapAmbientWorld(): () => void {
-  const world = globalThis as unknown as Record<string, unknown>;
-  const trap = (name: string) => (): never => {
-    throw new Error(`${name} was called inside the simulation: take it from a port`);
-  };
-  const RealDate = Date;
-  const realNow = Date.now;
-  const realRandom = Math.random;
-  const kept = TIMERS.map((name) => [name, world[name]] as const);
-  RealDate.now = trap("Date.now");
-  Math.random = trap("Math.random");
-  world["Date"] = new Proxy(RealDate, { construct: trap("new Date") });
-  const realPerformance = performance;
-  world["performance"] = { now: trap("performance.now") };
-  for (const name of TIMERS) world[name] = trap(name);
-  return () => {
-    world["Date"] = RealDate;
-    RealDate.now = realNow;
-    Math.random = realRandom;
-    world["performance"] = realPerformance;
-    for (const [name, real] of kept) world[name] = real;
-  };
 }
