@@ -1,5 +1,5 @@
 /**
- * THE table of metrics, and the only file that knows prom-client. Hot counters are plain numbers elsewhere; they are read here when somebody scrapes,
+ * THE table of metrics (rows about consumer groups: group-metrics.ts), and the only file that knows prom-client. Hot counters are plain numbers elsewhere; they are read here when somebody scrapes,
  * never pushed.
  */
 import { LatencyHistogram } from "@headrace/bytes";
@@ -9,21 +9,11 @@ import type { Node } from "@headrace/node";
 import type { StoreBytes } from "@headrace/store";
 import type { SegmentBytes } from "@headrace/wal";
 import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
-import type { GroupLagRow, GroupLags } from "./group-lags.ts";
+import type { GroupLags } from "./group-lags.ts";
+import { groupRowsOfMetrics } from "./group-metrics.ts";
+import { type MetricRow, type Sample, single } from "./metric-row.ts";
 import { groupRows, type GroupRow } from "./node-status.ts";
 import { HEADRACE_VERSION } from "./version.ts";
-
-/** One sample: label values in the order of the row's labels, then the value. */
-type Sample = readonly [labels: readonly string[], value: number];
-
-interface MetricRow<Source> {
-  readonly name: string;
-  /** Counters only ever grow; they are read from plain numbers, so both are exposed through a gauge's collect. */
-  readonly type: "counter" | "gauge";
-  readonly help: string;
-  readonly labels: readonly string[];
-  readonly read: (source: Source) => readonly Sample[];
-}
 
 const roleNumbers: Readonly<Record<string, number>> = { follower: 0, preCandidate: 1, candidate: 2, leader: 3 };
 
@@ -40,15 +30,6 @@ function perGroup(
     labels: ["shard"],
     read: (node) => groupRows(node.status()).map((group) => [[String(group.groupId)], value(group)]),
   };
-}
-
-function single<Source>(
-  type: "counter" | "gauge",
-  name: string,
-  help: string,
-  value: (source: Source) => number,
-): MetricRow<Source> {
-  return { name, type, help, labels: [], read: (source) => [[[], value(source)]] };
 }
 
 interface HistogramRow<Source> {
@@ -532,68 +513,6 @@ const diskRows: readonly MetricRow<DiskBytes>[] = [
       const written = writtenByKind(disk).reduce((sum, [, bytes]) => sum + bytes, 0);
       return disk.entryBytes() === 0 ? 0 : written / disk.entryBytes();
     },
-  ),
-];
-
-function perConsumerGroup(
-  name: string,
-  help: string,
-  value: (row: GroupLagRow) => number,
-  type: "counter" | "gauge" = "gauge",
-): MetricRow<GroupLags> {
-  const read = ({ rows }: GroupLags): readonly Sample[] =>
-    rows.map((row) => [[row.stream, row.group], value(row)] as const);
-  return { name, type, help, labels: ["stream", "group"], read };
-}
-
-/** Of the groups that are the furthest behind, `metrics-groups` of them. */
-const groupRowsOfMetrics: readonly MetricRow<GroupLags>[] = [
-  single("gauge", "headrace_groups", "Consumer groups of the shards that this node leads.", ({ count }) => count),
-  perConsumerGroup(
-    "headrace_group_lag_entries",
-    "Entries that the group has not been delivered; of a block that is not in memory all count.",
-    (row) => row.lag,
-  ),
-  perConsumerGroup(
-    "headrace_group_lag_seconds",
-    "Age of the oldest entry that the group has not been delivered, by its id; 0: there is none, or its id is no time.",
-    (row) => row.lagSeconds,
-  ),
-  perConsumerGroup(
-    "headrace_group_lag_limit_entries",
-    "Entries that producers may be ahead of the group (XGROUP SETMAXLAG); 0: no limit.",
-    (row) => row.maxLag,
-  ),
-  perConsumerGroup("headrace_group_pending_entries", "Entries that the group has pending.", (row) => row.pending),
-  perConsumerGroup(
-    "headrace_group_pending_seconds",
-    "Age of the oldest entry that the group has pending, by its id; 0: there is none, or its id is no time.",
-    (row) => row.pendingSeconds,
-  ),
-  perConsumerGroup("headrace_group_consumers", "Consumers of the group.", (row) => row.consumers),
-  perConsumerGroup(
-    "headrace_group_delivered_entries_total",
-    "Entries that were delivered to the group as new ones, as this replica has seen it.",
-    (row) => row.delivered,
-    "counter",
-  ),
-  perConsumerGroup(
-    "headrace_group_redelivered_entries_total",
-    "Deliveries of entries that the group had pending, as this replica has seen it.",
-    (row) => row.redelivered,
-    "counter",
-  ),
-  perConsumerGroup(
-    "headrace_group_acknowledged_entries_total",
-    "Entries that have left the group's pending list one by one, as this replica has seen it.",
-    (row) => row.acknowledged,
-    "counter",
-  ),
-  perConsumerGroup(
-    "headrace_group_dead_letters_total",
-    "Entries that the group has given up in its life (XGROUP SETDLQ).",
-    (row) => row.deadLetters,
-    "counter",
   ),
 ];
 
