@@ -14,7 +14,6 @@ import {
   MIN_ID,
   NEVER,
   ReferencePolicy,
-  type Retry,
   ShardLoader,
   ShardState,
   StreamId,
@@ -22,6 +21,7 @@ import {
 import { compareDelays, delayStep, isDelayStep, LAST_DELAY_KIND } from "./delay-steps.ts";
 import { compareIdempotence, idempotenceStep, isIdempotenceStep } from "./idempotence-steps.ts";
 import { compareDue, compareLag, compareLimits } from "./group-looks.ts";
+import { settingStep } from "./setting-steps.ts";
 import { compareOutbox, ModelOutbox, outboxStep } from "./outbox-steps.ts";
 import { ModelStream, oldestPending, sortedPending, type ModelGroup } from "./naive-model.ts";
 
@@ -37,11 +37,6 @@ const KEYS = ["a", "b{t}", "c", "d{t}"];
 const PARTNERS: Readonly<Record<string, string>> = { "b{t}": "d{t}", "d{t}": "b{t}" };
 export const STEP_KIND_MAX = LAST_DELAY_KIND;
 const GROUPS = ["g1", "g2"];
-const RETRIES: readonly (Retry | null)[] = [
-  null,
-  { minIdleMs: 500, factor: 1, maxIdleMs: 500 },
-  { minIdleMs: 500, factor: 2, maxIdleMs: 4000 },
-];
 const CONSUMERS = ["alice", "bob", "carol"];
 
 /** Rows of entries stand in slots from here on: nobody reads them to open a state. */
@@ -464,26 +459,7 @@ export class Driver {
         return;
       }
       case 24:
-        if (a % 8 === 1) {
-          group.consumerIdleMs = [0, 5, 5000][b % 3]!;
-          effects.setConsumerIdle(key, name, group.consumerIdleMs);
-          return;
-        }
-        if (a % 8 === 5) {
-          group.maxLag = b % 4 === 0 ? null : { entries: 1 + (b % 7) * 5, holdMs: (b % 3) * 40 };
-          effects.limits.setMaxLag(key, name, group.maxLag);
-          return;
-        }
-        if (a % 16 === 9) {
-          stream.maxLagBytes = b % 4 === 0 ? 0 : 1 + (b % 9) * 100;
-          effects.limits.setMaxLagBytes(key, stream.maxLagBytes);
-          return;
-        }
-        if (a % 4 === 3) {
-          group.retry = RETRIES[b % RETRIES.length]!;
-          effects.setGroupRetry(key, name, group.retry);
-          return;
-        }
+        if (settingStep(effects, key, name, { stream, group }, a, b)) return;
         effects.touchConsumer(key, name, consumer, b, a % 2 === 0 ? -1 : a);
         group.consumers.get(consumer)!.seenMs = b;
         if (a % 2 !== 0) group.consumers.get(consumer)!.activeMs = a;
