@@ -1,4 +1,4 @@
-/** ZPOPMIN, ZPOPMAX, ZMPOP: take elements from an end. Source: t_zset.c genericZpopCommand, zmpopGenericCommand. */
+/** ZPOPMIN, ZPOPMAX, ZMPOP: take elements from an end. Whoever gets one has it alone, so replies wait for commit, at every ack level. Source: t_zset.c genericZpopCommand, zmpopGenericCommand. */
 import type { SortedSetView } from "@headrace/engine";
 import type { Request } from "@headrace/resp";
 import { readLong } from "../args.ts";
@@ -40,6 +40,7 @@ function popCommand(name: string, isMax: boolean, summary: string): CommandRecor
     syntax: "key [count]",
     categories: ["sortedset"],
     keys: keyAt(1, "RW access delete"),
+    handsOutData: true,
     execute(context) {
       const { request, reply, keyspace } = context;
       if (request.count > 3) return reply.error(Errors.syntax);
@@ -96,6 +97,7 @@ export const zmpop = defineCommand({
   syntax: "numkeys key [key ...] <MIN | MAX> [COUNT count]",
   categories: ["sortedset"],
   keys: countedKeys(1, "RW access delete"),
+  handsOutData: true,
   execute(context) {
     const { request, reply, keyspace } = context;
     const options = readOptions(request);
