@@ -38,6 +38,7 @@ export class BenchContext implements ShardContext {
   readonly effectRoomBytes = Number.POSITIVE_INFINITY;
   ack: Ack | null = null;
   resumed = null;
+  readonly readyKey = null;
   denyBlocking = false;
   readonly readMode = ReadMode.whole;
   readonly used = { entries: 0, bytes: 0 };

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ReplyReader } from "../../packages/resp/src/index.ts";
 import { replyText } from "../../packages/commands/testing/reply-text.ts";
+import { mayBlock } from "../../packages/commands/testing/transcript.ts";
 
 export interface RedisServer {
   readonly port: number;
@@ -93,7 +94,7 @@ export class RedisConnection {
 
   /** The reply, or null when the server says that one more client blocks. */
   async askOrBlock(command: string, control: RedisConnection, blockedBefore: number): Promise<string | null> {
-    if (!/\bBLOCK\b/i.test(command)) return this.ask(command);
+    if (!mayBlock(command)) return this.ask(command);
     this.#socket.write(`${command}\r\n`, "latin1");
     for (;;) {
       const reply = await this.replyWithin(5);

@@ -2,6 +2,7 @@
  * Runs one sequence on both sides and compares the bytes of every reply. Ours answers first: from its replies follows what the judge is not given and what
  * brings the judge's state to ours (divergence-rules.ts). Consecutive commands of one connection travel in one piece on each side.
  */
+import { waitsForElement } from "./grammar-lists.ts";
 import { bytesOf, concatBytes, latin1 } from "@headrace/bytes";
 import { commandTable } from "@headrace/commands";
 import type { JudgedClient } from "../../packages/sim/testing/judged-cluster.ts";
@@ -426,6 +427,7 @@ function blockedTree(): ReplyTree {
 function isBlocking(words: readonly string[]): boolean {
   const name = words[0]!.toUpperCase();
   if (name === "WAIT") return Number(words[1]) > 0;
+  if (waitsForElement(name)) return true;
   return (name === "XREAD" || name === "XREADGROUP") && words.some((word) => word.toUpperCase() === "BLOCK");
 }
 

@@ -44,6 +44,15 @@ export const notAsked = {
     "notPositive",
     "inputKeyNeeded",
   ]) as ReadonlySet<string>,
+  /** The same for lists. */
+  aboutLists: new Set([
+    "indexOutOfRange",
+    "rankZero",
+    "matchCountNegative",
+    "maxLengthNegative",
+
+    "timeoutNotFloat",
+  ]) as ReadonlySet<string>,
   /** The same for sets. */
   aboutSets: new Set([
     "notPositive",
@@ -56,6 +65,7 @@ export const notAsked = {
   errors: {
     notInt64: "of a command that is not compared",
     outOfRange: "of a command that is not compared",
+    rankOutOfRange: "7.0 lets the rank overflow",
     lcsTooLarge: "takes strings of thousands of bytes",
     elementsTooLarge: "needs gigabytes",
     outOfMemory: "each counts its memory in its own way",

@@ -130,6 +130,7 @@ function isNotAsked(command: string, word: string): boolean {
 
 /** Where a text has its bar. */
 function bookOf(error: string): Book {
+  if (notAsked.aboutLists.has(error)) return "lists";
   if (notAsked.aboutSets.has(error)) return "sets";
   return notAsked.aboutValues.has(error) ? "values" : "streams";
 }

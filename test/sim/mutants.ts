@@ -536,8 +536,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a part takes what it was not asked about",
     file: "packages/node/src/blocked-calls.ts",
-    find: "waiting.mode === RequestMode.offered ? this.#look(waiting) : this.#resume(waiting);",
-    replace: "this.#resume(waiting);",
+    find: "waiting.mode === RequestMode.offered ? this.#look(waiting) : this.#resume(waiting, key);",
+    replace: "this.#resume(waiting, key);",
     invariant: "I13",
     test: "packages/node/test/shard-offers.test.ts",
     tier: "long",

@@ -6,7 +6,7 @@
 import { bytesOf } from "@headrace/bytes";
 import { HARNESS_START_MS } from "../../packages/commands/testing/command-harness.ts";
 import { replyText } from "../../packages/commands/testing/reply-text.ts";
-import { HandleNames, shownReply } from "../../packages/commands/testing/transcript.ts";
+import { HandleNames, mayBlock as mayWait, shownReply } from "../../packages/commands/testing/transcript.ts";
 import type { TranscriptCase } from "../../packages/commands/testing/transcript.ts";
 import { JudgedCluster } from "../../packages/sim/testing/judged-cluster.ts";
 import type { JudgedClient } from "../../packages/sim/testing/judged-cluster.ts";
@@ -184,6 +184,6 @@ function mustBeCalm(each: TranscriptCase): boolean {
 
 /** It says so, or it is an XADD where a limit may hold it. */
 function mayBlock({ commands }: TranscriptCase, command: string): boolean {
-  if (/\bBLOCK\b/i.test(command)) return true;
+  if (mayWait(command)) return true;
   return command.startsWith("XADD ") && commands.some((each) => each.includes("POLICY DELAY"));
 }

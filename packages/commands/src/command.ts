@@ -117,6 +117,8 @@ export interface CommandRecord {
   readonly handsOutData: boolean;
   /** What a blocked call gets when its time is over. */
   readonly timeOut: ((reply: ReplyWriterApi) => void) | null;
+  /** Which argument says in seconds how long the call waits, negative: counted from the end (BLPOP); 0: an option says it (XREAD's BLOCK), or none. */
+  readonly timeoutAt: number;
 }
 
 /** How long and for what a command waits. Kept by the node while blocked; handed back when the command runs again. */
@@ -126,9 +128,9 @@ export interface BlockedCall {
   readonly timeoutMs: number;
   /**
    * XREADGROUP is unblocked with an error when key or group goes away: it is run again on any touch. XREAD only on new entries. A held XADD on any touch too,
-   * and when its time is over once more, where it may not wait.
+   * and when its time is over once more, where it may not wait. Calls that `take` leave nothing for those behind them (BLPOP).
    */
-  readonly kind: "read" | "group" | "write";
+  readonly kind: "read" | "group" | "write" | "take";
   /** `$` as it was resolved at the first run, per key; null for `>`. */
   readonly resolvedIds: readonly (StreamId | null)[];
   /** Some of them came from the state: what `$` and `+` stand for. */
@@ -193,6 +195,8 @@ export interface ShardContext {
   handsOut: boolean;
   /** Not null when the call was woken from a block and runs again. */
   readonly resumed: BlockedCall | null;
+  /** The key that woke it: what takes elements takes them there, as Redis 7.0; null where any key may. */
+  readonly readyKey: string | null;
   /** True where blocking is not allowed (inside MULTI, or a held write's time is over): behave as timed out. */
   readonly denyBlocking: boolean;
   readonly readMode: ReadMode;

@@ -14,6 +14,7 @@ export * from "./pubsub/while-subscribed.ts";
 export { takeItem, type TakingContext, type TakingRefusal } from "./dead-letters/taking.ts";
 export { OUTBOX_BYTES_MAX } from "./dead-letters/giving-up.ts";
 export { globMatches } from "./glob.ts";
+export { readTimeoutMs } from "./list/timeout.ts";
 export { readCursor } from "./key/scan.ts";
 export { releaseFirst } from "./stream/delayed-add.ts";
 export { ReadBudget } from "./stream/read-budget.ts";

@@ -59,6 +59,14 @@ export function addLongDoubles(a: LongDouble, b: LongDouble): LongDouble | null 
   return rounded(sum, 1n, exponent);
 }
 
+/** A whole number times this, rounded up to a whole one; null: it is infinite. */
+export function ceiledProduct({ significand, exponent }: LongDouble, factor: bigint): bigint | null {
+  const product = rounded(significand * factor, 1n, exponent);
+  if (product === null) return null;
+  if (product.exponent >= 0) return product.significand << BigInt(product.exponent);
+  return -(-product.significand >> BigInt(-product.exponent));
+}
+
 /** The nearest number to dividend / divisor × 2^exponent; null: it is infinite. */
 function rounded(dividend: bigint, divisor: bigint, exponent: number): LongDouble | null {
   if (dividend === 0n) return ZERO;

@@ -29,6 +29,7 @@ export function defineCommand(spec: CommandSpec): CommandRecord {
     answer: spec.answer ?? null,
     handsOutData: spec.handsOutData ?? false,
     timeOut: spec.timeOut ?? null,
+    timeoutAt: spec.timeoutAt ?? 0,
   };
 }
 

@@ -61,6 +61,13 @@ import { bitfield, bitfieldRo } from "./bitmap/bitfield.ts";
 import { bitop } from "./bitmap/bitop.ts";
 import { bitpos } from "./bitmap/bitpos.ts";
 import { getbit, setbit } from "./bitmap/setbit.ts";
+import { blpop, brpop } from "./list/blocking-pop.ts";
+import { linsert, lrem, lset, ltrim } from "./list/change.ts";
+import { blmove, brpoplpush, lmove, rpoplpush } from "./list/move.ts";
+import { blmpop, lmpop } from "./list/multi-pop.ts";
+import { lpop, rpop } from "./list/pop.ts";
+import { lpush, lpushx, rpush, rpushx } from "./list/push.ts";
+import { lindex, llen, lpos, lrange } from "./list/read.ts";
 import { sadd, srem } from "./set/sadd.ts";
 import { sdiff, sdiffstore } from "./set/sdiff.ts";
 import { sinter, sintercard, sinterstore, smembers } from "./set/sinter.ts";
@@ -161,6 +168,29 @@ export const commandTable: readonly CommandRecord[] = [
   setrange,
   strlen,
   substr,
+  // list
+  blmove,
+  blmpop,
+  blpop,
+  brpop,
+  brpoplpush,
+  lindex,
+  linsert,
+  llen,
+  lmove,
+  lmpop,
+  lpop,
+  lpos,
+  lpush,
+  lpushx,
+  lrange,
+  lrem,
+  lset,
+  ltrim,
+  rpop,
+  rpoplpush,
+  rpush,
+  rpushx,
   // set
   sadd,
   scard,

@@ -104,6 +104,8 @@ export class CommandHarness {
   readonly #clients: HarnessClient[];
   readonly #channels: FakeChannels;
   #blocked: Blocked[];
+  /** That woke the call which runs again. */
+  #readyKey: string | null;
 
   constructor() {
     this.state = new ShardState();
@@ -114,6 +116,7 @@ export class CommandHarness {
     this.#clients = [];
     this.#channels = new FakeChannels(() => this.#clients.map((client) => client.subscriptions));
     this.#blocked = [];
+    this.#readyKey = null;
     this.services = new FakeServices(
       () => this.#clients.map((client) => client.session),
       () => this.nowMs,
@@ -258,6 +261,7 @@ export class CommandHarness {
       resumed,
       noteLimits: () => {},
       noteRefusedForLag: () => {},
+      readyKey: this.#readyKey,
       denyBlocking: into.isInMulti === true,
       readMode: ReadMode.whole,
       used: { entries: 0, bytes: 0 },
@@ -329,24 +333,25 @@ export class CommandHarness {
     this.#blocked.push({ client, requestBytes: request.bytes.slice(request.rawStart, request.rawEnd), call });
   }
 
-  /** Runs blocked calls on touched keys again, in the order in which they came. */
+  /** Runs blocked calls on touched keys again, key by key, in the order in which they came; their replies are in that order, too. */
   #wake(): HarnessReply[] {
-    const replies: HarnessReply[] = [];
+    const order = this.#blocked;
+    const replies = new Map<Blocked, HarnessReply>();
     for (let touched = this.state.takeTouchedKeys(); touched.size > 0; touched = this.state.takeTouchedKeys()) {
-      const waiting: Blocked[] = [];
-      for (const blocked of this.#blocked) {
-        const reply = this.#isServed(blocked, touched) ? this.#resume(blocked) : null;
-        if (reply === null || reply.bytes === null) {
-          waiting.push(blocked);
-          continue;
+      for (const [key, isReady] of touched) {
+        for (const blocked of order) {
+          if (replies.has(blocked) || !this.#isServed(blocked, new Map([[key, isReady]]))) continue;
+          this.#readyKey = key;
+          const reply = this.#resume(blocked);
+          if (reply.bytes === null) continue;
+          for (const each of blocked.call.keys) this.state.unwatchKey(each);
+          blocked.client.session.blocked = false;
+          replies.set(blocked, reply);
         }
-        for (const key of blocked.call.keys) this.state.unwatchKey(key);
-        blocked.client.session.blocked = false;
-        replies.push(reply);
       }
-      this.#blocked = waiting;
     }
-    return replies;
+    this.#blocked = order.filter((blocked) => !replies.has(blocked));
+    return order.flatMap((blocked) => replies.get(blocked) ?? []);
   }
 
   /** Pending entries are for calls with CLAIM alone, or of a group that hands them out again. */

@@ -43,6 +43,11 @@ export function respVersions(each: TranscriptCase): readonly (2 | 3)[] {
   return [each.marks.has("resp3") ? 3 : 2];
 }
 
+/** It has the option of reads, or is one of the commands that wait for elements. */
+export function mayBlock(command: string): boolean {
+  return /\bBLOCK\b|^B(?:[LR]|Z)/i.test(command);
+}
+
 /** What a case is about: its first comment, else its first command. */
 export function titleOf(each: TranscriptCase): string {
   return each.head.find((line) => line.startsWith("#"))?.slice(2) ?? each.commands[0] ?? "";

@@ -60,6 +60,10 @@
  *   setString      string key · f64 expiresAtMs (−1: does not) · bytes to the end: replaces what the key held
  *   replaceString  string key · bytes to the end: of a string, whose expiry stays, or of a free key
  *   writeString    string key · u32 offset · bytes to the end: over what is there, behind zeros if the string (or a free key) ends before
+ *   pushList       string key · u8 left · elements (list-leaf.ts) to the end: one after the other, onto a list or a free key
+ *   cutList        string key · u32 left · u32 right: so many elements go at each end; with the last one the key
+ *   setListElement, insertListElement      string key · u32 index · element to the end: in its place, in front of it
+ *   removeListElements     string key · u8 fromRight · u32 count · element to the end: the first or last ones that are it; with the last one the key
  *   putScores      string key · u32 count · {f64 score · varint length · member} each: of a sorted set, or of a free key
  *   storeScores    the same: replaces what the key held
  *   removeScores   string key · u32 count · {varint length · member} each: members of a sorted set; with the last one the key goes
@@ -154,6 +158,11 @@ export const EffectType = {
   setString: 71,
   replaceString: 72,
   writeString: 73,
+  pushList: 80,
+  cutList: 81,
+  setListElement: 82,
+  insertListElement: 83,
+  removeListElements: 84,
   putScores: 90,
   storeScores: 91,
   removeScores: 92,

@@ -50,6 +50,8 @@ export { secondsOf } from "./log-seconds.ts";
 export { StreamImageWriter } from "./stream-image.ts";
 export { writeEntryHead, ENTRY_HEAD_BYTES_MAX, fieldsOffset } from "./entry-form.ts";
 export { rowIsIntact } from "./row-check.ts";
+export { LIST_KIND } from "./list-value.ts";
+export { type ElementSource, writeListElement } from "./list-leaf.ts";
 export { elementBytes, SORTED_SET_KIND, writeSortedSetImage } from "./sorted-set-value.ts";
 export { MemberList } from "./member-list.ts";
 export { MemberTable } from "./member-table.ts";

@@ -7,6 +7,7 @@
 export const KeyEventClass = {
   generic: 4,
   string: 8,
+  list: 16,
   sortedSet: 128,
   set: 32,
   expired: 256,

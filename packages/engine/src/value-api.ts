@@ -1,10 +1,11 @@
 /** What handlers see of values that are no streams, and how they change them: the part of the engine's contract (api.ts) that is about them. */
 import type { ByteWriter } from "@headrace/bytes";
+import type { ElementSource } from "./list-leaf.ts";
 import type { SetEffects } from "./set-api.ts";
 
 /** What TYPE says of a key. */
 export type KeyType = "stream" | ValueType;
-export type ValueType = "string" | "zset" | "set";
+export type ValueType = "string" | "list" | "zset" | "set";
 
 /** A value that is no stream. Its `type` says which of the views below it is. */
 export interface ValueView {
@@ -32,6 +33,17 @@ export interface StringView extends ValueView {
   readonly bytes: Uint8Array;
 }
 
+/** bytes[start, end) is the element; false: no more of them. */
+export type ElementVisit = (bytes: Uint8Array, start: number, end: number) => boolean;
+
+export interface ListView extends ValueView {
+  readonly type: "list";
+  /** Elements; never 0. */
+  readonly length: number;
+  /** Elements from index `from` on, at most `count`, towards the list's end, or its beginning. Good until the next effect on the key. */
+  visit(from: number, count: number, isBackwards: boolean, visit: ElementVisit): void;
+}
+
 /** Changes of strings. Keys are latin1 strings; source[start, end) is copied. What a key of another kind held is gone, where that is allowed at all. */
 export interface StringEffects {
   /** SET: whatever the key held. `expiresAtMs`: a time, which may have come, or NEVER; `isTimed`: it was asked for, and is an event of its own. */
@@ -43,6 +55,19 @@ export interface StringEffects {
    * changes of one command, which is an event once.
    */
   write(key: string, offset: number, source: Uint8Array, start: number, end: number, event: string | null): void;
+}
+
+/** Changes of lists. Keys are latin1 strings. Who takes the last element removes the key. */
+export interface ListEffects {
+  /** Elements [from, to) of the source, one after the other at the same end; makes the key, which holds a list or nothing. */
+  push(key: string, isLeft: boolean, source: ElementSource, from: number, to: number): void;
+  /** Takes so many elements at each end, not more than there are. */
+  cut(key: string, left: number, right: number, event: "lpop" | "rpop" | "ltrim"): void;
+  set(key: string, index: number, source: Uint8Array, start: number, end: number): void;
+  /** In front of the element with this index. */
+  insert(key: string, index: number, source: Uint8Array, start: number, end: number): void;
+  /** Takes the first `count` elements that are these bytes, or the last; there are as many. */
+  remove(key: string, source: Uint8Array, start: number, end: number, count: number, fromRight: boolean): void;
 }
 
 /** Elements are in order of their scores, and of the members' bytes where these are equal. Members are latin1 strings. */
@@ -81,6 +106,7 @@ export interface SortedSetEffects {
 export interface ValueEffects {
   readonly sets: SetEffects;
   readonly strings: StringEffects;
+  readonly lists: ListEffects;
   readonly sortedSets: SortedSetEffects;
   /** Makes the key hold what the image of a value says (`imageOf`), whatever it held. */
   put(key: string, image: Uint8Array, expiresAtMs: number, event: "copy_to" | "restore"): void;

@@ -8,10 +8,11 @@ import { EffectType } from "./effect-format.ts";
 import { assertExpiry } from "./effect-parts.ts";
 import { KeyEventClass } from "./key-events.ts";
 import type { KeyspaceState } from "./keyspace-state.ts";
+import { applyListEffect, ListChanges } from "./list-effects.ts";
 import type { AnyKey } from "./stored-key.ts";
 import { applySortedSetEffect, SortedSetChanges } from "./sorted-set-effects.ts";
 import { applyStringEffect, StringChanges } from "./string-effects.ts";
-import type { SortedSetEffects, StringEffects, ValueEffects } from "./value-api.ts";
+import type { ListEffects, SortedSetEffects, StringEffects, ValueEffects } from "./value-api.ts";
 import { applySetEffect, SetChanges } from "./set-effects.ts";
 import type { SetEffects } from "./set-api.ts";
 import { readImage } from "./value-image.ts";
@@ -29,6 +30,7 @@ export interface EffectSink {
 export class ValueChanges implements ValueEffects {
   readonly sets: SetEffects;
   readonly strings: StringEffects;
+  readonly lists: ListEffects;
   readonly sortedSets: SortedSetEffects;
   readonly #keyspace: KeyspaceState;
   readonly #sink: EffectSink;
@@ -38,6 +40,7 @@ export class ValueChanges implements ValueEffects {
     this.#sink = sink;
     this.sets = new SetChanges(keyspace, sink);
     this.strings = new StringChanges(keyspace, sink);
+    this.lists = new ListChanges(keyspace, sink);
     this.sortedSets = new SortedSetChanges(keyspace, sink);
   }
 
@@ -66,6 +69,11 @@ const APPLIES: ReadonlyMap<number, Apply> = new Map<number, Apply>([
   [EffectType.setString, applyStringEffect],
   [EffectType.replaceString, applyStringEffect],
   [EffectType.writeString, applyStringEffect],
+  [EffectType.pushList, applyListEffect],
+  [EffectType.cutList, applyListEffect],
+  [EffectType.setListElement, applyListEffect],
+  [EffectType.insertListElement, applyListEffect],
+  [EffectType.removeListElements, applyListEffect],
   [EffectType.putScores, applySortedSetEffect],
   [EffectType.storeScores, applySortedSetEffect],
   [EffectType.removeScores, applySortedSetEffect],

@@ -255,13 +255,11 @@ export class Dispatcher implements TransactionHost {
       else this.error(client, GatewayErrors.crossSlot);
       return;
     }
-    const blockAt = entry.mayBlock ? BlockArgument.find(request) : 0;
-    if (blockAt === 0) {
+    const timeoutMs = entry.mayBlock ? BlockArgument.timeoutMs(entry.record, request) : null;
+    if (timeoutMs === null) {
       client.toShard(shardId, request, entry.index);
       return;
     }
-    // A value that is none is the handler's to refuse; it then answers at once.
-    const timeoutMs = request.integer(blockAt);
     const deadlineMs = timeoutMs > 0 ? core.nowMs + timeoutMs : Infinity;
     client.toShardBlocking(shardId, request, deadlineMs, entry.index);
   }

@@ -17,7 +17,7 @@ import type { Retry, ShardStateApi } from "@headrace/engine";
 import { OfferHow, RefuseReason, RequestMode, SERVED_LATER } from "@headrace/link";
 import { DecodeResult, RequestDecoder } from "@headrace/resp";
 import type { DecoderLimits, Request, RequestDecoderApi } from "@headrace/resp";
-import { BlockedEnd, BlockedRead, HELD_WRITES } from "./blocked-reads.ts";
+import { BlockedEnd, BlockedRead, HELD_WRITES, TAKERS } from "./blocked-reads.ts";
 import type { BlockedReads } from "./blocked-reads.ts";
 import type { ColdBlocks } from "./cold-blocks.ts";
 import { HeldSegment } from "./held-replies.ts";
@@ -211,7 +211,7 @@ export class BlockedCalls {
   #accepted(waiting: BlockedRead, offer: number, isInTime: boolean): void {
     waiting.isPassedOver = false;
     waiting.acceptedOffer = 0;
-    if (isInTime && this.#resume(waiting)) return;
+    if (isInTime && this.#resume(waiting, null)) return;
     if (isInTime && waiting.isFetching) {
       waiting.acceptedOffer = offer;
       return;
@@ -244,7 +244,7 @@ export class BlockedCalls {
       // Those behind it wait until it has answered, or its blocks have come. Plain readers take nothing from each other.
       if (waiting.holdsUpOthers && waiting.group === "") continue;
       if (waiting.holdsUpOthers) return;
-      const isOver = waiting.mode === RequestMode.offered ? this.#look(waiting) : this.#resume(waiting);
+      const isOver = waiting.mode === RequestMode.offered ? this.#look(waiting) : this.#resume(waiting, key);
       if (isOver || waiting.group === "") continue;
       if (waiting.holdsUpOthers) return;
       // Nothing left for one consumer of a group: nothing for the others either, unless they take pending entries that this one does not.
@@ -271,7 +271,7 @@ export class BlockedCalls {
         this.#heldBack.add(key);
         return;
       }
-      if (!this.#resume(waiting)) return;
+      if (!this.#resume(waiting, null)) return;
     }
   }
 
@@ -287,7 +287,7 @@ export class BlockedCalls {
     if (this.#overdue.length > 0) {
       const overdue = this.#overdue;
       this.#overdue = [];
-      for (const held of overdue) if (held.isQueued) this.#resume(held, true);
+      for (const held of overdue) if (held.isQueued) this.#resume(held, null, true);
       this.serveTouched();
     }
     if (this.#heldBack.size === 0) return;
@@ -339,8 +339,8 @@ export class BlockedCalls {
     return true;
   }
 
-  /** False: it found nothing and keeps its place. `isLast`: it may not wait any more. */
-  #resume(waiting: BlockedRead, isLast = false): boolean {
+  /** `key`: that woke it. False: it found nothing and keeps its place. `isLast`: it may not wait any more. */
+  #resume(waiting: BlockedRead, key: string | null, isLast = false): boolean {
     const { blocked, queue } = this.#rooms;
     const { progress, laneEpoch, number, record } = waiting;
     this.#replies.close();
@@ -355,6 +355,7 @@ export class BlockedCalls {
       return true;
     }
     const context = this.#batch.open(request);
+    context.readyKey = key;
     const writesBefore = this.#batch.writeCount;
     this.#state.setOrigin(progress.lane.session, number + SERVED_LATER);
     const start = this.#replies.begin(progress);
@@ -462,8 +463,9 @@ export class BlockedCalls {
   }
 }
 
-/** The group that an XREADGROUP names, and the consumer; its grammar was checked by the handler. */
+/** In which of its keys' queues the call stands: the group that an XREADGROUP names, and the consumer; its grammar was checked by the handler. */
 function readerOf(request: Request, { kind }: BlockedCall): readonly [group: string, consumer: string] {
+  if (kind === "take") return [TAKERS, ""];
   if (kind !== "group") return [kind === "write" ? HELD_WRITES : "", ""];
   for (let i = 1; i + 2 < request.count; i++)
     if (request.is(i, "GROUP")) return [request.latin1(i + 1), request.latin1(i + 2)];

@@ -35,6 +35,7 @@ export class ReusedContext implements ShardContext {
   readonly randomBelow: (n: number) => number;
   ack: Ack | null;
   resumed: BlockedCall | null;
+  readyKey: string | null;
   denyBlocking: boolean;
   readMode: ReadMode;
   used: ReadUse;
@@ -62,6 +63,7 @@ export class ReusedContext implements ShardContext {
     this.randomBelow = fixed.randomBelow;
     this.ack = null;
     this.resumed = null;
+    this.readyKey = null;
     this.denyBlocking = false;
     this.readMode = ReadMode.whole;
     this.used = NOTHING_USED;
