@@ -54,6 +54,7 @@ const possible: readonly (readonly [string, Operation[], ValueView])[] = [
   ["a step without an answer that was made", [incr(1, 2, undefined), incr(1, 4, uncertain)], view(2)],
   ["and one that was not", [incr(1, 2, undefined), incr(3, 4, 1)], view(1)],
   ["an early acknowledgement that was lost", [incr(1, 2, 1, "1"), incr(5, 6, 1)], view(1)],
+  ["a step at a lower level whose leader others have left behind", [incr(1, 2, 1), incr(3, 4, 1, "1")], view(1)],
   ["a step that was refused", [incr(1, 2, refused)], view(0)],
   [
     "what grows together",
