@@ -23,6 +23,8 @@ test("a planned stop is seen by no client", { timeout: 180_000 }, () => {
     for (const [kind, times] of result.replies) {
       // WAIT about writes of an earlier leader: a replica that was started again remembers no terms before its checkpoint, and says that it cannot tell.
       if (/^WAIT(AOF)? -UNCERTAIN/.test(kind)) continue;
+      // An XADD beyond its group's limit of lag is refused whatever nodes do (XGROUP SETMAXLAG); overload would show in other commands, too.
+      if (kind === "XADD -BACKPRESSURE") continue;
       if (/-UNCERTAIN|-CLUSTERDOWN|-BACKPRESSURE/.test(kind)) problems.push(`seed ${seed}: ${kind} ${times} times`);
     }
   }
