@@ -2,22 +2,14 @@
  * Keys that hold sorted sets: against maps that are sorted anew for every look, through followers, stores, dropped captures, packing and rollbacks. The seed
  * stands in the tests' names.
  */
-import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Capture, type Effects, imageOf, NEVER, ShardState, type SortedSetView } from "../src/index.ts";
+import { type Effects, imageOf, NEVER, ShardState, type SortedSetView } from "../src/index.ts";
 import { batch } from "./entries.ts";
-import { expectEqual, feed, rolledBack } from "./rolled-back.ts";
+import { expectEqual, rolledBack } from "./rolled-back.ts";
 import { RowStore } from "./state-driver.ts";
+import { judgeLives, SEED, type Step } from "./value-lives.ts";
 
-const SEED = Number(process.env["HEADRACE_SEED"] ?? 20261130);
 const NAMES = ["{v}a", "{v}b", "{w}c"] as const;
-
-interface Step {
-  readonly kind: number;
-  readonly a: number;
-  readonly b: number;
-  readonly c: number;
-}
 
 type Model = Map<string, Map<string, number>>;
 
@@ -150,71 +142,19 @@ function ask(view: SortedSetView, scores: ReadonlyMap<string, number>, c: number
   expect(scanned.sort()).toEqual([...scores.keys()].sort());
 }
 
-const pick = fc.nat({ max: 1_000_000 });
-const steps = fc.array(fc.record({ kind: fc.nat({ max: 9 }), a: pick, b: pick, c: pick }), { maxLength: 5 });
-/** What happens behind the steps: 0 nothing, 1 a capture, 2 and the oldest is written, 3 all are, and keys are packed, 4 a capture is dropped, 5 a rollback. */
-const turns = fc.array(fc.record({ steps, end: fc.nat({ max: 5 }), look: pick }), { minLength: 1, maxLength: 25 });
-
 describe(`sorted sets as keys hold them (seed ${SEED})`, () => {
   test("leader, follower, loaded and rolled back states show what a sorted map shows", () => {
-    const seen = { rollbacks: 0, packed: 0, dropped: 0, parts: 0 };
-    fc.assert(
-      fc.property(turns, (life) => {
-        const leader = new ShardState();
-        const follower = new ShardState();
-        const store = new RowStore();
-        const queue: Capture[] = [];
-        const model: Model = new Map();
-        const payloads: Uint8Array[] = [];
-        store.write(leader.capture());
-        leader.coldReads = store.coldReads(false);
-        for (const { steps: changes, end, look } of life) {
-          const payload = batch(leader, (effects) => {
-            for (const step of changes) change(leader, effects, model, step);
-          });
-          if (payload !== null) {
-            payloads[leader.index] = payload;
-            follower.apply(payload, leader.index);
-          }
-          leader.verify();
-          follower.verify();
-          expect(shownOf(leader)).toEqual(expected(model));
-          for (const [name, scores] of model) ask(viewOf(leader, name), scores, look);
-          expect(follower.stateHash()).toBe(leader.stateHash());
-          if (end > 0 && end < 5) queue.push(leader.capture());
-          if (end === 4) {
-            leader.restoreDirty(queue.pop()!);
-            seen.dropped++;
-          }
-          if (end === 2 || end === 3) store.write(queue.shift()!);
-          if (end === 3) {
-            while (queue.length > 0) store.write(queue.shift()!);
-            for (const { subkey } of store.rows.values()) if (subkey[6] === 11) seen.parts++;
-            const loaded = store.load();
-            expect(loaded.stateHash()).toBe(leader.stateHash());
-            leader.evict(Number.POSITIVE_INFINITY, store.index);
-            leader.verify();
-            seen.packed += leader.memory.packedStreams;
-            expect(leader.stateHash()).toBe(follower.stateHash());
-          }
-          if (end !== 5) continue;
-          const last = leader.index;
-          const rollback = leader.beginRollback(queue, store.header!, store.index);
-          if (rollback === null) return;
-          feed(rollback, store);
-          rollback.finish();
-          leader.verify();
-          const loaded = store.load();
-          expectEqual(leader, loaded);
-          seen.rollbacks++;
-          queue.length = 0;
-          for (let index = store.index + 1; index <= last; index++) leader.apply(payloads[index]!, index);
-          expect(leader.stateHash()).toBe(follower.stateHash());
-        }
-      }),
-      { seed: SEED, numRuns: 150 },
-    );
-    expect(Math.min(seen.rollbacks, seen.packed, seen.dropped, seen.parts)).toBeGreaterThan(20);
+    judgeLives<Model>({
+      runs: 150,
+      lastStep: 9,
+      stepsMax: 5,
+      newModel: () => new Map(),
+      change,
+      compare: (state, model, choice) => {
+        expect(shownOf(state)).toEqual(expected(model));
+        for (const [name, scores] of model) ask(viewOf(state, name), scores, choice);
+      },
+    });
   });
 });
 

@@ -3,24 +3,16 @@
  * rollbacks. The seed stands in the tests' names.
  */
 import { bytesOf } from "@headrace/bytes";
-import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Capture, type Effects, imageOf, NEVER, ShardState, type StringView } from "../src/index.ts";
+import { type Effects, imageOf, NEVER, ShardState, type StringView } from "../src/index.ts";
 import { add, batch } from "./entries.ts";
-import { expectEqual, feed, rolledBack } from "./rolled-back.ts";
+import { expectEqual, rolledBack } from "./rolled-back.ts";
 import { RowStore } from "./state-driver.ts";
+import { judgeLives, SEED, type Step } from "./value-lives.ts";
 
-const SEED = Number(process.env["HEADRACE_SEED"] ?? 20261130);
 const NAMES = ["{v}a", "{v}b", "{v}c", "{w}d"] as const;
 /** Around the bounds of what is text, of what is one row, and of parts. */
 const LENGTHS = [0, 1, 9, 63, 64, 65, 1000, 65_535, 65_536, 65_537, 140_000];
-
-interface Step {
-  readonly kind: number;
-  readonly a: number;
-  readonly b: number;
-  readonly c: number;
-}
 
 type Model = Map<string, { readonly text: string | null; readonly expiresAtMs: number }>;
 
@@ -122,69 +114,16 @@ function change(state: ShardState, effects: Effects, model: Model, { kind, a, b,
   }
 }
 
-const pick = fc.nat({ max: 1_000_000 });
-const steps = fc.array(fc.record({ kind: fc.nat({ max: 11 }), a: pick, b: pick, c: pick }), { maxLength: 5 });
-/** What happens behind the steps: 0 nothing, 1 a capture, 2 and the oldest is written, 3 all are, and keys are packed, 4 a capture is dropped, 5 a rollback. */
-const turns = fc.array(fc.record({ steps, end: fc.nat({ max: 5 }) }), { minLength: 1, maxLength: 25 });
-
 describe(`strings as keys hold them (seed ${SEED})`, () => {
   test("leader, follower, loaded and rolled back states show what a map of strings shows", () => {
-    const seen = { rollbacks: 0, packed: 0, dropped: 0, parts: 0 };
-    fc.assert(
-      fc.property(turns, (life) => {
-        const leader = new ShardState();
-        const follower = new ShardState();
-        const store = new RowStore();
-        const queue: Capture[] = [];
-        const model: Model = new Map();
-        const payloads: Uint8Array[] = [];
-        store.write(leader.capture());
-        leader.coldReads = store.coldReads(false);
-        for (const { steps: changes, end } of life) {
-          const payload = batch(leader, (effects) => {
-            for (const step of changes) change(leader, effects, model, step);
-          });
-          if (payload !== null) {
-            payloads[leader.index] = payload;
-            follower.apply(payload, leader.index);
-          }
-          leader.verify();
-          expect(sorted(shownOf(leader))).toEqual(sorted(model));
-          expect(follower.stateHash()).toBe(leader.stateHash());
-          if (end > 0 && end < 5) queue.push(leader.capture());
-          if (end === 4) {
-            leader.restoreDirty(queue.pop()!);
-            seen.dropped++;
-          }
-          if (end === 2 || end === 3) store.write(queue.shift()!);
-          if (end === 3) {
-            while (queue.length > 0) store.write(queue.shift()!);
-            for (const { value } of store.rows.values()) if (value.length > 60_000) seen.parts++;
-            const loaded = store.load();
-            expect(loaded.stateHash()).toBe(leader.stateHash());
-            leader.evict(Number.POSITIVE_INFINITY, store.index);
-            leader.verify();
-            seen.packed += leader.memory.packedStreams;
-            expect(leader.stateHash()).toBe(follower.stateHash());
-          }
-          if (end !== 5) continue;
-          const last = leader.index;
-          const rollback = leader.beginRollback(queue, store.header!, store.index);
-          if (rollback === null) return;
-          feed(rollback, store);
-          rollback.finish();
-          leader.verify();
-          const loaded = store.load();
-          expectEqual(leader, loaded);
-          seen.rollbacks++;
-          queue.length = 0;
-          for (let index = store.index + 1; index <= last; index++) leader.apply(payloads[index]!, index);
-          expect(leader.stateHash()).toBe(follower.stateHash());
-        }
-      }),
-      { seed: SEED, numRuns: 150 },
-    );
-    expect(Math.min(seen.rollbacks, seen.packed, seen.dropped, seen.parts)).toBeGreaterThan(20);
+    judgeLives<Model>({
+      runs: 150,
+      lastStep: 11,
+      stepsMax: 5,
+      newModel: () => new Map(),
+      change,
+      compare: (state, model) => expect(sorted(shownOf(state))).toEqual(sorted(model)),
+    });
   });
 });
 
