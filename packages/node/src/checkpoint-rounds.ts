@@ -1,6 +1,6 @@
 /**
  * When the state goes to the store and the log behind it is cut, as a turn comes by: a capture if one is due, the oldest capture's batch if its entry is
- * committed, a sync of the log if that is what it waits for, and compaction when a batch has returned.
+ * committed, a sync of the log if that is what it, or the commit index, waits for, and compaction when a batch has returned.
  */
 import { assert } from "@headrace/bytes";
 import type { ShardStateApi } from "@headrace/engine";
@@ -31,11 +31,16 @@ export class CheckpointRounds {
   #isForced: boolean;
   /** The checkpoint that the log was cut for. */
   #compactedFor: number;
+  /** Commit as it was seen last, and since when it has stood there. */
+  #commit: number;
+  #commitSinceMs: number;
 
   constructor(options: CheckpointRoundsOptions) {
     this.#options = options;
     this.#isForced = false;
     this.#compactedFor = options.checkpointer.index;
+    this.#commit = 0;
+    this.#commitSinceMs = 0;
   }
 
   /** The next capture is due, whatever has changed. */
@@ -54,11 +59,11 @@ export class CheckpointRounds {
    */
   proceed(state: ShardStateApi | null, applied: number, durable: number, wanted: number): void {
     const { config, clock, times, log, raft, raftLog, checkpointer } = this.#options;
-    let wantedIndex = wanted;
+    const startedMs = clock.monotonicMs();
+    let wantedIndex = this.#isStalled(startedMs) ? raftLog.lastIndex() : wanted;
     if (state !== null) {
       const term = raftLog.term(state.index);
       assert(typeof term === "number", "the state index is in the log");
-      const startedMs = clock.monotonicMs();
       const { captures } = checkpointer;
       if (checkpointer.captureIfDue(state, term, startedMs, this.#isForced)) this.#isForced = false;
       if (checkpointer.captures > captures) times.captures.observe(clock.monotonicMs() - startedMs);
@@ -67,6 +72,20 @@ export class CheckpointRounds {
     }
     if (wantedIndex > durable && config.fsync !== "always") log.requestSync();
     if (checkpointer.index !== this.#compactedFor) this.#compact();
+  }
+
+  /**
+   * Commit has stood behind the log's end for as long as a checkpoint waits. Perhaps a majority lacks only what this log has not synced: of the last entry nobody
+   * may want to know, no checkpoint either if it left no changed key, and followers would never apply it.
+   */
+  #isStalled(nowMs: number): boolean {
+    const { config, raft, raftLog } = this.#options;
+    if (raft.commit !== this.#commit || raft.commit >= raftLog.lastIndex()) {
+      this.#commit = raft.commit;
+      this.#commitSinceMs = nowMs;
+      return false;
+    }
+    return nowMs - this.#commitSinceMs >= config.limits.checkpointIntervalMs;
   }
 
   #compact(): void {

@@ -53,6 +53,24 @@ test("an acknowledgement of all waits for a majority, of 1 for the leader's disk
   expect(all.take()).toEqual(["1 1-0"]);
 });
 
+test("what takes something out and hands it over, or says that it will not come, waits for commit at every level", () => {
+  const cluster = new ShardCluster({ replicas: 3 });
+  const leader = cluster.elect();
+  const lane = leader.lane();
+  lane.send("SET a v", "SADD b v", "ZADD c 1 v", "RPUSH d v", "XADD e DELAY 60000 * f v");
+  cluster.pass(20);
+  const handle = /d\d+/.exec(lane.take().join(" ") + lane.send("XDELAYED e").join(" "))![0];
+  cluster.isolate(1);
+  for (const command of ["GETDEL a", "SPOP b", "ZPOPMIN c", "LPOP d", `XDELAYED CANCEL e ${handle}`]) {
+    const taker = leader.lane();
+    taker.ack = Ack.executed;
+    expect(taker.send(command), command).toEqual([]);
+  }
+  const writer = leader.lane();
+  writer.ack = Ack.executed;
+  expect(writer.send("SET f v")).toEqual(["1 +OK"]);
+});
+
 test("a stream's own level counts for whoever says none, the strictest where there are several streams", () => {
   const cluster = new ShardCluster({ replicas: 3 });
   const leader = cluster.elect();
@@ -116,6 +134,21 @@ test("under fsync no a checkpoint makes the log sync what it covers", () => {
   writer.send("XADD a 1-0 f v");
   cluster.pass(1100);
   expect(leader.up.status().checkpointIndex).toBe(leader.up.status().lastIndex);
+});
+
+test("under fsync no the last write, which nobody waits for, is committed though its leader's own log is needed for a majority", () => {
+  const cluster = new ShardCluster({ replicas: 2, fsync: "no" });
+  const leader = cluster.elect();
+  const writer = leader.lane();
+  writer.ack = Ack.executed;
+  writer.send("XADD a 1-0 f v");
+  cluster.pass(1100);
+  // It leaves no changed key behind, so no checkpoint wants it either.
+  writer.send("FLUSHALL");
+  const { lastIndex } = leader.up.status();
+  cluster.pass(3000);
+  for (const id of [1, 2])
+    expect(cluster.replica(id).up.status()).toMatchObject({ stateIndex: lastIndex, commitIndex: lastIndex });
 });
 
 test("under fsync no a gated read makes the log sync what it waits for", () => {

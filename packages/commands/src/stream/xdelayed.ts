@@ -23,6 +23,8 @@ export const xdelayed = defineCommand({
   syntax: "<key [COUNT count] | CANCEL key handle>",
   categories: ["stream"],
   keys: { ...keyAt(1, "RW update"), find: findKey },
+  // Whoever was told that an entry will not appear must not see it after a failover.
+  handsOutData: true,
   execute,
 });
 

@@ -36,6 +36,7 @@ export const getdel = defineCommand({
   syntax: "key",
   categories: ["string"],
   keys: keyAt(1, "RW access delete"),
+  handsOutData: true,
   execute({ request, reply, keyspace, effects }) {
     const key = request.latin1(1);
     const value = findString(keyspace, key);
