@@ -4,8 +4,8 @@ import type { SetView } from "@headrace/engine";
 import { Flag } from "../command.ts";
 import type { ShardContext } from "../command.ts";
 import { defineCommand, keysFrom } from "../record.ts";
-import { drawSeed, findSets, writeMembers } from "./find-set.ts";
-import { storeMembers } from "./store-set.ts";
+import { drawSeed } from "./find-set.ts";
+import { answering, storing } from "./set-operation.ts";
 import { membersOf } from "./sunion.ts";
 
 const COMPLEXITY = "O(N) where N is the total number of elements in all given sets.";
@@ -45,11 +45,7 @@ export const sdiff = defineCommand({
   categories: ["set"],
   tips: ["nondeterministic_output_order"],
   keys: keysFrom(1, "RO access"),
-  execute(context) {
-    const sets = findSets(context, 1, context.request.count);
-    if (typeof sets === "string") context.reply.error(sets);
-    else writeMembers(context.reply, difference(sets, context));
-  },
+  execute: answering(difference),
 });
 
 export const sdiffstore = defineCommand({
@@ -64,9 +60,5 @@ export const sdiffstore = defineCommand({
   argumentTypes: { destination: "key" },
   categories: ["set"],
   keys: { ...keysFrom(1, "OW update"), targetAccess: ["RO", "access"] },
-  execute(context) {
-    const sets = findSets(context, 2, context.request.count);
-    if (typeof sets === "string") context.reply.error(sets);
-    else storeMembers(context, difference(sets, context), "sdiffstore");
-  },
+  execute: storing(difference, "sdiffstore"),
 });

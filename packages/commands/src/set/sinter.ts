@@ -8,8 +8,8 @@ import { readLong } from "../args.ts";
 import { Flag } from "../command.ts";
 import { Errors } from "../errors.ts";
 import { countedKeys, defineCommand, keyAt, keysFrom } from "../record.ts";
-import { findSet, findSets, writeMembers, writeSet } from "./find-set.ts";
-import { storeMembers } from "./store-set.ts";
+import { findSet, findSets, writeSet } from "./find-set.ts";
+import { answering, storing } from "./set-operation.ts";
 
 const COMPLEXITY = "O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets.";
 
@@ -39,11 +39,7 @@ export const sinter = defineCommand({
   categories: ["set"],
   tips: ["nondeterministic_output_order"],
   keys: keysFrom(1, "RO access"),
-  execute(context) {
-    const sets = findSets(context, 1, context.request.count);
-    if (typeof sets === "string") context.reply.error(sets);
-    else writeMembers(context.reply, intersection(sets));
-  },
+  execute: answering((sets) => intersection(sets)),
 });
 
 export const smembers = defineCommand({
@@ -77,11 +73,7 @@ export const sinterstore = defineCommand({
   argumentTypes: { destination: "key" },
   categories: ["set"],
   keys: { ...keysFrom(1, "RW update"), targetAccess: ["RO", "access"] },
-  execute(context) {
-    const sets = findSets(context, 2, context.request.count);
-    if (typeof sets === "string") context.reply.error(sets);
-    else storeMembers(context, intersection(sets), "sinterstore");
-  },
+  execute: storing((sets) => intersection(sets), "sinterstore"),
 });
 
 export const sintercard = defineCommand({

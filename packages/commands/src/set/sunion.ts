@@ -4,8 +4,8 @@ import type { SetView } from "@headrace/engine";
 import { Flag } from "../command.ts";
 import type { ShardContext } from "../command.ts";
 import { defineCommand, keysFrom } from "../record.ts";
-import { drawSeed, findSets, writeMembers } from "./find-set.ts";
-import { storeMembers } from "./store-set.ts";
+import { drawSeed } from "./find-set.ts";
+import { answering, storing } from "./set-operation.ts";
 
 const COMPLEXITY = "O(N) where N is the total number of elements in all given sets.";
 
@@ -35,11 +35,7 @@ export const sunion = defineCommand({
   categories: ["set"],
   tips: ["nondeterministic_output_order"],
   keys: keysFrom(1, "RO access"),
-  execute(context) {
-    const sets = findSets(context, 1, context.request.count);
-    if (typeof sets === "string") context.reply.error(sets);
-    else writeMembers(context.reply, union(sets, context));
-  },
+  execute: answering(union),
 });
 
 export const sunionstore = defineCommand({
@@ -54,9 +50,5 @@ export const sunionstore = defineCommand({
   argumentTypes: { destination: "key" },
   categories: ["set"],
   keys: { ...keysFrom(1, "OW update"), targetAccess: ["RO", "access"] },
-  execute(context) {
-    const sets = findSets(context, 2, context.request.count);
-    if (typeof sets === "string") context.reply.error(sets);
-    else storeMembers(context, union(sets, context), "sunionstore");
-  },
+  execute: storing(union, "sunionstore"),
 });
