@@ -5,19 +5,13 @@
  */
 import { asciiBytes } from "@headrace/bytes";
 import { type Effects, MIN_ID, ShardLoader, ShardState, slotOfRow, type StateRow, StreamId } from "@headrace/engine";
+import { usedBytes } from "./state-memory.ts";
 
 const BOUNDS = { maxEntries: 100, maxBytes: 4096 };
 const PER_BATCH = 1000;
 
 function fieldsOf(valueBytes: number): Uint8Array {
   return asciiBytes(`$1\r\nf\r\n$${valueBytes}\r\n${"x".repeat(valueBytes)}\r\n`);
-}
-
-function usedBytes(): number {
-  globalThis.gc?.();
-  globalThis.gc?.();
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
 }
 
 function inBatches(state: ShardState, count: number, change: (effects: Effects, i: number) => void): void {

@@ -3,16 +3,9 @@
  * score makes dirty. Run: `node --expose-gc bench/micro/sorted-set-memory.ts`. Numbers of the last look: bench/results/sorted-set-memory.txt.
  */
 import { ShardState, type SortedSetView } from "@headrace/engine";
+import { inBatches, PER_BATCH, usedBytes } from "./state-memory.ts";
 
 const COUNT = 1_000_000;
-const PER_BATCH = 1000;
-
-function usedBytes(): number {
-  globalThis.gc?.();
-  globalThis.gc?.();
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
-}
 
 /** Spread over all scores, every score once. */
 function scoreOf(i: number): number {
@@ -23,14 +16,11 @@ const state = new ShardState();
 const memberOf = (i: number): string => Buffer.from(`member:${i}`).toString("latin1");
 const before = usedBytes();
 const startedMs = performance.now();
-for (let from = 0; from < COUNT; from += PER_BATCH) {
-  const effects = state.openBatch(state.index + 1, 1_800_000_000_000 + from);
+inBatches(state, COUNT, (effects, from) => {
   const members = Array.from({ length: PER_BATCH }, (_, i) => memberOf(from + i));
   const scores = members.map((_, i) => scoreOf(from + i));
   effects.values.sortedSets.put("k", members, scores, "zadd");
-  state.sealBatch();
-  state.committedTo(state.index);
-}
+});
 const madeMs = performance.now() - startedMs;
 state.capture();
 const bytes = usedBytes() - before;
