@@ -1177,11 +1177,11 @@ export const mutants: readonly Mutant[] = [
     find: [
       "while (work > 0 && delays.firstDueMs <= nowMs) {",
       "      // Its log time may be behind `nowMs` if it was opened before.",
-      "      const { effects, keyspace } = this.#batch.open(request);",
+      "      const { effects, keyspace } = this.batch.open(request);",
       "      if (delays.firstDueMs > effects.logTimeMs) break;",
     ].join("\n"),
     replace:
-      "while (work > 0 && delays.firstDueMs <= nowMs + 40) {\n      const { effects, keyspace } = this.#batch.open(request);",
+      "while (work > 0 && delays.firstDueMs <= nowMs + 40) {\n      const { effects, keyspace } = this.batch.open(request);",
     invariant: "I4",
     tier: "long",
   },

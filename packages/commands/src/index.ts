@@ -15,7 +15,7 @@ export { takeItem, type TakingContext, type TakingRefusal } from "./dead-letters
 export { OUTBOX_BYTES_MAX } from "./dead-letters/giving-up.ts";
 export { globMatches } from "./glob.ts";
 export { readTimeoutMs } from "./list/timeout.ts";
-export { readCursor } from "./key/scan.ts";
+export { readCursor } from "./scan-options.ts";
 export { releaseFirst } from "./stream/delayed-add.ts";
 export { ReadBudget } from "./stream/read-budget.ts";
 export { ReadOptions } from "./stream/read-options.ts";

@@ -25,10 +25,10 @@ import type { ColdBlocks } from "./cold-blocks.ts";
 import type { HeldReplies } from "./held-replies.ts";
 import type { LaneProgress, QueuedRequests } from "./lane-progress.ts";
 import { LeaderCounters } from "./leader-counters.ts";
-import { DelayedReleases } from "./delayed-releases.ts";
+import { DelayedReleases, type DelayedReleasesOptions } from "./delayed-releases.ts";
 import { DueKeys } from "./due-keys.ts";
 import { IdleConsumers } from "./idle-consumers.ts";
-import type { DueKeysOptions } from "./due-keys.ts";
+import type { LeaderTask } from "./leader-task.ts";
 import { OpenBatch } from "./open-batch.ts";
 import { OutboxDesk } from "./outbox-desk.ts";
 import type { OutboxDeskOptions } from "./outbox-desk.ts";
@@ -51,7 +51,8 @@ const DECODER_LIMITS: DecoderLimits = {
 
 const NOT_HERE_TEXT = "ERR this command does not run on a shard";
 
-export interface ExecutorOptions extends OpenBatchOptions, DueKeysOptions, RetentionTrimsOptions, OutboxDeskOptions {
+export interface ExecutorOptions
+  extends OpenBatchOptions, DelayedReleasesOptions, RetentionTrimsOptions, OutboxDeskOptions {
   readonly settings: ShardSettings;
   readonly shardId: number;
   readonly slots: readonly SlotRange[];
@@ -76,7 +77,8 @@ export class Executor {
   readonly #replies: TurnReplies;
   readonly #calls: BlockedCalls;
   readonly #transactions: Transactions;
-  readonly #due: DueKeys;
+  /** In the order in which they run. */
+  readonly #tasks: readonly LeaderTask[];
   readonly #retention: RetentionTrims;
   readonly #idle: IdleConsumers;
   readonly outbox: OutboxDesk;
@@ -120,11 +122,12 @@ export class Executor {
       this.#ownsAllSlots || this.#ownsKeys(record, request);
     const transactionRooms = { batch, replies, settings, cold, decoderLimits: DECODER_LIMITS, ownsKeys };
     this.#transactions = new Transactions(transactionRooms, state);
-    this.#due = new DueKeys(options, batch, this.#calls, state);
     this.#retention = new RetentionTrims(options, batch, this.#calls, state);
     this.#idle = new IdleConsumers(options, batch, this.#calls, state);
     this.outbox = new OutboxDesk(options, batch, this.#calls, state);
     this.#delayed = new DelayedReleases(options, batch, this.#calls, state);
+    const due = new DueKeys(options, batch, this.#calls, state);
+    this.#tasks = [this.#delayed, due, this.#retention, this.#idle];
     this.#positions = [];
     const [only] = options.slots;
     this.#ownsAllSlots = options.slots.length === 1 && only!.from === 0 && only!.to === 16383;
@@ -240,19 +243,13 @@ export class Executor {
     this.#batch.replaceState(state);
     this.#calls.replaceState(state);
     this.#transactions.replaceState(state);
-    this.#due.replaceState(state);
-    this.#retention.replaceState(state);
-    this.#idle.replaceState(state);
+    for (const task of this.#tasks) task.replaceState(state);
     this.outbox.replaceState(state);
-    this.#delayed.replaceState(state);
   }
 
   /** Nothing will be executed any more. */
   stop(): void {
-    this.#due.stop();
-    this.#retention.stop();
-    this.#idle.stop();
-    this.#delayed.stop();
+    for (const task of this.#tasks) task.stop();
   }
 
   /** One turn's work. Answers whether something that could run now is left for the next turn. */
@@ -301,10 +298,7 @@ export class Executor {
       if (isMore || this.isOverBounds()) break;
       if (this.#runFrame(item)) queue.done(item);
     }
-    if (!this.isOverBounds() && this.#delayed.run(this.#decoder.request)) isMore = true;
-    if (!this.isOverBounds() && this.#due.run(this.#decoder.request)) isMore = true;
-    if (!this.isOverBounds() && this.#retention.run(this.#decoder.request)) isMore = true;
-    if (!this.isOverBounds() && this.#idle.run(this.#decoder.request)) isMore = true;
+    for (const task of this.#tasks) if (!this.isOverBounds() && task.run(this.#decoder.request)) isMore = true;
     if (!this.isOverBounds() && this.outbox.run(this.#decoder.request)) isMore = true;
     this.#tellOfPressure();
     const hasMore = this.#batch.pressureNews.hasToLook || this.#calls.areHeldBack;

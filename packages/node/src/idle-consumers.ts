@@ -3,70 +3,33 @@
  * number in a turn, as XGROUP DELCONSUMER … HANDBACK does. Who waits in a blocked call is not idle, nor is anybody before this leader has led for so
  * long: those who waited at the one before it need time to come.
  */
-import type { StreamKeyView, ShardStateApi } from "@headrace/engine";
-import type { Scheduler } from "@headrace/ports";
+import type { StreamKeyView } from "@headrace/engine";
 import type { Request } from "@headrace/resp";
-import type { BlockedCalls } from "./blocked-calls.ts";
-import type { BlockedReads } from "./blocked-reads.ts";
-import { DueTimer } from "./due-timer.ts";
-import type { OpenBatch } from "./open-batch.ts";
+import { LeaderTask } from "./leader-task.ts";
 
 /** In one turn: a consumer that goes is one, several if it has much pending; each that is looked at is a part of one. */
 const WORK_PER_TURN = 256;
 const LOOK_WORK = 1 / 64;
 const PENDING_WORK = 1 / 256;
 
-export interface IdleConsumersOptions {
-  readonly scheduler: Scheduler;
-  /** Asks for a turn. */
-  readonly wake: () => void;
-  readonly stampMs: () => number;
-  readonly blocked: BlockedReads;
-}
-
-export class IdleConsumers {
+export class IdleConsumers extends LeaderTask {
   /** Consumers that went, since the start. */
-  expired: number;
-  readonly #options: IdleConsumersOptions;
-  readonly #batch: OpenBatch;
-  readonly #calls: BlockedCalls;
-  readonly #timer: DueTimer;
-  #state: ShardStateApi;
+  expired: number = 0;
   /** When this leadership began, in log time; Infinity: it has not yet. */
-  #leadsSinceMs: number;
-  #work: number;
-
-  constructor(options: IdleConsumersOptions, batch: OpenBatch, calls: BlockedCalls, state: ShardStateApi) {
-    this.expired = 0;
-    this.#options = options;
-    this.#batch = batch;
-    this.#calls = calls;
-    this.#timer = new DueTimer(options.scheduler, options.wake);
-    this.#state = state;
-    this.#leadsSinceMs = Number.POSITIVE_INFINITY;
-    this.#work = 0;
-  }
-
-  replaceState(state: ShardStateApi): void {
-    this.#state = state;
-  }
+  #leadsSinceMs: number = Number.POSITIVE_INFINITY;
+  #work: number = 0;
 
   /** The term is over. */
   rest(): void {
     this.#leadsSinceMs = Number.POSITIVE_INFINITY;
-    this.#timer.stop();
+    this.stop();
   }
 
-  stop(): void {
-    this.#timer.stop();
-  }
-
-  /** The leader's turn. Answers whether there is more to do than one turn takes. */
-  run(request: Request): boolean {
-    const { idleConsumers } = this.#state;
+  override run(request: Request): boolean {
+    const { idleConsumers } = this.state;
     const isFirst = this.#leadsSinceMs === Number.POSITIVE_INFINITY;
     if (idleConsumers.firstDueMs === Number.POSITIVE_INFINITY && !isFirst) return false;
-    const nowMs = Math.max(this.#state.logTimeMs, this.#options.stampMs());
+    const nowMs = this.nowMs();
     if (isFirst) this.#leadsSinceMs = nowMs;
     const expiredBefore = this.expired;
     this.#work = WORK_PER_TURN;
@@ -74,10 +37,10 @@ export class IdleConsumers {
       const key = idleConsumers.first;
       idleConsumers.next(key, this.#expire(key, nowMs, request));
     }
-    if (this.expired > expiredBefore && this.#options.blocked.count > 0) this.#calls.serveTouched();
+    if (this.expired > expiredBefore) this.serveBlocked();
     const { firstDueMs } = idleConsumers;
     if (firstDueMs <= nowMs) return true;
-    if (firstDueMs !== Number.POSITIVE_INFINITY) this.#timer.wakeAt(firstDueMs, nowMs);
+    this.wakeAt(firstDueMs, nowMs);
     return false;
   }
 
@@ -85,7 +48,7 @@ export class IdleConsumers {
   #expire(key: StreamKeyView, nowMs: number, request: Request): number {
     let nextMs = Number.POSITIVE_INFINITY;
     for (const { name, consumerIdleMs, consumers } of groupsOf(key)) {
-      const waiting = this.#options.blocked.consumers(key.key, name);
+      const waiting = this.options.blocked.consumers(key.key, name);
       for (const consumer of consumers) {
         const seenMs = waiting.has(consumer.name) ? nowMs : Math.max(consumer.seenTimeMs, this.#leadsSinceMs);
         const goesMs = seenMs + consumerIdleMs;
@@ -94,11 +57,9 @@ export class IdleConsumers {
           continue;
         }
         this.#work -= 1 + consumer.pendingCount * PENDING_WORK;
-        const { effects } = this.#batch.open(request);
-        this.#state.setOrigin(null, 0);
-        effects.handBackConsumer(key.key, name, consumer.name);
+        this.effects(request).handBackConsumer(key.key, name, consumer.name);
         this.expired++;
-        this.#batch.sealIfFull();
+        this.batch.sealIfFull();
       }
       this.#work -= 1 + consumers.length * LOOK_WORK;
     }

@@ -4,14 +4,12 @@ import { MemberList } from "@headrace/engine";
 import type { SetView } from "@headrace/engine";
 import type { Request } from "@headrace/resp";
 import { Flag } from "../command.ts";
-import { readLong } from "../args.ts";
 import { Errors } from "../errors.ts";
 import { globMatches } from "../glob.ts";
-import { readCursor } from "../key/scan.ts";
 import { defineCommand, keyAt } from "../record.ts";
+import { readCursor, readScanOptions } from "../scan-options.ts";
 import { findSet } from "./find-set.ts";
 
-const DEFAULT_COUNT = 10;
 /** Cursors are hashes. */
 const CURSORS = 2n ** 32n;
 
@@ -45,21 +43,9 @@ export const sscan = defineCommand({
 
 /** The next cursor, or the error text. */
 function scanSet(request: Request, set: SetView, cursor: bigint, into: MemberList): number | string {
-  let count = DEFAULT_COUNT;
-  let pattern: string | null = null;
-  for (let i = 3; i < request.count; i += 2) {
-    if (i + 1 >= request.count) return Errors.syntax;
-    if (request.is(i, "COUNT")) {
-      count = readLong(request, i + 1);
-      if (Number.isNaN(count)) return Errors.notInteger;
-      if (count < 1) return Errors.syntax;
-    } else if (request.is(i, "MATCH")) {
-      pattern = request.latin1(i + 1);
-      if (pattern === "*") pattern = null;
-    } else {
-      return Errors.syntax;
-    }
-  }
+  const options = readScanOptions(request, 3);
+  if (typeof options === "string") return options;
+  const { count, pattern } = options;
   const take = (bytes: Uint8Array, start: number, end: number): void => {
     if (pattern === null || globMatches(pattern, latin1(bytes, start, end), false)) into.push(bytes, start, end);
   };

@@ -1,26 +1,18 @@
 /** ZSCAN key cursor [MATCH pattern] [COUNT count]. What Redis keeps in a listpack comes in one piece. Source: t_zset.c zscanCommand, db.c scanGenericCommand. */
 import type { SortedSetView } from "@headrace/engine";
-import { readLong } from "../args.ts";
 import { Flag } from "../command.ts";
-import type { ShardContext } from "../command.ts";
 import { Errors } from "../errors.ts";
 import { globMatches } from "../glob.ts";
-import { readCursor } from "../key/scan.ts";
 import { defineCommand, keyAt } from "../record.ts";
+import { readCursor, readScanOptions, type ScanOptions } from "../scan-options.ts";
 import { findSortedSet } from "./find-sorted-set.ts";
 import { doubleText } from "@headrace/resp";
 
-const DEFAULT_COUNT = 10;
 /** Cursors are of 32 bits; one that is larger has never been given, and is at the end. */
 const CURSOR_MAX = 0xffff_ffffn;
 
 /** LLONG_MAX / 2, as a double. Source: util.c double2ll. */
 const LISTPACK_INTEGER_MAX = 2 ** 62;
-
-interface ScanOptions {
-  count: number;
-  pattern: string | null;
-}
 
 export const zscan = defineCommand({
   name: "zscan",
@@ -35,13 +27,12 @@ export const zscan = defineCommand({
   categories: ["sortedset"],
   tips: ["nondeterministic_output"],
   keys: keyAt(1, "RO access"),
-  execute(context) {
-    const { request, reply, keyspace } = context;
+  execute({ request, reply, keyspace }) {
     const cursor = readCursor(request.latin1(2));
     if (cursor === null) return reply.error(Errors.invalidCursor);
     const set = findSortedSet(keyspace, request.latin1(1));
     if (typeof set === "string") return reply.error(set);
-    const options = set === null ? null : readOptions(context);
+    const options = set === null ? null : readScanOptions(request, 3);
     if (typeof options === "string") return reply.error(options);
     const found: string[] = [];
     const next = set === null ? 0 : scan(set, cursor, options!, found);
@@ -68,22 +59,4 @@ function scan(set: SortedSetView, cursor: bigint, { count, pattern }: ScanOption
 function scoreText(score: number, encoding: string): string {
   const isWhole = encoding === "listpack" && Number.isInteger(score) && Math.abs(score) <= LISTPACK_INTEGER_MAX;
   return isWhole ? BigInt(score).toString() : doubleText(score);
-}
-
-function readOptions({ request }: ShardContext): ScanOptions | string {
-  const options: ScanOptions = { count: DEFAULT_COUNT, pattern: null };
-  for (let i = 3; i < request.count; i += 2) {
-    if (i + 1 >= request.count) return Errors.syntax;
-    if (request.is(i, "COUNT")) {
-      options.count = readLong(request, i + 1);
-      if (Number.isNaN(options.count)) return Errors.notInteger;
-      if (options.count < 1) return Errors.syntax;
-    } else if (request.is(i, "MATCH")) {
-      const pattern = request.latin1(i + 1);
-      options.pattern = pattern === "*" ? null : pattern;
-    } else {
-      return Errors.syntax;
-    }
-  }
-  return options;
 }
