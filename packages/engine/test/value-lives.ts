@@ -26,11 +26,11 @@ export interface Kind<Model> {
   /** Steps are of the kinds 0 … `lastStep`, and there are so many in a batch at most. */
   readonly lastStep: number;
   readonly stepsMax: number;
-  newModel(): Model;
+  readonly newModel: () => Model;
   /** The same to both. */
-  change(state: ShardState, effects: Effects, model: Model, step: Step): void;
+  readonly change: (state: ShardState, effects: Effects, model: Model, step: Step) => void;
   /** Throws when the state does not show what the model holds. `choice`: any number. */
-  compare(state: ShardState, model: Model, choice: number): void;
+  readonly compare: (state: ShardState, model: Model, choice: number) => void;
 }
 
 /** Below that a life has hardly been lived. */
