@@ -143,6 +143,8 @@ export class MetaGroup implements RaftStorageOwner {
         preVote: true,
         checkQuorum: true,
         stepDownOnRemoval: true,
+        // Placement is followed from every member: what changes there is told at once.
+        commitRidesAlong: false,
         randomBelow: (n) => world.random.below(n),
       },
       this.#raftLog,

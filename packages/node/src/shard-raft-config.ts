@@ -21,6 +21,7 @@ export function raftConfig(config: ShardConfig, random: Random, applied: number)
     preVote: true,
     checkQuorum: true,
     stepDownOnRemoval: true,
+    commitRidesAlong: true,
     randomBelow: (n) => random.below(n),
   };
 }

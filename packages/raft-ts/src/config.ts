@@ -18,6 +18,11 @@ export interface RaftConfig {
   readonly preVote: boolean;
   readonly checkQuorum: boolean;
   readonly stepDownOnRemoval: boolean;
+  /**
+   * A commit index that moved is not worth a message by itself: followers that keep up hear of it with the next append or heartbeat. At once all
+   * the same while a change of members is under way: who it removes must hear of it before nobody speaks to them any more.
+   */
+  readonly commitRidesAlong: boolean;
   /** Uniform integer in 0 … n−1, from the owner's port: elections stay reproducible. */
   readonly randomBelow: (n: number) => number;
 }

@@ -12,7 +12,7 @@ import { ProgressState } from "./progress.ts";
 import type { Raft } from "./raft.ts";
 import { Role } from "./raft-node.api.ts";
 import type { DropReason, Proposed } from "./raft-node.api.ts";
-import { broadcastAppend, broadcastHeartbeat, maybeSendAppend } from "./replication.ts";
+import { announceCommit, broadcastAppend, broadcastHeartbeat, mayHearLater, maybeSendAppend } from "./replication.ts";
 import { abortTransfer, sendTimeoutNow, startTransfer } from "./transfer.ts";
 
 const noData = new Uint8Array(0);
@@ -157,8 +157,9 @@ function handleAcknowledgement(raft: Raft, progress: Progress, index: number): v
     progress.becomeReplicate();
   }
   const isSelf = progress.id === raft.id;
-  if (onCommitMoved(raft)) broadcastAppend(raft);
-  else if (!isSelf && progress.canBumpCommit(raft.log.commit)) maybeSendAppend(raft, progress, true);
+  if (onCommitMoved(raft)) announceCommit(raft);
+  else if (!isSelf && progress.canBumpCommit(raft.log.commit))
+    maybeSendAppend(raft, progress, !mayHearLater(raft, progress));
   if (isSelf) return;
   // The window may have room for several messages now.
   while (maybeSendAppend(raft, progress, false));

@@ -16,6 +16,21 @@ export function broadcastAppend(raft: Raft): void {
   }
 }
 
+/** Tells what is committed, to who cannot just as well hear of it with what comes next. */
+export function announceCommit(raft: Raft): void {
+  const all = raft.tracker.all;
+  for (let i = 0; i < all.length; i++) {
+    const progress = all[i]!;
+    if (progress.id !== raft.id) maybeSendAppend(raft, progress, !mayHearLater(raft, progress));
+  }
+}
+
+/** `commitRidesAlong` (config.ts) holds for this follower now. A full window needs the answer to an empty append. */
+export function mayHearLater(raft: Raft, progress: Progress): boolean {
+  if (!raft.config.commitRidesAlong || raft.pendingConfIndex > raft.log.applied) return false;
+  return progress.state === ProgressState.replicate && !progress.inflights.isFull();
+}
+
 /** Sends an append, or the snapshot that has to come first. False when nothing left. */
 export function maybeSendAppend(raft: Raft, progress: Progress, sendIfEmpty: boolean): boolean {
   if (progress.isPaused()) return false;

@@ -296,6 +296,7 @@ function configOf(id: number): ConstructorParameters<typeof RaftNode>[0] {
     preVote: false,
     checkQuorum: false,
     stepDownOnRemoval: false,
+    commitRidesAlong: false,
     randomBelow: () => 0,
   };
 }

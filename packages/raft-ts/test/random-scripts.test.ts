@@ -66,7 +66,9 @@ function runScript(seed: number): { readonly commits: number; readonly leaders: 
   const random = new SeededRandom(seed);
   const run = new ScriptRun();
   const flag = (name: string): string => ` ${name}=${random.below(2) === 0}`;
-  const options = ["async-storage-writes", "prevote", "checkquorum", "step-down-on-removal"].map(flag).join("");
+  const options = ["async-storage-writes", "prevote", "checkquorum", "step-down-on-removal", "commit-rides-along"]
+    .map(flag)
+    .join("");
   const committed = new Map<number, string>();
   const leaders = new Map<number, number>();
   const execute = (text: string): void => {

@@ -22,6 +22,7 @@ function start(seed: number, withMembership: boolean): Run {
     preVote: random.oneIn(2),
     checkQuorum: random.oneIn(2),
     stepDownOnRemoval: true,
+    commitRidesAlong: random.oneIn(2),
     maxBytesPerMessage: 1 + random.below(60),
     maxBytesPerApply: 1 + random.below(60),
     maxInflightMessages: 1 + random.below(8),

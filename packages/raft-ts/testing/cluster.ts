@@ -66,6 +66,7 @@ const defaults: Omit<RaftConfig, "id" | "applied"> = {
   preVote: false,
   checkQuorum: false,
   stepDownOnRemoval: false,
+  commitRidesAlong: false,
   randomBelow: () => 0,
 };
 

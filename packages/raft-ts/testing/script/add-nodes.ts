@@ -23,6 +23,7 @@ const known: ReadonlySet<string> = new Set([
   "max-committed-size-per-ready",
   "disable-conf-change-validation",
   "step-down-on-removal",
+  "commit-rides-along",
   "read-only",
 ]);
 
@@ -65,6 +66,7 @@ export function nodeSettings(args: readonly Argument[]): NodeSettings | { readon
       preVote: flag("prevote"),
       checkQuorum: flag("checkquorum"),
       stepDownOnRemoval: flag("step-down-on-removal"),
+      commitRidesAlong: flag("commit-rides-along"),
       // etcd draws 3, 4 or 5 ticks; here it is always 4, so that one election interval passes in silence and two make a campaign.
       randomBelow: () => 1,
     },

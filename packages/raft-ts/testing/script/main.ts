@@ -22,7 +22,7 @@ Carries out a script in the form of etcd-io/raft's interaction tests and prints 
 Directives: ${commandNames.join(", ")}.
 
   add-nodes N voters=(1,2) learners=(3) index=2 content=text async-storage-writes=true prevote=true checkquorum=true inflight=3
-            max-committed-size-per-ready=1 step-down-on-removal=true disable-conf-change-validation=true read-only=safe|lease-based
+            max-committed-size-per-ready=1 step-down-on-removal=true commit-rides-along=true disable-conf-change-validation=true read-only=safe|lease-based
   campaign N                                   propose N text
   propose-conf-change N [v1=true] [transition=auto|implicit|explicit]     input: v1 l2 r3 u4; nothing leaves a joint configuration
   process-ready N…                             process-append-thread N…       process-apply-thread N…
