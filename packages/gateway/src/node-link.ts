@@ -167,6 +167,14 @@ export class NodeLink implements SubscriptionLink {
     this.flush();
   }
 
+  /** Dials now instead of after its pause: others have heard of the node meanwhile. */
+  hurry(): void {
+    if (this.#retry === null) return;
+    this.#retry.cancel();
+    this.#pauseMs = this.#core.limits.reconnectMinMs;
+    this.connect();
+  }
+
   close(): void {
     this.#closed = true;
     this.#retry?.cancel();

@@ -108,6 +108,7 @@ export class Router {
     if (changed) {
       route.notBeforeMs = 0;
       route.overloaded = false;
+      this.links.get(nodeId)?.hurry();
     }
     this.#wake(route);
   }
