@@ -3,7 +3,6 @@
  * with nothing in it. After a clean stop and after kill -9, for several amounts, so that the slope shows. `--streams` spreads the entries over that many keys.
  */
 import { writeFileSync } from "node:fs";
-import { connect } from "node:net";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -12,6 +11,7 @@ import { parseArgs } from "node:util";
 import { Redis } from "ioredis";
 import { LocalCluster } from "@headrace/testkit";
 import { BulkWriter } from "./bulk-writer.ts";
+import { firstWrites } from "./first-write.ts";
 import { rssAnonBytes } from "./process-memory.ts";
 import { progressBar } from "./progress-bar.ts";
 
@@ -151,31 +151,8 @@ async function measured(entries: number, writtenPerSecond: number): Promise<Row>
 async function started(): Promise<number> {
   const from = performance.now();
   const ready = cluster.run();
-  await Promise.all([ready, ...["{0}", "{1}", "{2}", "{3}", "{4}"].map((tag) => firstWrite(`probe:${tag}`))]);
+  await Promise.all([ready, firstWrites(cluster.port)]);
   return performance.now() - from;
-}
-
-async function firstWrite(key: string): Promise<void> {
-  for (;;) {
-    if (await succeeds(key)) return;
-    await pause(10);
-  }
-}
-
-function succeeds(key: string): Promise<boolean> {
-  return new Promise((answer) => {
-    const socket = connect({ port: cluster.port, host: "127.0.0.1" });
-    const end = (good: boolean): void => {
-      socket.destroy();
-      answer(good);
-    };
-    socket.once("error", () => end(false));
-    socket.once("close", () => end(false));
-    socket.once("data", (reply: Buffer) => end(reply[0] === 36));
-    socket.write(
-      `*7\r\n$4\r\nXADD\r\n$${key.length}\r\n${key}\r\n$6\r\nMAXLEN\r\n$1\r\n1\r\n$1\r\n*\r\n$1\r\nf\r\n$1\r\nv\r\n`,
-    );
-  });
 }
 
 function median(numbers: readonly number[]): number {
