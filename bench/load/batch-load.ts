@@ -2,12 +2,14 @@
 import { LatencyHistogram } from "./histogram.ts";
 import type { BatchWork } from "./job.ts";
 import type { Load } from "./load.ts";
-import { RawConnection } from "./raw-connection.ts";
+import { RawConnection, SMALL_BUFFER_BYTES } from "./raw-connection.ts";
 import { ReplyCounter } from "./reply-counter.ts";
 import { requestBytes, scatter } from "./request-bytes.ts";
 
 /** Where there are many keys: so many different batches a connection, in turn. */
 const BATCHES_OF_MANY_KEYS = 50;
+/** From so many connections on, each has a small buffer. */
+const MANY_CONNECTIONS = 100;
 
 export class BatchLoad implements Load {
   readonly latencies: LatencyHistogram = new LatencyHistogram();
@@ -23,7 +25,9 @@ export class BatchLoad implements Load {
   }
 
   async prepare(): Promise<void> {
-    for (let i = 0; i < this.#work.connections; i++) this.#connections.push(await RawConnection.open(this.#port));
+    const { connections } = this.#work;
+    const bufferBytes = connections >= MANY_CONNECTIONS ? SMALL_BUFFER_BYTES : undefined;
+    for (let i = 0; i < connections; i++) this.#connections.push(await RawConnection.open(this.#port, bufferBytes));
   }
 
   start(failed: (error: Error) => void): void {

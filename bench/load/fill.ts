@@ -4,7 +4,8 @@ import { ReplyCounter } from "./reply-counter.ts";
 import { requestBytes } from "./request-bytes.ts";
 
 const PER_WRITE = 1000;
-const FIRST_MS = 1_000_000_000_000;
+/** Of the first entry's id. */
+export const FIRST_MS = 1_000_000_000_000;
 
 /** Id of the entry with this number, from 0. */
 export function filledId(serial: number): string {

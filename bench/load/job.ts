@@ -32,6 +32,25 @@ export interface RangeWork {
   readonly count: number;
   readonly entries: number;
   readonly valueBytes: number;
+  /** From the streams of a store that grows to at least so many entries, and is not filled anew; else from one stream. */
+  readonly isGrown?: boolean;
+}
+
+/** XADD to a store that is grown to so many entries before, and grows on: batches, on one connection for each of its streams. */
+export interface GrowWork {
+  readonly kind: "grow";
+  readonly inFlight: number;
+  readonly entries: number;
+  readonly valueBytes: number;
+}
+
+/** XADD to any of many streams, in batches. */
+export interface SpreadWork {
+  readonly kind: "spread";
+  readonly connections: number;
+  readonly inFlight: number;
+  readonly streams: number;
+  readonly valueBytes: number;
 }
 
 /** One entry at a time to a reader that is blocked: from the write of XADD to the entry's arrival at the reader. */
@@ -48,6 +67,24 @@ export interface PacedWork {
   readonly valueBytes: number;
 }
 
+/** Requests at one rate after the other, open loop; what cannot be sent, since the server takes no more, is turned away and counted. */
+export interface PhasedWork {
+  readonly kind: "phased";
+  readonly connections: number;
+  /** As in batches. All of the same length. */
+  readonly request: readonly string[];
+  readonly keys: readonly string[];
+  readonly phases: readonly Phase[];
+}
+
+export interface Phase {
+  readonly name: string;
+  readonly perSecond: number;
+  readonly seconds: number;
+  /** Figures are taken this often. */
+  readonly intervalSeconds: number;
+}
+
 /** Publishing to NATS JetStream; each message is acknowledged by itself. */
 export interface NatsWork {
   readonly kind: "nats";
@@ -56,7 +93,16 @@ export interface NatsWork {
   readonly valueBytes: number;
 }
 
-export type Work = BatchWork | ConsumeWork | RangeWork | DeliverWork | PacedWork | NatsWork;
+export type Work =
+  | BatchWork
+  | ConsumeWork
+  | RangeWork
+  | GrowWork
+  | SpreadWork
+  | DeliverWork
+  | PacedWork
+  | PhasedWork
+  | NatsWork;
 
 export interface Job {
   readonly port: number;
@@ -76,6 +122,30 @@ export interface Latencies {
   readonly max: number;
 }
 
+/** What was answered in a stretch of a phase. Latency counts from when a request was due, be it in the phase before. */
+export interface Interval {
+  readonly phase: string;
+  /** When it ended, since the load began. */
+  readonly endSeconds: number;
+  readonly seconds: number;
+  readonly answered: number;
+  /** Of those, with an error. */
+  readonly refused: number;
+  /** Was due and could not be sent. */
+  readonly turnedAway: number;
+  /** Sent and not answered at its end. */
+  readonly unanswered: number;
+  readonly latencyMs: Latencies;
+}
+
+export interface Timeline {
+  readonly intervals: readonly Interval[];
+  /** Each phase as one interval. */
+  readonly phases: readonly Interval[];
+  /** Text of the first error; empty without one. */
+  readonly firstError: string;
+}
+
 export interface LoadFigures {
   /** Requests, or entries where entries are read. */
   readonly operations: number;
@@ -84,6 +154,8 @@ export interface LoadFigures {
   readonly latencyMs: Latencies;
   /** Processor time that the load generator used up itself. */
   readonly cpuSeconds: number;
+  /** Of phases. */
+  readonly timeline?: Timeline;
 }
 
 export type LoadEvent =

@@ -6,11 +6,14 @@ import { setTimeout as pause } from "node:timers/promises";
 import { BatchLoad } from "./batch-load.ts";
 import { ConsumeLoad } from "./consume-load.ts";
 import { DeliverLoad } from "./deliver-load.ts";
+import { GrowLoad } from "./grow-load.ts";
 import type { Job, LoadEvent } from "./job.ts";
 import type { Load } from "./load.ts";
 import { NatsLoad } from "./nats-load.ts";
 import { PacedLoad } from "./paced-load.ts";
+import { PhasedLoad } from "./phased-load.ts";
 import { RangeLoad } from "./range-load.ts";
+import { SpreadLoad } from "./spread-load.ts";
 
 const job = JSON.parse(process.argv[2] ?? "{}") as Job;
 
@@ -22,10 +25,16 @@ function loadOf({ port, work }: Job): Load {
       return new ConsumeLoad(port, work);
     case "ranges":
       return new RangeLoad(port, work);
+    case "grow":
+      return new GrowLoad(port, work);
+    case "spread":
+      return new SpreadLoad(port, work);
     case "deliver":
       return new DeliverLoad(port, work);
     case "paced":
       return new PacedLoad(port, work);
+    case "phased":
+      return new PhasedLoad(port, work);
     case "nats":
       return new NatsLoad(port, work);
   }
@@ -59,6 +68,7 @@ try {
     seconds,
     latencyMs: load.latencies.figures(),
     cpuSeconds: (used.user + used.system) / 1e6,
+    ...(load.timeline === undefined ? {} : { timeline: load.timeline }),
   });
   load.stop();
 } catch (error) {

@@ -4,6 +4,7 @@
  */
 import { skipReply } from "@headrace/resp";
 import { filledId, fillStream } from "./fill.ts";
+import { growStore, GROWN_STREAMS, grownKey } from "./grown-store.ts";
 import { LatencyHistogram } from "./histogram.ts";
 import type { RangeWork } from "./job.ts";
 import type { Load } from "./load.ts";
@@ -12,6 +13,8 @@ import { requestBytes, scatter } from "./request-bytes.ts";
 
 const KEY = "bench:ranges";
 const PLACES = 512;
+/** In a store that is larger than memory: no page is asked for twice. */
+const GROWN_PLACES = 20_000;
 const LF = 10;
 
 export class RangeLoad implements Load {
@@ -28,7 +31,9 @@ export class RangeLoad implements Load {
   }
 
   async prepare(): Promise<void> {
-    await fillStream(this.#port, KEY, this.#work.entries, this.#work.valueBytes);
+    const { entries, valueBytes, isGrown } = this.#work;
+    if (isGrown === true) await growStore(this.#port, entries, valueBytes);
+    else await fillStream(this.#port, KEY, entries, valueBytes);
     for (let i = 0; i < this.#work.connections; i++) this.#connections.push(await RawConnection.open(this.#port));
   }
 
@@ -42,11 +47,8 @@ export class RangeLoad implements Load {
   }
 
   #run(connection: RawConnection, at: number, failed: (error: Error) => void): void {
-    const { count, entries } = this.#work;
-    const place = scatter(at * 7919 + 1, entries - count);
-    const requests = Array.from({ length: PLACES }, () =>
-      requestBytes(["XRANGE", KEY, filledId(place()), "+", "COUNT", String(count)]),
-    );
+    const { count } = this.#work;
+    const requests = pageRequests(this.#work, at);
     const head = Buffer.from(`*${count}\r\n`);
     let first: Buffer = Buffer.alloc(0);
     /** Bytes of every page; 0 until the first is there. */
@@ -56,7 +58,7 @@ export class RangeLoad implements Load {
     let sentMs = 0;
     const send = (): void => {
       sentMs = performance.now();
-      connection.write(requests[next++ % PLACES]!);
+      connection.write(requests[next++ % requests.length]!);
     };
     const complete = (): void => {
       this.operations += count;
@@ -83,4 +85,14 @@ export class RangeLoad implements Load {
     }, failed);
     send();
   }
+}
+
+/** What a connection asks for in turn. */
+export function pageRequests({ count, entries, isGrown }: RangeWork, connection: number): readonly Buffer[] {
+  const streams = isGrown === true ? GROWN_STREAMS : 1;
+  const place = scatter(connection * 7919 + 1, Math.floor(entries / streams) - count);
+  return Array.from({ length: isGrown === true ? GROWN_PLACES : PLACES }, (_, i) => {
+    const key = isGrown === true ? grownKey((connection + i) % streams) : KEY;
+    return requestBytes(["XRANGE", key, filledId(place()), "+", "COUNT", String(count)]);
+  });
 }

@@ -2,6 +2,8 @@
 import { connect, type Socket } from "node:net";
 
 const BUFFER_BYTES = 256 * 1024;
+/** A process with thousands of connections reads little from each. */
+export const SMALL_BUFFER_BYTES = 4 * 1024;
 
 /** What came is in bytes[0, length), and gone after the call. */
 export type OnBytes = (bytes: Buffer, length: number) => void;
@@ -12,13 +14,13 @@ export class RawConnection {
   #onEnd: (error: Error) => void = () => undefined;
   #isOver = false;
 
-  private constructor(port: number) {
+  private constructor(port: number, bufferBytes: number) {
     this.#socket = connect({
       port,
       host: "127.0.0.1",
       noDelay: true,
       onread: {
-        buffer: Buffer.allocUnsafeSlow(BUFFER_BYTES),
+        buffer: Buffer.allocUnsafeSlow(bufferBytes),
         callback: (length: number, bytes: Uint8Array): boolean => {
           this.#onBytes(bytes as Buffer, length);
           return true;
@@ -27,8 +29,8 @@ export class RawConnection {
     });
   }
 
-  static open(port: number): Promise<RawConnection> {
-    const connection = new RawConnection(port);
+  static open(port: number, bufferBytes: number = BUFFER_BYTES): Promise<RawConnection> {
+    const connection = new RawConnection(port, bufferBytes);
     const socket = connection.#socket;
     return new Promise((opened, failed) => {
       socket.once("connect", () => opened(connection));
@@ -49,6 +51,11 @@ export class RawConnection {
   /** The buffer must stay as it is until the server has answered. */
   write(bytes: Buffer): void {
     this.#socket.write(bytes);
+  }
+
+  /** What was written and the system does not take yet. */
+  get unsentBytes(): number {
+    return this.#socket.writableLength;
   }
 
   close(): void {

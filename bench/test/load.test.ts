@@ -1,10 +1,17 @@
-/** The load generator's reading and counting, without a server and without a clock: expected values are counted by hand or by a slower reader. */
+/** The load generator's reading and counting: expected values are counted by hand or by a slower reader. Servers are sockets of the test itself. */
 import { ReplyReader } from "@headrace/resp";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { createServer, type AddressInfo, type Server } from "node:net";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { batches } from "../load/batch-load.ts";
+import { closedLoop } from "../load/closed-loop.ts";
 import { GroupReply } from "../load/group-reply.ts";
+import { GrownStream } from "../load/grown-store.ts";
 import { LatencyHistogram } from "../load/histogram.ts";
+import { NumberedBatch } from "../load/numbered-batch.ts";
+import { PhasedLoad } from "../load/phased-load.ts";
+import { pageRequests } from "../load/range-load.ts";
+import { RawConnection } from "../load/raw-connection.ts";
 import { ReplyCounter } from "../load/reply-counter.ts";
 import { requestBytes, scatter } from "../load/request-bytes.ts";
 
@@ -160,4 +167,126 @@ test("scatter gives the same numbers again, all below its limit", () => {
   const numbers = Array.from({ length: 1000 }, one);
   expect(numbers).toEqual(Array.from({ length: 1000 }, two));
   expect(new Set(numbers)).toEqual(new Set([0, 1, 2, 3, 4, 5, 6]));
+});
+
+describe("NumberedBatch", () => {
+  test("has the bytes of requests with those numbers, whatever stood there before", () => {
+    const numbers = fc.array(fc.nat({ max: 99_999 }), { minLength: 1, maxLength: 5 });
+    fc.assert(
+      fc.property(numbers, fc.string({ unit: "binary-ascii", maxLength: 20 }), (all, value) => {
+        const words = (digits: string): string[] => ["XADD", `s:${digits}-0`, "*", "f", value];
+        const batch = new NumberedBatch(all.length, 5, words);
+        for (let at = 0; at < all.length; at++) batch.set(at, 98_765);
+        for (const [at, number] of all.entries()) batch.set(at, number);
+        const expected = all.map((number) => requestBytes(words(String(number).padStart(5, "0"))));
+        expect(batch.bytes.equals(Buffer.concat(expected))).toBe(true);
+      }),
+    );
+  });
+});
+
+test("a grown stream's ids go on behind those that are there, over all its batches", () => {
+  const stream = new GrownStream(3, 41, 16, 400);
+  const ids = Array.from({ length: 4 }, () => [
+    ...stream
+      .next()
+      .bytes.toString("latin1")
+      .matchAll(/\r\n(\d{13}-0)\r\n/g),
+  ]);
+  expect(ids.flat().map(([, id]) => id)).toEqual(Array.from({ length: 1600 }, (_, i) => `${1_000_000_000_041 + i}-0`));
+  expect(stream.length).toBe(1641);
+});
+
+test("pages of a grown store begin in all its streams, where a whole page is behind them", () => {
+  const work = { kind: "ranges", connections: 1, count: 100, entries: 8 * 150, valueBytes: 1, isGrown: true } as const;
+  const texts = pageRequests(work, 0).map(String);
+  expect(new Set(texts.map((text) => /grown:(\d)/.exec(text)![1]))).toEqual(new Set("01234567"));
+  const places = texts.map((text) => Number(/(1\d{12})-0/.exec(text)![1]) - 1e12);
+  expect(new Set(places)).toEqual(new Set(Array.from({ length: 50 }, (_, i) => i)));
+});
+
+describe("with a server", () => {
+  let server: Server | null = null;
+  afterEach(() => server?.close());
+
+  /** Answers every PING, or reads nothing at all. */
+  async function listening(answers: boolean): Promise<number> {
+    server = createServer((socket) => {
+      socket.on("error", () => socket.destroy());
+      if (!answers) return void socket.pause();
+      let open = 0;
+      socket.on("data", (chunk: Buffer) => {
+        open += chunk.length;
+        const whole = Math.floor(open / PING_BYTES);
+        open -= whole * PING_BYTES;
+        socket.write("+PONG\r\n".repeat(whole));
+      });
+    });
+    const own = server;
+    await new Promise<void>((ready) => own.listen(0, "127.0.0.1", ready));
+    return (own.address() as AddressInfo).port;
+  }
+
+  const PING_BYTES = requestBytes(["PING"]).length;
+  const unexpected = (error: Error): never => {
+    throw error;
+  };
+
+  /** One phase after the other at the same rate. */
+  function phased(port: number, ...seconds: readonly number[]): PhasedLoad {
+    const phases = seconds.map((each, i) => ({
+      name: `phase ${i}`,
+      perSecond: 2_000_000,
+      seconds: each,
+      intervalSeconds: 0.05,
+    }));
+    return new PhasedLoad(port, { kind: "phased", connections: 3, request: ["PING"], keys: [""], phases });
+  }
+
+  test("a closed loop sends the next batch when the one before is answered, until there is none", async () => {
+    const connection = await RawConnection.open(await listening(true));
+    const turns = [1, 5, 2].map((requests) => ({
+      bytes: Buffer.alloc(requests * PING_BYTES, requestBytes(["PING"])),
+      requests,
+    }));
+    const answered: number[] = [];
+    await closedLoop(
+      connection,
+      () => turns.shift() ?? null,
+      (requests) => answered.push(requests),
+    );
+    connection.close();
+    expect(answered).toEqual([1, 5, 2]);
+  });
+
+  test.each([true, false])(
+    "all that was due is answered, open or was turned away (the server reads: %s)",
+    async (reads) => {
+      const load = phased(await listening(reads), 0.2, 0.1);
+      await load.prepare();
+      load.start(unexpected);
+      await vi.waitFor(() => expect(load.timeline.phases).toHaveLength(2), { timeout: 20_000 });
+      const { phases, intervals } = load.timeline;
+      load.stop();
+      const [answered, turnedAway] = (["answered", "turnedAway"] as const).map((name) =>
+        phases.reduce((sum, phase) => sum + phase[name], 0),
+      );
+      expect(answered! + turnedAway! + phases.at(-1)!.unanswered).toBe(600_000);
+      for (const name of ["answered", "turnedAway", "refused"] as const)
+        expect(intervals.reduce((sum, each) => sum + each[name], 0)).toBe(
+          phases.reduce((sum, each) => sum + each[name], 0),
+        );
+      if (!reads) expect(answered).toBe(0);
+      else expect(load.operations).toBeGreaterThanOrEqual(answered!);
+    },
+  );
+
+  test("to a server that reads nothing only so much is sent as buffers hold", async () => {
+    const load = phased(await listening(false), 1);
+    await load.prepare();
+    load.start(unexpected);
+    await vi.waitFor(() => expect(load.timeline.phases).toHaveLength(1), { timeout: 20_000 });
+    load.stop();
+    expect(load.timeline.phases[0]!.turnedAway).toBeGreaterThan(0);
+  });
 });
