@@ -2,7 +2,11 @@
 import { readFileSync } from "node:fs";
 import { LocalCluster } from "@headrace/testkit";
 import { ask } from "../load/ask.ts";
+import { firstWrites } from "../system/first-write.ts";
 import type { System } from "./system.ts";
+
+/** With very much in it. */
+const START_WITHIN_MS = 300_000;
 
 /** Of the flags of `headrace up`. */
 export function headraceSystem(name: string, flags: readonly string[]): System {
@@ -14,7 +18,7 @@ export function headraceSystem(name: string, flags: readonly string[]): System {
       return { version: (JSON.parse(readFileSync(manifest, "utf8")) as { version: string }).version };
     },
     start: async () => {
-      const cluster = await LocalCluster.start({ flags });
+      const cluster = await LocalCluster.start({ flags, startTimeoutMs: START_WITHIN_MS });
       return {
         port: cluster.port,
         directory: cluster.dataDirectory,
@@ -28,6 +32,12 @@ export function headraceSystem(name: string, flags: readonly string[]): System {
           return named.every(({ pid }) => pid === named[0]!.pid) ? [{ name: "all", pid: named[0]!.pid }] : named;
         },
         clear: async () => void (await ask(cluster.port, ["FLUSHALL"])),
+        restart: async () => {
+          await cluster.killAll();
+          const fromMs = performance.now();
+          await Promise.all([cluster.run(), firstWrites(cluster.port)]);
+          return { tookMs: performance.now() - fromMs };
+        },
         stop: () => cluster.destroy(),
       };
     },

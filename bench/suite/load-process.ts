@@ -26,7 +26,8 @@ export async function measureLoad(system: RunningSystem, job: Job): Promise<Meas
     let disk: DiskCounters | null = null;
     let busyBefore = 0;
     for await (const line of createInterface({ input: child.stdout })) {
-      const said = JSON.parse(line) as LoadEvent;
+      // What is not a number, like the median of nothing, has come as null.
+      const said = JSON.parse(line, (_, value: unknown) => (value === null ? Number.NaN : value)) as LoadEvent;
       if (said.event === "failed") throw new Error(said.message);
       if (said.event === "measuring") {
         usage = usageFromNow(system.processes());

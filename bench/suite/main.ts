@@ -7,6 +7,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { progressBar } from "../system/progress-bar.ts";
 import { barLines, barText, type BarLine } from "./bar.ts";
+import type { BenchCase } from "./case.ts";
+import { growCasesUpTo } from "./grow-cases.ts";
 import { chosenCases, helpText, readOptions, type Options } from "./options.ts";
 import { htmlPage } from "./page.ts";
 import { failover, pendingMemory, restart, type ProbeResult } from "./probe.ts";
@@ -19,13 +21,15 @@ import { allSystems, systemNames } from "./systems.ts";
 import { writeCases } from "./write-cases.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const cases = [...writeCases, ...readCases];
 const DEFAULT_SECONDS = 3;
+const DEFAULT_RUNS = 5;
 const neighbour = join(root, "..", "shared", "prototype");
 
 let options: Options;
+let cases: readonly BenchCase[];
 try {
   options = readOptions(process.argv.slice(2), existsSync(neighbour) ? neighbour : null);
+  cases = [...writeCases, ...readCases, ...growCasesUpTo(options.upTo)];
   if (!options.help) chosenCases(options.only, cases);
 } catch (error) {
   console.error(`bench: ${(error as Error).message}`);
@@ -38,7 +42,7 @@ if (options.help) {
 
 const bar = progressBar();
 const result = await measured(options);
-const probes = options.only.includes("bar") ? await probed(options) : [];
+const probes = await probed(options);
 bar("");
 const lines: readonly BarLine[] = options.only.includes("bar") ? barLines(result.cases, probes) : [];
 const text = [reportText(result), ...(lines.length > 0 ? [barText(lines)] : [])].join("\n");
@@ -50,15 +54,20 @@ if (options.save) {
 }
 console.log(options.json ? JSON.stringify({ ...result, probes, lines }) : text);
 
-async function probed({ flags, prototype, probes: chosen }: Options): Promise<readonly ProbeResult[]> {
-  const { redis } = allSystems(flags, prototype);
+/** When nothing is said, with these sets. */
+function isProbed({ only, probes: chosen }: Options, name: string, sets: readonly string[]): boolean {
+  return chosen === null ? sets.some((set) => only.includes(set)) : chosen.includes(name);
+}
+
+async function probed(asked: Options): Promise<readonly ProbeResult[]> {
+  const { redis } = allSystems(asked.flags, asked.prototype);
   const results: ProbeResult[] = [];
   for (const [name, measure] of Object.entries({
     "pending-memory": () => pendingMemory(redis),
     restart,
     failover,
   })) {
-    if (chosen?.includes(name) === false) continue;
+    if (!isProbed(asked, name, ["bar"])) continue;
     bar(`bar: ${name}`, 1);
     results.push(await measure());
   }
@@ -67,7 +76,7 @@ async function probed({ flags, prototype, probes: chosen }: Options): Promise<re
 
 async function measured({
   only,
-  runs,
+  runs: askedRuns,
   seconds: asked,
   warmSeconds,
   flags,
@@ -75,7 +84,12 @@ async function measured({
   systems,
 }: Options): Promise<SuiteResult> {
   const seconds = asked ?? DEFAULT_SECONDS;
-  const chosen = chosenCases(only, cases).map((each) => (asked === null ? each : { ...each, seconds: asked }));
+  const runs = askedRuns ?? DEFAULT_RUNS;
+  const chosen = chosenCases(only, cases).map((each) => ({
+    ...each,
+    ...(asked === null ? {} : { seconds: asked }),
+    ...(askedRuns === null ? {} : { runs: askedRuns }),
+  }));
   const needed = new Set<string>(chosen.flatMap((each) => each.contenders.map(({ system }) => system)));
   const all = allSystems(flags, prototype);
   const present: System[] = [];

@@ -1,18 +1,22 @@
 /** What `npm run bench` is asked: its options, and which cases they choose. */
 import { parseArgs } from "node:util";
-import type { BenchCase } from "./case.ts";
+import type { Axis, BenchCase } from "./case.ts";
+import type { UpTo } from "./grow-cases.ts";
 
 export interface Options {
   readonly only: readonly string[];
-  readonly runs: number;
+  /** Null: 5, or as many as a case says itself. */
+  readonly runs: number | null;
   readonly warmSeconds: number;
   /** Null: 3, or as long as a case says itself. */
   readonly seconds: number | null;
   readonly prototype: string | null;
   readonly flags: readonly string[];
   readonly systems: readonly string[] | null;
-  /** Of the bar: which of its figures that are no load; null: all. */
+  /** Figures that are no load; null: those of the sets that are chosen. */
   readonly probes: readonly string[] | null;
+  /** Where axes of growth end. */
+  readonly upTo: UpTo;
   readonly name: string;
   readonly save: boolean;
   readonly json: boolean;
@@ -28,7 +32,7 @@ export function readOptions(args: readonly string[], prototype: string | null): 
     args: [...args],
     options: {
       only: { type: "string", default: DEFAULT_SET },
-      runs: { type: "string", default: "5" },
+      runs: { type: "string" },
       seconds: { type: "string" },
       "warm-seconds": { type: "string", default: "2" },
       prototype: { type: "string" },
@@ -36,6 +40,7 @@ export function readOptions(args: readonly string[], prototype: string | null): 
       flags: { type: "string", default: "" },
       systems: { type: "string" },
       probes: { type: "string" },
+      "up-to": { type: "string", default: "" },
       name: { type: "string" },
       "no-save": { type: "boolean", default: false },
       json: { type: "boolean", default: false },
@@ -46,13 +51,14 @@ export function readOptions(args: readonly string[], prototype: string | null): 
   if (only.length === 0) throw new Error("--only needs a name");
   return {
     only,
-    runs: number("runs", values.runs, Number.isSafeInteger),
+    runs: values.runs === undefined ? null : number("runs", values.runs, Number.isSafeInteger),
     seconds: values.seconds === undefined ? null : number("seconds", values.seconds, Number.isFinite),
     warmSeconds: number("warm-seconds", values["warm-seconds"], Number.isFinite),
     prototype: values["no-prototype"] ? null : (values.prototype ?? prototype),
     flags: values.flags.split(" ").filter((flag) => flag !== ""),
     systems: values.systems === undefined ? null : words(values.systems),
     probes: values.probes === undefined ? null : words(values.probes),
+    upTo: ends(values["up-to"]),
     name: fileName(values.name ?? only.join("-")),
     save: !values["no-save"],
     json: values.json,
@@ -68,6 +74,18 @@ function number(name: string, text: string, isGood: (value: number) => boolean):
   const value = Number(text);
   if (text === "" || !isGood(value) || value <= 0) throw new Error(`--${name} needs a number above 0, not "${text}"`);
   return value;
+}
+
+const axes: readonly string[] = ["nodes", "shards", "streams", "connections", "entries"] satisfies Axis[];
+
+function ends(text: string): UpTo {
+  return Object.fromEntries(
+    words(text).map((word) => {
+      const [axis, value] = word.split("=", 2);
+      if (!axes.includes(axis!)) throw new Error(`--up-to needs AXIS=N with one of ${axes.join(", ")}, not "${word}"`);
+      return [axis!, number(`up-to ${axis}=`, value ?? "", Number.isSafeInteger)];
+    }),
+  );
 }
 
 function fileName(name: string): string {
@@ -93,11 +111,12 @@ export function helpText(cases: readonly BenchCase[]): string {
   return [
     "npm run bench [-- options]",
     `  --only NAME[,NAME]   cases or sets (default ${DEFAULT_SET})`,
-    "  --runs N             repetitions, interleaved: every system once, then every system again (default 5)",
-    "  --seconds X          time that counts of a sample (default 3, of mixed 600)",
+    "  --runs N             repetitions, interleaved: every system once, then every system again (default 5; of growth 3, of grow-entries 1)",
+    "  --seconds X          time that counts of a sample (default 3; of growth 2, of mixed 600)",
     "  --warm-seconds X     load before it (default 2)",
     "  --systems NAME,…     only these systems",
     "  --probes NAME,…      with the set bar: only these of pending-memory, restart, failover (default all)",
+    "  --up-to AXIS=N,…     where growth ends: nodes, shards, streams, connections, entries (default entries=10000000, the others where their cases end)",
     "  --prototype DIR      folder of the bare prototype (default ../shared/prototype when it is there)",
     "  --no-prototype       leave the prototype out",
     '  --flags "…"          further flags for headrace up',

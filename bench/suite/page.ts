@@ -1,7 +1,8 @@
 /** A result as one HTML file with plots; it needs no network and no script. */
 import type { BarLine } from "./bar.ts";
+import { growthOf, growthPlots, type GrowthResult } from "./growth.ts";
 import { barPlot, escaped, linePlot, type Bar, type Series } from "./plot.ts";
-import { figureOf, type CaseResult, type FigureName, type SuiteResult } from "./result.ts";
+import { figureOf, lengthText, type CaseResult, type FigureName, type SuiteResult } from "./result.ts";
 import { shown } from "./table.ts";
 
 const STYLE = [
@@ -16,11 +17,11 @@ const STYLE = [
 export function htmlPage(result: SuiteResult, lines: readonly BarLine[]): string {
   const { command, date, node, cpus, cpuModel, runs, seconds, systems, leftOut, cases } = result;
   const paced = cases.filter(({ name }) => name.startsWith("paced-"));
-  const others = cases.filter(({ name }) => !name.startsWith("paced-"));
+  const others = cases.filter(({ name, growth }) => !name.startsWith("paced-") && growth === undefined);
   return [
     `<!doctype html><html lang="en"><meta charset="utf-8"><title>Headrace: ${escaped(result.command)}</title><style>${STYLE}</style>`,
     "<h1>Headrace beside its peers</h1>",
-    `<p><code>${escaped(command)}</code>, ${date}, node ${node}, ${cpus} CPUs (${escaped(cpuModel)}) shared by everything on this page; ${runs} interleaved run(s) of ${seconds} s. Bars are medians, the line in each goes from the lowest to the highest sample.</p>`,
+    `<p><code>${escaped(command)}</code>, ${date}, node ${node}, ${cpus} CPUs (${escaped(cpuModel)}) shared by everything on this page; ${runs} interleaved run(s) of ${seconds} s, where nothing else is said. Bars are medians, the line in each goes from the lowest to the highest sample, as the thin ones at points do.</p>`,
     "<ul>",
     ...Object.entries(systems).map(
       ([name, { what, version }]) => `<li><b>${name}</b>: ${escaped(what)}, version ${escaped(version)}</li>`,
@@ -30,6 +31,7 @@ export function htmlPage(result: SuiteResult, lines: readonly BarLine[]): string
     ...(lines.length > 0 ? barTable(lines) : []),
     ...others.flatMap(caseSection),
     ...(paced.length > 0 ? pacedSection(paced) : []),
+    ...growthOf(cases).flatMap(growthSection),
     "</html>",
     "",
   ].join("\n");
@@ -47,9 +49,16 @@ function barTable(lines: readonly BarLine[]): string[] {
   ];
 }
 
+function growthSection(growth: GrowthResult): string[] {
+  return [
+    `<h2>${growth.plot}</h2><p>${escaped(growth.what)}${lengthText(growth.points[0]!.result)}</p>`,
+    ...growthPlots(growth).flatMap(({ title, svg }) => (svg === "" ? [] : [`<h3>${title}</h3>`, svg])),
+  ];
+}
+
 function caseSection(result: CaseResult): string[] {
   return [
-    `<h2>${result.name}</h2><p>${escaped(result.what)}</p>`,
+    `<h2>${result.name}</h2><p>${escaped(result.what)}${lengthText(result)}</p>`,
     ...plotOf(result, "perSecond", `${result.unit} a second`, ""),
     ...plotOf(result, "p50Ms", "p50 of what is sent at once", "ms"),
     ...plotOf(result, "p99Ms", "p99", "ms"),

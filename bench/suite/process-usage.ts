@@ -1,6 +1,6 @@
 /** Processor time and memory of processes as Linux counts them. */
 import { existsSync, readFileSync } from "node:fs";
-import { rssBytes } from "../system/process-memory.ts";
+import { rssAnonBytes, rssBytes } from "../system/process-memory.ts";
 import type { NamedProcess } from "./system.ts";
 
 /** Of /proc/PID/stat: Linux has 100 a second on every machine that Node runs on. */
@@ -10,6 +10,8 @@ export interface ProcessUse {
   /** Share of one core, 0 to 1 (more with several threads). */
   readonly cpu: number;
   readonly rssMiB: number;
+  /** Of those pages the process's own: mapped files do not count. */
+  readonly anonMiB: number;
 }
 
 export type Usage = Readonly<Record<string, ProcessUse>>;
@@ -49,9 +51,14 @@ export function usageFromNow(processes: readonly NamedProcess[]): () => Usage {
   return () => {
     const seconds = (performance.now() - fromMs) / 1000;
     const uses = processes.map(({ name, pid }, i): [string, ProcessUse] => {
-      const rssMiB = Math.round((rssBytes(pid) ?? 0) / 1024 / 1024);
-      return [name, { cpu: Math.max(0, cpuSeconds(pid) - before[i]!) / seconds, rssMiB }];
+      const cpu = Math.max(0, cpuSeconds(pid) - before[i]!) / seconds;
+      return [name, { cpu, rssMiB: mebibytes(rssBytes(pid)), anonMiB: mebibytes(rssAnonBytes(pid)) }];
     });
     return Object.fromEntries(uses);
   };
+}
+
+/** Whole ones. */
+export function mebibytes(bytes: number | null): number {
+  return Math.round((bytes ?? 0) / 1024 / 1024);
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { freePortRange } from "@headrace/testkit";
 import { ask } from "../load/ask.ts";
+import { firstWrites } from "../system/first-write.ts";
 import { startServer, versionOf, type ServerChild } from "./child-process.ts";
 import type { System } from "./system.ts";
 
@@ -44,19 +45,23 @@ function redisFlags(aof: AppendOnly, replicas: number): string[] {
 async function started(flags: readonly string[], replicas: number): ReturnType<System["start"]> {
   const directory = mkdtempSync(join(tmpdir(), "bench-redis-"));
   const port = await freePortRange();
-  const servers: ServerChild[] = [];
+  let servers: ServerChild[] = [];
+  const run = async (): Promise<void> => {
+    servers = [];
+    for (let i = 0; i <= replicas; i++) {
+      const folder = join(directory, String(i));
+      mkdirSync(folder, { recursive: true });
+      const place = ["--port", String(port + i), "--bind", "127.0.0.1", "--dir", folder];
+      const master = i === 0 ? [] : ["--replicaof", `127.0.0.1 ${port}`];
+      servers.push(await startServer("redis-server", [...place, ...flags, ...master], folder, port + i));
+    }
+  };
   const stop = async (): Promise<void> => {
     for (const server of servers) await server.stop();
     rmSync(directory, { recursive: true, force: true });
   };
   try {
-    for (let i = 0; i <= replicas; i++) {
-      const folder = join(directory, String(i));
-      mkdirSync(folder);
-      const place = ["--port", String(port + i), "--bind", "127.0.0.1", "--dir", folder];
-      const master = i === 0 ? [] : ["--replicaof", `127.0.0.1 ${port}`];
-      servers.push(await startServer("redis-server", [...place, ...flags, ...master], folder, port + i));
-    }
+    await run();
     for (let i = 1; i <= replicas; i++) await replicating(port + i);
   } catch (error) {
     await stop();
@@ -69,6 +74,13 @@ async function started(flags: readonly string[], replicas: number): ReturnType<S
     clear: async () => {
       await ask(port, ["FLUSHALL"]);
       if (replicas > 0) await ask(port, ["WAIT", String(replicas), "0"]);
+    },
+    restart: async () => {
+      for (const server of servers) await server.stop();
+      const fromMs = performance.now();
+      await run();
+      await firstWrites(port);
+      return { tookMs: performance.now() - fromMs };
     },
     stop,
   };

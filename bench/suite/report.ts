@@ -1,5 +1,13 @@
 /** A result as text: one table for each case, and what the figures were taken with. */
-import { figureOf, OTHERS_CPU_MAX, type CaseResult, type ContenderResult, type SuiteResult } from "./result.ts";
+import { growthOf, growthTable, type GrowthResult } from "./growth.ts";
+import {
+  figureOf,
+  lengthText,
+  OTHERS_CPU_MAX,
+  type CaseResult,
+  type ContenderResult,
+  type SuiteResult,
+} from "./result.ts";
 import { renderTable, shown, type Cell } from "./table.ts";
 
 /** Above this share of its core the load generator may be what was measured. */
@@ -24,11 +32,12 @@ export function reportText(result: SuiteResult): string {
   return [
     `${date}, node ${node}, ${cpus} CPUs (${cpuModel}) shared by everything that is named here`,
     command,
-    `${runs} interleaved run(s), ${seconds} s each after ${warmSeconds} s of the same load; medians. Latency is of what is sent at once: a batch, a page, one write.`,
+    `${runs} interleaved run(s), ${seconds} s each after ${warmSeconds} s of the same load, where nothing else is said; medians. Latency is of what is sent at once: a batch, a page, one write.`,
     ...Object.entries(systems).map(([name, { what, version }]) => `${name}: ${what}, version ${version}`),
     ...Object.entries(leftOut).map(([name, why]) => `${name}: left out, ${why}`),
     "",
-    ...cases.flatMap(caseLines),
+    ...cases.filter(({ growth }) => growth === undefined).flatMap(caseLines),
+    ...growthOf(cases).flatMap(growthLines),
   ].join("\n");
 }
 
@@ -36,12 +45,23 @@ function caseLines(result: CaseResult): string[] {
   const { name, what, unit, contenders } = result;
   const rows = contenders.map(rowOf);
   return [
-    `${name}: ${what}`,
+    `${name}: ${what}${lengthText(result)}`,
     renderTable([unit, ...HEAD.slice(1)], rows),
     ...contenders.flatMap(failures),
     ...contenders.flatMap(doubts),
     "",
   ];
+}
+
+/** Cases that are points of a plot stand in one table. */
+function growthLines(growth: GrowthResult): string[] {
+  const { plot, what, points } = growth;
+  const said = points.flatMap(({ at, result }) =>
+    result.contenders
+      .flatMap((contender) => [...failures(contender), ...doubts(contender)])
+      .map((line) => `${at.toLocaleString("en-US")} ${growth.axis}, ${line}`),
+  );
+  return [`${plot}: ${what}${lengthText(points[0]!.result)}`, growthTable(growth), ...said, ""];
 }
 
 function rowOf(contender: ContenderResult): Cell[] {

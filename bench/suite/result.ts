@@ -1,7 +1,8 @@
 /** What a run of the suite leaves behind: everything that a reader needs to judge the figures, and the raw samples. */
 import { cpus } from "node:os";
 import type { Measured } from "./load-process.ts";
-import type { BenchCase } from "./case.ts";
+import type { BenchCase, Growth } from "./case.ts";
+import type { ProcessUse } from "./process-usage.ts";
 import { spread, type Spread } from "./statistics.ts";
 
 export interface Sample {
@@ -21,6 +22,10 @@ export interface CaseResult {
   readonly name: string;
   readonly what: string;
   readonly unit: BenchCase["unit"];
+  /** Where the case has its own. */
+  readonly runs?: number;
+  readonly seconds?: number;
+  readonly growth?: Growth;
   readonly contenders: readonly ContenderResult[];
 }
 
@@ -57,7 +62,15 @@ export const figures = {
   othersCpu: (sample: Measured): number => sample.othersCpu ?? Number.NaN,
   /** Share of a core that the load generator had. */
   loadCpu: (sample: Measured): number => sample.cpuSeconds / sample.seconds,
+  /** Of all processes of the system together, in cores. */
+  cpu: (sample: Measured): number => sum(sample, ({ cpu }) => cpu),
+  rssMiB: (sample: Measured): number => sum(sample, ({ rssMiB }) => rssMiB),
+  anonMiB: (sample: Measured): number => sum(sample, ({ anonMiB }) => anonMiB),
 } as const;
+
+function sum({ usage }: Measured, of: (use: ProcessUse) => number): number {
+  return Object.values(usage).reduce((all, use) => all + of(use), 0);
+}
 
 export type FigureName = keyof typeof figures;
 
@@ -65,6 +78,15 @@ export type FigureName = keyof typeof figures;
 export function figureOf(contender: ContenderResult, name: FigureName): Spread | null {
   const good = contender.samples.flatMap((sample) => (sample.figures === null ? [] : [figures[name](sample.figures)]));
   return good.length === 0 ? null : spread(good);
+}
+
+/** How often and how long a case with lengths of its own was measured; empty for others. */
+export function lengthText({ runs, seconds }: CaseResult): string {
+  const parts = [
+    ...(runs === undefined ? [] : [`${runs} run(s)`]),
+    ...(seconds === undefined ? [] : [`${seconds} s each`]),
+  ];
+  return parts.length === 0 ? "" : ` (${parts.join(", ")})`;
 }
 
 /** What is the same for every result of this process. */

@@ -14,8 +14,11 @@ const QUIET_LOOK_MS = 250;
 /** Of one core, all processes together. */
 const QUIET_CPU = 0.15;
 const QUIET_WITHIN_LOOKS = 40;
+/** After a restart. */
+const SETTLE_MS = 1000;
 
 export interface Lengths {
+  /** Of cases that do not say themselves. */
   readonly runs: number;
   readonly warmSeconds: number;
   readonly seconds: number;
@@ -44,52 +47,83 @@ export async function runSchedule(
     system,
     steps: steps.filter((step) => step.contender.system === system.name),
   }));
-  const all = lengths.runs * plan.reduce((sum, each) => sum + each.steps.length, 0);
+  const runsOf = ({ bench }: Step): number => bench.runs ?? lengths.runs;
+  const planned = plan.flatMap((each) => each.steps);
+  const all = planned.reduce((sum, step) => sum + runsOf(step), 0);
+  const runs = Math.max(0, ...planned.map(runsOf));
   let done = 0;
-  for (let run = 1; run <= lengths.runs; run++) {
-    for (const { system, steps: own } of plan) {
+  for (let run = 1; run <= runs; run++) {
+    for (const { system, steps: ofSystem } of plan) {
+      const own = ofSystem.filter((step) => run <= runsOf(step));
       if (own.length === 0) continue;
-      told(`run ${run} of ${lengths.runs}: ${system.name} starts`, done, all);
+      told(`run ${run} of ${runs}: ${system.name} starts`, done, all);
       const running = await system.start();
       try {
+        let kept: string | undefined;
         for (const step of own) {
-          told(`run ${run} of ${lengths.runs}: ${step.bench.name}, ${step.contender.name}`, done++, all);
-          step.samples.push(await sampled(running, step, run, lengths));
+          told(`run ${run} of ${runs}: ${step.bench.name}, ${step.contender.name}`, done++, all);
+          const isKept = step.bench.keeps !== undefined && step.bench.keeps === kept;
+          step.samples.push(await sampled(running, step, run, lengths, isKept));
+          kept = step.bench.keeps;
         }
       } finally {
         await running.stop();
       }
     }
   }
-  return cases.map(({ name, what, unit }) => ({
+  return cases.map(({ name, what, unit, growth, runs, seconds }) => ({
     name,
     what,
     unit,
+    ...(growth === undefined ? {} : { growth }),
+    ...(runs === undefined ? {} : { runs }),
+    ...(seconds === undefined ? {} : { seconds }),
     contenders: steps
       .filter((step) => step.bench.name === name && step.samples.length > 0)
       .map(({ contender, samples }) => ({ name: contender.name, system: contender.system, samples })),
   }));
 }
 
-async function sampled(running: RunningSystem, step: Step, run: number, lengths: Lengths): Promise<Sample> {
-  const { bench, contender } = step;
+async function sampled(
+  running: RunningSystem,
+  { bench, contender }: Step,
+  run: number,
+  lengths: Lengths,
+  isKept: boolean,
+): Promise<Sample> {
+  const { warmSeconds } = lengths;
+  const seconds = bench.seconds ?? lengths.seconds;
+  const { work } = contender;
   try {
-    await running.clear();
+    if (!isKept) await running.clear();
     await quiet(running);
-    const { work } = contender;
+    if (work.kind === "restart") return { run, figures: await restarted(running), failed: null };
     const figures =
       contender.witness === true
         ? await witnessed(running, contender, lengths)
-        : await measureLoad(running, {
-            port: running.port,
-            warmSeconds: lengths.warmSeconds,
-            seconds: bench.seconds ?? lengths.seconds,
-            work,
-          });
+        : await measureLoad(running, { port: running.port, warmSeconds, seconds, work });
     return { run, figures, failed: null };
   } catch (error) {
     return { run, figures: null, failed: (error as Error).message };
   }
+}
+
+/** One restart is one operation; its latency is the time to the first write. What the processes use is of the second after it. */
+async function restarted(running: RunningSystem): Promise<Measured> {
+  if (running.restart === undefined) throw new Error("is not restarted");
+  const { tookMs } = await running.restart();
+  const usage = usageFromNow(running.processes());
+  await pause(SETTLE_MS);
+  return {
+    operations: 1,
+    seconds: tookMs / 1000,
+    latencyMs: { count: 1, p50: tookMs, p90: tookMs, p99: tookMs, p999: tookMs, max: tookMs },
+    cpuSeconds: Number.NaN,
+    usage: usage(),
+    othersCpu: null,
+    diskFlushesPerSecond: null,
+    diskWritesPerSecond: null,
+  };
 }
 
 /** The same load from redis-benchmark: some requests first, then about as many as fit into the time. */

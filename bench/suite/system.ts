@@ -14,6 +14,8 @@ export interface RunningSystem {
   processes(): readonly NamedProcess[];
   /** Everything that was written goes. */
   clear(): Promise<void>;
+  /** Where it can be: kills its processes with -9, starts them again on their files, resolves with the first writes that they take. */
+  restart?(): Promise<{ readonly tookMs: number }>;
   /** Ends its processes and removes its files. */
   stop(): Promise<void>;
 }

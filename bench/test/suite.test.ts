@@ -23,7 +23,7 @@ function sample(operations: number, p50: number = 1): Measured {
     seconds: 2,
     latencyMs: { count: 10, p50, p90: 2, p99: 3, p999: 4, max: 5 },
     cpuSeconds: 0.5,
-    usage: { gateway: { cpu: 0.25, rssMiB: 80 } },
+    usage: { gateway: { cpu: 0.25, rssMiB: 80, anonMiB: 50 } },
     othersCpu: 0.5,
     diskFlushesPerSecond: 100,
     diskWritesPerSecond: 200,
@@ -62,7 +62,13 @@ const conditions = {
 
 describe("options", () => {
   test("what is not said has its default", () => {
-    expect(readOptions([], "p")).toMatchObject({ only: ["xadd"], runs: 5, seconds: null, prototype: "p", save: true });
+    expect(readOptions([], "p")).toMatchObject({
+      only: ["xadd"],
+      runs: null,
+      seconds: null,
+      prototype: "p",
+      save: true,
+    });
     expect(readOptions(["--no-prototype"], "p").prototype).toBeNull();
     expect(readOptions(["--only", "bar,gateway"], null)).toMatchObject({
       only: ["bar", "gateway"],
