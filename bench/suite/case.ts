@@ -7,11 +7,16 @@ export interface RestartWork {
   readonly kind: "restart";
 }
 
+/** Phases of load, whose rates come from a maximum that is measured before. */
+export interface OverloadWork {
+  readonly kind: "overload";
+}
+
 export interface Contender {
   /** Unique within the case. */
   readonly name: string;
   readonly system: SystemName;
-  readonly work: Work | RestartWork;
+  readonly work: Work | RestartWork | OverloadWork;
   /** redis-benchmark instead of our own load generator: the second witness. */
   readonly witness?: boolean;
 }

@@ -10,6 +10,7 @@ import { barLines, barText, type BarLine } from "./bar.ts";
 import type { BenchCase } from "./case.ts";
 import { growCasesUpTo } from "./grow-cases.ts";
 import { chosenCases, helpText, readOptions, type Options } from "./options.ts";
+import { overloadCase } from "./overload.ts";
 import { htmlPage } from "./page.ts";
 import { failover, pendingMemory, restart, type ProbeResult } from "./probe.ts";
 import { readCases } from "./read-cases.ts";
@@ -29,7 +30,7 @@ let options: Options;
 let cases: readonly BenchCase[];
 try {
   options = readOptions(process.argv.slice(2), existsSync(neighbour) ? neighbour : null);
-  cases = [...writeCases, ...readCases, ...growCasesUpTo(options.upTo)];
+  cases = [...writeCases, ...readCases, ...growCasesUpTo(options.upTo), overloadCase];
   if (!options.help) chosenCases(options.only, cases);
 } catch (error) {
   console.error(`bench: ${(error as Error).message}`);

@@ -111,8 +111,8 @@ export function helpText(cases: readonly BenchCase[]): string {
   return [
     "npm run bench [-- options]",
     `  --only NAME[,NAME]   cases or sets (default ${DEFAULT_SET})`,
-    "  --runs N             repetitions, interleaved: every system once, then every system again (default 5; of growth 3, of grow-entries 1)",
-    "  --seconds X          time that counts of a sample (default 3; of growth 2, of mixed 600)",
+    "  --runs N             repetitions, interleaved: every system once, then every system again (default 5; of growth 3, of grow-entries and overload 1)",
+    "  --seconds X          time that counts of a sample (default 3; of growth 2, of mixed 600, of overload 300)",
     "  --warm-seconds X     load before it (default 2)",
     "  --systems NAME,…     only these systems",
     "  --probes NAME,…      with the set bar: only these of pending-memory, restart, failover (default all)",

@@ -1,6 +1,7 @@
 /** A result as one HTML file with plots; it needs no network and no script. */
 import type { BarLine } from "./bar.ts";
 import { growthOf, growthPlots, type GrowthResult } from "./growth.ts";
+import { overloadSection } from "./overload-report.ts";
 import { barPlot, escaped, linePlot, type Bar, type Series } from "./plot.ts";
 import { figureOf, lengthText, type CaseResult, type FigureName, type SuiteResult } from "./result.ts";
 import { shown } from "./table.ts";
@@ -62,6 +63,9 @@ function caseSection(result: CaseResult): string[] {
     ...plotOf(result, "perSecond", `${result.unit} a second`, ""),
     ...plotOf(result, "p50Ms", "p50 of what is sent at once", "ms"),
     ...plotOf(result, "p99Ms", "p99", "ms"),
+    ...result.contenders.flatMap(({ name, samples }) =>
+      samples.flatMap(({ overload }) => (overload === undefined ? [] : overloadSection(name, overload))),
+    ),
   ];
 }
 

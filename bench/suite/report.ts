@@ -1,5 +1,6 @@
 /** A result as text: one table for each case, and what the figures were taken with. */
 import { growthOf, growthTable, type GrowthResult } from "./growth.ts";
+import { overloadText } from "./overload-report.ts";
 import {
   figureOf,
   lengthText,
@@ -49,6 +50,7 @@ function caseLines(result: CaseResult): string[] {
     renderTable([unit, ...HEAD.slice(1)], rows),
     ...contenders.flatMap(failures),
     ...contenders.flatMap(doubts),
+    ...contenders.flatMap(overloads),
     "",
   ];
 }
@@ -62,6 +64,10 @@ function growthLines(growth: GrowthResult): string[] {
       .map((line) => `${at.toLocaleString("en-US")} ${growth.axis}, ${line}`),
   );
   return [`${plot}: ${what}${lengthText(points[0]!.result)}`, growthTable(growth), ...said, ""];
+}
+
+function overloads({ name, samples }: ContenderResult): string[] {
+  return samples.flatMap(({ overload }) => (overload === undefined ? [] : ["", overloadText(name, overload)]));
 }
 
 function rowOf(contender: ContenderResult): Cell[] {

@@ -2,6 +2,7 @@
 import { cpus } from "node:os";
 import type { Measured } from "./load-process.ts";
 import type { BenchCase, Growth } from "./case.ts";
+import type { OverloadFigures } from "./overload.ts";
 import type { ProcessUse } from "./process-usage.ts";
 import { spread, type Spread } from "./statistics.ts";
 
@@ -9,6 +10,8 @@ export interface Sample {
   readonly run: number;
   /** Null when it failed. */
   readonly figures: Measured | null;
+  /** Of overload; `figures` are of its phase then. */
+  readonly overload?: OverloadFigures;
   readonly failed: string | null;
 }
 

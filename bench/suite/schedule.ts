@@ -6,6 +6,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { runLoad } from "../system/redis-benchmark.ts";
 import type { BenchCase, Contender } from "./case.ts";
 import { measureLoad, type Measured } from "./load-process.ts";
+import { overloaded } from "./overload.ts";
 import { usageFromNow } from "./process-usage.ts";
 import type { CaseResult, Sample } from "./result.ts";
 import type { RunningSystem, System } from "./system.ts";
@@ -98,6 +99,7 @@ async function sampled(
     if (!isKept) await running.clear();
     await quiet(running);
     if (work.kind === "restart") return { run, figures: await restarted(running), failed: null };
+    if (work.kind === "overload") return { run, ...(await overloaded(running, seconds)), failed: null };
     const figures =
       contender.witness === true
         ? await witnessed(running, contender, lengths)
