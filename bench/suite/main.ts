@@ -9,6 +9,7 @@ import { progressBar } from "../system/progress-bar.ts";
 import { barLines, barText, type BarLine } from "./bar.ts";
 import type { BenchCase } from "./case.ts";
 import { growCasesUpTo } from "./grow-cases.ts";
+import { limitsText, measureLimits, type LimitLine } from "./limits.ts";
 import { chosenCases, helpText, readOptions, type Options } from "./options.ts";
 import { overloadCase } from "./overload.ts";
 import { htmlPage } from "./page.ts";
@@ -44,20 +45,30 @@ if (options.help) {
 const bar = progressBar();
 const result = await measured(options);
 const probes = await probed(options);
+const limits = isProbed(options, "limits", ["bar", "growth", "overload"]) ? await limitsOfMachine() : [];
 bar("");
 const lines: readonly BarLine[] = options.only.includes("bar") ? barLines(result.cases, probes) : [];
-const text = [reportText(result), ...(lines.length > 0 ? [barText(lines)] : [])].join("\n");
+const text = [
+  reportText(result),
+  ...(lines.length > 0 ? [barText(lines)] : []),
+  ...(limits.length > 0 ? [limitsText(limits)] : []),
+].join("\n");
 if (options.save) {
   const file = join(root, "bench", "results", options.name);
-  writeFileSync(`${file}.json`, `${JSON.stringify({ ...result, probes, lines }, null, 1)}\n`);
+  writeFileSync(`${file}.json`, `${JSON.stringify({ ...result, probes, lines, limits }, null, 1)}\n`);
   writeFileSync(`${file}.txt`, text);
-  writeFileSync(`${file}.html`, htmlPage(result, lines));
+  writeFileSync(`${file}.html`, htmlPage(result, lines, limits));
 }
-console.log(options.json ? JSON.stringify({ ...result, probes, lines }) : text);
+console.log(options.json ? JSON.stringify({ ...result, probes, lines, limits }) : text);
 
 /** When nothing is said, with these sets. */
 function isProbed({ only, probes: chosen }: Options, name: string, sets: readonly string[]): boolean {
   return chosen === null ? sets.some((set) => only.includes(set)) : chosen.includes(name);
+}
+
+function limitsOfMachine(): Promise<readonly LimitLine[]> {
+  bar("limits of the machine", 1);
+  return measureLimits();
 }
 
 async function probed(asked: Options): Promise<readonly ProbeResult[]> {

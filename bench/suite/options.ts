@@ -115,7 +115,7 @@ export function helpText(cases: readonly BenchCase[]): string {
     "  --seconds X          time that counts of a sample (default 3; of growth 2, of mixed 600, of overload 300)",
     "  --warm-seconds X     load before it (default 2)",
     "  --systems NAME,…     only these systems",
-    "  --probes NAME,…      with the set bar: only these of pending-memory, restart, failover (default all)",
+    "  --probes NAME,…      only these of pending-memory, restart, failover, limits (default: with bar all, with growth and overload limits)",
     "  --up-to AXIS=N,…     where growth ends: nodes, shards, streams, connections, entries (default entries=10000000, the others where their cases end)",
     "  --prototype DIR      folder of the bare prototype (default ../shared/prototype when it is there)",
     "  --no-prototype       leave the prototype out",

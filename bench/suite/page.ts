@@ -1,6 +1,7 @@
 /** A result as one HTML file with plots; it needs no network and no script. */
 import type { BarLine } from "./bar.ts";
 import { growthOf, growthPlots, type GrowthResult } from "./growth.ts";
+import { LIMIT_HEAD, limitCells, type LimitLine } from "./limits.ts";
 import { overloadSection } from "./overload-report.ts";
 import { barPlot, escaped, linePlot, type Bar, type Series } from "./plot.ts";
 import { figureOf, lengthText, type CaseResult, type FigureName, type SuiteResult } from "./result.ts";
@@ -14,8 +15,8 @@ const STYLE = [
   "svg { max-width: 100% } ul { font-size: 13px }",
 ].join("\n");
 
-/** `lines`: of the bar, or none. */
-export function htmlPage(result: SuiteResult, lines: readonly BarLine[]): string {
+/** `lines`: of the bar, `limits`: of the machine; or none. */
+export function htmlPage(result: SuiteResult, lines: readonly BarLine[], limits: readonly LimitLine[]): string {
   const { command, date, node, cpus, cpuModel, runs, seconds, systems, leftOut, cases } = result;
   const paced = cases.filter(({ name }) => name.startsWith("paced-"));
   const others = cases.filter(({ name, growth }) => !name.startsWith("paced-") && growth === undefined);
@@ -30,6 +31,7 @@ export function htmlPage(result: SuiteResult, lines: readonly BarLine[]): string
     ...Object.entries(leftOut).map(([name, why]) => `<li><b>${name}</b>: left out, ${escaped(why)}</li>`),
     "</ul>",
     ...(lines.length > 0 ? barTable(lines) : []),
+    ...(limits.length > 0 ? limitTable(limits) : []),
     ...others.flatMap(caseSection),
     ...(paced.length > 0 ? pacedSection(paced) : []),
     ...growthOf(cases).flatMap(growthSection),
@@ -46,6 +48,20 @@ function barTable(lines: readonly BarLine[]): string[] {
       ({ what, ours, peer, peerName, ratio, wanted, verdict, note }) =>
         `<tr title="${escaped(note)}"><td>${escaped(what)}</td><td class="number">${shown(ours)}</td><td class="number">${shown(peer)}</td><td>${peerName}</td><td class="number">${shown(ratio)}</td><td>${wanted}</td><td class="${verdict}">${verdict}</td></tr>`,
     ),
+    "</table>",
+  ];
+}
+
+function limitTable(limits: readonly LimitLine[]): string[] {
+  return [
+    "<h2>What the machine itself does</h2>",
+    `<table><tr>${LIMIT_HEAD.map((title) => `<th>${title}</th>`).join("")}</tr>`,
+    ...limits
+      .map(limitCells)
+      .map(
+        ([what, ...numbers]) =>
+          `<tr><td>${escaped(shown(what!))}</td>${numbers.map((value) => `<td class="number">${shown(value)}</td>`).join("")}</tr>`,
+      ),
     "</table>",
   ];
 }

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { growCasesUpTo } from "../suite/grow-cases.ts";
 import { growthOf, growthPlots, growthTable } from "../suite/growth.ts";
 import type { Measured } from "../suite/load-process.ts";
+import { limitCells, limitsText, sizeText } from "../suite/limits.ts";
 import { chosenCases, readOptions } from "../suite/options.ts";
 import { linePlot } from "../suite/plot.ts";
 import { reportText } from "../suite/report.ts";
@@ -169,5 +170,19 @@ describe("plots", () => {
     const [, from, to] = /<line x1="[\d.]+" x2="[\d.]+" y1="([\d.]+)" y2="([\d.]+)" stroke="#1f6f8b"/.exec(svg)!;
     const [at] = places(svg);
     expect((Number(from) + Number(to)) / 2).toBeCloseTo(at!.y, 1);
+  });
+});
+
+describe("limits of the machine", () => {
+  test("sizes are said in the unit that they are whole in", () => {
+    expect([300, 4096, 65_536, 67_108_864].map(sizeText)).toEqual(["300 B", "4 KiB", "64 KiB", "64 MiB"]);
+  });
+
+  test("what was only timed as a whole has no latency", () => {
+    const line = { what: "copy", perSecond: 10, megabytesPerSecond: 20, p50Ms: Number.NaN, p99Ms: Number.NaN };
+    expect(limitCells(line)).toEqual(["copy", 10, 20, null, null]);
+    expect(limitsText([line, { ...line, what: "write", p50Ms: 1, p99Ms: 2 }])).toMatch(
+      /^copy +10\.0 +20\.0 +– +–\nwrite +10\.0 +20\.0 +1\.00 +2\.00$/m,
+    );
   });
 });

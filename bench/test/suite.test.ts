@@ -262,7 +262,7 @@ describe("reports", () => {
   });
 
   test("the page needs nothing from elsewhere and lets no text become markup", () => {
-    const page = htmlPage(result, barLines(result.cases, []));
+    const page = htmlPage(result, barLines(result.cases, []), []);
     expect(page).not.toMatch(/(src|href)=|<script|@import|url\(/);
     expect(page).toContain("what &lt;is&gt; measured");
     expect(page).not.toContain("<is>");
