@@ -34,7 +34,7 @@ const KEYS = Array.from({ length: 100 }, (_, i) => `overload:{${String(i).padSta
 
 export const overloadCase: BenchCase = {
   name: "overload",
-  what: "XADD of 256 B (MAXLEN ~ 10000, 100 streams) at twice the measured maximum for five minutes, open loop over 8 connections, half of it before and after; ack=all, fsync always (Redis: alone, AOF always)",
+  what: "XADD of 256 B (MAXLEN ~ 10000, 100 streams) at twice the measured maximum, open loop over 8 connections, half of it before and after; ack=all, fsync always (Redis: alone, AOF always)",
   unit: "XADD",
   sets: [],
   seconds: 300,
