@@ -35,6 +35,7 @@ export class BenchContext implements ShardContext {
   nodeBounds = BOUNDS;
   idempotenceWindow = { durationSeconds: 100, maxSize: 100 };
   delayedMaxEntries: number = 100_000;
+  outboxMaxBytes: number = 8 * 1024 * 1024;
   readonly effectRoomBytes = Number.POSITIVE_INFINITY;
   ack: Ack | null = null;
   resumed = null;

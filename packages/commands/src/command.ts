@@ -179,6 +179,8 @@ export interface ShardContext {
   readonly idempotenceWindow: IdempotenceWindow;
   /** How many delayed entries a stream may have; 0: no bound. */
   readonly delayedMaxEntries: number;
+  /** Bytes of what a shard has to hand on; 0: no bound. */
+  readonly outboxMaxBytes: number;
   /** Chance: 0 … n−1. An effect names what was drawn (SPOP), so that every replica does the same. */
   readonly randomBelow: (n: number) => number;
   /**

@@ -12,7 +12,6 @@ export { unwatch, watch } from "./transaction/watch.ts";
 export * from "./pubsub/channel-kind.ts";
 export * from "./pubsub/while-subscribed.ts";
 export { takeItem, type TakingContext, type TakingRefusal } from "./dead-letters/taking.ts";
-export { OUTBOX_BYTES_MAX } from "./dead-letters/giving-up.ts";
 export { globMatches } from "./glob.ts";
 export { readTimeoutMs } from "./list/timeout.ts";
 export { readCursor } from "./scan-options.ts";

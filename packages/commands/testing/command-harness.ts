@@ -101,6 +101,7 @@ export class CommandHarness {
   nodeBounds: { maxEntries: number; maxBytes: number };
   idempotenceWindow: { durationSeconds: number; maxSize: number };
   delayedMaxEntries: number;
+  outboxMaxBytes: number;
   readonly #clients: HarnessClient[];
   readonly #channels: FakeChannels;
   #blocked: Blocked[];
@@ -113,6 +114,7 @@ export class CommandHarness {
     this.nodeBounds = { maxEntries: 100, maxBytes: 4096 };
     this.idempotenceWindow = { durationSeconds: 100, maxSize: 100 };
     this.delayedMaxEntries = 100_000;
+    this.outboxMaxBytes = 8 * 1024 * 1024;
     this.#clients = [];
     this.#channels = new FakeChannels(() => this.#clients.map((client) => client.subscriptions));
     this.#blocked = [];
@@ -129,6 +131,7 @@ export class CommandHarness {
     if (name === "stream-node-max-entries") this.nodeBounds.maxEntries = value;
     if (name === "stream-node-max-bytes") this.nodeBounds.maxBytes = value;
     if (name === "stream-delayed-max-entries") this.delayedMaxEntries = value;
+    if (name === "stream-outbox-max-bytes") this.outboxMaxBytes = value;
     if (name === "stream-idmp-duration") this.idempotenceWindow.durationSeconds = value;
     if (name === "stream-idmp-maxsize") this.idempotenceWindow.maxSize = value;
   }
@@ -222,9 +225,10 @@ export class CommandHarness {
   }
 
   #takeFirst(item: OutboxItem, effects: Effects): boolean {
-    const { nodeBounds, idempotenceWindow } = this;
+    const { nodeBounds, idempotenceWindow, outboxMaxBytes } = this;
     const keyspace = this.state.live;
-    const context = { keyspace, effects, nowMs: effects.logTimeMs, nodeBounds, idempotenceWindow, growthRefusal: null };
+    const given = { nodeBounds, idempotenceWindow, outboxMaxBytes, growthRefusal: null };
+    const context = { keyspace, effects, nowMs: effects.logTimeMs, ...given };
     if (takeItem(context, item) !== null) return false;
     effects.outbox.settle([item.number]);
     return true;
@@ -257,6 +261,7 @@ export class CommandHarness {
       handsOut: false,
       idempotenceWindow: this.idempotenceWindow,
       delayedMaxEntries: this.delayedMaxEntries,
+      outboxMaxBytes: this.outboxMaxBytes,
       ack: null,
       resumed,
       noteLimits: () => {},

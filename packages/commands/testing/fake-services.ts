@@ -37,6 +37,7 @@ export class FakeServices implements SessionServices {
     this.#settings = new Map([
       ["maxmemory", "0"],
       ["stream-delayed-max-entries", "100000"],
+      ["stream-outbox-max-bytes", "8388608"],
       ["stream-idmp-duration", "100"],
       ["stream-idmp-maxsize", "100"],
       ["stream-node-max-bytes", "4096"],

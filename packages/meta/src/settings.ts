@@ -24,6 +24,8 @@ export interface ClusterSettings {
   readonly streamRetentionKeepsUnacked: boolean;
   /** Delayed entries (XADD DELAY, AT) that a stream may have at a time; 0 = no bound. */
   readonly streamDelayedMaxEntries: number;
+  /** Bytes of what a shard has to hand to others (dead letters, and what goes back); 0 = no bound. */
+  readonly streamOutboxMaxBytes: number;
   /** Which events of keys are published, and where: Redis' bits. */
   readonly notifyKeyspaceEvents: number;
   /** Memory budget of each node, 0: none; null: each node's own counts. */
@@ -41,6 +43,7 @@ export const defaultSettings: ClusterSettings = Object.freeze({
   streamRetentionEntries: 0,
   streamRetentionKeepsUnacked: false,
   streamDelayedMaxEntries: 100_000,
+  streamOutboxMaxBytes: 8 * 1024 * 1024,
   notifyKeyspaceEvents: 0,
   maxMemoryBytes: null,
 });
@@ -73,6 +76,7 @@ export function settingPairs(settings: ClusterSettings): [name: string, value: s
     ["stream-idmp-maxsize", String(settings.streamIdmpMaxSize)],
     ["stream-node-max-bytes", String(settings.streamNodeMaxBytes)],
     ["stream-node-max-entries", String(settings.streamNodeMaxEntries)],
+    ["stream-outbox-max-bytes", String(settings.streamOutboxMaxBytes)],
     ["stream-retention-bytes", String(settings.streamRetentionBytes)],
     ["stream-retention-entries", String(settings.streamRetentionEntries)],
     ["stream-retention-keep", settings.streamRetentionKeepsUnacked ? "unacked" : "none"],
@@ -116,6 +120,11 @@ export function parseSetting(settings: ClusterSettings, name: string, value: str
       const parsed = parseCount(value);
       if (typeof parsed === "string") return { ok: false, error: parsed };
       return { ok: true, settings: { ...settings, streamDelayedMaxEntries: parsed } };
+    }
+    case "stream-outbox-max-bytes": {
+      const parsed = parseMemory(value);
+      if (parsed === null) return { ok: false, error: "argument must be a memory value" };
+      return { ok: true, settings: { ...settings, streamOutboxMaxBytes: parsed } };
     }
     case "stream-idmp-duration": {
       const parsed = parseInteger(value, 1, 86_400);

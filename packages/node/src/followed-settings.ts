@@ -11,6 +11,7 @@ export function unknownSettings(): ShardSettings {
     nodeBounds: { maxEntries: 0, maxBytes: 0 },
     idempotenceWindow: { durationSeconds: 0, maxSize: 0 },
     delayedMaxEntries: 0,
+    outboxMaxBytes: 0,
     retention: NO_RETENTION,
     notify: 0,
     refuseGrowth: false,
@@ -23,6 +24,7 @@ export function followSettings(into: ShardSettings, settings: ClusterSettings): 
   into.nodeBounds = { maxEntries: settings.streamNodeMaxEntries, maxBytes: settings.streamNodeMaxBytes };
   into.idempotenceWindow = { durationSeconds: settings.streamIdmpDuration, maxSize: settings.streamIdmpMaxSize };
   into.delayedMaxEntries = settings.streamDelayedMaxEntries;
+  into.outboxMaxBytes = settings.streamOutboxMaxBytes;
   into.notify = settings.notifyKeyspaceEvents;
   // The same object for the same bounds: another one makes leaders look at all long streams.
   const retention = retentionOf(settings);

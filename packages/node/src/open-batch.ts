@@ -186,6 +186,7 @@ export class OpenBatch {
     context.nodeBounds = settings.nodeBounds;
     context.idempotenceWindow = settings.idempotenceWindow;
     context.delayedMaxEntries = settings.delayedMaxEntries;
+    context.outboxMaxBytes = settings.outboxMaxBytes;
     context.ack = null;
     context.resumed = resumed;
     context.readMode = mode;

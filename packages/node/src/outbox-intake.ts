@@ -113,9 +113,10 @@ export class OutboxIntake {
     const { settings } = this.#options;
     const { keyspace, effects, nowMs } = this.#batch.open(request);
     this.#state.setOrigin(null, 0);
-    const { nodeBounds, idempotenceWindow } = settings;
+    const { nodeBounds, idempotenceWindow, outboxMaxBytes } = settings;
     const growthRefusal = OutboxRelay.growthRefusal(settings);
-    const refusal = takeItem({ keyspace, effects, nowMs, nodeBounds, idempotenceWindow, growthRefusal }, item);
+    const context = { keyspace, effects, nowMs, nodeBounds, idempotenceWindow, outboxMaxBytes, growthRefusal };
+    const refusal = takeItem(context, item);
     if (refusal !== null) return refusal;
     effects.outbox.take({ targetSlot, slot, number: item.number });
     this.taken++;

@@ -33,7 +33,10 @@ const NOT_HERE_RETRY_MS = 50;
 export interface OutboxOptions {
   readonly shardId: number;
   readonly limits: ShardLimits;
-  readonly settings: Pick<ShardSettings, "refuseGrowth" | "refuseFixedMemory" | "nodeBounds" | "idempotenceWindow">;
+  readonly settings: Pick<
+    ShardSettings,
+    "refuseGrowth" | "refuseFixedMemory" | "nodeBounds" | "idempotenceWindow" | "outboxMaxBytes"
+  >;
   readonly raft: RaftNodeApi;
   readonly post: OutboxPost;
   readonly slots: readonly SlotRange[];
@@ -148,12 +151,14 @@ export class OutboxRelay {
       const item = queue.first;
       const { keyspace, effects, nowMs: logTimeMs } = this.#batch.open(request);
       this.#state.setOrigin(null, 0);
-      const { nodeBounds, idempotenceWindow } = settings;
-      const growthRefusal = OutboxRelay.growthRefusal(settings);
-      const refusal = takeItem(
-        { keyspace, effects, nowMs: logTimeMs, nodeBounds, idempotenceWindow, growthRefusal },
-        item,
-      );
+      const { nodeBounds, idempotenceWindow, outboxMaxBytes } = settings;
+      const given = {
+        nodeBounds,
+        idempotenceWindow,
+        outboxMaxBytes,
+        growthRefusal: OutboxRelay.growthRefusal(settings),
+      };
+      const refusal = takeItem({ keyspace, effects, nowMs: logTimeMs, ...given }, item);
       if (refusal !== null) {
         this.#onRefused(progress, refusal, nowMs);
         break;

@@ -240,6 +240,8 @@ export interface ShardSettings {
   idempotenceWindow: IdempotenceWindow;
   /** Of one stream; 0: no bound. */
   delayedMaxEntries: number;
+  /** Of this shard; 0: no bound. */
+  outboxMaxBytes: number;
   /** The cluster's, for what streams do not say themselves; the same object for the same bounds. */
   retention: Retention;
   /** notify-keyspace-events, as Redis' bits. */

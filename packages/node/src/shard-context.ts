@@ -26,6 +26,7 @@ export class ReusedContext implements ShardContext {
   nodeBounds: NodeBounds;
   idempotenceWindow: IdempotenceWindow;
   delayedMaxEntries: number;
+  outboxMaxBytes: number;
   effectRoomBytes: number;
   readonly isHeldUp: (key: string, group: string) => boolean;
   readonly counters: LeaderCounters;
@@ -55,6 +56,7 @@ export class ReusedContext implements ShardContext {
     this.nodeBounds = fixed.nodeBounds;
     this.idempotenceWindow = fixed.idempotenceWindow;
     this.delayedMaxEntries = 0;
+    this.outboxMaxBytes = 0;
     this.effectRoomBytes = fixed.effectRoomBytes;
     this.counters = fixed.counters;
     this.isUncounted = false;

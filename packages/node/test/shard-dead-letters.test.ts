@@ -237,6 +237,30 @@ test("a target that takes nothing keeps it waiting, and gets it when it can; the
   pair.assertSame();
 });
 
+test("an outbox takes no more than the setting says: what is due to go stays pending, and nobody is given it", () => {
+  const pair = new Pair();
+  const lane = pair.from.lane();
+  prepare(lane, "1-0", "2-0", "3-0");
+  // An empty outbox takes one, however large.
+  pair.source.settings.outboxMaxBytes = 1;
+  expect(lane.send("XAUTOCLAIM s{b} g d 0 0")[0]).toMatch(/\[\] \[\]\]$/);
+  expect(waiting(pair.from)).toBe(1);
+  expect(lane.send("XPENDING s{b} g - + 9")[0]).toMatch(/\[2-0 c \S+ :1\] \[3-0 c \S+ :1\]\]$/);
+  pair.carry();
+  expect(letters(pair.to)).toEqual(["1-0"]);
+  pair.source.settings.outboxMaxBytes = 0;
+  lane.send("XAUTOCLAIM s{b} g d 0 0");
+  expect(waiting(pair.from)).toBe(2);
+  pair.carry();
+  expect(letters(pair.to)).toEqual(["1-0", "2-0", "3-0"]);
+  // The same on the way back.
+  pair.target.settings.outboxMaxBytes = 1;
+  lane.send("XGROUP REDRIVE s{b} g");
+  for (let i = 0; i < 5; i++) pair.carry();
+  expect(letters(pair.to)).toEqual([]);
+  pair.assertSame();
+});
+
 test("one that can't be taken holds up what is behind it for the same slot, and nothing else", () => {
   const cluster = new ShardCluster({ replicas: 1 });
   const lane = cluster.elect().lane();

@@ -231,6 +231,7 @@ export class ShardCluster {
       nodeBounds: { maxEntries: 100, maxBytes: 4096 },
       idempotenceWindow: { durationSeconds: 100, maxSize: 100 },
       delayedMaxEntries: 100_000,
+      outboxMaxBytes: 8 * 1024 * 1024,
       retention: NO_RETENTION,
       notify: 0,
       refuseGrowth: false,

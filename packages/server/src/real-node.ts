@@ -167,6 +167,7 @@ function nodeConfig(
       streamRetentionBytes: settings["stream-retention-bytes"] as number,
       streamRetentionEntries: settings["stream-retention-entries"] as number,
       streamDelayedMaxEntries: settings["stream-delayed-max-entries"] as number,
+      streamOutboxMaxBytes: settings["stream-outbox-max-bytes"] as number,
       streamRetentionKeepsUnacked: settings["stream-retention-keep"] === "unacked",
     },
     electionTimeoutMs: settings["election-timeout-ms"] as number,

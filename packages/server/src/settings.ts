@@ -428,6 +428,15 @@ export const settingRows: readonly SettingRow[] = [
     "Delayed entries (XADD DELAY, AT) that a stream may have at a time; they stay in memory. 0 = no bound. Fixed at founding, then CONFIG SET.",
     { minimum: 0 },
   ),
+  row(
+    "stream-outbox-max-bytes",
+    "bytes",
+    "bytes",
+    8 * 1024 * 1024,
+    storage,
+    "Bytes of dead letters (XGROUP SETDLQ) that a shard holds until their stream takes them; beyond it further ones stay pending. They stay in memory. 0 = no bound. Fixed at founding, then CONFIG SET.",
+    { minimum: 0 },
+  ),
   row("wal-segment-bytes", "bytes", "bytes", 64 * 1024 * 1024, storage, "Size of one preallocated log segment.", {
     minimum: 1024 * 1024,
     maximum: 1024 * 1024 * 1024,

@@ -10,8 +10,6 @@ import type { GroupView, StreamKeyView, OutboxContent, PendingEntry } from "@hea
 import type { ShardContext } from "../command.ts";
 import { cameThrough, type DeadReason, fieldsOf, letterOf } from "./letter.ts";
 
-/** Of a shard, in memory: a target that takes nothing for long must not fill it. */
-export const OUTBOX_BYTES_MAX = 8 * 1024 * 1024;
 /** One call gives up no more: it is to come back soon. */
 const LETTERS_MAX = 256;
 /** What the effect takes beside the item; and what an item takes in the outbox beside its bytes. */
@@ -74,7 +72,7 @@ export class GivingUp {
     const cost = bytes + EFFECT_BYTES;
     if (cost + key.length + target.length + MARGIN_BYTES > this.#context.effectRoomBytes) return Fate.stays;
     const heldBytes = this.#context.keyspace.outbox.byteLength + this.#heldBytes;
-    if (heldBytes > 0 && heldBytes + bytes + HELD_BYTES > OUTBOX_BYTES_MAX) return Fate.waits;
+    if (heldBytes > 0 && heldBytes + bytes + HELD_BYTES > outboxBound(this.#context)) return Fate.waits;
     if (this.usedBytes + cost > roomBytes || this.count >= LETTERS_MAX) return Fate.isForNext;
     this.usedBytes += cost;
     this.#heldBytes += bytes + HELD_BYTES;
@@ -90,6 +88,11 @@ export class GivingUp {
 }
 
 /** While it is so, entries that are due to be given up wait: who reads the group is not to be woken for them again and again. */
-export function outboxIsFull({ keyspace }: Pick<ShardContext, "keyspace">): boolean {
-  return keyspace.outbox.byteLength > OUTBOX_BYTES_MAX / 2;
+export function outboxIsFull(context: Pick<ShardContext, "keyspace" | "outboxMaxBytes">): boolean {
+  return context.keyspace.outbox.byteLength > outboxBound(context) / 2;
+}
+
+/** In bytes: a target that takes nothing for long must not fill the memory. */
+export function outboxBound({ outboxMaxBytes }: Pick<ShardContext, "outboxMaxBytes">): number {
+  return outboxMaxBytes === 0 ? Number.POSITIVE_INFINITY : outboxMaxBytes;
 }

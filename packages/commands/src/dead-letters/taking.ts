@@ -9,7 +9,7 @@ import type { OutboxContent, OutboxItem, StreamKeyView, StreamView } from "@head
 import type { ShardContext } from "../command.ts";
 import { findStream } from "../stream/find-stream.ts";
 import { configureNewStream } from "../stream/idempotence.ts";
-import { OUTBOX_BYTES_MAX } from "./giving-up.ts";
+import { outboxBound } from "./giving-up.ts";
 import { type EntryFields, fieldsOf, originOf } from "./letter.ts";
 
 /** Of a dead-letter stream, in one step of an order. */
@@ -25,7 +25,7 @@ export type TakingRefusal = "memory" | "space" | "outboxFull" | "idsExhausted" |
 
 export interface TakingContext extends Pick<
   ShardContext,
-  "keyspace" | "effects" | "nowMs" | "nodeBounds" | "idempotenceWindow"
+  "keyspace" | "effects" | "nowMs" | "nodeBounds" | "idempotenceWindow" | "outboxMaxBytes"
 > {
   /** Why nothing may grow now; null: it may. */
   readonly growthRefusal: "memory" | "space" | null;
@@ -62,7 +62,8 @@ function sendBack(context: TakingContext, order: OutboxItem): TakingRefusal | nu
   if (found === null || typeof found === "string") return null;
   const { stream } = found;
   const upTo = order.upTo.isZero() ? stream.lastId : order.upTo;
-  const step = chooseStep(stream, order, { upTo, roomBytes: OUTBOX_BYTES_MAX - keyspace.outbox.byteLength });
+  const roomBytes = outboxBound(context) - keyspace.outbox.byteLength;
+  const step = chooseStep(stream, order, { upTo, roomBytes, isAlone: isAlone(context, order) });
   if (step === null) return "outboxFull";
   const slot = slotOfKey(order.target);
   for (const content of step.sent) effects.outbox.put(slot, content);
@@ -79,6 +80,12 @@ function sendBack(context: TakingContext, order: OutboxItem): TakingRefusal | nu
   return null;
 }
 
+/** Nothing waits in this outbox but perhaps the order itself: then one entry goes, however large it is, or it never would. */
+function isAlone({ keyspace }: TakingContext, order: OutboxItem): boolean {
+  for (const queue of keyspace.outbox.queues()) if (queue.size > 1 || queue.first !== order) return false;
+  return true;
+}
+
 interface Step {
   readonly sent: readonly OutboxContent[];
   readonly ids: readonly StreamId[];
@@ -90,7 +97,7 @@ interface Step {
 function chooseStep(
   stream: StreamView,
   order: OutboxItem,
-  bounds: { readonly upTo: StreamId; readonly roomBytes: number },
+  bounds: { readonly upTo: StreamId; readonly roomBytes: number; readonly isAlone: boolean },
 ): Step | null {
   const sent: OutboxContent[] = [];
   const ids: StreamId[] = [];
@@ -110,7 +117,7 @@ function chooseStep(
       if (content !== null) {
         bytes += outboxItemBytes(content) + HELD_BYTES;
         const isFirst = ids.length === 0;
-        const isFull = bytes > bounds.roomBytes && !(isFirst && bounds.roomBytes >= OUTBOX_BYTES_MAX);
+        const isFull = bytes > bounds.roomBytes && !(isFirst && bounds.isAlone);
         if (isFull && isFirst) return null;
         if (isFull || ids.length >= countMax || (!isFirst && bytes > SENT_BYTES_MAX)) return { sent, ids, nextAfter };
         sent.push(content);
