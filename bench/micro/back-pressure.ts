@@ -51,11 +51,16 @@ const cases: readonly Case[] = [
   { what: "1 group with one", groups: 1, setUp: entryLimits, entriesBefore: 0 },
   { what: "1 group with one, a million behind", groups: 1, setUp: entryLimits, entriesBefore: FAR },
   { what: "8 groups with one", groups: 8, setUp: entryLimits, entriesBefore: 0 },
-  { what: "bytes, 1 group", groups: 1, setUp: (e) => e.limits.setMaxLagBytes(KEY, 2 ** 50), entriesBefore: 0 },
+  {
+    what: "bytes, 1 group",
+    groups: 1,
+    setUp: (e) => e.limits.setMaxLagBytes(KEY, { bytes: 2 ** 50, holdMs: 0 }),
+    entriesBefore: 0,
+  },
   {
     what: "bytes, 8 groups, a million behind",
     groups: 8,
-    setUp: (e) => e.limits.setMaxLagBytes(KEY, 2 ** 50),
+    setUp: (e) => e.limits.setMaxLagBytes(KEY, { bytes: 2 ** 50, holdMs: 0 }),
     entriesBefore: FAR,
   },
   {

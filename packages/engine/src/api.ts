@@ -28,7 +28,7 @@
  * effect in front of the first effect of a command. A session is 16 opaque bytes + the log time at its opening.
  */
 import type { ByteWriter } from "@headrace/bytes";
-import type { Pressure } from "./back-pressure.ts";
+import type { MaxLagBytes, Pressure } from "./back-pressure.ts";
 import type { EntryRuns } from "./entry-runs.ts";
 import type { GroupSettings, Retry } from "./group-settings.ts";
 import type { KeyEvents } from "./key-events.ts";
@@ -90,8 +90,8 @@ export interface StreamView {
   readonly delayed: DelayedView | null;
   /** It has a limit of lag, and groups that it is about. */
   readonly isLimited: boolean;
-  /** How many bytes beyond its slowest group it may hold; 0: no limit. */
-  readonly maxLagBytes: number;
+  /** How many bytes beyond its slowest group it may hold; null: no limit. */
+  readonly maxLagBytes: MaxLagBytes | null;
   /** The limit that an XADD meets now, null: none. May throw ColdMiss. */
   limitReached(): Pressure | null;
   /** The limit that is the nearest to being reached, or the farthest beyond; null: it has none. May throw ColdMiss. */

@@ -3,7 +3,8 @@
  * MAXLAG-BYTES), and whether one of them is reached. Lag is what a group has not been delivered, counted (group-lag.ts); what it has pending does not count.
  *
  *   max lag         f64 entries (0: none, and nothing follows) · f64 holdMs (0: an XADD above it is refused at once)
- *   stream limits   u8 count · {u8 kind · body}: kind 1 f64 maxLagBytes; ascending, left out where nothing was set
+ *   stream limits   u8 count · {u8 kind · body}: kind 1 f64 bytes beyond the slowest group, kind 2 f64 holdMs at that limit (never 0); ascending, left out where
+ *                   nothing was set
  *
  * Settings are state. What is counted for them is the leader's own, made at the first XADD that asks, and asking costs nothing to a stream without limits.
  */
@@ -21,6 +22,13 @@ export interface MaxLag {
   readonly holdMs: number;
 }
 
+/** A stream may have so many bytes before its slowest group. */
+export interface MaxLagBytes {
+  readonly bytes: number;
+  /** As a group's. */
+  readonly holdMs: number;
+}
+
 export const HOLD_MS_MAX = 3_600_000;
 
 /** A limit, and where a group stands below or beyond it. */
@@ -32,11 +40,16 @@ export interface Pressure {
   readonly holdMs: number;
 }
 
-const StreamLimit = { maxLagBytes: 1 } as const;
+const StreamLimit = { bytes: 1, holdMs: 2 } as const;
 
 export function isEqualMaxLag(a: MaxLag | null, b: MaxLag | null): boolean {
   if (a === null || b === null) return a === b;
   return a.entries === b.entries && a.holdMs === b.holdMs;
+}
+
+export function isEqualMaxLagBytes(a: MaxLagBytes | null, b: MaxLagBytes | null): boolean {
+  if (a === null || b === null) return a === b;
+  return a.bytes === b.bytes && a.holdMs === b.holdMs;
 }
 
 export function writeMaxLag(writer: ByteWriter, maxLag: MaxLag | null): void {
@@ -49,28 +62,43 @@ export function readMaxLag(reader: ByteReader): MaxLag | null {
   const entries = reader.f64();
   if (entries === 0) return null;
   const holdMs = reader.f64();
-  const isHold = Number.isInteger(holdMs) && holdMs >= 0 && holdMs <= HOLD_MS_MAX && !Object.is(holdMs, -0);
-  if (!isLimit(entries) || !isHold) throw new DamagedRowError("a limit of lag out of range");
+  if (!isLimit(entries) || (holdMs !== 0 && !isHold(holdMs)) || Object.is(holdMs, -0))
+    throw new DamagedRowError("a limit of lag out of range");
   return { entries, holdMs };
 }
 
-/** Of a stream that has one. */
-export function writeStreamLimits(writer: ByteWriter, maxLagBytes: number): void {
-  writer.u8(maxLagBytes > 0 ? 1 : 0);
-  if (maxLagBytes === 0) return;
-  writer.u8(StreamLimit.maxLagBytes);
-  writer.f64(maxLagBytes);
+export function writeStreamLimits(writer: ByteWriter, limit: MaxLagBytes | null): void {
+  writer.u8(limit === null ? 0 : limit.holdMs === 0 ? 1 : 2);
+  if (limit === null) return;
+  writer.u8(StreamLimit.bytes);
+  writer.f64(limit.bytes);
+  if (limit.holdMs === 0) return;
+  writer.u8(StreamLimit.holdMs);
+  writer.f64(limit.holdMs);
 }
 
-/** Answers maxLagBytes. Throws DamagedRowError, UnknownRowError. */
-export function readStreamLimits(reader: ByteReader): number {
+/** Throws DamagedRowError, UnknownRowError. */
+export function readStreamLimits(reader: ByteReader): MaxLagBytes | null {
   const count = reader.u8();
-  if (count === 0) return 0;
+  if (count === 0) return null;
+  if (count > 2) throw new UnknownRowError(`${count} limits of a stream`);
+  expectKind(reader, StreamLimit.bytes);
+  const bytes = reader.f64();
+  if (!isLimit(bytes)) throw new DamagedRowError("a stream's limit out of range");
+  if (count === 1) return { bytes, holdMs: 0 };
+  expectKind(reader, StreamLimit.holdMs);
+  const holdMs = reader.f64();
+  if (!isHold(holdMs)) throw new DamagedRowError("a stream's limit holds for a time out of range");
+  return { bytes, holdMs };
+}
+
+function expectKind(reader: ByteReader, expected: number): void {
   const kind = reader.u8();
-  if (count > 1 || kind !== StreamLimit.maxLagBytes) throw new UnknownRowError(`stream limit ${kind}`);
-  const maxLagBytes = reader.f64();
-  if (!isLimit(maxLagBytes)) throw new DamagedRowError("a stream's limit out of range");
-  return maxLagBytes;
+  if (kind !== expected) throw new UnknownRowError(`stream limit ${kind}`);
+}
+
+function isHold(value: number): boolean {
+  return Number.isInteger(value) && value >= 1 && value <= HOLD_MS_MAX;
 }
 
 function isLimit(value: number): boolean {
@@ -80,7 +108,7 @@ function isLimit(value: number): boolean {
 /** The limits of one stream, as they are now: made anew when one of them or its groups change. */
 export class StreamLimits {
   readonly #stream: Stream;
-  readonly #maxLagBytes: number;
+  readonly #maxLagBytes: MaxLagBytes | null;
   readonly #groups: readonly Group[];
   /** One for each group with a limit, then one for the slowest group. */
   readonly #gauges: LagGauge[];
@@ -90,7 +118,7 @@ export class StreamLimits {
     this.#maxLagBytes = stream.maxLagBytes;
     this.#groups = groups;
     this.#gauges = groups.map(() => new LagGauge(stream.entries, "entries"));
-    if (this.#maxLagBytes > 0) this.#gauges.push(new LagGauge(stream.entries, "bytes"));
+    if (this.#maxLagBytes !== null) this.#gauges.push(new LagGauge(stream.entries, "bytes"));
     stream.entries.gauges = this.#gauges;
   }
 
@@ -99,7 +127,7 @@ export class StreamLimits {
     stream.entries.gauges = null;
     if (stream.groupCount === 0) return null;
     const groups = stream.groups().filter(({ maxLag }) => maxLag !== null);
-    return groups.length === 0 && stream.maxLagBytes === 0 ? null : new StreamLimits(stream, groups);
+    return groups.length === 0 && stream.maxLagBytes === null ? null : new StreamLimits(stream, groups);
   }
 
   /**
@@ -108,8 +136,7 @@ export class StreamLimits {
    */
   reached(): Pressure | null {
     const bytes = this.#bytes();
-    if (bytes !== null && bytes.behind >= bytes.limit) return bytes;
-    let worst: Pressure | null = null;
+    let worst: Pressure | null = bytes !== null && bytes.behind >= bytes.limit ? bytes : null;
     for (let i = 0; i < this.#groups.length; i++) {
       const group = this.#groups[i]!;
       const { entries, holdMs } = group.maxLag!;
@@ -134,11 +161,11 @@ export class StreamLimits {
   }
 
   #bytes(): Pressure | null {
-    const limit = this.#maxLagBytes;
-    if (limit === 0) return null;
+    if (this.#maxLagBytes === null) return null;
+    const { bytes: limit, holdMs } = this.#maxLagBytes;
     const slowest = this.#slowest();
     const behind = this.#gauges.at(-1)!.behind(slowest.lastDeliveredId);
-    return { group: slowest.name, behind, limit, unit: "bytes", holdMs: 0 };
+    return { group: slowest.name, behind, limit, unit: "bytes", holdMs };
   }
 
   #slowest(): Group {

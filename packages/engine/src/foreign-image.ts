@@ -168,9 +168,9 @@ function readOwnRetention(reader: ByteReader, image: StreamImageWriter): boolean
 }
 
 function readOwnLimits(reader: ByteReader, image: StreamImageWriter): boolean {
-  const maxLagBytes = readStreamLimits(reader);
-  if (maxLagBytes > 0) image.limits(maxLagBytes);
-  return maxLagBytes > 0;
+  const limit = readStreamLimits(reader);
+  if (limit !== null) image.limits(limit);
+  return limit !== null;
 }
 
 function isCount(value: number, max: number): boolean {

@@ -40,7 +40,14 @@ export { type OutboxContent, type OutboxItem, outboxItemBytes, OutboxKind, readO
 export type { OutboxEffects } from "./outbox-effects.ts";
 export type { OutboxQueue, OutboxView, SlotPair, StoredItem, TakenNumber } from "./outbox.ts";
 export type { LimitEffects } from "./limit-effects.ts";
-export { HOLD_MS_MAX, isEqualMaxLag, type MaxLag, type Pressure } from "./back-pressure.ts";
+export {
+  HOLD_MS_MAX,
+  isEqualMaxLag,
+  isEqualMaxLagBytes,
+  type MaxLag,
+  type MaxLagBytes,
+  type Pressure,
+} from "./back-pressure.ts";
 export type { OwnRetention, Retention } from "./retention.ts";
 export { ShardLoader } from "./shard-loader.ts";
 export { ShardState } from "./shard-state.ts";

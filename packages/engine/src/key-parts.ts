@@ -10,7 +10,7 @@ import { buildDelayed, readDelayed } from "./delayed-rows.ts";
 import type { DirtyMeter } from "./dirty-meter.ts";
 import { NEVER } from "./expiry-heap.ts";
 import { Group } from "./group.ts";
-import { readStreamLimits } from "./back-pressure.ts";
+import { type MaxLagBytes, readStreamLimits } from "./back-pressure.ts";
 import { type GroupSettings, NO_GROUP_SETTINGS, readGroupSettings } from "./group-settings.ts";
 import { buildIdempotence, IdempotenceParts } from "./idempotence-rows.ts";
 import type { AnyKey } from "./stored-key.ts";
@@ -43,7 +43,7 @@ export interface StreamHeader {
   /** −1: the age. */
   readonly place: number;
   readonly retention: OwnRetention | null;
-  readonly maxLagBytes: number;
+  readonly maxLagBytes: MaxLagBytes | null;
   /** Of the last block. */
   readonly tail: BlockLine | null;
 }
@@ -222,7 +222,7 @@ function readStreamHeader(reader: ByteReader): StreamHeader {
   const expiresAtMs = isPlain ? NEVER : reader.f64();
   const place = isPlain ? -1 : reader.f64();
   const retention = reader.remaining === 0 ? null : readRetention(reader);
-  const maxLagBytes = reader.remaining === 0 ? 0 : readStreamLimits(reader);
+  const maxLagBytes = reader.remaining === 0 ? null : readStreamLimits(reader);
   return { ...header, ackLevel, hasIdempotence, delayedCount, tail, expiresAtMs, place, retention, maxLagBytes };
 }
 

@@ -1,5 +1,5 @@
 /** Effects about limits of lag (back-pressure.ts), as they are written on the leader. Bodies are drawn in effect-format.ts. */
-import { type MaxLag, writeMaxLag, writeStreamLimits } from "./back-pressure.ts";
+import { type MaxLag, type MaxLagBytes, writeMaxLag, writeStreamLimits } from "./back-pressure.ts";
 import { EffectType } from "./effect-format.ts";
 import type { KeyspaceState } from "./keyspace-state.ts";
 import type { EffectSink } from "./outbox-effects.ts";
@@ -7,8 +7,7 @@ import type { EffectSink } from "./outbox-effects.ts";
 export interface LimitEffects {
   /** Null: none. */
   setMaxLag(key: string, group: string, maxLag: MaxLag | null): void;
-  /** 0: none. */
-  setMaxLagBytes(key: string, maxLagBytes: number): void;
+  setMaxLagBytes(key: string, maxLagBytes: MaxLagBytes | null): void;
 }
 
 export class LimitWriter implements LimitEffects {
@@ -29,7 +28,7 @@ export class LimitWriter implements LimitEffects {
     this.#sink.end(EffectType.setGroupMaxLag);
   }
 
-  setMaxLagBytes(key: string, maxLagBytes: number): void {
+  setMaxLagBytes(key: string, maxLagBytes: MaxLagBytes | null): void {
     this.#keyspace.existingStream(key);
     const writer = this.#sink.begin(EffectType.setStreamLimits);
     writer.string(key);

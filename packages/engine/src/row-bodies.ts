@@ -29,7 +29,7 @@ export function writeStreamBody(writer: ByteWriter, key: StreamKey): void {
   writer.u8((stream.idempotence === null ? 0 : HAS_IDEMPOTENCE) | (delayed === 0 ? 0 : HAS_DELAYED));
   if (delayed > 0) writer.f64(delayed);
   if (blocks.length > 0) writeLine(writer, blocks.lineAt(blocks.length - 1));
-  const isLimited = stream.maxLagBytes > 0;
+  const isLimited = stream.maxLagBytes !== null;
   if (key.expiry !== null || key.place !== key.age || stream.retention !== null || isLimited) {
     writer.f64(key.expiresAtMs);
     writer.f64(key.place);

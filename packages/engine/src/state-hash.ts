@@ -87,7 +87,11 @@ function hashStream(mixer: Mixer, stream: Stream): void {
     for (const bound of [retention.ageMs, retention.bytes, retention.entries, retention.keep])
       mixer.number(bound ?? -1);
   }
-  if (stream.maxLagBytes > 0) mixer.number(stream.maxLagBytes);
+  if (stream.maxLagBytes !== null) {
+    const { bytes, holdMs } = stream.maxLagBytes;
+    mixer.number(bytes);
+    if (holdMs > 0) mixer.number(holdMs);
+  }
   if (stream.idempotence !== null) hashIdempotence(mixer, stream.idempotence);
   if (stream.delayed !== null && stream.delayed.count > 0) hashDelayed(mixer, stream.delayed);
 }

@@ -20,7 +20,7 @@
  * Numbers of blocks, groups, consumers and leaves are given anew while it is read, the same on every replica.
  */
 import { assert, ByteWriter, type ByteReader } from "@headrace/bytes";
-import { readStreamLimits, writeStreamLimits } from "./back-pressure.ts";
+import { type MaxLagBytes, readStreamLimits, writeStreamLimits } from "./back-pressure.ts";
 import { BLOCK_ENTRIES_MAX, MARK_DEAD, MARK_OPENS } from "./block.ts";
 import { BLOCK_BYTES } from "./block-bytes.ts";
 import type { BlockList } from "./block-list.ts";
@@ -187,7 +187,7 @@ export class StreamImageWriter {
   }
 
   /** Left out for a stream that has none. */
-  limits(maxLagBytes: number): void {
+  limits(maxLagBytes: MaxLagBytes): void {
     this.#begin(ImageSection.limits);
     writeStreamLimits(this.#writer, maxLagBytes);
     this.#end();
@@ -251,7 +251,7 @@ export function imageOf(stream: Stream, bytesMax: number): Uint8Array | null {
   const { ackLevel, idempotence, retention, maxLagBytes } = stream;
   if (ackLevel !== NO_STREAM_ACK || idempotence !== null) image.settings(ackLevel, idempotence);
   if (retention !== null) image.retention(retention);
-  if (maxLagBytes > 0) image.limits(maxLagBytes);
+  if (maxLagBytes !== null) image.limits(maxLagBytes);
   return image.isTooLarge ? null : image.finish();
 }
 

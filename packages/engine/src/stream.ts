@@ -1,7 +1,7 @@
 /** A stream: its entries, its counters and its groups. Reads are the contract's `StreamView`; every change is part of `apply`. */
 import { assert } from "@headrace/bytes";
 import type { EntryRange, PolicyCut, RemovingPolicy, StreamView, TrimBound, TrimCut } from "./api.ts";
-import { type Pressure, StreamLimits } from "./back-pressure.ts";
+import { type MaxLagBytes, type Pressure, StreamLimits } from "./back-pressure.ts";
 import { DelayedEntries } from "./delayed-entries.ts";
 import type { DirtyMeter } from "./dirty-meter.ts";
 import { EntryLog } from "./entry-log.ts";
@@ -37,7 +37,7 @@ export class Stream implements StreamView {
   /** Null for most: all of its bounds are the cluster's. */
   retention: OwnRetention | null;
   /** How many bytes beyond its slowest group it may hold; 0: no limit. */
-  maxLagBytes: number;
+  maxLagBytes: MaxLagBytes | null;
   /** Null for most. Not null and empty until the next capture, when the last one has gone. */
   delayed: DelayedEntries | null;
   dirtyGroups: Group[];
@@ -58,7 +58,7 @@ export class Stream implements StreamView {
     this.idempotence = null;
     this.ackLevel = NO_STREAM_ACK;
     this.retention = null;
-    this.maxLagBytes = 0;
+    this.maxLagBytes = null;
     this.delayed = null;
     this.dirtyGroups = [];
     this.droppedGroups = [];

@@ -57,7 +57,7 @@ test("a stream without limits, or whose limits are gone, is none that is asked",
   expect(stream.isLimited).toBe(true);
   batch(state, (effects) => effects.limits.setMaxLag("s", "g", null));
   expect([stream.isLimited, stream.limitReached(), stream.nearestLimit()]).toEqual([false, null, null]);
-  batch(state, (effects) => effects.limits.setMaxLagBytes("s", 5));
+  batch(state, (effects) => effects.limits.setMaxLagBytes("s", { bytes: 5, holdMs: 0 }));
   expect(stream.isLimited).toBe(true);
   batch(state, (effects) => effects.destroyGroup("s", "g"));
   expect(stream.isLimited).toBe(false);
@@ -65,12 +65,13 @@ test("a stream without limits, or whose limits are gone, is none that is asked",
 
 test("limits and what they count are the same in a state that was loaded", () => {
   const state = filled(10);
-  batch(state, (effects) => effects.limits.setMaxLagBytes("s", 1_000_000));
+  batch(state, (effects) => effects.limits.setMaxLagBytes("s", { bytes: 1_000_000, holdMs: 250 }));
   const store = new RowStore();
   store.write(state.capture());
   const loaded = store.load();
   const stream = streamOf(loaded, "s");
-  expect([stream.maxLagBytes, stream.group("g")!.maxLag]).toEqual([1_000_000, { entries: 3, holdMs: 0 }]);
+  expect(stream.maxLagBytes).toEqual({ bytes: 1_000_000, holdMs: 250 });
+  expect(stream.group("g")!.maxLag).toEqual({ entries: 3, holdMs: 0 });
   expect(stream.limitReached()).toEqual(streamOf(state, "s").limitReached());
   expect(loaded.stateHash()).toEqual(state.stateHash());
 });
@@ -79,7 +80,7 @@ test("a count that begins inside a block that is not in memory needs that block;
   const state = filled(10 * PER_BLOCK, KILOBYTE);
   const store = new RowStore();
   batch(state, (effects) => {
-    effects.limits.setMaxLagBytes("s", 1);
+    effects.limits.setMaxLagBytes("s", { bytes: 1, holdMs: 0 });
     effects.setGroupId("s", "g", id(2 * PER_BLOCK + 5), -1);
   });
   store.write(state.capture());
@@ -93,7 +94,7 @@ test("a count that begins inside a block that is not in memory needs that block;
   expect([exact.unit, bytes.unit]).toEqual(["bytes", "bytes"]);
   expect(bytes.behind).toBeGreaterThanOrEqual(exact.behind);
   expect(bytes.behind - exact.behind).toBeLessThanOrEqual(32 * 1024);
-  batch(loaded, (effects) => effects.limits.setMaxLagBytes("s", 0));
+  batch(loaded, (effects) => effects.limits.setMaxLagBytes("s", null));
   loaded.coldReads = store.coldReads(true);
   expect(() => stream.limitReached()).toThrow(ColdMiss);
   loaded.coldReads = store.coldReads(false);

@@ -44,7 +44,7 @@ export class ModelStream {
   idempotence: ModelIdempotence = new ModelIdempotence();
   /** No copy takes it along. */
   delayed: ModelDelayed[] = [];
-  maxLagBytes = 0;
+  maxLagBytes: { readonly bytes: number; readonly holdMs: number } | null = null;
 
   /** What COPY makes of it: the same, but deleted entries are gone from their nodes. */
   copy(): ModelStream {

@@ -18,7 +18,7 @@ export function settingStep(
   b: number,
 ): boolean {
   if (a % 16 === 9) {
-    stream.maxLagBytes = b % 4 === 0 ? 0 : 1 + (b % 9) * 100;
+    stream.maxLagBytes = b % 4 === 0 ? null : { bytes: 1 + (b % 9) * 100, holdMs: (b % 3) * 30 };
     effects.limits.setMaxLagBytes(key, stream.maxLagBytes);
   } else if (a % 8 === 1) {
     group.consumerIdleMs = [0, 5, 5000][b % 3]!;

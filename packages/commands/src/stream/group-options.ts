@@ -42,17 +42,28 @@ export function readMaxLagOptions(request: Request): MaxLag | null | string {
   const entries = readLong(request, FIRST);
   if (Number.isNaN(entries)) return Errors.notInteger;
   if (entries < 1 || entries > Number.MAX_SAFE_INTEGER) return Errors.maxLagEntries;
-  if (request.count === FIRST + 1) return { entries, holdMs: 0 };
-  if (!request.is(FIRST + 1, "POLICY")) return request.is(FIRST + 1, "MAX") ? Errors.maxLagHoldPolicy : Errors.syntax;
-  if (request.count < FIRST + 3) return Errors.syntax;
-  const delays = request.is(FIRST + 2, "DELAY");
-  if (!delays && !request.is(FIRST + 2, "REJECT")) return Errors.maxLagPolicy;
-  if (request.count === FIRST + 3) return { entries, holdMs: delays ? HOLD_MS_DEFAULT : 0 };
-  if (!request.is(FIRST + 3, "MAX") || request.count !== FIRST + 5) return Errors.syntax;
+  if (request.count > FIRST + 1 && request.is(FIRST + 1, "MAX")) return Errors.maxLagHoldPolicy;
+  const policy = readPolicy(request, FIRST + 1);
+  if (typeof policy === "string") return policy;
+  return policy.next === request.count ? { entries, holdMs: policy.holdMs } : Errors.syntax;
+}
+
+/**
+ * `POLICY REJECT | DELAY [MAX ms]` from argument i on, or nothing, which refuses: how long to hold (0: not at all), and the argument behind it; or the error
+ * text.
+ */
+export function readPolicy(request: Request, i: number): { readonly holdMs: number; readonly next: number } | string {
+  if (i >= request.count || !request.is(i, "POLICY")) return { holdMs: 0, next: i };
+  if (i + 1 >= request.count) return Errors.syntax;
+  const delays = request.is(i + 1, "DELAY");
+  if (!delays && !request.is(i + 1, "REJECT")) return Errors.maxLagPolicy;
+  const hasMax = i + 2 < request.count && request.is(i + 2, "MAX");
+  if (!hasMax) return { holdMs: delays ? HOLD_MS_DEFAULT : 0, next: i + 2 };
+  if (i + 3 >= request.count) return Errors.syntax;
   if (!delays) return Errors.maxLagHoldPolicy;
-  const holdMs = readLong(request, FIRST + 4);
+  const holdMs = readLong(request, i + 3);
   if (Number.isNaN(holdMs)) return Errors.notInteger;
-  return holdMs < 1 || holdMs > HOLD_MS_MAX ? Errors.maxLagHold : { entries, holdMs };
+  return holdMs < 1 || holdMs > HOLD_MS_MAX ? Errors.maxLagHold : { holdMs, next: i + 4 };
 }
 
 /** A decimal number without sign and exponent; NaN: it is none. */

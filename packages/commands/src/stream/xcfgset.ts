@@ -1,11 +1,12 @@
 /**
- * XCFGSET key [IDMP-DURATION seconds] [IDMP-MAXSIZE count] [ACK 0|1|ALL|DEFAULT] [RETENTION-…] [MAXLAG-BYTES n|OFF]: at least one. Another window of idempotence than before
+ * XCFGSET key [IDMP-DURATION seconds] [IDMP-MAXSIZE count] [ACK 0|1|ALL|DEFAULT] [RETENTION-…] [MAXLAG-BYTES n [POLICY …]|OFF]: at least one. Another window of idempotence than before
  * forgets every iid; the stream's acknowledgement level (ours) is what its writes wait for where neither command nor connection says. Retention
- * (ours): 0 is no bound, whatever the cluster has; DEFAULT the cluster's. MAXLAG-BYTES (ours) bounds what its slowest group has before it.
+ * (ours): 0 is no bound, whatever the cluster has; DEFAULT the cluster's. MAXLAG-BYTES (ours) bounds what its slowest group has before it, and says
+ * whether an XADD at that bound waits.
  */
 import { DEFAULT_DURATION_SECONDS, DEFAULT_IIDS_MAX, DURATION_SECONDS_MAX, IIDS_MAX } from "@headrace/engine";
-import { isEqualRetention, ownRetention, RetentionKeep } from "@headrace/engine";
-import type { OwnRetention } from "@headrace/engine";
+import { isEqualMaxLagBytes, isEqualRetention, ownRetention, RetentionKeep } from "@headrace/engine";
+import type { MaxLagBytes, OwnRetention } from "@headrace/engine";
 import type { Request } from "@headrace/resp";
 import { readAck } from "../ack.ts";
 import { readLong } from "../args.ts";
@@ -15,6 +16,7 @@ import { Errors, givenTwice } from "../errors.ts";
 import { defineCommand, keyAt } from "../record.ts";
 import { effectBytes } from "./effect-room.ts";
 import { findStream } from "./find-stream.ts";
+import { readPolicy } from "./group-options.ts";
 
 /** What the request names; what is undefined stays as it is. */
 interface StreamSettings {
@@ -26,14 +28,14 @@ interface StreamSettings {
   bytes?: number | null;
   entries?: number | null;
   keep?: RetentionKeep | null;
-  /** 0: none. */
-  maxLagBytes?: number;
+  /** null: none. */
+  maxLagBytes?: MaxLagBytes | null;
 }
 
 type Setting = keyof StreamSettings;
 
-/** Reads the value at argument i into what was given; or the error text. */
-type ReadValue = (given: StreamSettings, request: Request, i: number) => string | null;
+/** Reads the value from argument i on into what was given, answers the argument behind it; or the error text. */
+type ReadValue = (given: StreamSettings, request: Request, i: number) => string | number;
 
 const OPTIONS: readonly (readonly [word: string, setting: Setting, read: ReadValue])[] = [
   ["IDMP-DURATION", "durationSeconds", readWindow("durationSeconds", DURATION_SECONDS_MAX, Errors.idempotenceDuration)],
@@ -57,7 +59,7 @@ export const xcfgset = defineCommand({
   syntax:
     "key [IDMP-DURATION seconds] [IDMP-MAXSIZE count] [ACK 0 | 1 | ALL | DEFAULT] [RETENTION-MS milliseconds | DEFAULT] " +
     "[RETENTION-BYTES bytes | DEFAULT] [RETENTION-ENTRIES count | DEFAULT] [RETENTION-KEEP NONE | UNACKED | DEFAULT] " +
-    "[MAXLAG-BYTES bytes | OFF]",
+    "[MAXLAG-BYTES <bytes [POLICY <REJECT | DELAY [MAX milliseconds]>] | OFF>]",
   categories: ["stream"],
   keys: keyAt(1, "RW update"),
   execute,
@@ -78,7 +80,7 @@ function execute({ request, reply, keyspace, effects, effectRoomBytes }: ShardCo
   if (ack !== stream.ack) effects.setStreamAck(key, ack);
   const retention = retentionWith(stream.retention, given);
   if (!isEqualRetention(retention, stream.retention)) effects.setStreamRetention(key, retention);
-  if (maxLagBytes !== stream.maxLagBytes) effects.limits.setMaxLagBytes(key, maxLagBytes);
+  if (!isEqualMaxLagBytes(maxLagBytes, stream.maxLagBytes)) effects.limits.setMaxLagBytes(key, maxLagBytes);
   reply.ok();
 }
 
@@ -91,13 +93,14 @@ function retentionWith(own: OwnRetention | null, given: StreamSettings): OwnRete
 /** Or the error text. */
 function readSettings(request: Request): StreamSettings | string {
   const given: StreamSettings = {};
-  for (let i = 2; i < request.count; i += 2) {
+  for (let i = 2; i < request.count;) {
     const option = i + 1 < request.count ? OPTIONS.find(([word]) => request.is(i, word)) : undefined;
     if (option === undefined) return Errors.syntax;
     const [word, setting, read] = option;
     if (given[setting] !== undefined) return givenTwice(word);
-    const error = read(given, request, i + 1);
-    if (error !== null) return error;
+    const next = read(given, request, i + 1);
+    if (typeof next === "string") return next;
+    i = next;
   }
   return request.count === 2 ? Errors.noParameter : given;
 }
@@ -108,15 +111,15 @@ function readWindow(setting: "durationSeconds" | "maxSize", max: number, error: 
     if (Number.isNaN(value)) return Errors.notInteger;
     if (value < 1 || value > max) return error;
     given[setting] = value;
-    return null;
+    return i + 1;
   };
 }
 
-function readStreamAck(given: StreamSettings, request: Request, i: number): string | null {
+function readStreamAck(given: StreamSettings, request: Request, i: number): string | number {
   const ack = readAck(request, i);
   if (ack === null && !request.is(i, "DEFAULT")) return Errors.streamAck;
   given.ack = ack;
-  return null;
+  return i + 1;
 }
 
 function readBound(setting: "ageMs" | "bytes" | "entries"): ReadValue {
@@ -125,23 +128,28 @@ function readBound(setting: "ageMs" | "bytes" | "entries"): ReadValue {
     if (value !== null && Number.isNaN(value)) return Errors.notInteger;
     if (value !== null && (value < 0 || value > Number.MAX_SAFE_INTEGER)) return Errors.retentionBound;
     given[setting] = value;
-    return null;
+    return i + 1;
   };
 }
 
-function readKeep(given: StreamSettings, request: Request, i: number): string | null {
+function readKeep(given: StreamSettings, request: Request, i: number): string | number {
   if (request.is(i, "NONE")) given.keep = RetentionKeep.nothing;
   else if (request.is(i, "UNACKED")) given.keep = RetentionKeep.unacknowledged;
   else if (request.is(i, "DEFAULT")) given.keep = null;
   else return Errors.retentionKeep;
-  return null;
+  return i + 1;
 }
 
-function readMaxLagBytes(given: StreamSettings, request: Request, i: number): string | null {
-  const isOff = request.is(i, "OFF");
-  const value = isOff ? 0 : readLong(request, i);
-  if (Number.isNaN(value)) return Errors.notInteger;
-  if (!isOff && (value < 1 || value > Number.MAX_SAFE_INTEGER)) return Errors.maxLagBytes;
-  given.maxLagBytes = value;
-  return null;
+function readMaxLagBytes(given: StreamSettings, request: Request, i: number): string | number {
+  if (request.is(i, "OFF")) {
+    given.maxLagBytes = null;
+    return i + 1;
+  }
+  const bytes = readLong(request, i);
+  if (Number.isNaN(bytes)) return Errors.notInteger;
+  if (bytes < 1 || bytes > Number.MAX_SAFE_INTEGER) return Errors.maxLagBytes;
+  const policy = readPolicy(request, i + 1);
+  if (typeof policy === "string") return policy;
+  given.maxLagBytes = { bytes, holdMs: policy.holdMs };
+  return policy.next;
 }

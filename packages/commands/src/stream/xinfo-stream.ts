@@ -111,7 +111,11 @@ function ownSettings({ retention, delayed, maxLagBytes }: StreamView): OwnSettin
     if (entries !== null) found.push(["retention-entries", entries]);
     if (keep !== null) found.push(["retention-keep", keep === RetentionKeep.unacknowledged ? "unacked" : "none"]);
   }
-  if (maxLagBytes > 0) found.push(["max-lag-bytes", maxLagBytes]);
+  if (maxLagBytes !== null) {
+    const { bytes, holdMs } = maxLagBytes;
+    found.push(["max-lag-bytes", bytes]);
+    if (holdMs > 0) found.push(["max-lag-bytes-delay", holdMs]);
+  }
   return found;
 }
 
