@@ -35,7 +35,7 @@ const NO_BYTES = new Uint8Array(0);
 const STAR = 42;
 const MINUS = 45;
 const UNDERSCORE = 95;
-const UNBLOCKED = "UNBLOCKED";
+const UNBLOCKED_CODES = ["UNBLOCKED", "BACKPRESSURE"];
 
 export class ClientConnection implements LaneOwner, ReplyOutput, Subscriber {
   readonly session: SessionState;
@@ -278,7 +278,11 @@ export class ClientConnection implements LaneOwner, ReplyOutput, Subscriber {
     if (this.#unblockers.length > 0) this.#tellUnblockers(isUnblockedReply(bytes, start));
   }
 
-  /** CLIENT UNBLOCK of its one call that waits at a shard. `done`: whether the call's reply is what this made it. */
+  heldElsewhere(): void {
+    this.#tellUnblockers(false);
+  }
+
+  /** CLIENT UNBLOCK of its one call, or held write, that waits at a shard. `done`: whether the call's reply is what this made it. */
   unblock(withError: boolean, done: (wasBlocked: boolean) => void): void {
     this.#unblockers.push(done);
     for (const lane of this.lanes.values()) if (lane.unblock(withError)) return;
@@ -526,8 +530,9 @@ export class ClientConnection implements LaneOwner, ReplyOutput, Subscriber {
   }
 }
 
-/** A null, as if time were over, or the error. */
+/** A null or, of a held write, that the limit stands, as if time were over; or the error. */
 function isUnblockedReply(bytes: Uint8Array, start: number): boolean {
   const isNull = bytes[start] === UNDERSCORE || (bytes[start] === STAR && bytes[start + 1] === MINUS);
-  return isNull || (bytes[start] === MINUS && latin1(bytes, start + 1, start + 10) === UNBLOCKED);
+  if (isNull || bytes[start] !== MINUS) return isNull;
+  return UNBLOCKED_CODES.some((code) => latin1(bytes, start + 1, start + 1 + code.length) === code);
 }

@@ -486,8 +486,10 @@ export class Gateway implements ClientHost, NodeLinkEvents {
 
   #unblock(clientId: number, withError: boolean, done: (wasBlocked: boolean) => void): void {
     const client = this.#clients.get(clientId);
-    if (client === undefined || !client.session.blocked) done(false);
-    else if (this.#spread.unblock(client, withError) || this.#waits.unblock(client, withError)) done(true);
+    if (client === undefined) return done(false);
+    const isEnded =
+      client.session.blocked && (this.#spread.unblock(client, withError) || this.#waits.unblock(client, withError));
+    if (isEnded) done(true);
     else client.unblock(withError, done);
   }
 

@@ -27,8 +27,10 @@ export interface LaneOwner {
   readonly replies: ReplyQueue;
   /** Bytes of requests are no longer needed. */
   released(requestBytes: number): void;
-  /** The reply of its blocking call begins there. */
+  /** The reply of its blocking call, or of its held write, begins there. */
   blockingAnswered(bytes: Uint8Array, start: number): void;
+  /** Its held write waits there no more, and nobody has ended it. */
+  heldElsewhere(): void;
   /** Its blocking call has been answered. */
   unblocked(): void;
 }
@@ -111,13 +113,14 @@ export class ShardLane {
     const errors = this.#core.statistics.countErrors(bytes, reply.start, reply.end, reply.count);
     if (errors !== null) this.#core.noteFailures(run, run.answered, errors);
     run.answered += reply.count;
-    if (run.isBlocking && run.slot !== null) this.owner.blockingAnswered(bytes, reply.start);
+    const isHeld = this.#isHeld(run);
+    if ((run.isBlocking || isHeld) && run.slot !== null) this.owner.blockingAnswered(bytes, reply.start);
     if (reply.writeIndex > 0) this.writes.note(reply.writeTerm, reply.writeIndex);
     this.#settle(run, reply.count, bytes, reply.start, reply.end);
     if (run.answered === run.count) {
       this.#sentCount--;
       if (!run.isBlocking) this.#core.noteAnswered(run, this.#core.nowMs - run.sinceMs, this.owner.laneId);
-      if (this.#isHeld(run)) this.#letGo();
+      if (isHeld) this.#letGo();
       this.#finish(run);
     }
     this.#advance();
@@ -256,9 +259,9 @@ export class ShardLane {
     this.#advance();
   }
 
-  /** Ends the client's call that waits here. False: none does. */
+  /** Ends the client's call or held write that waits here. False: none does. */
   unblock(withError: boolean): boolean {
-    const run = this.#findRun((one) => one.isBlocking && one.slot !== null);
+    const run = this.#findRun((one) => (one.isBlocking || this.#isHeld(one)) && one.slot !== null);
     if (run === null) return false;
     if (run.state === RunState.sent) {
       const how = withError ? CancelHow.unblock : CancelHow.timeOut;
@@ -310,6 +313,7 @@ export class ShardLane {
   /** Sent, and refused. */
   #takeBack(run: RequestRun): void {
     this.#sentCount--;
+    if (run === this.#heldWrite) this.owner.heldElsewhere();
     this.#core.statistics.resentRequests += run.count;
     // What it wrote when it came here is known of, if an earlier attempt is in doubt.
     if (run.isParked && run.executedUpTo >= 0) run.executedUpTo = run.firstNumber;
@@ -534,6 +538,7 @@ export class ShardLane {
   /** Nobody knows what became of the run's unanswered requests: reads go back to the queue, writes are answered -UNCERTAIN. */
   #lose(run: RequestRun): void {
     this.#sentCount--;
+    if (run === this.#heldWrite) this.owner.heldElsewhere();
     if (!run.isWanted) {
       run.state = RunState.done;
       return;

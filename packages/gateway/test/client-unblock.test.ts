@@ -87,6 +87,37 @@ describe("CLIENT UNBLOCK", () => {
     }
   });
 
+  test("ends a write that is held at a limit of lag, with the error of the limit or its own", () => {
+    const limit = "-BACKPRESSURE group 'g' of 's' is 1 entries behind (limit 1)";
+    for (const [reason, how, reply, answer] of [
+      ["TIMEOUT", CancelHow.timeOut, limit, ":1|"],
+      ["ERROR", CancelHow.unblock, UNBLOCKED, ":1|"],
+      ["ERROR", CancelHow.unblock, "+1-0", ":0|"],
+    ] as const) {
+      const bench = new Bench();
+      bench.ask(bench.waiting, "XADD", bench.key, "*", "f", "v");
+      // Nobody knows yet that it waits.
+      expect(bench.unblock(reason)).toBe(":0|");
+      bench.cluster.nodes[0]!.parked(bench.asked.at(-1)!, 1);
+      bench.cluster.world.run(5);
+      expect(bench.unblock(reason)).toBe("");
+      expect(bench.cluster.nodes[0]!.cancels).toEqual([{ shard: 1, number: 1, how }]);
+      bench.reply(`${reply}\r\n`);
+      expect([bench.waiting.take(), bench.other.take()]).toEqual([`${reply}|`, answer]);
+    }
+  });
+
+  test("answers 0 when the node that holds the write goes before it ends", () => {
+    const bench = new Bench();
+    bench.ask(bench.waiting, "XADD", bench.key, "*", "f", "v");
+    bench.cluster.nodes[0]!.parked(bench.asked.at(-1)!, 1);
+    bench.cluster.world.run(5);
+    expect(bench.unblock("ERROR")).toBe("");
+    bench.cluster.nodes[0]!.kill();
+    bench.cluster.world.run(5);
+    expect([bench.waiting.take(), bench.other.take()]).toEqual(["", ":0|"]);
+  });
+
   test("answers 0 when the call was served meanwhile, or its client went", () => {
     const bench = new Bench();
     bench.ask(bench.waiting, "XREAD", "BLOCK", "0", "STREAMS", bench.key, "$");

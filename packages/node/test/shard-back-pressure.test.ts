@@ -1,4 +1,5 @@
 /** XGROUP SETMAXLAG and MAXLAG-BYTES on a leader: who is refused, who is held and for how long, and what becomes of that when leaders change. */
+import { CancelHow } from "@headrace/link";
 import { expect, test } from "vitest";
 import { ShardCluster } from "../testing/shard-cluster.ts";
 import type { ClusterOptions, TestReplica } from "../testing/shard-cluster.ts";
@@ -150,6 +151,27 @@ test("more held writes than there is room for are refused, and what is held ends
   expect(lanes[0]!.take()[0]).toBe(refusal(1, 1));
   expect(lanes[1]!.take()[0]).toBe(refusal(1, 1));
   expect(leader.up.status()).toMatchObject({ blockedCalls: 0, heldWrites: 0 });
+});
+
+test("another client ends it: refused as when its time is over, or with the error of CLIENT UNBLOCK; it has not happened", () => {
+  const { leader, cluster } = three();
+  const other = leader.lane();
+  other.send("XGROUP CREATE s g 0 MKSTREAM", "XGROUP SETMAXLAG s g 1 POLICY DELAY MAX 60000", "XADD s 1-0 f v");
+  for (const [how, reply] of [
+    [CancelHow.timeOut, refusal(1, 1)],
+    [CancelHow.unblock, "1 -UNBLOCKED client unblocked via CLIENT UNBLOCK"],
+  ] as const) {
+    const lane = leader.lane();
+    lane.send("XADD s 2-0 f v");
+    leader.up.cancel(lane, 1, how);
+    cluster.settle();
+    expect(lane.take()).toEqual([reply]);
+    expect(leader.up.status()).toMatchObject({ blockedCalls: 0, heldWrites: 0 });
+  }
+  other.send(READ);
+  expect(other.send("XLEN s").at(-1)).toMatch(/:1$/);
+  cluster.pass(20);
+  cluster.assertSame();
 });
 
 test("the client is gone: its held XADD never happens", () => {
