@@ -23,6 +23,8 @@ export interface FaultChoice {
   readonly kinds?: readonly string[];
   /** A fault begins only when every machine serves and every shard has a leader: one after another. */
   readonly whenWhole?: boolean;
+  /** Mean time between two faults at that moment of simulated time, instead of the one that the seed draws. */
+  readonly meanGapMs?: (nowMs: number) => number;
 }
 
 export class Faults {
@@ -93,7 +95,8 @@ export class Faults {
   #schedule(): void {
     const { loop } = this.#cluster;
     const random = this.#random;
-    loop.after(random.between(50, 2 * this.#meanGapMs), "fault", null, "", () => {
+    const meanGapMs = this.#choice.meanGapMs?.(loop.nowMs) ?? this.#meanGapMs;
+    loop.after(random.between(50, 2 * meanGapMs), "fault", null, "", () => {
       if (!this.#active) return;
       const row = random.pick(this.enabled);
       const number = this.#number++;

@@ -1,5 +1,6 @@
 /** `npm run sim`: replays one seed, or explores fresh ones on all cores and says what was reached. */
 import { availableParallelism } from "node:os";
+import { reportConsumption } from "./consumption-report.ts";
 import { explore, toWire, Worker } from "./explore.ts";
 import { BIG_RUNS, mustBeReached, type Reached } from "./reached.ts";
 import { replayCommand, run, type RunOutcome, type RunRequest } from "./run-request.ts";
@@ -14,6 +15,8 @@ const HELP = [
   "  --processes N                             --keep-going  goes on after a violation",
   "  --clients N   --without KIND,KIND   --faults N,N        leave things out of a run: what a shrunk failure is replayed with",
   "  --work deadLetters   all clients do with dead letters what some do otherwise",
+  "npm run sim -- --work consumption [--hours H] [--seed N]   so long a simulated time of producers, consumers, poison and faults, two hours if nothing is said;",
+  "                then each entry is acknowledged once or a dead letter once, and no node held more than its budget",
   "  --trace   every step, one line each       --log   what the nodes log     --verbose   what was reached     --json   the same as JSON",
 ].join("\n");
 const SHRINK_MS = 90_000;
@@ -46,6 +49,11 @@ if (has("--worker")) {
   process.on("message", (request: RunRequest) => process.send!(toWire(run(request))));
 } else if (has("--help")) {
   print(HELP);
+} else if (value("--work") === "consumption") {
+  const seed = Number(value("--seed") ?? Math.floor(Math.random() * 0x7fffffff));
+  const only = value("--faults") === undefined ? null : list("--faults").map(Number);
+  const request = { seed, hours: Number(value("--hours") ?? 2), without: list("--without"), only };
+  process.exitCode = reportConsumption(request, print, has("--log") ? print : null) ? 0 : 1;
 } else if (value("--seed") !== undefined) {
   replay(requestOf(Number(value("--seed"))));
 } else {

@@ -3,17 +3,13 @@
  * must be there as it was behind one of its writer's steps: no earlier one than those that were answered before the backup was asked for, none that was
  * sent after it was taken.
  */
-import type { MetaResponse } from "@headrace/ports";
-import { ReplicaChecker } from "./checkers/replicas.ts";
-import { EventLoop, Life } from "./event-loop.ts";
 import { Faults } from "./faults.ts";
 import { ModelledStream } from "./modelled-stream.ts";
 import { ErrorReply, type ReplyValue } from "./reply-value.ts";
 import { SeededRandom } from "./seeded-random.ts";
-import { SimClient } from "./sim-client.ts";
-import { SimByteNetwork } from "./sim-network.ts";
-import { SimulatedBackup, type Asker } from "./simulated-backup.ts";
-import { clusterOptionsOf, SimulatedCluster, type ClusterOptions, type Machine } from "./simulated-cluster.ts";
+import { Scene } from "./scene.ts";
+import { SimulatedBackup } from "./simulated-backup.ts";
+import { clusterOptionsOf, type ClusterOptions, type Machine } from "./simulated-cluster.ts";
 
 const STREAMS = 10;
 const WRITER_PAUSE_MAX_MS = 30;
@@ -21,13 +17,9 @@ const WRITER_PAUSE_MAX_MS = 30;
 const SOURCE_FAULTS = ["kill", "powerCut", "handOver", "partition", "stop", "evict"];
 /** A view is read in a second or two: time enough to be disturbed. */
 const SOURCE_BYTES_PER_SECOND = 200_000;
-const ASK_TIMEOUT_MS = 3000;
-/** Whatever happens, everything must be served within so long. */
-const PATIENCE_MS = 60_000;
 /** Founders have found each other by then. */
 const RESTORING_WITHIN_MS = 1500;
 const NOTHING_PLACED = "no replica is placed on this node";
-const CHECK_STATES_EVERY_STEPS = 400;
 
 /** What a backup holds, and between which steps of each stream's writer it was taken. */
 export interface TakenBackup {
@@ -59,75 +51,6 @@ export interface RestorationResult {
   readonly counts: ReadonlyMap<string, number>;
   /** Of crashes: how many met a machine that was being restored. */
   readonly crashedInTheMiddle: number;
-}
-
-/** A running cluster and who pumps it. */
-class Scene {
-  readonly loop: EventLoop = new EventLoop();
-  readonly cluster: SimulatedCluster;
-  readonly #replicas: ReplicaChecker;
-  readonly #life: Life = new Life("clients");
-
-  constructor(random: SeededRandom, options: ClusterOptions) {
-    this.cluster = new SimulatedCluster(this.loop, random, options, () => undefined);
-    this.#replicas = new ReplicaChecker(this.cluster);
-  }
-
-  client(name: string, firstGateway: number, onReply: (reply: ReplyValue | undefined) => void): SimClient {
-    const options = {
-      name,
-      loop: this.loop,
-      life: this.#life,
-      network: new SimByteNetwork(this.cluster.network, this.#life),
-      gateways: this.cluster.gatewayAddresses,
-      firstGateway,
-      ack: "ALL" as const,
-    };
-    return new SimClient(options, ({ reply }) => onReply(reply));
-  }
-
-  after(delayMs: number, run: () => void): void {
-    this.loop.after(delayMs, "client", this.#life, "writer", run);
-  }
-
-  step(untilMs: number): boolean {
-    const more = this.loop.step(untilMs);
-    this.#replicas.checkLeaders();
-    if (this.loop.steps % CHECK_STATES_EVERY_STEPS === 0) this.#replicas.checkStates();
-    return more;
-  }
-
-  /** Or until then. */
-  runFor(ms: number, done: () => boolean = () => false): void {
-    const endMs = this.loop.nowMs + ms;
-    while (!done()) {
-      if (this.step(endMs)) continue;
-      this.loop.nowMs = endMs;
-      return;
-    }
-  }
-
-  runUntil(done: () => boolean, what: () => string): void {
-    const endMs = this.loop.nowMs + PATIENCE_MS;
-    while (!done()) {
-      if (!this.step(endMs)) throw new Error(`not within ${PATIENCE_MS} simulated ms: ${what()}`);
-    }
-  }
-
-  asker(): Asker {
-    const metaClient = this.cluster.metaClient(this.#life);
-    return (address, kind, body) => {
-      const answers: (MetaResponse | null)[] = [];
-      metaClient.ask(address, { kind, body }, ASK_TIMEOUT_MS, (result) =>
-        answers.push(result.ok ? result.value : null),
-      );
-      while (answers.length === 0) this.step(Number.POSITIVE_INFINITY);
-      const [answer] = answers as [MetaResponse | null];
-      // As a command does before it asks again.
-      if (answer === null || !answer.ok) this.runFor(100);
-      return answer;
-    };
-  }
 }
 
 /** From one seed: a cluster, its writers, its faults; and a backup of it in the middle of all that. Throws when it can't be taken. */
@@ -165,7 +88,7 @@ export function simulateBackup(seed: number): TakenBackup {
 
 function write(scene: Scene, model: ModelledStream, number: number, random: SeededRandom): void {
   const pause = (): void => scene.after(random.below(WRITER_PAUSE_MAX_MS), go);
-  const client = scene.client(`w${number}`, number, (reply) => {
+  const client = scene.client(`w${number}`, number, ({ reply }) => {
     model.heard(reply);
     pause();
   });
@@ -235,7 +158,7 @@ function isRestoring({ node }: Machine): boolean {
 
 function compare(scene: Scene, { streams }: TakenBackup): void {
   const replies: (ReplyValue | undefined)[] = [];
-  const client = scene.client("reader", 0, (reply) => replies.push(reply));
+  const client = scene.client("reader", 0, ({ reply }) => replies.push(reply));
   const ask = (words: readonly string[]): ReplyValue => {
     for (;;) {
       replies.length = 0;

@@ -5,7 +5,7 @@
 import { createHmac } from "node:crypto";
 import { defaultLimits, noProcessNumbers, Gateway } from "@headrace/gateway";
 import type { ClusterState } from "@headrace/meta";
-import { defaultNodeConfig, Node, type ShardReplica } from "@headrace/node";
+import { defaultNodeConfig, Node, type ShardReplica, type ShardStatus } from "@headrace/node";
 import type { Digest, Logger } from "@headrace/ports";
 import { checkRollback } from "./checkers/rollbacks.ts";
 import { Life, type EventLoop } from "./event-loop.ts";
@@ -327,6 +327,8 @@ export class SimulatedCluster {
     const { life, peers } = machine;
     if (life === null) return;
     this.#countMemory(machine);
+    const shards = [...(machine.node?.member?.shards() ?? [])];
+    if (shards.some(({ isLeader }) => isLeader)) this.loop.count("leader went down");
     life.alive = false;
     machine.node = null;
     machine.life = null;
@@ -381,6 +383,7 @@ export class SimulatedCluster {
     if (member === null || member === undefined) return;
     for (const shard of member.shards()) {
       const { packedStreams, unpackings } = shard.status();
+      this.#countWork(shard.status());
       this.loop.countMany("a packed stream was asked for", unpackings);
       this.loop.countMany("a stream was packed at the end", packedStreams);
     }
@@ -390,6 +393,16 @@ export class SimulatedCluster {
     this.loop.countMany("a cold block was read at once", readsNow);
     this.loop.countMany("a cold block was read ahead", blocksAhead);
     this.loop.countMany("bytes gave way to the memory budget", memory.evictedBytes);
+  }
+
+  #countWork(status: ShardStatus): void {
+    const { trimmedByRetention, expiredConsumers, outboxTaken, outboxDelivered, writesHeld, releasedDelayed } = status;
+    this.loop.countMany("items taken from another shard's outbox", outboxTaken);
+    this.loop.countMany("items that left an outbox", outboxDelivered);
+    this.loop.countMany("writes were held", writesHeld);
+    this.loop.countMany("entries trimmed by retention", trimmedByRetention);
+    this.loop.countMany("consumers that went because they were idle", expiredConsumers);
+    this.loop.countMany("delayed entries were let in", releasedDelayed);
   }
 
   /** Asks a node for what an operator asks for. */

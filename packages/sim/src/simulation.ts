@@ -195,14 +195,6 @@ class Run {
   }
 
   #countRetention({ entries }: FinalView): void {
-    for (const { shard } of this.#cluster.replicas()) {
-      const { trimmedByRetention, expiredConsumers, outboxTaken, outboxDelivered, writesHeld } = shard.status();
-      this.#loop.countMany("items taken from another shard's outbox", outboxTaken);
-      this.#loop.countMany("items that left an outbox", outboxDelivered);
-      this.#loop.countMany("writes were held", writesHeld);
-      this.#loop.countMany("entries trimmed by retention", trimmedByRetention);
-      this.#loop.countMany("consumers that went because they were idle", expiredConsumers);
-    }
     const held = STREAMS.unacked.filter((stream) => entries.get(stream)!.length >= UNACKED_LENGTH);
     this.#loop.countMany("retention kept what is not acknowledged", held.length);
   }
