@@ -54,7 +54,8 @@ export function consumptionRows(result: ConsumptionResult): readonly Row[] {
     row("gateways restarted or paused", faults("gateway", "gatewayPause")),
     row("leaders elected again", counted("leader elected again")),
     row("bytes that gave way to the memory budget", counted("bytes gave way to the memory budget") - evictedByFaults),
-    row("most bytes that a node held", Math.ceil(result.highestBytes)),
+    row("most bytes that a node held while there were producers", Math.ceil(result.highestUnderLoadBytes)),
+    row("most bytes that a node held, the final look at everything included", Math.ceil(result.highestBytes)),
     row("the budget", result.budgetBytes),
     row("states of replicas compared", result.statesCompared),
   ];
@@ -101,11 +102,12 @@ export function reportConsumption(
   for (const { what, times } of rows) print(`  ${String(times).padStart(10)}  ${what}`);
   for (const [stream, lag] of result.highestLag)
     print(`  ${String(lag).padStart(10)}  farthest that ${stream} was behind`);
+  print(`  ${result.highest}`);
   const missing = rows.filter(({ isNeeded, times }) => isNeeded && times === 0).map(({ what }) => what);
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(0);
   print(
-    `seed ${seed}: ${result.steps} steps, ${(result.simulatedMs / 60_000).toFixed(1)} simulated minutes in ${seconds} s, trace ${result.traceHash}, no violation`,
+    `seed ${seed}: ${result.steps} steps, ${(result.simulatedMs / 60_000).toFixed(1)} simulated minutes in ${seconds} s, trace ${result.traceHash}, ${result.memoryExcess === null ? "no violation" : `VIOLATION ${result.memoryExcess}`}`,
   );
   if (missing.length > 0) print(`NEVER HAPPENED: ${missing.join(", ")}`);
-  return missing.length === 0;
+  return missing.length === 0 && result.memoryExcess === null;
 }

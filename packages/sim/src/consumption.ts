@@ -56,6 +56,12 @@ export interface ConsumptionResult extends Outcome {
   readonly refused: number;
   readonly budgetBytes: number;
   readonly highestBytes: number;
+  /** The most that a node held before everything was healed and drained: while producers were there. */
+  readonly highestUnderLoadBytes: number;
+  /** Where and when a node held most, and what that was. */
+  readonly highest: string;
+  /** The first time that a node held more than its budget; null: none did. */
+  readonly memoryExcess: string | null;
   readonly highestLag: ReadonlyMap<string, number>;
   readonly counts: ReadonlyMap<string, number>;
   readonly statesCompared: number;
@@ -80,7 +86,8 @@ const ANSWER_MS = 30_000;
 const SETTLE_MS = 300_000;
 /** Beyond the longest rest: nothing is pending that nobody is given. */
 const DRAIN_MS = RETRY_MAX_MS + 4000;
-const PAGE = 1000;
+/** Of the final look: small enough for a small budget. */
+const PAGE = 100;
 
 const ALL = CONSUMED.map(({ name }) => name);
 const CONSUMERS: readonly ConsumerKind[] = [
@@ -93,7 +100,7 @@ const CONSUMERS: readonly ConsumerKind[] = [
   { streams: [ALL[0]!, ALL[3]!], workMs: [100, 4000] },
 ];
 
-/** Throws a `Violation` when a rule is broken. */
+/** Throws a `Violation` when a rule is broken; but what memory nodes held is in the result (`memoryExcess`). */
 export function simulateConsumption(options: ConsumptionOptions): ConsumptionResult {
   const loop = new EventLoop();
   const restore = trapAmbientWorld();
@@ -176,6 +183,7 @@ class Run {
       this.#options.onMinute?.(minute, this.#loop.steps);
     }
     shift.isProducing = false;
+    const highestUnderLoadBytes = this.#memory.highestBytes;
     this.faults.heal();
     this.#loop.note("healed");
     shift.isConsuming = false;
@@ -201,6 +209,9 @@ class Run {
       traceHash: this.#loop.traceHash,
       budgetBytes: this.#scene.cluster.memoryBytes,
       highestBytes: this.#memory.highestBytes,
+      highestUnderLoadBytes,
+      highest: this.#memory.highest,
+      memoryExcess: this.#memory.excess,
       highestLag: watcher.highestLag,
       counts: this.#loop.counts,
       statesCompared: this.#scene.replicas.compared,
@@ -214,7 +225,7 @@ class Run {
     for (const machine of this.#scene.cluster.machines) {
       if (machine.life !== life) continue;
       this.#safety.check(machine);
-      this.#memory.check(machine);
+      this.#memory.check(machine, this.#loop.nowMs);
     }
   }
 

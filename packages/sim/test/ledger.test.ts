@@ -167,10 +167,12 @@ test.each<readonly [string, string, () => unknown]>([
 
 test("a node above its budget is noticed", () => {
   const memory = { usedBytes: 100, fixedBytes: 60, blockBytes: 40, otherBytes: 0 };
-  const machine = { name: "node-1", node: { member: { memory } } } as unknown as Machine;
+  const machine = { name: "node-1", node: { member: { memory, shards: () => [] } } } as unknown as Machine;
   const checker = new MemoryChecker(100);
-  checker.check(machine);
-  expect([checker.highestBytes, checker.highestOn]).toEqual([100, "node-1"]);
+  checker.check(machine, 7);
+  expect([checker.highestBytes, checker.excess]).toEqual([100, null]);
+  expect(checker.highest).toContain("node-1 held 100 bytes at 7 ms");
   memory.usedBytes = 101;
-  expect(() => checker.check(machine)).toThrow("holds 101 bytes of a budget of 100");
+  checker.check(machine, 8);
+  expect(checker.excess).toContain("of a budget of 100 node-1 held 101 bytes at 8 ms");
 });
