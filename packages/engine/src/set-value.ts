@@ -1,37 +1,35 @@
 /**
- * A set: its members in leaves by their hash (member-table.ts). One leaf of up to 64 KiB is all head; else every leaf is a part.
+ * A set: its members in leaves by their hash (member-table.ts).
  *
- *   head   u32 seed · u8 1: an intset · u32 leaves · the leaf, if it is the only one and that small
+ *   head   u32 seed · u8 1: an intset · the table (table-rows.ts)
  *   part   number n: records of leaf n (member-leaf.ts)
  *   image  u32 seed · u8 1: an intset as long as its members allow it · {varint length · bytes}… to the end
  */
 import type { ByteReader, ByteWriter } from "@headrace/bytes";
 import { DamagedRowError } from "./api.ts";
 import type { DirtyMeter } from "./dirty-meter.ts";
-import { MemberLeaf } from "./member-leaf.ts";
-import { type LeafListener, MemberTable, type MemberVisitor } from "./member-table.ts";
+import { MemberTable, type MemberVisitor } from "./member-table.ts";
 import type { Mixer } from "./mixer.ts";
 import type { SetView } from "./set-api.ts";
-import { ValueParts } from "./value-parts.ts";
+import { TableRows } from "./table-rows.ts";
+import type { ValueParts } from "./value-parts.ts";
 import { Value, type ValueKindRecord } from "./value.ts";
 
 /** In rows and images, for ever. */
 export const SET_KIND = 4;
-const HEAD_LEAF_BYTES_MAX = 64 * 1024;
-const HEAD_BYTES = 9;
+const HEAD_BYTES = 5;
 /** This object and its fields. */
-const SET_OVERHEAD_BYTES = 120;
+const SET_OVERHEAD_BYTES = 160;
 
-export class SetValue extends Value implements SetView, LeafListener {
+export class SetValue extends Value implements SetView {
   #table: MemberTable;
-  #parts: ValueParts | null;
-  readonly #meter: DirtyMeter;
+  readonly #rows: TableRows;
 
   constructor(seed: number, meter: DirtyMeter) {
     super();
-    this.#table = new MemberTable(seed, this);
-    this.#parts = null;
-    this.#meter = meter;
+    this.#rows = new TableRows(meter);
+    this.#table = new MemberTable(seed, this.#rows);
+    this.#rows.follow(this.#table);
   }
 
   get kind(): number {
@@ -97,48 +95,26 @@ export class SetValue extends Value implements SetView, LeafListener {
 
   /** Begins anew, without members. */
   clear(): void {
-    const leaves = this.#table.leafCount;
-    const wasSmall = this.#isSmall;
-    this.#table = new MemberTable(this.#table.seed, this);
-    if (!wasSmall || this.#parts !== null) for (let number = 0; number < leaves; number++) this.#mark(number);
-  }
-
-  /** Its leaf is in the head. */
-  get #isSmall(): boolean {
-    return this.#table.leafCount === 1 && this.#table.leafBytes(0) <= HEAD_LEAF_BYTES_MAX;
-  }
-
-  leafChanged(number: number): void {
-    if (this.#parts !== null || !this.#isSmall) this.#mark(number);
-  }
-
-  #mark(number: number): void {
-    this.#parts ??= new ValueParts(this.#meter);
-    this.#parts.mark(number, number < this.#table.leafCount ? this.#table.leafBytes(number) : 0);
+    this.#table = new MemberTable(this.#table.seed, this.#rows);
+    this.#rows.follow(this.#table);
   }
 
   get parts(): ValueParts | null {
-    return this.#parts;
+    return this.#rows.parts;
   }
 
   get headBytes(): number {
-    return HEAD_BYTES + (this.#isSmall ? this.#table.leafBytes(0) : 0);
+    return HEAD_BYTES + this.#rows.headBytes;
   }
 
   writeHead(writer: ByteWriter): void {
-    const table = this.#table;
-    writer.u32(table.seed);
-    writer.u8(table.isIntset ? 1 : 0);
-    writer.u32(table.leafCount);
-    if (this.#isSmall) writer.raw(table.leaf(0).bytes, 0, table.leaf(0).used);
+    writer.u32(this.#table.seed);
+    writer.u8(this.#table.isIntset ? 1 : 0);
+    this.#rows.writeHead(writer);
   }
 
   writePart(number: number, writer: ByteWriter): boolean {
-    const table = this.#table;
-    if (this.#isSmall || number >= table.leafCount) return false;
-    const { bytes, used } = table.leaf(number);
-    writer.raw(bytes, 0, used);
-    return true;
+    return this.#rows.writePart(number, writer);
   }
 
   get imageBytesMax(): number {
@@ -161,35 +137,15 @@ export class SetValue extends Value implements SetView, LeafListener {
 
   verify(): void {
     this.#table.verify();
+    this.#rows.verify();
     if (this.#table.count === 0) throw new Error("an empty set");
-    if (!this.#isSmall && this.#parts === null) throw new Error("a large set without parts");
   }
 
   static read(head: ByteReader, parts: ReadonlyMap<number, ByteReader>, meter: DirtyMeter): SetValue {
     const value = new SetValue(head.u32(), meter);
     const isIntset = head.u8() === 1;
-    const leafCount = head.u32();
-    const leaves: MemberLeaf[] = [];
-    if (parts.size === 0) {
-      if (leafCount !== 1) throw new DamagedRowError("parts of a set are missing");
-      const { remaining } = head;
-      const at = head.skip(remaining);
-      leaves.push(MemberLeaf.read(head.bytes, at, at + remaining));
-    } else {
-      if (parts.size !== leafCount) throw new DamagedRowError("parts of a set are missing or left over");
-      const stored = new ValueParts(meter);
-      for (let number = 0; number < leafCount; number++) {
-        const reader = parts.get(number);
-        if (reader === undefined) throw new DamagedRowError("a part of a set is missing");
-        const { remaining } = reader;
-        const at = reader.skip(remaining);
-        leaves.push(MemberLeaf.read(reader.bytes, at, at + remaining));
-        stored.stored.add(number);
-      }
-      value.#parts = stored;
-    }
-    value.#table.takeLeaves(leaves, isIntset);
-    if (value.size === 0 || (parts.size === 0) !== value.#isSmall) throw new DamagedRowError("a set of another size");
+    value.#rows.read(head, parts, (bodies) => value.#table.takeLeaves(bodies, isIntset));
+    if (value.size === 0) throw new DamagedRowError("an empty set");
     return value;
   }
 
