@@ -61,6 +61,14 @@ import { bitfield, bitfieldRo } from "./bitmap/bitfield.ts";
 import { bitop } from "./bitmap/bitop.ts";
 import { bitpos } from "./bitmap/bitpos.ts";
 import { getbit, setbit } from "./bitmap/setbit.ts";
+import { hdel } from "./hash/hdel.ts";
+import { hexists, hget, hlen, hmget, hstrlen } from "./hash/hget.ts";
+import { hgetall, hkeys, hvals } from "./hash/hgetall.ts";
+import { hincrby } from "./hash/hincrby.ts";
+import { hincrbyfloat } from "./hash/hincrbyfloat.ts";
+import { hrandfield } from "./hash/hrandfield.ts";
+import { hscan } from "./hash/hscan.ts";
+import { hmset, hset, hsetnx } from "./hash/hset.ts";
 import { blpop, brpop } from "./list/blocking-pop.ts";
 import { linsert, lrem, lset, ltrim } from "./list/change.ts";
 import { blmove, brpoplpush, lmove, rpoplpush } from "./list/move.ts";
@@ -192,6 +200,22 @@ export const commandTable: readonly CommandRecord[] = [
   rpush,
   rpushx,
   // set
+  hdel,
+  hexists,
+  hget,
+  hgetall,
+  hincrby,
+  hincrbyfloat,
+  hkeys,
+  hlen,
+  hmget,
+  hmset,
+  hrandfield,
+  hscan,
+  hset,
+  hsetnx,
+  hstrlen,
+  hvals,
   sadd,
   scard,
   sdiff,

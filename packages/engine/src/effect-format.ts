@@ -60,6 +60,8 @@
  *   setString      string key · f64 expiresAtMs (−1: does not) · bytes to the end: replaces what the key held
  *   replaceString  string key · bytes to the end: of a string, whose expiry stays, or of a free key
  *   writeString    string key · u32 offset · bytes to the end: over what is there, behind zeros if the string (or a free key) ends before
+ *   putFields      string key · u32 seed of the hash that is made if there is none · {field · value} each (field-record.ts) to the end, one after the other
+ *   removeFields   string key · {varint length · field} each to the end: the hash goes with the last one
  *   pushList       string key · u8 left · elements (list-leaf.ts) to the end: one after the other, onto a list or a free key
  *   cutList        string key · u32 left · u32 right: so many elements go at each end; with the last one the key
  *   setListElement, insertListElement      string key · u32 index · element to the end: in its place, in front of it
@@ -158,6 +160,8 @@ export const EffectType = {
   setString: 71,
   replaceString: 72,
   writeString: 73,
+  putFields: 74,
+  removeFields: 75,
   pushList: 80,
   cutList: 81,
   setListElement: 82,

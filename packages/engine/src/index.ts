@@ -3,6 +3,7 @@ export * from "./api.ts";
 export * from "./delays-api.ts";
 export * from "./leader-queues.ts";
 export * from "./value-api.ts";
+export * from "./hash-api.ts";
 export * from "./set-api.ts";
 export type { PendingEntry, PendingView } from "./pending-view.ts";
 export {
@@ -57,6 +58,8 @@ export { secondsOf } from "./log-seconds.ts";
 export { StreamImageWriter } from "./stream-image.ts";
 export { writeEntryHead, ENTRY_HEAD_BYTES_MAX, fieldsOffset } from "./entry-form.ts";
 export { rowIsIntact } from "./row-check.ts";
+export { HASH_KIND, LISTPACK_FIELDS_MAX } from "./hash-value.ts";
+export { writeFieldRecord } from "./field-record.ts";
 export { LIST_KIND } from "./list-value.ts";
 export { type ElementSource, writeListElement } from "./list-leaf.ts";
 export { elementBytes, SORTED_SET_KIND, writeSortedSetImage } from "./sorted-set-value.ts";

@@ -10,6 +10,7 @@ export const KeyEventClass = {
   list: 16,
   sortedSet: 128,
   set: 32,
+  hash: 64,
   expired: 256,
   stream: 1024,
   keyMiss: 2048,

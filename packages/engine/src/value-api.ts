@@ -1,11 +1,12 @@
 /** What handlers see of values that are no streams, and how they change them: the part of the engine's contract (api.ts) that is about them. */
 import type { ByteWriter } from "@headrace/bytes";
+import type { HashEffects } from "./hash-api.ts";
 import type { ElementSource } from "./list-leaf.ts";
 import type { SetEffects } from "./set-api.ts";
 
 /** What TYPE says of a key. */
 export type KeyType = "stream" | ValueType;
-export type ValueType = "string" | "list" | "zset" | "set";
+export type ValueType = "string" | "hash" | "list" | "zset" | "set";
 
 /** A value that is no stream. Its `type` says which of the views below it is. */
 export interface ValueView {
@@ -106,6 +107,7 @@ export interface SortedSetEffects {
 export interface ValueEffects {
   readonly sets: SetEffects;
   readonly strings: StringEffects;
+  readonly hashes: HashEffects;
   readonly lists: ListEffects;
   readonly sortedSets: SortedSetEffects;
   /** Makes the key hold what the image of a value says (`imageOf`), whatever it held. */

@@ -6,6 +6,8 @@ import type { ByteReader, ByteWriter } from "@headrace/bytes";
 import { UnknownEffectError } from "./api.ts";
 import { EffectType } from "./effect-format.ts";
 import { assertExpiry } from "./effect-parts.ts";
+import type { HashEffects } from "./hash-api.ts";
+import { applyHashEffect, HashChanges } from "./hash-effects.ts";
 import { KeyEventClass } from "./key-events.ts";
 import type { KeyspaceState } from "./keyspace-state.ts";
 import { applyListEffect, ListChanges } from "./list-effects.ts";
@@ -30,6 +32,7 @@ export interface EffectSink {
 export class ValueChanges implements ValueEffects {
   readonly sets: SetEffects;
   readonly strings: StringEffects;
+  readonly hashes: HashEffects;
   readonly lists: ListEffects;
   readonly sortedSets: SortedSetEffects;
   readonly #keyspace: KeyspaceState;
@@ -39,6 +42,7 @@ export class ValueChanges implements ValueEffects {
     this.#keyspace = keyspace;
     this.#sink = sink;
     this.sets = new SetChanges(keyspace, sink);
+    this.hashes = new HashChanges(keyspace, sink);
     this.strings = new StringChanges(keyspace, sink);
     this.lists = new ListChanges(keyspace, sink);
     this.sortedSets = new SortedSetChanges(keyspace, sink);
@@ -69,6 +73,8 @@ const APPLIES: ReadonlyMap<number, Apply> = new Map<number, Apply>([
   [EffectType.setString, applyStringEffect],
   [EffectType.replaceString, applyStringEffect],
   [EffectType.writeString, applyStringEffect],
+  [EffectType.putFields, applyHashEffect],
+  [EffectType.removeFields, applyHashEffect],
   [EffectType.pushList, applyListEffect],
   [EffectType.cutList, applyListEffect],
   [EffectType.setListElement, applyListEffect],

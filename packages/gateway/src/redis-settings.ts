@@ -64,7 +64,7 @@ export const TUNABLE_SETTINGS: readonly TunableSetting[] = [
   yesNo("crash-log-enabled", "yes"),
   yesNo("crash-memcheck-enabled", "yes"),
   yesNo("dynamic-hz", "yes"),
-  integer("hash-max-listpack-entries", 128, 0, LONG_MAX, "hash-max-ziplist-entries"),
+  integer("hash-max-listpack-entries", 512, 0, LONG_MAX, "hash-max-ziplist-entries"),
   integer("hash-max-listpack-value", 64, 0, LONG_MAX, "hash-max-ziplist-value"),
   memory("hll-sparse-max-bytes", 3000),
   integer("hz", 10, 0, INT_MAX),

@@ -30,6 +30,7 @@ const EFFECT_OVERHEAD_BYTES = 1024;
 const EFFECT_EVENTS =
   KeyEventClass.generic |
   KeyEventClass.string |
+  KeyEventClass.hash |
   KeyEventClass.list |
   KeyEventClass.sortedSet |
   KeyEventClass.set |

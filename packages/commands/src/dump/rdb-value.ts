@@ -3,12 +3,13 @@
  * is refused as bad data, as a Redis refuses what it does not know.
  *
  *   type 0 string   string (rdb-reader.ts); written as an integer of 8, 16 or 32 bits where it is one, else as it is                         (rdb.c)
- *   lists: rdb-list.ts; sets: rdb-set.ts; sorted sets: rdb-sorted-set.ts
+ *   hashes: rdb-hash.ts; lists: rdb-list.ts; sets: rdb-set.ts; sorted sets: rdb-sorted-set.ts
  */
 import { assert, type ByteWriter } from "@headrace/bytes";
 import { beginImage, STRING_KIND } from "@headrace/engine";
-import type { ListView, SetView, StringView, ValueView } from "@headrace/engine";
+import type { HashView, ListView, SetView, StringView, ValueView } from "@headrace/engine";
 import { BadDumpError } from "./bad-dump.ts";
+import { HashType, readRdbHash, writeRdbHash } from "./rdb-hash.ts";
 import { ListType, readRdbList, writeRdbList } from "./rdb-list.ts";
 import { readRdbSet, SetType, writeRdbSet } from "./rdb-set.ts";
 import type { RdbReader } from "./rdb-reader.ts";
@@ -21,6 +22,8 @@ type Read = (type: number, reader: RdbReader, image: ByteWriter) => void;
 
 const READS: ReadonlyMap<number, Read> = new Map<number, Read>([
   [STRING_TYPE, readRdbStringValue],
+  [HashType.hash, readRdbHash],
+  [HashType.listpack, readRdbHash],
   [ListType.list, readRdbList],
   [ListType.quicklist, readRdbList],
   [SetType.set, readRdbSet],
@@ -48,6 +51,7 @@ function readRdbStringValue(_type: number, reader: RdbReader, image: ByteWriter)
 
 /** Type and object. */
 export function writeRdbValue(writer: ByteWriter, value: ValueView): void {
+  if (value.type === "hash") return writeRdbHash(writer, value as HashView);
   if (value.type === "list") return writeRdbList(writer, value as ListView);
   if (value.type === "set") return writeRdbSet(writer, value as SetView);
   if (value.type === "zset") return writeRdbSortedSet(writer, value);

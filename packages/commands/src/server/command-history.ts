@@ -71,6 +71,7 @@ export const COMMAND_HISTORY: ReadonlyMap<string, readonly Change[]> = new Map<s
       ["6.2.0", "Added the `SYNC` flushing mode modifier."],
     ],
   ],
+  ["hdel", [["2.4.0", "Accepts multiple `field` arguments."]]],
   [
     "hello",
     [
@@ -80,6 +81,7 @@ export const COMMAND_HISTORY: ReadonlyMap<string, readonly Change[]> = new Map<s
       ],
     ],
   ],
+  ["hset", [["4.0.0", "Accepts multiple `field` and `value` arguments."]]],
   ["info", [["7.0.0", "Added support for taking multiple section arguments."]]],
   ["pexpire", [["7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`."]]],
   ["pexpireat", [["7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`."]]],

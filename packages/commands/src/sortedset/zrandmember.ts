@@ -2,6 +2,7 @@
 import type { SortedSetView } from "@headrace/engine";
 import { Flag } from "../command.ts";
 import type { ShardContext } from "../command.ts";
+import { drawPlaces } from "../draw-places.ts";
 import { Errors } from "../errors.ts";
 import { defineCommand, keyAt } from "../record.ts";
 import { findSortedSet, writeElement, writeElementsHead, writeRanks } from "./find-sorted-set.ts";
@@ -49,7 +50,7 @@ function writeSome(context: ShardContext, set: SortedSetView | null, count: numb
   const { reply, randomBelow } = context;
   if (set === null || count === 0) return reply.array(0);
   if (count >= set.count) return writeRanks(reply, set, { from: 0, to: set.count }, true, withScores);
-  const ranks = count < 0 ? repeated(-count, set.count, randomBelow) : drawn(count, set.count, randomBelow);
+  const ranks = count < 0 ? repeated(-count, set.count, randomBelow) : [...drawPlaces(set.count, count, randomBelow)];
   writeElementsHead(reply, ranks.length, withScores);
   for (const rank of ranks)
     set.visit(rank, rank + 1, false, (member, score) => writeElement(reply, member, score, withScores));
@@ -57,14 +58,4 @@ function writeSome(context: ShardContext, set: SortedSetView | null, count: numb
 
 function repeated(count: number, size: number, randomBelow: (n: number) => number): number[] {
   return Array.from({ length: count }, () => randomBelow(size));
-}
-
-/** `count` different ones of `size`, each as likely as any other: Floyd's sampling. */
-function drawn(count: number, size: number, randomBelow: (n: number) => number): number[] {
-  const ranks = new Set<number>();
-  for (let last = size - count; last < size; last++) {
-    const rank = randomBelow(last + 1);
-    ranks.add(ranks.has(rank) ? last : rank);
-  }
-  return [...ranks];
 }
