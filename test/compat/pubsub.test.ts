@@ -349,6 +349,34 @@ describe("events of keys", () => {
   );
 
   test(
+    "of hashes",
+    async () => {
+      await same(`
+      p> CONFIG SET notify-keyspace-events KEhgn
+      a> PSUBSCRIBE __key*@0__:*
+      p> HSET h a 1 b 2
+      p> HSET h a 1
+      p> HMSET h c 3
+      p> HSETNX h a 4
+      p> HSETNX h d 4
+      p> HINCRBY h a 1
+      p> HINCRBY h e 1
+      p> HINCRBY h e x
+      p> HINCRBYFLOAT h f 1.5
+      p> HINCRBYFLOAT n f 1.5
+      p> HDEL h nobody
+      p> HDEL h a nobody
+      p> HDEL h b c d e f
+      p> HGETALL n
+      p> COPY n m
+      p> CONFIG SET notify-keyspace-events ""
+      p> HSET h a 1
+    `);
+    },
+    TEST_MS,
+  );
+
+  test(
     "of keys that are looked up in vain",
     async () => {
       await same(`

@@ -9,6 +9,7 @@
  *   ends        the states differ from here on, in a way that nothing repairs: the sequence is over
  */
 import { Errors, REDIS_VERSION } from "@headrace/commands";
+import { isListpackKey } from "./grammar-hashes.ts";
 import { fieldOf, isError, partsOf, writtenReply } from "./reply-tree.ts";
 import type { ReplyTree } from "./reply-tree.ts";
 
@@ -516,6 +517,24 @@ export const divergenceRules: readonly DivergenceRule[] = [
     },
   },
   {
+    name: "fields by chance",
+    line: "- HRANDFIELD draws by chance",
+    reconcile: ({ command, ours, theirs }) =>
+      command === "hrandfield" && isOfOneShape(ours, theirs) && become(ours, theirs),
+  },
+  {
+    name: "order of fields",
+    line: "- Fields of a hash that is no listpack come in an order of our own",
+    reconcile: ({ command, words, ours, theirs }) => {
+      if (command === null || isError(ours) || isError(theirs) || isListpackKey(words[1] ?? "")) return false;
+      if (command === "hkeys" || command === "hvals") return sortBoth(ours, theirs);
+      if (command === "hgetall") return sortPairs(ours, theirs);
+      if (command !== "hscan") return false;
+      const isWhole = words[2] === "0" && ours.items[0]?.text === "0" && theirs.items[0]?.text === "0";
+      return isWhole ? sortPairs(ours.items[1]!, theirs.items[1]!) : become(ours, theirs);
+    },
+  },
+  {
     name: "order of keys",
     line: "- SCAN orders keys by slot",
     reconcile: ({ command, words, ours, theirs }) => {
@@ -555,6 +574,25 @@ function sortBoth(...lists: readonly ReplyTree[]): boolean {
     list.items = sorted;
   }
   return found;
+}
+
+/** The same of lists of fields with values. */
+function sortPairs(...lists: readonly ReplyTree[]): boolean {
+  let found = false;
+  for (const list of lists) {
+    const pairs = list.items.flatMap((field, i) => (i % 2 === 0 ? [[field, list.items[i + 1]!] as const] : []));
+    const sorted = pairs.toSorted(([a], [b]) => (a.text! < b.text! ? -1 : 1));
+    if (sorted.some((pair, i) => pair !== pairs[i])) found = true;
+    list.items = sorted.flat();
+  }
+  return found;
+}
+
+/** Both are errors, nothing, or have as many parts of as many parts. */
+function isOfOneShape(ours: ReplyTree, theirs: ReplyTree): boolean {
+  if (isError(ours) || isError(theirs) || ours.type !== theirs.type) return false;
+  if ((ours.text === null) !== (theirs.text === null) || ours.items.length !== theirs.items.length) return false;
+  return ours.items.every((item, i) => isOfOneShape(item, theirs.items[i]!));
 }
 
 function isErrorAt({ items }: ReplyTree, i: number): boolean {

@@ -12,7 +12,7 @@ import type { Report } from "./tally.ts";
 
 const HELP = [
   "npm run fuzz:redis [-- options]",
-  "  --book NAME    streams or values (default: first the one, then the other)",
+  "  --book NAME    streams, values, lists, sets or hashes (default: one after the other)",
   "  --commands N   commands of each book, over all threads (default 100,000)",
   "  --seed S       the seed of all sequences (default: a fresh one, which is printed)",
   "  --only K       runs sequence K alone, whatever was tried by it",

@@ -61,10 +61,16 @@ export const notAsked = {
     "cardinalityLimitNegative",
     "tooManyKeys",
   ]) as ReadonlySet<string>,
+  /** The same for hashes. */
+  aboutHashes: new Set([
+    "hashNotInteger",
+    "hashNotFloat",
+    "valueNotFinite",
+    "notInt64",
+    "outOfRange",
+  ]) as ReadonlySet<string>,
   /** Texts of the catalogue, by their names there, that 7.0 has and no sequence can bring about. */
   errors: {
-    notInt64: "of a command that is not compared",
-    outOfRange: "of a command that is not compared",
     rankOutOfRange: "7.0 lets the rank overflow",
     lcsTooLarge: "takes strings of thousands of bytes",
     elementsTooLarge: "needs gigabytes",

@@ -131,6 +131,7 @@ function isNotAsked(command: string, word: string): boolean {
 /** Where a text has its bar. */
 function bookOf(error: string): Book {
   if (notAsked.aboutLists.has(error)) return "lists";
+  if (notAsked.aboutHashes.has(error)) return "hashes";
   if (notAsked.aboutSets.has(error)) return "sets";
   return notAsked.aboutValues.has(error) ? "values" : "streams";
 }
