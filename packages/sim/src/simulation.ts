@@ -13,6 +13,7 @@ import { Faults, type FaultChoice } from "./faults.ts";
 import { MessageWork } from "./message-work.ts";
 import { SimSubscriber } from "./sim-subscriber.ts";
 import { CHAIN, PAIR, TransactionWork } from "./transaction-work.ts";
+import { lookAtHashes } from "./hash-work.ts";
 import { MOVED, TICKETS } from "./set-work.ts";
 import { COUNTERS, LOOK_AT_GROWING, ValueWork } from "./value-work.ts";
 import {
@@ -437,6 +438,7 @@ class Run {
       counters: new Map(COUNTERS.map((counter) => [counter, numberOf(["GET", counter])])),
       growing: LOOK_AT_GROWING.map(numberOf),
       sets: [TICKETS, MOVED].map((set) => this.#insist(client, ["SMEMBERS", set], Array.isArray) as never),
+      hashes: lookAtHashes((args) => this.#insist(client, args, Array.isArray)),
     };
     this.#setClocksAhead();
     const delays = lookAtDelayed((args, accept) => this.#insist(client, args, accept));

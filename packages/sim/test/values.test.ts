@@ -46,6 +46,7 @@ function view(counter: number, growing: readonly number[] = [0, 0, 0]): ValueVie
     ]),
     growing,
     sets: [],
+    hashes: { registers: [], counts: [], quarters: [] },
   };
 }
 

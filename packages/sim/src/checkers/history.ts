@@ -232,10 +232,13 @@ export class History {
   }
 
   #checkValues(final: ValueView): void {
-    const { counted, doubtful, looks, sets } = checkValues(this.#operations, final);
+    const { counted, doubtful, looks, sets, hashes } = checkValues(this.#operations, final);
     this.#countMany("drawn from a set", sets.drawn);
     this.#countMany("moved to another set", sets.moved);
     this.#countMany("looked at a set", sets.looks);
+    this.#countMany("looked at a hash", hashes.looks);
+    this.#countMany("fields of a hash seen", hashes.seen);
+    this.#countMany("counted in a field of a hash", hashes.counted);
     this.#countMany("counted", counted);
     this.#countMany("perhaps counted", doubtful);
     this.#countMany("looked at what grows in transactions", looks);

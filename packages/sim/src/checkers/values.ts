@@ -1,11 +1,12 @@
 /**
- * Counters count every acknowledged step once: no two steps have one answer, the end has all that were acknowledged at ack=all and nothing that nobody asked
- * for, and no look goes back behind an earlier one. What grows in transactions has grown alike for whoever looks at all of it at once.
+ * Counters, as counters.ts has them. What grows in transactions has grown alike for whoever looks at all of it at once. Sets and hashes have checkers of their
+ * own.
  */
-import { ErrorReply } from "../reply-value.ts";
 import type { Operation } from "../sim-client.ts";
 import { COUNTERS, GROWING, LOOK_AT_GROWING } from "../value-work.ts";
-import { isCommittedLevel, isRefused } from "./reading.ts";
+import { checkCounter, isDoubtful, type Told } from "./counters.ts";
+import { checkHashes, type HashesReport, type HashesView } from "./hashes.ts";
+import { isCommittedLevel } from "./reading.ts";
 import { checkSets, type SetsReport } from "./sets.ts";
 
 /** As a quiet reader finds them at the end. */
@@ -15,16 +16,7 @@ export interface ValueView {
   readonly growing: readonly number[];
   /** Members of the set of tickets, and of the one that some were moved to. */
   readonly sets: readonly (readonly string[])[];
-}
-
-/** A count that somebody was told. */
-interface Told {
-  readonly operation: Operation;
-  readonly count: number;
-  /** It was made by this very operation. */
-  readonly isStep: boolean;
-  /** Nothing may take it back. */
-  readonly isSafe: boolean;
+  readonly hashes: HashesView;
 }
 
 export interface ValueReport {
@@ -33,6 +25,7 @@ export interface ValueReport {
   readonly doubtful: number;
   readonly looks: number;
   readonly sets: SetsReport;
+  readonly hashes: HashesReport;
 }
 
 /** Throws on the first contradiction. */
@@ -50,11 +43,9 @@ export function checkValues(operations: readonly Operation[], final: ValueView):
   const steps = execs.filter(({ parts }) => parts!.length > 0 && parts![0]![0] === "XADD");
   checkCounter(GROWING.counter, execs.flatMap(toldByExec), steps, alike(final.growing, "at the end"));
   const sets = checkSets(operations, final.sets);
-  return { counted, doubtful: doubtful + steps.filter(isDoubtful).length, looks: execs.length - steps.length, sets };
-}
-
-function isDoubtful({ reply }: Operation): boolean {
-  return reply === undefined || (reply instanceof ErrorReply && reply.code === "UNCERTAIN");
+  const hashes = checkHashes(operations, final.hashes);
+  doubtful += steps.filter(isDoubtful).length;
+  return { counted, doubtful, looks: execs.length - steps.length, sets, hashes };
 }
 
 function toldBy(operation: Operation): Told[] {
@@ -82,39 +73,4 @@ function alike(counts: readonly number[], where: string): number {
       `half a transaction ${where}: ${Object.values(GROWING).join(", ")} have grown by ${counts.join(", ")}`,
     );
   return counts[0]!;
-}
-
-function checkCounter(name: string, told: readonly Told[], steps: readonly Operation[], end: number): void {
-  const possible = steps.filter((step) => !isRefused(step) && step.reply !== null).length;
-  const safe = told.filter(({ isStep, isSafe }) => isStep && isSafe);
-  if (end < safe.length) throw new Error(`${name} is ${end}, but ${safe.length} steps were acknowledged`);
-  if (end > possible)
-    throw new Error(`${name} is ${end}, but only ${possible} steps can have been made: one was repeated`);
-  const owners = new Map<number, Operation>();
-  for (const { operation, count } of safe) {
-    const other = owners.get(count);
-    if (other !== undefined)
-      throw new Error(`${name} was counted to ${count} for ${operation.client} and ${other.client}`);
-    owners.set(count, operation);
-  }
-  const high = told.find(({ count, isSafe }) => isSafe && count > end);
-  if (high !== undefined)
-    throw new Error(`seen and gone: ${name} was ${high.count} for ${high.operation.client}, and ends at ${end}`);
-  checkOrder(name, told);
-}
-
-/** Whoever asks later is told no less; a step is told more. Not at a lower level: a leader that others have left behind may answer for a while. */
-function checkOrder(name: string, told: readonly Told[]): void {
-  const byEnd = told
-    .filter(({ isSafe }) => isSafe)
-    .sort((a, b) => a.operation.completedStep - b.operation.completedStep);
-  const byStart = told.filter(({ isSafe }) => isSafe).sort((a, b) => a.operation.invokedStep - b.operation.invokedStep);
-  let at = 0;
-  let reached = 0;
-  for (const { operation, count, isStep } of byStart) {
-    for (; at < byEnd.length && byEnd[at]!.operation.completedStep < operation.invokedStep; at++)
-      reached = Math.max(reached, byEnd[at]!.count);
-    if (count < (isStep ? reached + 1 : reached))
-      throw new Error(`${name} had been seen at ${reached}, and was ${count} for ${operation.client} later`);
-  }
 }
