@@ -27,26 +27,56 @@ export function nanosecondsEach(count: number, run: () => void): string {
   return `${(((performance.now() - startedMs) * 1e6) / count).toFixed(0)} ns`;
 }
 
-/** Bytes an item, as MEMORY USAGE counts them over all; `command` adds items to a key that is removed before and after. */
-export async function redisBytesEach(
+type Ask = (words: readonly string[]) => Promise<string>;
+
+/** What `work` comes to on the redis-server at this port. */
+async function withRedis(port: number, work: (ask: Ask) => Promise<number>): Promise<number> {
+  const socket = createConnection(port, "127.0.0.1");
+  try {
+    return await work(
+      (words) =>
+        new Promise((resolve) => {
+          socket.once("data", (chunk) => resolve(chunk.toString("latin1")));
+          socket.write(`*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join("")}`);
+        }),
+    );
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** Bytes an item, as MEMORY USAGE counts them over all; `command` adds items, of some words each, to a key that is removed before and after. */
+export function redisBytesEach(
   port: number,
   command: string,
   count: number,
-  item: (i: number) => string,
+  item: (i: number) => string | readonly string[],
 ): Promise<number> {
   const key = "bench:memory";
-  const socket = createConnection(port, "127.0.0.1");
-  const ask = (words: readonly string[]): Promise<string> =>
-    new Promise((resolve) => {
-      socket.once("data", (chunk) => resolve(chunk.toString("latin1")));
-      socket.write(`*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join("")}`);
-    });
-  await ask(["DEL", key]);
-  for (let from = 0; from < count; from += PER_BATCH) {
-    await ask([command, key, ...Array.from({ length: PER_BATCH }, (_, i) => item(from + i))]);
-  }
-  const usage = await ask(["MEMORY", "USAGE", key, "SAMPLES", "0"]);
-  await ask(["DEL", key]);
-  socket.destroy();
-  return Number(usage.slice(1)) / count;
+  return withRedis(port, async (ask) => {
+    await ask(["DEL", key]);
+    for (let from = 0; from < count; from += PER_BATCH) {
+      await ask([command, key, ...Array.from({ length: PER_BATCH }, (_, i) => item(from + i)).flat()]);
+    }
+    const usage = await ask(["MEMORY", "USAGE", key, "SAMPLES", "0"]);
+    await ask(["DEL", key]);
+    return Number(usage.slice(1)) / count;
+  });
+}
+
+/** Bytes by which the process grows, as `used_memory` counts them, for each of `count` keys that these requests make; it is emptied before and after. */
+export function redisBytesEachKey(
+  port: number,
+  count: number,
+  request: (i: number) => readonly string[],
+): Promise<number> {
+  return withRedis(port, async (ask) => {
+    const used = async (): Promise<number> => Number(/used_memory:(\d+)/.exec(await ask(["INFO", "memory"]))![1]);
+    await ask(["FLUSHALL"]);
+    const before = await used();
+    for (let i = 0; i < count; i++) await ask(request(i));
+    const bytes = (await used()) - before;
+    await ask(["FLUSHALL"]);
+    return bytes / count;
+  });
 }
