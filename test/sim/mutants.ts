@@ -870,12 +870,11 @@ export const mutants: readonly Mutant[] = [
     tier: "long",
   },
   {
-    name: "fields behind one that has grown stay where they were",
-    file: "packages/engine/src/record-leaf.ts",
-    find: "if (growth !== 0) this.bytes.copyWithin(behind + growth, behind, this.used);",
-    replace: "if (growth < 0) this.bytes.copyWithin(behind + growth, behind, this.used);",
+    name: "a field that is set again is there twice",
+    file: "packages/engine/src/field-table.ts",
+    find: "const at = leaf.find(source, keyStart, keyEnd);",
+    replace: "const at = Math.min(-1, leaf.find(source, keyStart, keyEnd));",
     invariant: "I0",
-    test: "packages/engine/test/hashes.test.ts",
     tier: "long",
   },
   {
