@@ -2,7 +2,7 @@
  * Runs one sequence on both sides and compares the bytes of every reply. Ours answers first: from its replies follows what the judge is not given and what
  * brings the judge's state to ours (divergence-rules.ts). Consecutive commands of one connection travel in one piece on each side.
  */
-import { waitsForElement } from "./grammar-lists.ts";
+import { waitsForElement } from "./element-waits.ts";
 import { bytesOf, concatBytes, latin1 } from "@headrace/bytes";
 import { commandTable } from "@headrace/commands";
 import type { JudgedClient } from "../../packages/sim/testing/judged-cluster.ts";

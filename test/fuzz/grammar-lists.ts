@@ -1,5 +1,6 @@
 /** Commands over lists, as Redis 7.0 knows them. Some keys hold something else now and then. */
 import fc from "fast-check";
+import { elementTimeout } from "./element-waits.ts";
 import type { Entry } from "./grammar.ts";
 import { late, many, mostly, nothing, option, options, pick, rarely, seq, words } from "./parts.ts";
 import type { Part } from "./parts.ts";
@@ -17,12 +18,6 @@ const index = mostly(
 );
 const count = mostly([8, pick("1", "2", "5")], [0.6, pick("0", "-1", "x", "9223372036854775808")]);
 const side = mostly([9, pick("LEFT", "RIGHT")], [1, pick("left", "right")], [0.3, words("FOO")]);
-/** Far enough away not to be reached in a sequence. */
-const timeout = mostly(
-  [5, words("0")],
-  [5, pick("10000", "15000.5", "2e4")],
-  [0.4, pick("-1", "x", "nan", "-inf", "")],
-);
 const multiPop: Part = seq(
   mostly([6, seq(words("1"), key)], [4, seq(words("2"), key, key)], [0.4, seq(pick("0", "-1", "x", "3"), key, key)]),
   side,
@@ -62,11 +57,11 @@ export const listEntries: readonly Entry[] = [
   of("lmove", 14, key, key, side, side),
   of("rpoplpush", 8, key, key),
   of("lmpop", 18, multiPop),
-  of("blpop", 10, many(key, 1, 2), timeout),
-  of("brpop", 10, many(key, 1, 2), timeout),
-  of("blmove", 12, key, key, side, side, timeout),
-  of("brpoplpush", 8, key, key, timeout),
-  of("blmpop", 16, timeout, multiPop),
+  of("blpop", 10, many(key, 1, 2), elementTimeout),
+  of("brpop", 10, many(key, 1, 2), elementTimeout),
+  of("blmove", 12, key, key, side, side, elementTimeout),
+  of("brpoplpush", 8, key, key, elementTimeout),
+  of("blmpop", 16, elementTimeout, multiPop),
 ];
 
 export const listNeighbours: readonly Entry[] = [
@@ -82,16 +77,3 @@ export const listNeighbours: readonly Entry[] = [
   of("copy", 3, key, key, mostly([1, nothing], [3, words("REPLACE")])),
   of("expire", 2, key, pick("100", "300000")),
 ];
-
-/** Whether the call may wait for an element. */
-export function waitsForElement(name: string): boolean {
-  return /^(?:blpop|brpop|blmove|brpoplpush|blmpop)$/i.test(name);
-}
-
-/** It waits, and its time may be over while both sides come to rest: only ours hears of time then. */
-export function waitsShortly(name: string, all: readonly (string | object)[]): boolean {
-  if (!waitsForElement(name)) return false;
-  const word = /^blmpop$/i.test(name) ? all[1] : all.at(-1);
-  const seconds = typeof word === "string" ? Number(word) : Number.NaN;
-  return seconds !== 0 && seconds > -1 && (seconds < 100 || seconds > 1e9);
-}

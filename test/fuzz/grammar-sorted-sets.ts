@@ -1,5 +1,6 @@
 /** Commands over sorted sets, as Redis 7.0 knows them: in the book about values. Members are few, so that they meet again. */
 import fc from "fast-check";
+import { elementTimeout } from "./element-waits.ts";
 import type { Entry } from "./grammar.ts";
 import { many, maybe, mostly, nothing, option, options, pick, seq, words } from "./parts.ts";
 import type { Part } from "./parts.ts";
@@ -57,6 +58,12 @@ const aggregate = option("AGGREGATE", mostly([6, pick("SUM", "MIN", "MAX")], [0.
 const combined = (keyCount: number): Part => options(weights(keyCount), aggregate, withScores);
 const stored = (keyCount: number): Part => options(weights(keyCount), aggregate);
 
+const multiPop: Part = seq(
+  keys(),
+  mostly([8, pick("MIN", "MAX", "min")], [0.3, words("FOO")]),
+  maybe(option("COUNT", count)),
+);
+
 function of(command: string, weightOf: number, ...parts: readonly Part[]): Entry {
   return { command, weight: weightOf, make: seq(words(command.toUpperCase()), ...parts) };
 }
@@ -111,7 +118,10 @@ export const sortedSetEntries: readonly Entry[] = [
   of("zremrangebylex", 5, key, lexBound, lexBound),
   of("zpopmin", 6, key, maybe(count)),
   of("zpopmax", 6, key, maybe(count)),
-  of("zmpop", 16, keys(), mostly([8, pick("MIN", "MAX", "min")], [0.3, words("FOO")]), maybe(option("COUNT", count))),
+  of("zmpop", 16, multiPop),
+  of("bzpopmin", 10, many(key, 1, 2), elementTimeout),
+  of("bzpopmax", 10, many(key, 1, 2), elementTimeout),
+  of("bzmpop", 20, elementTimeout, multiPop),
   of("zscan", 12, key, words("0"), options(option("MATCH", pick("*", "a*", "?", "nobody")), option("COUNT", count))),
   of("zunion", 30, keys(combined)),
   of("zinter", 30, keys(combined)),

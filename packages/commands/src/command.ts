@@ -128,9 +128,10 @@ export interface BlockedCall {
   readonly timeoutMs: number;
   /**
    * XREADGROUP is unblocked with an error when key or group goes away: it is run again on any touch. XREAD only on new entries. A held XADD on any touch too,
-   * and when its time is over once more, where it may not wait. Calls that `take` leave nothing for those behind them (BLPOP).
+   * and when its time is over once more, where it may not wait. Those that take elements of a `list` (BLPOP) or a `zset` (BZPOPMIN) leave
+   * nothing for those behind them, and stand in queues of their own.
    */
-  readonly kind: "read" | "group" | "write" | "take";
+  readonly kind: "read" | "group" | "write" | "list" | "zset";
   /** `$` as it was resolved at the first run, per key; null for `>`. */
   readonly resolvedIds: readonly (StreamId | null)[];
   /** Some of them came from the state: what `$` and `+` stand for. */

@@ -13,7 +13,7 @@ export * from "./pubsub/channel-kind.ts";
 export * from "./pubsub/while-subscribed.ts";
 export { takeItem, type TakingContext, type TakingRefusal } from "./dead-letters/taking.ts";
 export { globMatches } from "./glob.ts";
-export { readTimeoutMs } from "./list/timeout.ts";
+export { readTimeoutMs } from "./element-wait.ts";
 export { readCursor } from "./scan-options.ts";
 export { releaseFirst } from "./stream/delayed-add.ts";
 export { ReadBudget } from "./stream/read-budget.ts";

@@ -94,7 +94,9 @@ import { lcs } from "./string/lcs.ts";
 import { mget, mset, msetnx } from "./string/mset.ts";
 import { getset, psetex, set, setex, setnx } from "./string/set.ts";
 import { zadd, zincrby } from "./sortedset/zadd.ts";
-import { zmpop, zpopmax, zpopmin } from "./sortedset/zpop.ts";
+import { bzpopmax, bzpopmin } from "./sortedset/bzpop.ts";
+import { bzmpop, zmpop } from "./sortedset/zmpop.ts";
+import { zpopmax, zpopmin } from "./sortedset/zpop.ts";
 import { zrandmember } from "./sortedset/zrandmember.ts";
 import {
   zrange,
@@ -242,6 +244,9 @@ export const commandTable: readonly CommandRecord[] = [
   getbit,
   setbit,
   // sorted set
+  bzmpop,
+  bzpopmax,
+  bzpopmin,
   zadd,
   zcard,
   zcount,

@@ -410,7 +410,9 @@ export class KeyspaceState implements StoredKeyspace {
   }
 
   remove(removed: AnyKey): void {
-    this.touchReady(removed);
+    this.touch(removed);
+    // Calls that read for groups of a stream hear that it is gone; who waits for elements of a value waits on.
+    if (removed.stream !== null) this.signalReady(removed);
     this.uncount(removed);
     this.#leaveName(removed);
     this.#slots.remove(removed);

@@ -102,7 +102,9 @@ function putElements(keyspace: KeyspaceState, type: number, name: string, reader
     return;
   }
   const key = keyspace.createValue(name, value);
-  keyspace.touchReady(key);
+  keyspace.touch(key);
+  // Who waits for elements waits for the key: one that held something else and is overwritten wakes nobody, as in Redis.
+  if (found === null) keyspace.signalReady(key);
 }
 
 function removeElements(keyspace: KeyspaceState, type: number, name: string, reader: ByteReader): void {

@@ -465,7 +465,7 @@ export class BlockedCalls {
 
 /** In which of its keys' queues the call stands: the group that an XREADGROUP names, and the consumer; its grammar was checked by the handler. */
 function readerOf(request: Request, { kind }: BlockedCall): readonly [group: string, consumer: string] {
-  if (kind === "take") return [TAKERS, ""];
+  if (kind === "list" || kind === "zset") return [TAKERS[kind], ""];
   if (kind !== "group") return [kind === "write" ? HELD_WRITES : "", ""];
   for (let i = 1; i + 2 < request.count; i++)
     if (request.is(i, "GROUP")) return [request.latin1(i + 1), request.latin1(i + 2)];

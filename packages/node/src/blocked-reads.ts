@@ -1,5 +1,5 @@
 /**
- * Calls that wait for entries (XREAD BLOCK, XREADGROUP BLOCK) or elements (BLPOP), and XADDs that are held at a limit of lag, in queues of their own: queues
+ * Calls that wait for entries (XREAD BLOCK, XREADGROUP BLOCK) or elements (BLPOP, BZPOPMIN), and XADDs that are held at a limit of lag, in queues of their own: queues
  * per key in order of blocking, deadlines by the monotonic clock. A
  * call stands in the queues of all its keys, keeps its place while it runs again in vain, and its deadline counts from the first run.
  *
@@ -18,8 +18,9 @@ const NOBODY: ReadonlySet<string> = new Set();
 /** Stands where calls have their group; names of groups are bytes, so none is called so. */
 export const HELD_WRITES = "\u{2190}";
 
-/** The queue of calls that take what there is (BLPOP), which no consumer group can be called: for them it is what a group is, one finds nothing, all do. */
-export const TAKERS = "\u0100";
+/** The queues of calls that take what a value of one kind has, which no consumer group can be called: for them they are what a group is, one finds nothing, all do. */
+export const TAKERS = { list: "\u0100", zset: "\u0101" } as const;
+const NOT_GROUPS: readonly string[] = ["", HELD_WRITES, ...Object.values(TAKERS)];
 
 /** How a blocked call came to its end from outside. */
 export const BlockedEnd = { none: -1, dropped: 0, timedOut: 1, unblocked: 2 } as const;
@@ -30,7 +31,7 @@ export class BlockedRead {
   readonly laneEpoch: number;
   readonly number: number;
   readonly record: CommandRecord;
-  /** The consumer group that it reads for, "" for a plain read, or TAKERS. */
+  /** The consumer group that it reads for, "" for a plain read, or one of TAKERS. */
   readonly group: string;
   readonly consumer: string;
   /** The call's own copy of its request: its frame is long gone when it runs again. */
@@ -157,7 +158,7 @@ export class BlockedReads {
   get groupKeyCount(): number {
     let count = 0;
     for (const groups of this.#byKey.values()) {
-      const others = (groups.has("") ? 1 : 0) + (groups.has(HELD_WRITES) ? 1 : 0) + (groups.has(TAKERS) ? 1 : 0);
+      const others = NOT_GROUPS.filter((name) => groups.has(name)).length;
       if (groups.size > others) count++;
     }
     return count;

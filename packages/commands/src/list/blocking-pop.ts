@@ -2,9 +2,9 @@
 import { Flag } from "../command.ts";
 import type { CommandRecord } from "../command.ts";
 import { defineCommand, keysFrom } from "../record.ts";
-import { pop } from "./find-list.ts";
-import { firstList, keysAt } from "./first-list.ts";
-import { readTimeoutMs, waitFor } from "./timeout.ts";
+import { readTimeoutMs, waitForElement } from "../element-wait.ts";
+import { firstValue, keysAt } from "../first-value.ts";
+import { findList, pop } from "./find-list.ts";
 
 function blockingPop(name: string, summary: string, isLeft: boolean): CommandRecord {
   return defineCommand({
@@ -27,16 +27,16 @@ function blockingPop(name: string, summary: string, isLeft: boolean): CommandRec
       const timeoutMs = readTimeoutMs(request, request.count - 1, nowMs);
       if (typeof timeoutMs === "string") return reply.error(timeoutMs);
       const keys = keysAt(request, 1, request.count - 2);
-      const found = firstList(context, keys);
+      const found = firstValue(context, keys, findList);
       if (typeof found === "string") return reply.error(found);
       if (found !== null) {
         reply.array(2);
         reply.bulkLatin1(found.key);
-        pop(reply, effects, found.key, found.list, isLeft, 1);
+        pop(reply, effects, found.key, found.value, isLeft, 1);
       } else if (context.denyBlocking) {
         reply.nullArray();
       } else {
-        waitFor(context, keys, timeoutMs);
+        waitForElement(context, "list", keys, timeoutMs);
       }
     },
   });

@@ -6,11 +6,11 @@
 import type { ElementSource, ListView } from "@headrace/engine";
 import { Flag } from "../command.ts";
 import type { CommandRecord, ShardContext } from "../command.ts";
+import { readTimeoutMs, waitForElement } from "../element-wait.ts";
 import { Errors } from "../errors.ts";
 import { defineCommand, keyPair } from "../record.ts";
 import { effectBytes } from "../stream/effect-room.ts";
 import { findList, readSide } from "./find-list.ts";
-import { readTimeoutMs, waitFor } from "./timeout.ts";
 
 interface Move {
   readonly fromLeft: boolean;
@@ -72,7 +72,7 @@ function moveOrWait(context: ShardContext, move: Move | null): void {
   if (typeof timeoutMs === "string") return reply.error(timeoutMs);
   if (moves(context, move)) return;
   if (context.denyBlocking) reply.nullBulk();
-  else waitFor(context, [request.latin1(1)], timeoutMs);
+  else waitForElement(context, "list", [request.latin1(1)], timeoutMs);
 }
 
 function moveCommand(

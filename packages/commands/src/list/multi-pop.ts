@@ -5,9 +5,9 @@ import { Flag } from "../command.ts";
 import type { ShardContext } from "../command.ts";
 import { Errors } from "../errors.ts";
 import { defineCommand, countedKeys } from "../record.ts";
-import { pop, readSide } from "./find-list.ts";
-import { firstList, keysAt } from "./first-list.ts";
-import { readTimeoutMs, waitFor } from "./timeout.ts";
+import { readTimeoutMs, waitForElement } from "../element-wait.ts";
+import { firstValue, keysAt } from "../first-value.ts";
+import { findList, pop, readSide } from "./find-list.ts";
 
 interface MultiPop {
   readonly keys: readonly string[];
@@ -34,13 +34,13 @@ function readMultiPop(request: Request, countAt: number): MultiPop | string {
 /** True: it has answered. */
 function popsOne(context: ShardContext, { keys, isLeft, count }: MultiPop): boolean {
   const { reply, effects } = context;
-  const found = firstList(context, keys);
+  const found = firstValue(context, keys, findList);
   if (found === null) return false;
   if (typeof found === "string") {
     reply.error(found);
     return true;
   }
-  const { key, list } = found;
+  const { key, value: list } = found;
   const taken = Math.min(count, list.length);
   reply.array(2);
   reply.bulkLatin1(key);
@@ -91,6 +91,6 @@ export const blmpop = defineCommand({
     if (typeof timeoutMs === "string") return reply.error(timeoutMs);
     if (popsOne(context, read)) return;
     if (context.denyBlocking) reply.nullArray();
-    else waitFor(context, read.keys, timeoutMs);
+    else waitForElement(context, "list", read.keys, timeoutMs);
   },
 });

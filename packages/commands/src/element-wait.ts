@@ -1,7 +1,7 @@
-/** How long a blocking command on a list waits: seconds as a float, 0 for ever. Source: timeout.c getTimeoutFromObjectOrReply. */
-import type { BlockedCall, ShardContext } from "../command.ts";
-import { Errors } from "../errors.ts";
-import { ceiledProduct, parseLongDouble } from "../long-double.ts";
+/** Waiting for elements of a list or a sorted set, and for how long: seconds as a float, 0 for ever. Source: timeout.c getTimeoutFromObjectOrReply. */
+import type { BlockedCall, ShardContext } from "./command.ts";
+import { Errors } from "./errors.ts";
+import { ceiledProduct, parseLongDouble } from "./long-double.ts";
 import type { Request } from "@headrace/resp";
 
 const INT64_MAX = 2n ** 63n - 1n;
@@ -16,12 +16,17 @@ export function readTimeoutMs(request: Request, i: number, nowMs: number): numbe
   return ms > INT64_MAX - BigInt(nowMs) ? Errors.timeoutOutOfRange : Number(ms);
 }
 
-/** The call waits for one of these keys to be a list. */
-export function waitFor(context: ShardContext, keys: readonly string[], timeoutMs: number): void {
+/** The call waits for one of these keys to be a list, or a sorted set. */
+export function waitForElement(
+  context: ShardContext,
+  kind: "list" | "zset",
+  keys: readonly string[],
+  timeoutMs: number,
+): void {
   const call: BlockedCall = {
     keys,
     timeoutMs,
-    kind: "take",
+    kind,
     resolvedIds: [],
     readsFromState: false,
     claimMinIdleMs: -1,
