@@ -17,7 +17,9 @@ export {
   GROUP,
   judgedStreams,
   preparations,
+  workNamed,
   workStreams,
+  type WorkName,
   type WorkStreams,
 } from "./workload.ts";
 export { History } from "./checkers/history.ts";

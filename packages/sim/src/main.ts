@@ -6,6 +6,7 @@ import { BIG_RUNS, mustBeReached, type Reached } from "./reached.ts";
 import { replayCommand, run, type RunOutcome, type RunRequest } from "./run-request.ts";
 import { shrink } from "./shrink.ts";
 import type { SimulationResult } from "./simulation.ts";
+import { workNamed } from "./workload.ts";
 
 const HELP = [
   "npm run sim -- --seed N [--steps N]     replays one run; a step is one delivered message, disk completion, timer or client command",
@@ -14,7 +15,7 @@ const HELP = [
   "  --from N      the first of the seeds      --first       stops at the first violation, and does not make it smaller",
   "  --processes N                             --keep-going  goes on after a violation",
   "  --clients N   --without KIND,KIND   --faults N,N        leave things out of a run: what a shrunk failure is replayed with",
-  "  --work deadLetters   all clients do with dead letters what some do otherwise",
+  "  --work deadLetters|lists|zsets   all clients do with these what some do otherwise",
   "npm run sim -- --work consumption [--hours H] [--seed N]   so long a simulated time of producers, consumers, poison and faults, two hours if nothing is said;",
   "                then each entry is acknowledged once or a dead letter once, and no node held more than its budget",
   "  --trace   every step, one line each       --log   what the nodes log     --verbose   what was reached     --json   the same as JSON",
@@ -39,7 +40,7 @@ function requestOf(seed: number): RunRequest {
     seed,
     steps: Number(value("--steps") ?? 20_000),
     clients: clients === undefined ? null : Number(clients),
-    work: value("--work") === "deadLetters" ? "deadLetters" : null,
+    work: workNamed(value("--work")),
     without: list("--without"),
     only: value("--faults") === undefined ? null : list("--faults").map(Number),
   };

@@ -10,8 +10,11 @@ import { SimByteNetwork } from "./sim-network.ts";
 import { SimClient, type AckLevel, type Operation } from "./sim-client.ts";
 import { clusterOptionsOf, SimulatedCluster, type ClusterOptions } from "./simulated-cluster.ts";
 import { Faults, type FaultChoice } from "./faults.ts";
+import { lookAtLists } from "./list-work.ts";
 import { MessageWork } from "./message-work.ts";
 import { SimSubscriber } from "./sim-subscriber.ts";
+import { lookAtOwned } from "./owned-work.ts";
+import { checkReaders, checkTakers, type QuietCluster, WAITERS_PARK_MS } from "./quiet-waiters.ts";
 import { CHAIN, PAIR, TransactionWork } from "./transaction-work.ts";
 import { lookAtHashes } from "./hash-work.ts";
 import { MOVED, TICKETS } from "./set-work.ts";
@@ -27,6 +30,7 @@ import {
   workStreams,
   type WorkName,
 } from "./workload.ts";
+import { lookAtZsets } from "./zset-work.ts";
 import { trapAmbientWorld } from "./ambient-world.ts";
 import { ClockChecker } from "./checkers/clocks.ts";
 import { History } from "./checkers/history.ts";
@@ -99,8 +103,6 @@ const LIVENESS_MS = 30_000;
 const AHEAD_MS = 400_000;
 const CLOCKS_SETTLE_MS = 2000;
 const CLIENT_PAUSE_MAX_MS = 120;
-/** So long after everything is healed a call has come to where it waits, and one that is woken has its answer. */
-const WAITERS_PARK_MS = 3_000;
 /** What the program logs when messages may be lost on their way. */
 const DISTURBING = /^\S+ (\S+) \w+ (link_up|link_down|link_left|leader) (.*)$/;
 
@@ -137,6 +139,7 @@ class Run {
   readonly faults: Faults;
   readonly #clientLife: Life = new Life("clients");
   readonly #clients: SimClient[] = [];
+  readonly #works: ClientWork[] = [];
   readonly #onStep: ((steps: number) => void) | null;
   #messages: MessageWork | null = null;
   /** When something happened to a link or a leader. */
@@ -282,8 +285,10 @@ class Run {
         isReader: random.chance(readersOfTen, 10),
         only: this.#options.only ?? null,
       });
+      this.#works.push(work);
       const depth = random.pick([1, 1, 4, 16]);
       const ack = random.pick<AckLevel>(["ALL", "ALL", "1", "0"]);
+      work.mayOwn = ack === "ALL";
       let transactions: TransactionWork | null = null;
       const client = this.#client(name, i, ack, (operation) => {
         this.#history.add(operation);
@@ -440,8 +445,16 @@ class Run {
       sets: [TICKETS, MOVED].map((set) => this.#insist(client, ["SMEMBERS", set], Array.isArray) as never),
       hashes: lookAtHashes((args) => this.#insist(client, args, Array.isArray)),
     };
+    const insist = (args: readonly string[], accept: (reply: ReplyValue) => boolean): ReplyValue =>
+      this.#insist(client, args, accept);
+    const lists = lookAtLists(insist);
+    const zsets = lookAtZsets(insist);
+    const owned = lookAtOwned(
+      insist,
+      this.#works.map((work) => work.owned),
+    );
     this.#setClocksAhead();
-    const delays = lookAtDelayed((args, accept) => this.#insist(client, args, accept));
+    const delays = lookAtDelayed(insist);
     const redeliveries = drainRedelivered((args) => this.#once(client, args), client.name);
     const deadLetters = drainDeadLetters(
       (args) => this.#once(client, args),
@@ -450,7 +463,20 @@ class Run {
     );
     const pressed = this.#lookAtPressed(client);
     this.#awaitEqualReplicas();
-    return { entries, pending, drained, transactions, values, redeliveries, delays, deadLetters, pressed };
+    return {
+      entries,
+      pending,
+      drained,
+      transactions,
+      values,
+      redeliveries,
+      delays,
+      deadLetters,
+      pressed,
+      lists,
+      zsets,
+      owned,
+    };
   }
 
   /** What shards hand to each other has come to where it was to go. */
@@ -492,49 +518,20 @@ class Run {
     this.#pass(CLOCKS_SETTLE_MS);
   }
 
-  /** Calls that wait on several shards are served by what comes to any of them; the group's entry is pending for who got it, and for nobody else. */
-  #checkWaiters(client: SimClient): void {
-    const streams = STREAMS.grouped.map((stream) => `wait${stream}`);
-    for (const stream of streams)
-      this.#insist(
-        client,
-        ["XGROUP", "CREATE", stream, GROUP, "$", "MKSTREAM"],
-        (reply) => reply === "OK" || (reply instanceof ErrorReply && reply.code === "BUSYGROUP"),
-      );
-    const terms = this.#terms();
-    const calls = ["first", "second"].flatMap((name, i) => {
-      const group = ["XREADGROUP", "GROUP", GROUP, name, "BLOCK", "0", "STREAMS", ...streams];
-      const plain = ["XREAD", "BLOCK", "0", "STREAMS", ...streams];
-      const caller = this.#client(name, i);
-      // Its gateway may not have met every shard since all is well again.
-      for (const stream of streams) this.#insist(caller, ["XLEN", stream], (reply) => reply === 0);
-      const sent = [
-        caller.send([...group, ...streams.map(() => ">")]),
-        this.#client(`${name} plain`, i).send([...plain, ...streams.map(() => "$")]),
-      ];
-      this.#pass(WAITERS_PARK_MS);
-      return sent;
-    });
-    const ids = streams.slice(0, 2).map((stream) => {
-      const id = this.#insist(client, ["XADD", stream, "*", "p", stream], (reply) => typeof reply === "string");
-      this.#pass(WAITERS_PARK_MS);
-      return id;
-    });
-    for (const { args, reply, open } of calls) {
-      if (open || !Array.isArray(reply))
-        throw new Error(`${args.join(" ")} waits although there is something: ${JSON.stringify(reply)}`);
-    }
-    const readers = calls.filter(({ args }) => args[0] === "XREADGROUP").map(({ args }) => args[3]!);
-    const owners = streams.slice(0, 2).map((stream) => {
-      const rows = this.#insist(client, ["XPENDING", stream, GROUP, "-", "+", "9"], Array.isArray);
-      return (rows as unknown as [string, string][]).map(([id, consumer]) => `${id} ${consumer}`);
-    });
-    const expected = ids.map((id, i) => [`${id as string} ${readers[i]!}`]);
-    const crosswise = ids.map((id, i) => [`${id as string} ${readers[1 - i]!}`]);
-    if (JSON.stringify(owners) === JSON.stringify(expected)) return;
-    // At a new leader they stand as they come.
-    if (terms !== this.#terms() && JSON.stringify(owners) === JSON.stringify(crosswise)) return;
-    throw new Error(`served out of order: ${JSON.stringify(owners)} instead of ${JSON.stringify(expected)}`);
+  #checkWaiters(asker: SimClient): void {
+    const host: QuietCluster = {
+      asker,
+      client: (name, firstGateway) => this.#client(name, firstGateway),
+      insist: (client, args, accept) => this.#insist(client, args, accept),
+      once: (client, args) => this.#once(client, args),
+      pass: (ms) => this.#pass(ms),
+      terms: () => this.#terms(),
+    };
+    checkReaders(
+      host,
+      STREAMS.grouped.map((stream) => `wait${stream}`),
+    );
+    checkTakers(host);
   }
 
   #terms(): string {

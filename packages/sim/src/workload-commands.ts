@@ -4,6 +4,7 @@
  * make. And names of groups (`g…`), created and never destroyed, which checkers/group-names.ts judges.
  */
 import type { SeededRandom } from "./seeded-random.ts";
+import { onLists, onSortedSets } from "./workload-values.ts";
 
 export const NAMED_GROUPS = "g:{a}";
 
@@ -246,6 +247,8 @@ const themes: readonly (readonly Make[])[] = [
   onGroups,
   onKeyspace,
   onKeys,
+  onLists,
+  onSortedSets,
   onServer,
   onConnection,
   mistakes,

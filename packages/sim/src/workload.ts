@@ -6,11 +6,14 @@
 import { isFree, RETAINED_ENTRIES, UNACKED_ENTRIES } from "./checkers/reading.ts";
 import { DeadLetterWork, deadLetterPreparations } from "./dead-letter-work.ts";
 import { delayPreparations, DelayWork } from "./delay-work.ts";
+import { ListWork } from "./list-work.ts";
+import { OwnedWork } from "./owned-work.ts";
 import { pressurePreparations, pressureRequest } from "./pressure-work.ts";
 import { REDELIVERED, redeliveryPreparations, redeliveryRequest } from "./redelivery-work.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import type { Operation } from "./sim-client.ts";
 import { anyCommand, nameGroup } from "./workload-commands.ts";
+import { ZsetWork } from "./zset-work.ts";
 
 export const GROUP = "g";
 /** Delivers without a pending list (NOACK): at most once. */
@@ -173,6 +176,9 @@ const writers: readonly WorkRow[] = [
   { weight: 20, make: (work) => work.letters.next() },
   { weight: 12, make: (work, random) => work.delays.next(random) },
   { weight: 12, make: (work, random) => pressureRequest(random, work.name, (stream) => work.add(stream)) },
+  { weight: 14, make: (work, random) => work.lists.next(random) },
+  { weight: 12, make: (work, random) => work.zsets.next(random) },
+  { weight: 8, make: (work, random) => work.own(random) },
   { weight: 4, make: (work) => ["ECHO", work.payload()] },
   { weight: 8, make: (work, random) => anyCommand(random, work.name) },
   { weight: 6, make: (work, random) => work.nameGroup(random) },
@@ -191,10 +197,24 @@ const readers: readonly WorkRow[] = [
   { weight: 2, make: (work, random) => work.nameGroup(random) },
 ];
 
-const deadLetters: readonly WorkRow[] = [{ weight: 1, make: (work) => work.letters.next() }];
-
 /** What all clients may be told to do instead of everything. */
-export type WorkName = "deadLetters";
+export type WorkName = "deadLetters" | "lists" | "zsets";
+const works: Readonly<Record<WorkName, readonly WorkRow[]>> = {
+  deadLetters: [{ weight: 1, make: (work) => work.letters.next() }],
+  lists: [
+    { weight: 4, make: (work, random) => work.lists.next(random) },
+    { weight: 1, make: (work, random) => work.own(random, "list") },
+  ],
+  zsets: [
+    { weight: 4, make: (work, random) => work.zsets.next(random) },
+    { weight: 1, make: (work, random) => work.own(random, "zset") },
+  ],
+};
+
+/** Null: there is no work of that name. */
+export function workNamed(name: string | undefined): WorkName | null {
+  return name !== undefined && Object.hasOwn(works, name) ? (name as WorkName) : null;
+}
 
 /** How often all clients together ask for a name before the next one is taken. */
 const ASKS_PER_NAME = 6;
@@ -221,6 +241,11 @@ export class ClientWork {
   readonly #weights: number;
   readonly #names: GroupNames;
   readonly letters: DeadLetterWork;
+  readonly lists: ListWork;
+  readonly zsets: ZsetWork;
+  readonly owned: OwnedWork;
+  /** Its answers are kept, whatever becomes of leaders: only so it knows what keys of its own hold. */
+  mayOwn: boolean = false;
   #serial = 0;
   /** Delivered to this consumer and not acknowledged by it: stream → ids. */
   readonly #mine: Map<string, string[]> = new Map();
@@ -249,7 +274,11 @@ export class ClientWork {
     this.#names = options.names;
     this.#random = random;
     this.letters = new DeadLetterWork(name, random.fork());
-    this.#table = options.only === "deadLetters" ? deadLetters : options.isReader ? readers : writers;
+    this.lists = new ListWork(name);
+    this.zsets = new ZsetWork(name);
+    this.owned = new OwnedWork(name);
+    const { only = null } = options;
+    this.#table = only !== null ? works[only] : options.isReader ? readers : writers;
     this.#weights = this.#table.reduce((sum, { weight }) => sum + weight, 0);
   }
 
@@ -267,6 +296,8 @@ export class ClientWork {
     const { args, reply } = operation;
     this.letters.heard(operation);
     this.delays.heard(operation);
+    this.lists.heard(operation);
+    this.owned.heard(operation);
     if (isFree(args[1] ?? "")) return;
     if (args[0] === "XADD" && typeof reply === "string") this.#keep(this.#added, args[1]!, [reply]);
     if (!Array.isArray(reply)) return;
@@ -301,6 +332,12 @@ export class ClientWork {
   redeliver(random: SeededRandom): readonly string[] {
     const stream = this.redelivered();
     return redeliveryRequest(random, this.name, stream, this.#mine.get(stream) ?? []) ?? this.add(stream);
+  }
+
+  /** Something with a key of its own. */
+  own(random: SeededRandom, kind: "list" | "zset" = random.pick(["list", "zset"])): readonly string[] {
+    if (!this.mayOwn) return kind === "list" ? this.lists.next(random) : this.zsets.next(random);
+    return kind === "list" ? this.owned.nextOnList(random) : this.owned.nextOnSet(random);
   }
 
   payload(): string {

@@ -13,6 +13,8 @@ import { checkDeadLetters } from "./dead-letters.ts";
 import { checkPressure } from "./pressure.ts";
 import { checkRedelivery } from "./redelivery.ts";
 import { checkIdempotence } from "./idempotence.ts";
+import { checkLists } from "./lists.ts";
+import { checkOwned } from "./owned.ts";
 import {
   compareIds,
   entriesRead,
@@ -29,6 +31,7 @@ import {
 import { checkTransactions, type TransactionView } from "./transactions.ts";
 import { checkValues, type ValueView } from "./values.ts";
 import { checkWaits } from "./waits.ts";
+import { checkZsets } from "./zsets.ts";
 
 /** Where an entry was met in the log: seen by the simulator from outside the program. */
 export interface Placement {
@@ -96,12 +99,33 @@ export class History {
     }
     if (final.pressed !== undefined)
       this.#countMany("a group seen at its limit of lag", checkPressure(this.#operations, final.pressed));
+    this.#checkElements(final);
     for (const entries of streams.values()) entries.check();
     for (const [stream, operations] of byStream) {
       if (kindOf(stream) !== "s") continue;
       const entries = streams.get(stream)!;
       new GroupHistory(stream, operations, final, (id) => entries.isDoomed(id, ""), isQuiet).check();
     }
+  }
+
+  #checkElements({ lists, zsets, owned }: FinalView): void {
+    if (lists !== undefined) {
+      const { taken, waited, moved, looks } = checkLists(this.#operations, lists);
+      this.#countMany("taken from a list", taken);
+      this.#countMany("taken from a list by a call that may wait", waited);
+      this.#countMany("moved from list to list", moved);
+      this.#countMany("looked at a list", looks);
+    }
+    if (zsets !== undefined) {
+      const { taken, waited, counted, cut, looks } = checkZsets(this.#operations, zsets);
+      this.#countMany("taken from a sorted set", taken);
+      this.#countMany("taken from a sorted set by a call that may wait", waited);
+      this.#countMany("counted in a sorted set", counted);
+      this.#countMany("a board cut back to its best", cut);
+      this.#countMany("looked at a sorted set", looks);
+    }
+    if (owned !== undefined)
+      this.#countMany("answers of lists and sorted sets that a model knew", checkOwned(this.#operations, owned));
   }
 
   #classify(operation: Operation): void {

@@ -3,6 +3,7 @@ import { ErrorReply } from "../reply-value.ts";
 import type { Operation } from "../sim-client.ts";
 import type { DeadLetterView } from "./dead-letters.ts";
 import type { DelayView } from "./delays.ts";
+import type { ZsetView } from "../zset-work.ts";
 import type { PressureView } from "./pressure.ts";
 import type { RedeliveryView } from "./redelivery.ts";
 import type { TransactionView } from "./transactions.ts";
@@ -29,6 +30,12 @@ export interface FinalView {
   readonly delays?: ReadonlyMap<string, DelayView>;
   /** stream → how it stands with its limit; where there is none: left out. */
   readonly pressed?: ReadonlyMap<string, PressureView>;
+  /** list → its elements; where nobody pushed any: left out. */
+  readonly lists?: ReadonlyMap<string, readonly string[]>;
+  /** Where nobody put anything into a sorted set: left out. */
+  readonly zsets?: ZsetView;
+  /** Keys with one writer, all of them; where there are none: left out. */
+  readonly owned?: ReadonlyMap<string, readonly string[]>;
 }
 
 export interface PendingRow {
@@ -56,9 +63,9 @@ export function goesAsAWhole(stream: string): boolean {
 }
 
 /** Nobody judges what is in it, as anything may happen to it (workload-commands.ts), or it has a judge of its own (group-names.ts, idempotence.ts,
- * dead-letters.ts, delays.ts, pressure.ts, redelivery.ts, transactions.ts). */
+ * dead-letters.ts, delays.ts, lists.ts, owned.ts, pressure.ts, redelivery.ts, transactions.ts, zsets.ts). */
 export function isFree(stream: string): boolean {
-  return /^[xgyiwqpl]/.test(stream);
+  return /^[xgyiwqplb]/.test(stream);
 }
 
 /** What the streams `r` and `u` are told to keep. */
