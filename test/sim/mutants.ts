@@ -5,6 +5,7 @@
  * Where `test` is given, what the mutant breaks can't show in a simulated cluster (the table in ARCHITECTURE.md says why), and that test notices it.
  * `tier` says where it is run: "test" in `npm test` (found within seconds), "long" by `npm run sim:mutants` only.
  */
+import type { WorkName } from "@headrace/sim";
 
 export interface Mutant {
   readonly name: string;
@@ -15,6 +16,8 @@ export interface Mutant {
   readonly invariant: string;
   /** The test file that notices it; without it the simulator has to. */
   readonly test?: string;
+  /** What all simulated clients do, where it takes much of that to notice it. */
+  readonly work?: WorkName;
   readonly tier: "test" | "long";
 }
 
@@ -1285,6 +1288,84 @@ export const mutants: readonly Mutant[] = [
     find: "if (isThere) effects.delays.cancel(found.key, number);",
     replace: "",
     invariant: "I5",
+    tier: "long",
+  },
+  {
+    name: "an element of a list is taken at the connection's ack level",
+    file: "packages/commands/src/list/pop.ts",
+    find: "    handsOutData: true,\n",
+    replace: "",
+    invariant: "I6",
+    work: "lists",
+    tier: "long",
+  },
+  {
+    name: "a call that waited takes at the connection's ack level",
+    file: "packages/commands/src/sortedset/bzpop.ts",
+    find: "    handsOutData: true,\n",
+    replace: "",
+    invariant: "I6",
+    work: "zsets",
+    tier: "long",
+  },
+  {
+    name: "who came last is served first",
+    file: "packages/node/src/blocked-calls.ts",
+    find: "    for (const waiting of queue) {\n      if (waiting.end !== BlockedEnd.none || waiting.isPassedOver) continue;",
+    replace:
+      '    for (const waiting of group > "\u00ff" ? [...queue].reverse() : queue) {\n      if (waiting.end !== BlockedEnd.none || waiting.isPassedOver) continue;',
+    invariant: "I13",
+    tier: "test",
+  },
+  {
+    name: "calls for lists and for sorted sets stand in one queue",
+    file: "packages/node/src/blocked-reads.ts",
+    find: 'zset: "\\u0101"',
+    replace: 'zset: "\\u0100"',
+    invariant: "I13",
+    tier: "test",
+  },
+  {
+    name: "elements that are put into a sorted set wake nobody",
+    file: "packages/engine/src/sorted-set-effects.ts",
+    find: "if (found === null) keyspace.signalReady(key);",
+    replace: "",
+    invariant: "I13",
+    tier: "test",
+  },
+  {
+    name: "a call that was served by a leader that died is served again",
+    file: "packages/node/src/blocked-calls.ts",
+    find: "if (this.#state.lastSequence(session) > executedUpTo) return false;",
+    replace: "",
+    invariant: "I13",
+    work: "lists",
+    tier: "long",
+  },
+  {
+    name: "a list without elements stays",
+    file: "packages/engine/src/list-effects.ts",
+    find: "if (value.length === 0) keyspace.remove(key);",
+    replace: "",
+    invariant: "I0",
+    tier: "long",
+  },
+  {
+    name: "what is pushed to the first leaf of a list is not written",
+    file: "packages/engine/src/list-value.ts",
+    find: "    this.#changed(leaf, before);\n    this.#settle();\n  }\n\n  /** Takes elements away at both ends",
+    replace:
+      "    if (isLeft) this.residentBytes += leaf.residentBytes - before;\n    else this.#changed(leaf, before);\n    this.#settle();\n  }\n\n  /** Takes elements away at both ends",
+    invariant: "I0",
+    work: "lists",
+    tier: "long",
+  },
+  {
+    name: "a rollback keeps values as they are",
+    file: "packages/engine/src/state-rollback.ts",
+    find: "if (living !== null && living.stream === null) keyspace.drop(living);",
+    replace: "if (living !== null && living.stream === null && parts === undefined) keyspace.drop(living);",
+    invariant: "I9",
     tier: "long",
   },
 ];

@@ -110,7 +110,16 @@ async function judgeBySeeds(
   let spent = 0;
   const failing: number[] = [];
   for (;;) {
-    const until = ["--from", String(from), "--seconds", String(seconds - spent), "--seeds", String(runsMax - runs)];
+    const work = mutant.work === undefined ? [] : ["--work", mutant.work];
+    const until = [
+      ...work,
+      "--from",
+      String(from),
+      "--seconds",
+      String(seconds - spent),
+      "--seeds",
+      String(runsMax - runs),
+    ];
     const found = await search(folder, until, (seconds - spent) * BUSY_FACTOR);
     runs += found?.runs ?? 0;
     spent += found?.seconds ?? seconds;
@@ -118,7 +127,7 @@ async function judgeBySeeds(
     if (found === null || found.seed === null) return { ...survived, runs, seconds: spent, failing };
     const { seed, message } = found;
     change(false);
-    const control = await search(folder, ["--from", String(seed), "--seeds", "1"], 10 * BUSY_FACTOR);
+    const control = await search(folder, [...work, "--from", String(seed), "--seeds", "1"], 10 * BUSY_FACTOR);
     change(true);
     if (control !== null && control.seed === null) return { mutant, message, seed, runs, seconds: spent, failing };
     // It was not the mutant that was noticed, but a bug of ours: one more reason to tell, none to stop.

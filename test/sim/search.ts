@@ -1,9 +1,9 @@
 /**
  * Runs seeds one after the other in this process, until one shows a violation or there are enough: `node search.ts --from N (--seeds N | --seconds N)
- * [--steps N]`. Ends with one line of JSON. For mutants (it is copied beside the changed sources, and asks for their simulator) and for the coverage,
+ * [--steps N] [--work NAME]`. Ends with one line of JSON. For mutants (it is copied beside the changed sources, and asks for their simulator) and for the coverage,
  * which V8 writes when the process ends.
  */
-import { simulate, Violation } from "@headrace/sim";
+import { simulate, Violation, workNamed } from "@headrace/sim";
 
 export interface SearchResult {
   readonly runs: number;
@@ -23,6 +23,8 @@ const value = (name: string, otherwise: number): number => {
 };
 const from = value("--from", 1);
 const steps = value("--steps", 20_000);
+const work = args.indexOf("--work");
+const only = workNamed(work < 0 ? undefined : args[work + 1]);
 const seeds = value("--seeds", Number.POSITIVE_INFINITY);
 const seconds = value("--seconds", Number.POSITIVE_INFINITY);
 /** Of the processor: what else the machine does changes nothing. */
@@ -36,7 +38,7 @@ function search(): SearchResult {
   for (; runs < seeds && elapsed() < seconds; runs++) {
     const seed = (from + runs * SEED_STEP) >>> 0;
     try {
-      simulate({ seed, steps });
+      simulate({ seed, steps, only });
     } catch (error) {
       if (!(error instanceof Violation)) throw error;
       return { runs: runs + 1, seconds: elapsed(), seed, message: error.message };
