@@ -1,0 +1,51 @@
+/**
+ * How a program connects whose writes must happen once. ioredis by default sends again by itself what was not answered when a connection is lost, and
+ * connects again by itself; the first makes one write two, the second loses WATCH without a word. Here nothing is repeated and nothing is connected
+ * behind the program's back: every call fails at its caller, who knows what to do, and connects again.
+ */
+import { setTimeout as pause } from "node:timers/promises";
+import { Redis, ReplyError } from "ioredis";
+
+const PAUSE_MS = 50;
+
+/** Answers that say "not now" or "nobody knows": the same request may be right a moment later. Other errors of the cluster are mistakes in the program. */
+const passing = /^(UNCERTAIN|CLUSTERDOWN|BACKPRESSURE|OOM|MISCONF|LOADING|TRYAGAIN|UNBLOCKED) /;
+
+/** `redis://host:port` of a gateway. Connected on return; waits for a gateway that is not there yet. */
+export async function connected(url: string): Promise<Redis> {
+  const redis = new Redis(url, {
+    lazyConnect: true,
+    retryStrategy: () => null,
+    autoResendUnfulfilledCommands: false,
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+  });
+  redis.on("error", () => {
+    // Each failure reaches the caller of a command; the event must only have a listener.
+  });
+  await connectAgain(redis);
+  return redis;
+}
+
+/** Connects if the connection is lost. Whatever WATCH was on it is gone. */
+export async function connectAgain(redis: Redis): Promise<void> {
+  while (redis.status !== "ready") {
+    try {
+      await redis.connect();
+    } catch {
+      await pause(PAUSE_MS);
+    }
+  }
+}
+
+/** Behind a failed call: throws what is a mistake; else waits a moment, until the connection is there. Whether the call has happened is not known. */
+export async function overcome(error: unknown, redis: Redis): Promise<void> {
+  if (error instanceof ReplyError && !passing.test((error as Error).message)) throw error;
+  await pause(PAUSE_MS);
+  await connectAgain(redis);
+}
+
+/** An error among the replies of an EXEC: the others of its transaction have happened. */
+export function firstError(replies: readonly [error: Error | null, reply: unknown][]): Error | null {
+  return replies.find(([error]) => error !== null)?.[0] ?? null;
+}

@@ -1,0 +1,133 @@
+/**
+ * The programs of examples/ while a leader, the gateway and one of their own are killed with -9: what they promise is counted. And the commands of
+ * examples/README.md, as somebody would type them.
+ */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { LocalCluster } from "@headrace/testkit";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { partitionOf } from "../../examples/partitions/partition-name.ts";
+import { planOf, play } from "../examples/scenario.ts";
+import { scenarios } from "../examples/scenarios.ts";
+import type { FaultKind } from "../examples/stage.ts";
+import { shellWords, testedCommands } from "../tested-commands.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const SHARDS = 4;
+
+let cluster: LocalCluster;
+
+beforeAll(async () => {
+  cluster = await LocalCluster.start({ flags: ["--shards", String(SHARDS)] });
+});
+
+afterAll(() => cluster.destroy());
+
+describe("under kill -9", () => {
+  const recipes = ["idempotent producer", "consume and produce", "processed ids"];
+  test.each(scenarios.map((scenario) => [scenario.name, scenario.promise, scenario] as const))(
+    "%s: %s, while a leader dies",
+    async (name, _, scenario) => {
+      const plan: FaultKind[] = recipes.includes(name) ? ["leader", "gateway", "service"] : ["leader", "service"];
+      const outcome = await play(scenario, cluster, SHARDS, plan);
+      expect(outcome.wrong).toEqual([]);
+      expect(outcome.counted).toBe(outcome.expected);
+      expect(outcome.expected).toBeGreaterThan(1000);
+    },
+  );
+
+  test("of twenty leaders four gateways and four programs are killed beside them", () => {
+    const plan = planOf(20);
+    const count = (kind: FaultKind) => plan.filter((each) => each === kind).length;
+    expect([count("leader"), count("gateway"), count("service")]).toEqual([20, 4, 4]);
+  });
+});
+
+test("the hash of the partitions is MurmurHash3 (32 bits, seed 0), of the key's UTF-8", () => {
+  // Wikipedia, MurmurHash, test vectors of MurmurHash3_x86_32.
+  const all = 2 ** 32;
+  expect(partitionOf("", all)).toBe(0);
+  expect(partitionOf("test", all)).toBe(0xba6bd213);
+  expect(partitionOf("Hello, world!", all)).toBe(0xc0363e43);
+  expect(partitionOf("The quick brown fox jumps over the lazy dog", all)).toBe(0x2e4ff723);
+});
+
+describe("the commands of examples/README.md", () => {
+  const readme = readFileSync(join(root, "examples/README.md"), "utf8");
+  let folder: string;
+
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), "headrace-examples-"));
+    typed("redis-cli FLUSHALL");
+  });
+
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  /** What a line prints, typed into the root of a clone; what it writes is in a folder of the test's. */
+  function typed(line: string): string {
+    const words = shellWords(line).map((word) => (word.startsWith("examples/") ? join(root, word) : word));
+    const [program, ...args] = words[0] === "npx" ? [process.execPath, ...words.slice(2)] : words;
+    const place = program === "redis-cli" ? ["-p", String(cluster.port)] : [];
+    const url = program === "redis-cli" ? [] : ["--url", cluster.url];
+    return execFileSync(program!, [...place, ...args, ...url], {
+      cwd: folder,
+      encoding: "utf8",
+      timeout: 30_000,
+    }).trim();
+  }
+
+  /** The outputs of a section's commands: of JSON what matters, of the rest all. */
+  function section(name: string): readonly unknown[] {
+    return testedCommands(readme, `examples ${name}`).map((line) => {
+      const output = typed(line);
+      if (!output.startsWith("{")) return output;
+      const { added, done, archived, trimmed, text } = JSON.parse(output.split("\n").at(-1)!) as Record<
+        string,
+        unknown
+      >;
+      return added ?? done ?? text ?? [archived, trimmed];
+    });
+  }
+
+  test("page views: eight, four of them of the start page", () => {
+    expect(section("page-views")).toEqual([8, 8, 8, "4", "8"]);
+    const [period] = typed("redis-cli KEYS top:{shop}:[0-9]*").split("\n");
+    expect(typed(`redis-cli ZREVRANGE ${period!} 0 1 WITHSCORES`).split("\n")).toEqual(["/start", "4", "/cart", "2"]);
+  });
+
+  test("partitions by key: five mails, ann's in order", () => {
+    expect(section("by-key")).toEqual([5, 5]);
+    const partition = partitionOf("ann@example.org", 8);
+    expect(typed(`redis-cli LRANGE Email:log:{P${partition}}:ann@example.org 0 -1`).split("\n")).toEqual([
+      "your order is here",
+      "your order was sent",
+      "how do you like it?",
+    ]);
+  });
+
+  test("partitions in turn: six jobs in six partitions", () => {
+    expect(section("round-robin")).toEqual([6, 6]);
+    expect(typed("redis-cli KEYS Jobs:log:*").split("\n")).toHaveLength(6);
+  });
+
+  test("publish and subscribe: three messages, heard later", () => {
+    expect(section("publish-subscribe")).toEqual([3, "Prickett keeps the jersey"]);
+  });
+
+  test("an archive: eight views in a file and none in the stream", () => {
+    const [shipped, history, left] = section("archive");
+    expect([shipped, left]).toEqual([[8, 8], "0"]);
+    const pages = readFileSync(join(root, "examples/page-views/pages.txt"), "utf8").trim().split("\n");
+    expect((history as string).split("\n").map((line) => (JSON.parse(line) as [string, string[]])[1])).toEqual(
+      pages.map((page) => ["page", page]),
+    );
+  });
+
+  test("exactly once: three orders and their sum; two payments of three entries", () => {
+    const id = expect.stringMatching(/^\d+-\d+$/);
+    expect(section("exactly-once")).toEqual([3, 3, "3", 3, "3", String(120 + 35 + 64), id, id, id, 3, String(40 + 2)]);
+  });
+});
