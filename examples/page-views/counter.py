@@ -25,7 +25,7 @@ BLOCK_MS = 500
 class Counter:
     def __init__(self, options):
         # A connection that is lost is an error to us: redis-py must not send again by itself what may have happened.
-        self.redis = redis.Redis.from_url(options.url, decode_responses=True, retry_on_timeout=False)
+        self.redis = redis.Redis.from_url(options.url, decode_responses=True, retry_on_timeout=False, socket_timeout=30)
         self.site = options.site
         self.key = "views:{%s}" % options.site
         self.done = "%s:%s:done" % (self.key, GROUP)

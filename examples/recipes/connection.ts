@@ -7,6 +7,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import { Redis, ReplyError } from "ioredis";
 
 const PAUSE_MS = 50;
+/** More than a gateway needs to say that it does not know (--hold-ms and --reply-timeout-ms): a machine that vanished says nothing. */
+const SILENCE_MS = 30_000;
 
 /** Answers that say "not now" or "nobody knows": the same request may be right a moment later. Other errors of the cluster are mistakes in the program. */
 const passing = /^(UNCERTAIN|CLUSTERDOWN|BACKPRESSURE|OOM|MISCONF|LOADING|TRYAGAIN|UNBLOCKED) /;
@@ -19,6 +21,7 @@ export async function connected(url: string): Promise<Redis> {
     autoResendUnfulfilledCommands: false,
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
+    socketTimeout: SILENCE_MS,
   });
   redis.on("error", () => {
     // Each failure reaches the caller of a command; the event must only have a listener.

@@ -8,8 +8,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { LocalCluster } from "@headrace/testkit";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Redis } from "ioredis";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { partitionOf } from "../../examples/partitions/partition-name.ts";
+import { connected } from "../../examples/recipes/connection.ts";
+import { consumeOnce, openGroup, type ConsumeCounts } from "../../examples/recipes/exact-consumer.ts";
 import { planOf, play } from "../examples/scenario.ts";
 import { scenarios } from "../examples/scenarios.ts";
 import type { FaultKind } from "../examples/stage.ts";
@@ -32,7 +35,7 @@ describe("under kill -9", () => {
     "%s: %s, while a leader dies",
     async (name, _, scenario) => {
       const plan: FaultKind[] = recipes.includes(name) ? ["leader", "gateway", "service"] : ["leader", "service"];
-      const outcome = await play(scenario, cluster, SHARDS, plan);
+      const outcome = await play(scenario, { cluster, shards: SHARDS }, { plan, withinMs: 60_000 });
       expect(outcome.wrong).toEqual([]);
       expect(outcome.counted).toBe(outcome.expected);
       expect(outcome.expected).toBeGreaterThan(1000);
@@ -43,6 +46,74 @@ describe("under kill -9", () => {
     const plan = planOf(20);
     const count = (kind: FaultKind) => plan.filter((each) => each === kind).length;
     expect([count("leader"), count("gateway"), count("service")]).toEqual([20, 4, 4]);
+  });
+});
+
+describe("a transaction that is still on its way when its consumer begins again", () => {
+  const subscription = { key: "late:{late}", group: "counters", consumer: "one", retryMs: 0 };
+  const done = "late:{late}:counters:done";
+  let redis: Redis;
+  let first: Redis;
+
+  beforeEach(async () => {
+    redis = await connected(cluster.url);
+    first = await connected(cluster.url);
+    await redis.flushall();
+    await openGroup(redis, subscription);
+    for (let number = 0; number < 3; number++) await redis.xadd(subscription.key, "*", "n", "1");
+  });
+
+  afterEach(() => {
+    redis.disconnect();
+    first.disconnect();
+  });
+
+  /** What the first try has watched and read; EXEC happens when it is called. */
+  async function late(): Promise<() => Promise<unknown>> {
+    await first.watch(done);
+    const reply = await first.xreadgroup("GROUP", "counters", "one", "STREAMS", subscription.key, ">");
+    const ids = (reply as [string, [string, string[]][]][])[0]![1].map(([id]) => id);
+    expect(ids).toHaveLength(3);
+    return () =>
+      first
+        .multi()
+        .incrby("sum:{late}", 3)
+        .xack(subscription.key, "counters", ...ids)
+        .incrby(done, 3)
+        .exec();
+  }
+
+  async function again(meanwhile: () => Promise<unknown>): Promise<ConsumeCounts> {
+    const counts = { done: 0, begunAgain: 0, overtaken: 0 };
+    const until = { stop: new AbortController().signal, drain: true };
+    await consumeOnce(redis, subscription, until, counts, async (entries, transaction) => {
+      await meanwhile();
+      transaction.incrby("sum:{late}", entries.length);
+    });
+    return counts;
+  }
+
+  const nothing = () => Promise.resolve();
+  const counted = async () => [await redis.get("sum:{late}"), await redis.get(done)];
+
+  test("is all that happens when it comes first", async () => {
+    const exec = await late();
+    expect(await exec()).toHaveLength(3);
+    expect(await again(nothing)).toEqual({ done: 0, begunAgain: 0, overtaken: 0 });
+    expect(await counted()).toEqual(["3", "3"]);
+  });
+
+  test("overtakes the second try, which finds nothing left to do", async () => {
+    const exec = await late();
+    expect(await again(exec)).toEqual({ done: 0, begunAgain: 0, overtaken: 1 });
+    expect(await counted()).toEqual(["3", "3"]);
+  });
+
+  test("is nil when the second try was first", async () => {
+    const exec = await late();
+    expect(await again(nothing)).toEqual({ done: 3, begunAgain: 0, overtaken: 0 });
+    expect(await exec()).toBe(null);
+    expect(await counted()).toEqual(["3", "3"]);
   });
 });
 

@@ -17,22 +17,8 @@ export const archive: Scenario = {
   begin(stage) {
     folder = mkdtempSync(join(tmpdir(), "headrace-examples-"));
     stage.feed((number) => `/n${number}`, "page-views/producer.ts", "--site", "log");
-    const archiver = () =>
-      stage.run(
-        "archive/archiver.ts",
-        ...[
-          "--key",
-          KEY,
-          "--directory",
-          folder,
-          "--older-than-ms",
-          "500",
-          "--every-ms",
-          "100",
-          "--segment-entries",
-          "500",
-        ],
-      );
+    const soon = ["--older-than-ms", "500", "--every-ms", "100", "--segment-entries", "500"];
+    const archiver = () => stage.run("archive/archiver.ts", "--key", KEY, "--directory", folder, ...soon);
     return [{ program: archiver(), again: archiver }];
   },
   async settle(stage) {

@@ -2,7 +2,7 @@
  * `npm run examples -- --kills 20`: every example on a cluster of real processes while leaders of its shards are killed with -9, and now and then the
  * gateway and a program of the example. At the end what was done is counted and held against the input.
  */
-import { writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -16,6 +16,7 @@ const BAR = 30;
 const { values } = parseArgs({
   options: {
     kills: { type: "string", default: "20" },
+    minutes: { type: "string", default: "15" },
     only: { type: "string", default: "" },
     save: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
@@ -27,8 +28,9 @@ if (values.help) {
     [
       "npm run examples [-- options]",
       "  --kills N      leaders killed with -9 in each example (default 20); beside them a gateway and a program of the example at every fifth",
+      "  --minutes M    no further kills in an example after so long (default 15)",
       `  --only a,b     of: ${scenarios.map(({ name }) => name).join(", ")}`,
-      "  --save         results into bench/results/examples.txt and .json",
+      "  --save         results into bench/results/examples.txt and .json, beside those of other examples",
       "  --json         one JSON line instead of the table",
     ].join("\n"),
   );
@@ -44,7 +46,7 @@ let at = 0;
 try {
   for (const scenario of chosen) {
     outcomes.push(
-      await play(scenario, cluster, SHARDS, plan, (text) => {
+      await play(scenario, { cluster, shards: SHARDS }, { plan, withinMs: Number(values.minutes) * 60_000 }, (text) => {
         const filled = Math.round((++at / (chosen.length * plan.length)) * BAR);
         process.stderr.write(`[${"#".repeat(filled).padEnd(BAR, ".")}] ${text}\n`);
       }),
@@ -54,24 +56,25 @@ try {
   await cluster.destroy();
 }
 
-const good = outcomes.every(({ wrong }) => wrong.length === 0);
-const result = {
-  command: `npm run examples ${process.argv.length > 2 ? "-- " : ""}${process.argv.slice(2).join(" ")}`.trim(),
-  date: new Date().toISOString(),
-  node: process.version,
-  cores: cpus().length,
-  good,
-  outcomes,
-};
-if (values.save) {
-  const folder = fileURLToPath(new URL("../../bench/results", import.meta.url));
-  writeFileSync(`${folder}/examples.json`, `${JSON.stringify(result, null, 2)}\n`);
-  writeFileSync(`${folder}/examples.txt`, table());
-}
-process.stdout.write(values.json ? `${JSON.stringify(result)}\n` : table());
+const good = outcomes.every(({ wrong, kills }) => wrong.length === 0 && kills === Number(values.kills));
+const result = { date: new Date().toISOString(), node: process.version, cores: cpus().length, good, outcomes };
+if (values.save) save();
+process.stdout.write(values.json ? `${JSON.stringify(result)}\n` : table(outcomes));
 process.exit(good ? 0 : 1);
 
-function table(): string {
+/** What was kept of other examples stays. */
+function save(): void {
+  const file = fileURLToPath(new URL("../../bench/results/examples", import.meta.url));
+  const kept = existsSync(`${file}.json`) ? (JSON.parse(readFileSync(`${file}.json`, "utf8")) as typeof result) : null;
+  const all = scenarios.flatMap(({ name }) =>
+    [...outcomes, ...(kept?.outcomes ?? [])].filter((outcome) => outcome.name === name).slice(0, 1),
+  );
+  const whole = { ...result, good: all.every(({ wrong }) => wrong.length === 0), outcomes: all };
+  writeFileSync(`${file}.json`, `${JSON.stringify(whole, null, 2)}\n`);
+  writeFileSync(`${file}.txt`, table(all));
+}
+
+function table(shown: readonly Outcome[]): string {
   const head = [
     "example",
     "leaders",
@@ -84,7 +87,7 @@ function table(): string {
     "seconds",
     "",
   ];
-  const rows = outcomes.map((outcome) => [
+  const rows = shown.map((outcome) => [
     outcome.name,
     outcome.kills,
     outcome.gatewayKills,
@@ -106,6 +109,6 @@ function table(): string {
       .join("  ")
       .trimEnd(),
   );
-  const wrong = outcomes.flatMap((outcome) => outcome.wrong.map((text) => `${outcome.name}: ${text}`));
-  return `${result.command}\nkilled with -9 | lines of input, and effects counted at the end\n${[...lines, ...wrong].join("\n")}\n`;
+  const wrong = shown.flatMap((outcome) => outcome.wrong.map((text) => `${outcome.name}: ${text}`));
+  return `npm run examples -- --kills ${values.kills}\nkilled with -9 | lines of input, and effects counted at the end\n${[...lines, ...wrong].join("\n")}\n`;
 }

@@ -49,9 +49,8 @@ export function planOf(kills: number): readonly FaultKind[] {
 
 export async function play(
   scenario: Scenario,
-  cluster: LocalCluster,
-  shards: number,
-  plan: readonly FaultKind[],
+  { cluster, shards }: { readonly cluster: LocalCluster; readonly shards: number },
+  faults: { readonly plan: readonly FaultKind[]; readonly withinMs: number },
   progress: (text: string) => void = () => undefined,
 ): Promise<Outcome> {
   const fromMs = performance.now();
@@ -62,18 +61,21 @@ export async function play(
     await stage.until("the first entries", async () =>
       (await stage.redis.exists(...scenario.keys)) > 0 ? true : null,
     );
-    let leaders = 0;
+    const struck: Record<FaultKind, number> = { leader: 0, gateway: 0, service: 0 };
     let generation = 1;
-    for (const [at, kind] of plan.entries()) {
-      const key = scenario.keys[leaders % scenario.keys.length]!;
-      if (kind === "leader") leaders++;
+    for (const [at, kind] of faults.plan.entries()) {
+      if (performance.now() - fromMs > faults.withinMs) break;
+      const key = scenario.keys[struck.leader % scenario.keys.length]!;
+      if (kind !== "service" || services.length > 0) struck[kind]++;
       const what = await stage.strike(kind, key, async () => {
         if (services.length === 0) return;
         const service = services[generation % services.length]!;
         await service.program.kill();
         service.program = service.again(++generation);
       });
-      progress(`${scenario.name}: kill ${at + 1} of ${plan.length}, ${what}; ${stage.given} lines so far`);
+      progress(
+        `${scenario.name}: kill ${at + 1} of ${faults.plan.length}, ${what}; ${stage.given} lines so far, ${Math.round((performance.now() - fromMs) / 1000)} s`,
+      );
       await pause(100);
     }
     await stage.endInput();
@@ -83,9 +85,9 @@ export async function play(
     return {
       name: scenario.name,
       promise: scenario.promise,
-      kills: leaders,
-      gatewayKills: plan.filter((kind) => kind === "gateway").length,
-      programKills: services.length === 0 ? 0 : plan.filter((kind) => kind === "service").length,
+      kills: struck.leader,
+      gatewayKills: struck.gateway,
+      programKills: struck.service,
       seconds: Math.round((performance.now() - fromMs) / 100) / 10,
       programs: stage.counts,
       ...findings,
