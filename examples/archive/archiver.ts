@@ -33,7 +33,7 @@ while (!stop.aborted) {
     if (options["drain"] === "yes") break;
     await pause(Number(options["every-ms"]), undefined, { signal: stop }).catch(() => undefined);
   } catch (error) {
-    await overcome(error, redis);
+    await overcome(error, redis, stop);
     counts.begunAgain++;
   }
 }

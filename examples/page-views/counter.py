@@ -62,7 +62,10 @@ class Counter:
                 pipe.multi()
                 self.count(pipe, entries)
                 pipe.incrby(self.done, len(entries))
-                pipe.execute()
+                for reply in pipe.execute(raise_on_error=False):
+                    if isinstance(reply, Exception):
+                        # The others of its transaction have happened: only a person can say what now.
+                        raise RuntimeError("an effect was refused: %s" % reply)
             return len(entries)
 
     def at_least_once(self, start):

@@ -33,7 +33,7 @@ while (!stop.aborted) {
     if (reply !== null && state !== "") save();
   } catch (error) {
     // A read changes nothing: the same again, from where it was.
-    await overcome(error, redis);
+    await overcome(error, redis, stop);
   }
 }
 redis.disconnect();

@@ -30,9 +30,9 @@ export async function connected(url: string): Promise<Redis> {
   return redis;
 }
 
-/** Connects if the connection is lost. Whatever WATCH was on it is gone. */
-export async function connectAgain(redis: Redis): Promise<void> {
-  while (redis.status !== "ready") {
+/** Connects if the connection is lost, unless `stop` says that it is no more use. Whatever WATCH was on it is gone. */
+export async function connectAgain(redis: Redis, stop?: AbortSignal): Promise<void> {
+  while (redis.status !== "ready" && stop?.aborted !== true) {
     try {
       await redis.connect();
     } catch {
@@ -41,11 +41,15 @@ export async function connectAgain(redis: Redis): Promise<void> {
   }
 }
 
-/** Behind a failed call: throws what is a mistake; else waits a moment, until the connection is there. Whether the call has happened is not known. */
-export async function overcome(error: unknown, redis: Redis): Promise<void> {
-  if (error instanceof ReplyError && !passing.test((error as Error).message)) throw error;
+/**
+ * Behind a failed call: throws what is a mistake; else waits a moment, until the connection is there. Whether the call has happened is not known. A failure
+ * of the connection leaves it closed: an error while it is open is an answer, or of the program's own.
+ */
+export async function overcome(error: unknown, redis: Redis, stop?: AbortSignal): Promise<void> {
+  const isPassing = error instanceof ReplyError && passing.test((error as Error).message);
+  if (redis.status === "ready" && !isPassing) throw error;
   await pause(PAUSE_MS);
-  await connectAgain(redis);
+  await connectAgain(redis, stop);
 }
 
 /** An error among the replies of an EXEC: the others of its transaction have happened. */

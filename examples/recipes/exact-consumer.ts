@@ -84,6 +84,7 @@ export async function consumeOnce(
   await openGroup(redis, subscription);
   let from = "0";
   while (!until.stop.aborted) {
+    let refused: Error | null = null;
     try {
       const [, answer] = await Promise.all([
         redis.watch(done),
@@ -108,15 +109,15 @@ export async function consumeOnce(
         from = "0";
         continue;
       }
-      const wrong = firstError(replies);
-      // The rest has happened: only a person can say what now.
-      if (wrong !== null) throw new Error(`an effect was refused: ${wrong.message}`);
+      refused = firstError(replies);
       counts.done += entries.length;
     } catch (error) {
-      await overcome(error, redis);
+      await overcome(error, redis, until.stop);
       counts.begunAgain++;
       from = "0";
     }
+    // The rest of its transaction has happened: only a person can say what now.
+    if (refused !== null) throw new Error(`an effect was refused: ${refused.message}`);
   }
 }
 

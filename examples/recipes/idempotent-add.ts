@@ -52,9 +52,10 @@ export async function addOnce(
       counts.added += messages.length;
       return;
     } catch (error) {
+      await overcome(error, redis);
+      // Behind the wait, which may be long: sent later, it might be added again.
       if (performance.now() > giveUpAtMs) throw error;
       counts.repeated++;
-      await overcome(error, redis);
     }
   }
 }

@@ -67,6 +67,16 @@ export class ValueModel {
     }
   }
 
+  /** Writes ten strings of 64 KiB over and over: what is kept stays small, the log does not. */
+  async overwrite(redis: Redis, times: number): Promise<void> {
+    for (let time = 0; time < times; time++) {
+      const key = `string:over:${time % 10}`;
+      this.#forget(key);
+      this.#string(key).text = String.fromCharCode(97 + (time % 26)).repeat(65_536);
+      await redis.set(key, this.#string(key).text);
+    }
+  }
+
   /** The key ends at that time, which is to pass: from now on the model has it no more. */
   async end(redis: Redis, key: string, atMs: number): Promise<void> {
     if ((await redis.pexpireat(key, atMs)) !== 1) throw new Error(`${key} is not there`);

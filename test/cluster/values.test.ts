@@ -9,17 +9,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { SeededRandom } from "@headrace/sim";
-import { groupOfKey, killLeader, LocalCluster, processGone, signal, wholeAgain } from "@headrace/testkit";
+import { groupLeaders, groupOfKey, killLeader, LocalCluster, processGone, signal, wholeAgain } from "@headrace/testkit";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { until } from "./connect.ts";
 import { differingKeys, digestOf, formOf, ValueModel } from "./value-model.ts";
 
 const main = fileURLToPath(new URL("../../packages/server/src/main.ts", import.meta.url));
-const SHARDS = 2;
+/** One for each node to lead. */
+const SHARDS = 3;
 const KEYS = 60;
-const COMMANDS = 2000;
+const COMMANDS = 1000;
 const LARGE = 4000;
+/** 64 KiB each, over the shards: more than the 8 MiB that a leader sends ahead and the log that it keeps. */
+const OVERWRITES = 400;
 const SEED = 7;
 
 const folder = mkdtempSync(join(tmpdir(), "headrace-values-"));
@@ -64,7 +67,7 @@ async function change(): Promise<void> {
 }
 
 test("who takes over from a killed leader holds them", async () => {
-  for (const key of ["string:large", "list:large", "set:large", "zset:large"]) {
+  for (const key of ["string:large", "set:large"]) {
     await change();
     const leader = await killLeader(cluster, groupOfKey(key, SHARDS));
     await same(redis);
@@ -97,22 +100,35 @@ test("a node that was away is sent them in a snapshot, and leads with them", { t
   const away = cluster.places().nodes[2]!;
   // Stopped first, so that its supervisor does not bring it back too soon.
   signal(away.pid, "SIGSTOP");
-  for (let round = 0; round < 5; round++) await change();
+  const others = cluster.places().nodes.filter(({ id }) => id !== away.id);
+  await until(async () => {
+    const { nodes } = await groupLeaders(others);
+    return Array.from({ length: SHARDS }, (_, at) => nodes.get(at + 1)).every((id) => id !== undefined) ? true : null;
+  });
+  await same(redis);
+  await change();
   await model.grow(redis, LARGE);
+  await model.overwrite(redis, OVERWRITES);
+  await change();
   signal(away.pid, "SIGKILL");
   await processGone(away.pid);
   await wholeAgain(cluster, away);
-  const back = await until(async () => {
-    const status = (await cluster.nodeStatus(cluster.places().nodes[2]!)) as {
-      snapshots: { installed: number };
-      groups: { groupId: number; role: string }[];
-    };
-    const leads = status.groups.some(({ groupId, role }) => groupId > 0 && role === "leader");
-    return status.snapshots.installed > 0 && leads ? status : null;
-  });
-  expect(back.snapshots.installed).toBeGreaterThan(0);
+  await until(async () => ((await statusOf(2)).snapshots.installed > 0 ? true : null));
+  // Leadership goes back to whom it was dealt to: what is read then comes out of the snapshot.
+  await until(async () =>
+    (await statusOf(2)).groups.some(({ groupId, role }) => groupId > 0 && role === "leader") ? true : null,
+  );
   await same(redis);
 });
+
+interface Status {
+  readonly snapshots: { readonly installed: number };
+  readonly groups: readonly { readonly groupId: number; readonly role: string }[];
+}
+
+async function statusOf(node: number): Promise<Status> {
+  return (await cluster.nodeStatus(cluster.places().nodes[node]!)) as unknown as Status;
+}
 
 test("a backup restored on one node holds them", { timeout: 120_000 }, async () => {
   const backup = join(folder, "backup");

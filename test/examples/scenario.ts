@@ -63,18 +63,18 @@ export async function play(
     );
     const struck: Record<FaultKind, number> = { leader: 0, gateway: 0, service: 0 };
     let generation = 1;
-    for (const [at, kind] of faults.plan.entries()) {
+    const plan = faults.plan.filter((kind) => kind !== "service" || services.length > 0);
+    for (const [at, kind] of plan.entries()) {
       if (performance.now() - fromMs > faults.withinMs) break;
       const key = scenario.keys[struck.leader % scenario.keys.length]!;
-      if (kind !== "service" || services.length > 0) struck[kind]++;
+      struck[kind]++;
       const what = await stage.strike(kind, key, async () => {
-        if (services.length === 0) return;
         const service = services[generation % services.length]!;
         await service.program.kill();
         service.program = service.again(++generation);
       });
       progress(
-        `${scenario.name}: kill ${at + 1} of ${faults.plan.length}, ${what}; ${stage.given} lines so far, ${Math.round((performance.now() - fromMs) / 1000)} s`,
+        `${scenario.name}: kill ${at + 1} of ${plan.length}, ${what}; ${stage.given} lines so far, ${Math.round((performance.now() - fromMs) / 1000)} s`,
       );
       await pause(100);
     }

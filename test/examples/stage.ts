@@ -18,7 +18,7 @@ const BURST_LINES = 1000;
 const BEFORE_KILL_MS = 30;
 
 /** Debian's own interpreter: another one first on the PATH does not have Debian's packages. */
-const PYTHON = "/usr/bin/python3";
+export const PYTHON = "/usr/bin/python3";
 
 export type FaultKind = "leader" | "gateway" | "service";
 
