@@ -16,6 +16,6 @@ test(
     const result = simulateConsumption({ seed: 1, simulatedMs: MINUTES * 60_000, cluster: { memoryBytes: 1_300_000 } });
     const missing = consumptionRows(result).filter(({ isNeeded, times }) => isNeeded && times === 0);
     expect(result.memoryExcess).toBe(null);
-  expect(missing.map(({ what }) => what)).toEqual([]);
+    expect(missing.map(({ what }) => what)).toEqual([]);
   },
 );
