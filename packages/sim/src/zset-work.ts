@@ -11,10 +11,10 @@ export const TICKET_SETS: readonly string[] = ["bt:{b}", "bu:{b}"];
 export const COUNTING = "bc:{a}";
 export const COUNTED: readonly string[] = ["m", "n"];
 export const BOARD = "br:{d}";
-/** What it is cut back to. */
-export const BOARD_MAX = 20;
+/** What it is cut back to: few, so that runs in which much else is done come to it. */
+export const BOARD_MAX = 5;
 export const BEST = "bs:{d}";
-export const BEST_MAX = 5;
+export const BEST_MAX = 2;
 
 /** Few enough for some to be alike. */
 const PRIORITIES = 12;

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { checkZsets } from "../src/checkers/zsets.ts";
 import { ErrorReply, type ReplyValue } from "../src/reply-value.ts";
 import type { AckLevel, Operation } from "../src/sim-client.ts";
-import { BOARD_MAX, type Scored, TICKET_SETS } from "../src/zset-work.ts";
+import { BEST_MAX, BOARD_MAX, type Scored, TICKET_SETS } from "../src/zset-work.ts";
 
 let clients = 0;
 
@@ -50,7 +50,7 @@ function check(operations: readonly Operation[], { t = [], m = 0, board = [], be
     tickets: new Map(TICKET_SETS.map((set) => [set, set === T ? t : []])),
     counted: new Map([["m", m]]),
     board,
-    best: best ?? board.slice(-5),
+    best: best ?? board.slice(-BEST_MAX),
   });
 }
 
@@ -186,7 +186,7 @@ const impossible: readonly (readonly [string, readonly Operation[], Sets, RegExp
   ["a count that is lost", [step], { m: 0 }, /1 steps were acknowledged/],
   ["one of the best that is gone", [filled, cut], { board: ranked.slice(1, -1) }, /one of the best/],
   ["one of the worst that stays", [filled, cut], { board: ranked }, /beyond the best/],
-  ["other members than the best", [filled], { board: ranked, best: ranked.slice(0, 5) }, /the best are/],
+  ["other members than the best", [filled], { board: ranked, best: ranked.slice(0, BEST_MAX) }, /the best are/],
 ];
 
 test.each(impossible)("%s: cannot", (_name, operations, final, message) => {
