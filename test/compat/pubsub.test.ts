@@ -363,12 +363,12 @@ describe("events of keys", () => {
       p> HINCRBY h e 1
       p> HINCRBY h e x
       p> HINCRBYFLOAT h f 1.5
-      p> HINCRBYFLOAT n f 1.5
+      p> HINCRBYFLOAT {n}1 f 1.5
       p> HDEL h nobody
       p> HDEL h a nobody
       p> HDEL h b c d e f
-      p> HGETALL n
-      p> COPY n m
+      p> HGETALL {n}1
+      p> COPY {n}1 {n}2
       p> CONFIG SET notify-keyspace-events ""
       p> HSET h a 1
     `);
