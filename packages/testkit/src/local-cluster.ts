@@ -186,11 +186,18 @@ export async function processGone(pid: number): Promise<void> {
       return;
     }
     // A killed child of a killed parent stays as a zombie until init reaps it: that counts as gone.
-    if (existsSync(`/proc/${pid}/stat`)) {
-      const state = /\) (\w)/.exec(readFileSync(`/proc/${pid}/stat`, "utf8"))?.[1];
-      if (state === "Z" || state === "X") return;
-    }
+    const state = stateOf(pid);
+    if (state === "Z" || state === "X") return;
     await new Promise((next) => setTimeout(next, 10));
+  }
+}
+
+/** The letter of /proc; null where there is no such file: another system, or the process ended since it was looked for. */
+function stateOf(pid: number): string | null {
+  try {
+    return /\) (\w)/.exec(readFileSync(`/proc/${pid}/stat`, "utf8"))?.[1] ?? null;
+  } catch {
+    return null;
   }
 }
 
