@@ -1,14 +1,16 @@
 /**
- * `headrace import redis://…`: copies the streams of a running Redis into a running cluster, and compares them at the end. Nothing changes at the source.
+ * `headrace import redis://…`: copies streams, strings, lists, sets, hashes and sorted sets of a running Redis into a running cluster, and compares them at the end. Nothing changes at the source.
  *
- *   each key of SCAN: a stream? ─► copied already ─► there already, and the same ─► copied; there, and other: left alone, or replaced when told
- *   at the end        each stream compared with its copy; one that differs and was written to since is no mistake, and named
+ *   each key of SCAN: of a known type? ─► copied already ─► there already, and the same ─► copied; there, and other: left alone, or replaced when told
+ *   at the end        each key compared with its copy; one that differs and was written to since is no mistake, and named
  *
- * Exit codes: 0 all streams are in the target and the same, or were written to meanwhile; 1 not; 2 wrong usage.
+ * Exit codes: 0 all of them are in the target and the same, or were written to meanwhile; 1 not; 2 wrong usage.
  */
 import { byteSize } from "@headrace/cli";
 import { UsageError } from "./configuration.ts";
 import { factsDigest, ImportJournal, JournalError } from "./import-journal.ts";
+import { importedKind, type ImportedKind } from "./import-kinds.ts";
+import { listOf, orThrow } from "./key-facts.ts";
 import { Progress } from "./progress.ts";
 import {
   ConnectionLost,
@@ -19,11 +21,8 @@ import {
   shownAddress,
   type RedisAddress,
 } from "./redis-client.ts";
-import { streamDifference } from "./stream-compare.ts";
-import { copyStream } from "./stream-copy.ts";
-import { listOf, orThrow, streamFacts } from "./stream-facts.ts";
 
-/** Streams that are copied, or compared, at once. */
+/** Keys that are copied, or compared, at once. */
 const AT_ONCE = 8;
 const SCAN_COUNT = 500;
 /** Names shown of what was not copied, of each kind. */
@@ -37,18 +36,21 @@ export interface ImportOptions {
   readonly dryRun?: boolean;
   readonly json?: boolean;
   readonly state?: string;
-  /** Largest stream that is copied by DUMP, bytes. */
+  /** Largest key that is copied by DUMP, bytes. */
   readonly dumpMax?: string;
 }
 
-/** What became of the streams, by key count. */
+/** What became of the keys, by key count. */
 interface Tally {
   streams: number;
+  /** Of the other types that are copied. */
+  values: number;
   copied: number;
   /** In the target already, and the same: of an earlier run, or of whoever. */
   alreadyThere: number;
   /** In the target already, and other: left alone. */
   leftAlone: number;
+  /** Of streams that were copied. */
   entries: number;
   bytes: number;
   same: number;
@@ -99,6 +101,7 @@ class Import {
   readonly #progress: Progress;
   readonly #tally: Tally = {
     streams: 0,
+    values: 0,
     copied: 0,
     alreadyThere: 0,
     leftAlone: 0,
@@ -134,10 +137,11 @@ class Import {
       this.#journal = new ImportJournal(path, shownSource, shownTarget);
     }
     for (const source of sources) this.#keysTotal += Number(await source.call("DBSIZE"));
-    for (const source of sources) await this.#eachStream(source, (key) => this.#one(source, key));
+    for (const source of sources) await this.#eachKey(source, (key, kind) => this.#one(source, key, kind));
     if (dryRun === true) return;
     this.#keysSeen = 0;
-    for (const source of sources) await this.#eachStream(source, (key) => this.#compare(source, key), "compare");
+    for (const source of sources)
+      await this.#eachKey(source, (key, kind) => this.#compare(source, key, kind), "compare");
   }
 
   async close(): Promise<void> {
@@ -165,10 +169,10 @@ class Import {
     return client;
   }
 
-  /** Calls for every stream, some at once; counts what is none while copying. SCAN may name a key more than once. */
-  async #eachStream(
+  /** Calls for every key that is copied, some at once; counts them and the others while copying. SCAN may name a key more than once. */
+  async #eachKey(
     source: RedisClient,
-    task: (key: string) => Promise<void>,
+    task: (key: string, kind: ImportedKind) => Promise<void>,
     verb: "copy" | "compare" = "copy",
   ): Promise<void> {
     const match = this.#options.match === undefined ? [] : ["MATCH", latin1Of(this.#options.match)];
@@ -181,13 +185,16 @@ class Import {
       const keys = [...new Set(listOf(listed!).map(String))].filter((key) => !recent.has(key));
       recent = new Set(keys);
       const types = await source.pipeline(keys.map((key) => ["TYPE", key]));
-      const streams = keys.filter((_key, i) => types[i] === "stream");
-      if (verb === "copy") keys.forEach((key, i) => this.#noteType(key, String(orThrow(types[i]!))));
-      this.#keysSeen += keys.length - streams.length;
+      const wanted = keys.flatMap((key, i) => {
+        const kind = importedKind(String(orThrow(types[i]!)));
+        return kind === null ? [] : [{ key, kind }];
+      });
+      if (verb === "copy") keys.forEach((key, i) => this.#noteType(key, String(types[i]!)));
+      this.#keysSeen += keys.length - wanted.length;
       await Promise.all(
         Array.from({ length: AT_ONCE }, async () => {
-          for (let key = streams.shift(); key !== undefined; key = streams.shift()) {
-            await task(key);
+          for (let next = wanted.shift(); next !== undefined; next = wanted.shift()) {
+            await task(next.key, next.kind);
             this.#keysSeen++;
             this.#show(verb);
           }
@@ -203,13 +210,17 @@ class Import {
       this.#tally.streams++;
       return;
     }
+    if (importedKind(type) !== null) {
+      this.#tally.values++;
+      return;
+    }
     const known = this.#notCopied.get(type) ?? { keys: 0, names: [] };
     known.keys++;
     if (known.names.length < SHOWN_NAMES) known.names.push(shown(key));
     this.#notCopied.set(type, known);
   }
 
-  async #one(source: RedisClient, key: string): Promise<void> {
+  async #one(source: RedisClient, key: string, kind: ImportedKind): Promise<void> {
     const tally = this.#tally;
     const journal = this.#journal;
     if (journal !== null && journal.copiedAs(key) !== null) {
@@ -220,7 +231,7 @@ class Import {
     const isBegun = journal?.isBegun(key) === true;
     const isThere = !isBegun && (await target.call("EXISTS", key)) === 1;
     if (isThere) {
-      const difference = await this.#difference(source, key);
+      const difference = await this.#difference(source, key, kind);
       if (difference === null) {
         tally.alreadyThere++;
         return;
@@ -231,15 +242,15 @@ class Import {
       }
     }
     if (journal === null) {
-      const facts = await streamFacts(source, key);
-      tally.entries += facts?.length ?? 0;
+      const found = await kind.facts(source, key);
+      tally.entries += found?.entries ?? 0;
       tally.copied++;
       return;
     }
     journal.begin(key);
     try {
       const { dumpMax } = this.#options;
-      const copied = await copyStream({
+      const copied = await kind.copy({
         source,
         target,
         key,
@@ -264,25 +275,26 @@ class Import {
     }
   }
 
-  async #compare(source: RedisClient, key: string): Promise<void> {
+  async #compare(source: RedisClient, key: string, kind: ImportedKind): Promise<void> {
     const copiedAs = this.#journal!.copiedAs(key);
-    const difference = await this.#difference(source, key);
+    const difference = await this.#difference(source, key, kind);
     if (difference === null) this.#tally.same++;
     else if (copiedAs !== null) {
-      const facts = await streamFacts(source, key);
-      if (facts === null) return;
-      if (factsDigest(facts) === copiedAs) this.#note(key, difference);
+      const found = await kind.facts(source, key);
+      if (found === null) return;
+      if (factsDigest(found.facts) === copiedAs) this.#note(key, difference);
       else {
         this.#tally.movedOn++;
-        const here = await streamFacts(this.#target, key);
-        this.#progress.say(`${shown(key)} was written to since it was copied up to ${here?.lastId ?? "nothing"}`);
+        const here = await kind.facts(this.#target, key);
+        const upTo = here?.end === null ? "" : ` up to ${here?.end ?? "nothing"}`;
+        this.#progress.say(`${shown(key)} was written to since it was copied${upTo}`);
       }
     } else if (!this.#problems.some((problem) => problem.key === shown(key))) this.#note(key, difference);
   }
 
-  async #difference(source: RedisClient, key: string): Promise<string | null> {
+  async #difference(source: RedisClient, key: string, kind: ImportedKind): Promise<string | null> {
     try {
-      return await streamDifference(source, this.#target, key);
+      return await kind.difference(source, this.#target, key);
     } catch (error) {
       // A key of another type.
       if (error instanceof RedisError) return error.message;
@@ -316,18 +328,19 @@ class Import {
       process.stdout.write(`${JSON.stringify(result)}\n`);
       return isOk ? 0 : 1;
     }
+    const keys = `${tally.streams} streams, ${tally.values} other keys`;
     const lines = [
       isDry
-        ? `${tally.streams} streams: ${tally.copied} would be copied (${tally.entries} entries), ${tally.alreadyThere} are there already, ${tally.leftAlone} would be left alone`
-        : `${tally.streams} streams: ${tally.copied} copied (${tally.entries} entries, ${byteSize(tally.bytes)}), ${tally.alreadyThere} were there already, ${tally.leftAlone} left alone`,
+        ? `${keys}: ${tally.copied} would be copied (${tally.entries} entries), ${tally.alreadyThere} are there already, ${tally.leftAlone} would be left alone`
+        : `${keys}: ${tally.copied} copied (${tally.entries} entries, ${byteSize(tally.bytes)}), ${tally.alreadyThere} were there already, ${tally.leftAlone} left alone`,
     ];
     if (!isDry) {
       lines.push(
         `compared: ${tally.same} are the same, ${tally.movedOn} were written to since they were copied, ${this.#problemCount} differ or could not be copied`,
       );
     }
-    for (const [type, { keys, names }] of this.#notCopied) {
-      lines.push(`not copied: ${keys} of type ${type} (${names.join(", ")}${keys > names.length ? ", …" : ""})`);
+    for (const [type, { keys: count, names }] of this.#notCopied) {
+      lines.push(`not copied: ${count} of type ${type} (${names.join(", ")}${count > names.length ? ", …" : ""})`);
     }
     process.stdout.write(`${lines.join("\n")}\n`);
     return isOk ? 0 : 1;

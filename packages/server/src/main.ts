@@ -72,17 +72,19 @@ program
 
 program
   .command("import")
-  .description("copy the streams of a running Redis into a running cluster, and compare them")
+  .description(
+    "copy streams, strings, lists, sets, hashes and sorted sets of a running Redis into a running cluster, and compare them",
+  )
   .argument("<source>", "redis://[user:password@]host:port[/db]; any node of a Redis Cluster stands for all")
   .option("--to <url>", "a gateway", "redis://127.0.0.1:6379")
   .option("--match <pattern>", "only keys that match, as with SCAN")
-  .option("--replace", "streams that are in the cluster already and differ are replaced, not left alone")
+  .option("--replace", "what is in the cluster already and differs is replaced, not left alone")
   .option("--dry-run", "only say what would be done")
   .option(
     "--state <file>",
     "where it is kept how far it is, so that the same command goes on (default: named after the source, here)",
   )
-  .option("--dump-max <bytes>", "larger streams are copied in pieces", "4194304")
+  .option("--dump-max <bytes>", "larger keys are copied in pieces", "4194304")
   .option("--json", "for scripts")
   .action(async (source: string, options: ImportOptions) => {
     process.exitCode = await runImport(source, options);

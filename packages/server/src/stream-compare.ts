@@ -2,17 +2,9 @@
  * Whether two servers hold the same stream: entries byte for byte, ids and counters, groups with consumers and pending entries, time to live. In bounded
  * pieces. What cannot be copied is not compared: when consumers were last seen.
  */
+import { expiryMs, keyBytes, listOf } from "./key-facts.ts";
 import type { RedisClient } from "./redis-client.ts";
-import {
-  behind,
-  exactPending,
-  expiryMs,
-  listOf,
-  pendingEntries,
-  streamBytes,
-  streamFacts,
-  type PendingEntry,
-} from "./stream-facts.ts";
+import { behind, exactPending, pendingEntries, streamFacts, type PendingEntry } from "./stream-facts.ts";
 
 const ENTRIES_PIECE = 1000;
 /** Times of delivery that were copied out of idle times are right but for that. */
@@ -34,7 +26,7 @@ export async function streamDifference(source: RedisClient, target: RedisClient,
     ["groups", namesOf(there.groups), namesOf(here.groups)],
   ];
   for (const [what, a, b] of pairs) if (a !== b) return `${what}: ${String(a)}, but here ${String(b)}`;
-  const bytes = (await streamBytes(source, key)) ?? 0;
+  const bytes = (await keyBytes(source, key)) ?? 0;
   const exact = await Promise.all([exactPending(source, key, there, bytes), exactPending(target, key, here, bytes)]);
   // Exact on both sides or on none: their clocks may differ.
   const [lists, otherLists] = exact.includes(null) ? [null, null] : exact;
@@ -102,7 +94,8 @@ function shownPending({ consumer, deliveries, deliveredMs }: PendingEntry): stri
   return `of ${consumer}, delivered ${deliveries} times, last at ${deliveredMs}`;
 }
 
-async function expiryDifference(source: RedisClient, target: RedisClient, key: string): Promise<string | null> {
+/** Null: both go at the same time, or never. */
+export async function expiryDifference(source: RedisClient, target: RedisClient, key: string): Promise<string | null> {
   const [there, here] = await Promise.all([expiryMs(source, key), expiryMs(target, key)]);
   if (there === here || (there > 0 && here > 0 && Math.abs(there - here) <= EXPIRY_TOLERANCE_MS)) return null;
   return `time to live ends at ${there}, but here at ${here}`;

@@ -8,32 +8,25 @@
  * Pending entries whose entry was deleted: XCLAIM makes none of these. So an entry stands in for each while its stream is copied, and is deleted when
  * it has been claimed. Must not know: which keys there are, what was copied before.
  */
-import { ConnectionLost, RedisError, type RedisClient, type Reply } from "./redis-client.ts";
-import { setTimeout as sleep } from "node:timers/promises";
+import { copyByDump, DUMP_BYTES_MAX, retried, type CopyOptions } from "./dump-copy.ts";
+import { expiryMs, keyBytes, listOf, orThrow } from "./key-facts.ts";
+import { RedisError, type RedisClient, type Reply } from "./redis-client.ts";
 import {
   behind,
   compareIds,
   exactPending,
-  expiryMs,
-  listOf,
-  orThrow,
   pendingEntries,
-  streamBytes,
   streamFacts,
   type PendingLists,
   type StreamFacts,
 } from "./stream-facts.ts";
 
-/** As estimated by the source; larger ones go in pieces. A log entry has to hold what RESTORE brings. */
-const DUMP_BYTES_MAX = 4 * 1024 * 1024;
 const PIECE_BYTES = 1024 * 1024;
 const PIECE_ENTRIES_MAX = 2000;
 const FIRST_PIECE_ENTRIES = 100;
 const CLAIMS_PIECE = 500;
 /** A stream that is written to is followed so often; then its copy ends where it is. */
 const ROUNDS = 3;
-const RETRY_MS = 500;
-const RETRIES = 120;
 
 export interface CopiedStream {
   readonly entries: number;
@@ -42,66 +35,18 @@ export interface CopiedStream {
   readonly facts: StreamFacts;
 }
 
-export interface CopyOptions {
-  readonly source: RedisClient;
-  readonly target: RedisClient;
-  readonly key: string;
-  /** What is under the key is ours, from a copy that was cut short: go on behind it. */
-  readonly isBegun: boolean;
-  /** The target may hold something under the key: it is replaced. */
-  readonly mayReplace: boolean;
-  /** Largest stream that goes by DUMP, bytes; tests make it small. */
-  readonly dumpBytesMax?: number;
-  readonly onBytes: (bytes: number) => void;
-}
-
 /** Null: the key is gone at the source. Throws RedisError where the target refuses, ConnectionLost. */
 export async function copyStream(options: CopyOptions): Promise<CopiedStream | null> {
   const { source, key, dumpBytesMax = DUMP_BYTES_MAX } = options;
-  const bytes = await streamBytes(source, key);
+  const bytes = await keyBytes(source, key);
   if (bytes === null) return null;
   if (!options.isBegun && bytes <= dumpBytesMax) {
-    const copied = await copyByDump(options);
-    if (copied !== "refused") return copied;
+    const facts = await streamFacts(source, key);
+    const dumped = await copyByDump(options);
+    if (facts === null || dumped === null) return null;
+    if (dumped !== "refused") return { entries: facts.length, bytes: dumped, facts };
   }
   return new PieceCopy(options, bytes).run();
-}
-
-async function copyByDump(options: CopyOptions): Promise<CopiedStream | null | "refused"> {
-  const { source, target, key } = options;
-  const before = await streamFacts(source, key);
-  const dump = await source.call("DUMP", key);
-  const expiry = await expiryMs(source, key);
-  if (before === null || dump === null || expiry === -2) return null;
-  const payload = String(dump);
-  const replace = options.mayReplace ? ["REPLACE"] : [];
-  try {
-    await retried(async (isRepeated) => {
-      const words = isRepeated ? ["REPLACE"] : replace;
-      await target.call("RESTORE", key, String(Math.max(expiry, 0)), payload, "ABSTTL", ...words);
-    });
-  } catch (error) {
-    // A form that is not known here, or too large for one log entry.
-    if (error instanceof RedisError && error.code === "ERR") return "refused";
-    throw error;
-  }
-  options.onBytes(payload.length);
-  return { entries: before.length, bytes: payload.length, facts: before };
-}
-
-/** Again while the cluster has no leader or nobody knows what became of it. */
-async function retried<T>(task: (isRepeated: boolean) => Promise<T>): Promise<T> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return await task(attempt > 0);
-    } catch (error) {
-      const isPassing =
-        error instanceof ConnectionLost ||
-        (error instanceof RedisError && ["UNCERTAIN", "CLUSTERDOWN", "BACKPRESSURE", "LOADING"].includes(error.code));
-      if (!isPassing || attempt === RETRIES) throw error;
-      await sleep(RETRY_MS);
-    }
-  }
 }
 
 class PieceCopy {

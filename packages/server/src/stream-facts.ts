@@ -1,4 +1,5 @@
 /** What XINFO, XPENDING and PEXPIRETIME of a Redis (5 and later) or of a gateway say of a stream, as plain facts: for copying it and for comparing. */
+import { listOf, msOf, orThrow } from "./key-facts.ts";
 import { RedisError, type RedisClient, type Reply } from "./redis-client.ts";
 
 export interface StreamFacts {
@@ -145,35 +146,6 @@ export async function* pendingEntries(
   }
 }
 
-/** As the server estimates it; Infinity: it does not say. Null: no such key. */
-export async function streamBytes(client: RedisClient, key: string): Promise<number | null> {
-  const [usage, exists] = await client.pipeline([
-    ["MEMORY", "USAGE", key],
-    ["EXISTS", key],
-  ]);
-  if (orThrow(exists!) === 0) return null;
-  return typeof usage === "number" ? usage : Infinity;
-}
-
-/** ms of Unix time, −1: never, −2: no such key. */
-export async function expiryMs(client: RedisClient, key: string): Promise<number> {
-  const [exact, left, time] = await client.pipeline([["PEXPIRETIME", key], ["PTTL", key], ["TIME"]]);
-  if (typeof exact === "number") return exact;
-  // Before Redis 7.
-  const leftMs = Number(orThrow(left!));
-  return leftMs < 0 ? leftMs : msOf(orThrow(time!)) + leftMs;
-}
-
-export function orThrow(reply: Reply): Exclude<Reply, RedisError> {
-  if (reply instanceof RedisError) throw reply;
-  return reply;
-}
-
-export function listOf(reply: Reply): readonly Reply[] {
-  if (!Array.isArray(reply)) throw new RedisError(`ERR a list was expected, not ${String(reply)}`);
-  return reply as readonly Reply[];
-}
-
 /** The id right behind this one. */
 export function behind(id: string): string {
   const [ms, sequence] = id.split("-").map(BigInt) as [bigint, bigint];
@@ -201,9 +173,4 @@ function isNoKey(reply: Reply): boolean {
 
 function numberOrNull(reply: Reply | undefined): number | null {
   return typeof reply === "number" ? reply : null;
-}
-
-function msOf(time: Reply): number {
-  const [seconds, microseconds] = listOf(time).map(Number) as [number, number];
-  return seconds * 1000 + Math.floor(microseconds / 1000);
 }
