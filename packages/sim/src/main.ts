@@ -17,7 +17,7 @@ const HELP = [
   "  --clients N   --without KIND,KIND   --faults N,N        leave things out of a run: what a shrunk failure is replayed with",
   "  --work deadLetters|lists|zsets   all clients do with these what some do otherwise",
   "npm run sim -- --work consumption [--hours H] [--seed N]   so long a simulated time of producers, consumers, poison and faults, two hours if nothing is said;",
-  "                then each entry is acknowledged once or a dead letter once, and no node held more than its budget",
+  "                then each entry is acknowledged once or a dead letter once, and producers never made a node hold more than its budget",
   "  --trace   every step, one line each       --log   what the nodes log     --verbose   what was reached     --json   the same as JSON",
 ].join("\n");
 const SHRINK_MS = 90_000;
