@@ -73,6 +73,7 @@ export class Faults {
     for (const gateways of this.#openCuts) this.gatewayCuts.push({ atMs: loop.nowMs, gateways });
     Object.assign(network.faults, {
       lossPerMille: 0,
+      snapshotFlipPerMille: 0,
       duplicatePerMille: 0,
       reorderMaxMs: 0,
       minDelayMs: 0.05,

@@ -8,6 +8,8 @@ import type { SeededRandom } from "./seeded-random.ts";
 
 /** How bad the network is, in parts per thousand and milliseconds. Changed during a run by the faults. */
 export interface NetworkFaults {
+  /** Frames of snapshots that arrive with another bit than they left with. The other channels trust the transport; a snapshot must not. */
+  snapshotFlipPerMille: number;
   lossPerMille: number;
   duplicatePerMille: number;
   /** A frame may overtake others by up to this much extra delay. */
@@ -20,6 +22,7 @@ export class SimNetwork {
   readonly loop: EventLoop;
   readonly random: SeededRandom;
   readonly faults: NetworkFaults = {
+    snapshotFlipPerMille: 20,
     lossPerMille: 0,
     duplicatePerMille: 0,
     reorderMaxMs: 0,

@@ -17,8 +17,6 @@ interface Watcher {
 /** How long a silent path takes to be noticed as down. */
 const SILENCE_MS = 3000;
 const RECONNECT_MS = 60;
-/** Frames of snapshots that arrive with another bit than they left with. The other channels trust the transport; a snapshot must not. */
-const SNAPSHOT_FLIP_PER_MILLE = 20;
 
 export class SimPeerNetwork implements PeerNetwork {
   readonly life: Life;
@@ -69,7 +67,7 @@ export class SimPeerNetwork implements PeerNetwork {
     const copies = random.below(1000) < faults.lossPerMille ? 0 : random.below(1000) < faults.duplicatePerMille ? 2 : 1;
     if (copies === 0) loop.count("frame lost");
     if (copies === 2) loop.count("frame doubled");
-    if (channel === PeerChannel.snapshot && total > 0 && random.below(1000) < SNAPSHOT_FLIP_PER_MILLE) {
+    if (channel === PeerChannel.snapshot && total > 0 && random.below(1000) < faults.snapshotFlipPerMille) {
       const bit = random.below(total * 8);
       frame[bit >> 3] = frame[bit >> 3]! ^ (1 << (bit & 7));
       loop.count("snapshot frame altered");
