@@ -72,7 +72,7 @@ import { hmset, hset, hsetnx } from "./hash/hset.ts";
 import { blpop, brpop } from "./list/blocking-pop.ts";
 import { linsert, lrem, lset, ltrim } from "./list/change.ts";
 import { blmove, brpoplpush, lmove, rpoplpush } from "./list/move.ts";
-import { blmpop, lmpop } from "./list/multi-pop.ts";
+import { blmpop, lmpop } from "./list/lmpop.ts";
 import { lpop, rpop } from "./list/pop.ts";
 import { lpush, lpushx, rpush, rpushx } from "./list/push.ts";
 import { lindex, llen, lpos, lrange } from "./list/read.ts";
