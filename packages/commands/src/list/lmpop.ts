@@ -1,11 +1,11 @@
-/** LMPOP numkeys key … LEFT | RIGHT [COUNT count], and BLMPOP with a timeout in front (multi-pop.ts). */
+/** LMPOP numkeys key … LEFT | RIGHT [COUNT count], and BLMPOP with a timeout in front (first-pop.ts). */
 import type { ListView } from "@headrace/engine";
 import { Flag } from "../command.ts";
-import { blockingMultiPop, multiPop, type PoppedKind } from "../multi-pop.ts";
+import { blockingMultiPop, multiPop, type PoppedKind } from "../first-pop.ts";
 import { countedKeys, defineCommand } from "../record.ts";
 import { findList, pop, readSide } from "./find-list.ts";
 
-const popped: PoppedKind<ListView> = {
+export const poppedList: PoppedKind<ListView> = {
   kind: "list",
   find: findList,
   sizeOf: (list) => list.length,
@@ -29,7 +29,7 @@ export const lmpop = defineCommand({
   summary: "Pop elements from a list",
   syntax: "numkeys key [key ...] <LEFT | RIGHT> [COUNT count]",
   keys: countedKeys(1, "RW access delete"),
-  execute: (context) => multiPop(popped, context),
+  execute: (context) => multiPop(poppedList, context),
 });
 
 export const blmpop = defineCommand({
@@ -43,5 +43,5 @@ export const blmpop = defineCommand({
   keys: countedKeys(2, "RW access delete"),
   timeOut: (reply) => reply.nullArray(),
   timeoutAt: 1,
-  execute: (context) => blockingMultiPop(popped, context),
+  execute: (context) => blockingMultiPop(poppedList, context),
 });

@@ -1,13 +1,12 @@
 /** BZPOPMIN and BZPOPMAX key … timeout: an element of the first key that has some, and the key's name. Source: t_zset.c blockingGenericZpopCommand. */
 import { Flag } from "../command.ts";
 import type { CommandRecord } from "../command.ts";
-import { readTimeoutMs, waitForElement } from "../element-wait.ts";
-import { firstValue, keysAt } from "../first-value.ts";
+import { blockingPop } from "../first-pop.ts";
 import { defineCommand, keysFrom } from "../record.ts";
-import { findSortedSet } from "./find-sorted-set.ts";
+import { poppedSortedSet } from "./zmpop.ts";
 import { take } from "./zpop.ts";
 
-function blockingPop(name: string, summary: string, isMax: boolean): CommandRecord {
+function recordOf(name: string, summary: string, isMax: boolean): CommandRecord {
   return defineCommand({
     name,
     arity: -3,
@@ -23,32 +22,21 @@ function blockingPop(name: string, summary: string, isMax: boolean): CommandReco
     handsOutData: true,
     timeOut: (reply) => reply.nullArray(),
     timeoutAt: -1,
-    execute(context) {
-      const { request, reply, nowMs } = context;
-      const timeoutMs = readTimeoutMs(request, request.count - 1, nowMs);
-      if (typeof timeoutMs === "string") return reply.error(timeoutMs);
-      const keys = keysAt(request, 1, request.count - 2);
-      const found = firstValue(context, keys, findSortedSet);
-      if (typeof found === "string") return reply.error(found);
-      if (found !== null) {
-        reply.array(3);
-        reply.bulkLatin1(found.key);
-        take(context, found.key, found.value, 1, isMax, false);
-      } else if (context.denyBlocking) {
-        reply.nullArray();
-      } else {
-        waitForElement(context, "zset", keys, timeoutMs);
-      }
-    },
+    execute: (context) =>
+      blockingPop(poppedSortedSet, context, (key, set) => {
+        context.reply.array(3);
+        context.reply.bulkLatin1(key);
+        take(context, key, set, 1, isMax, false);
+      }),
   });
 }
 
-export const bzpopmin = blockingPop(
+export const bzpopmin = recordOf(
   "bzpopmin",
   "Remove and return the member with the lowest score from one or more sorted sets, or block until one is available",
   false,
 );
-export const bzpopmax = blockingPop(
+export const bzpopmax = recordOf(
   "bzpopmax",
   "Remove and return the member with the highest score from one or more sorted sets, or block until one is available",
   true,

@@ -1,12 +1,12 @@
-/** ZMPOP numkeys key … MIN | MAX [COUNT count], and BZMPOP with a timeout in front (multi-pop.ts). */
+/** ZMPOP numkeys key … MIN | MAX [COUNT count], and BZMPOP with a timeout in front (first-pop.ts). */
 import type { SortedSetView } from "@headrace/engine";
 import { Flag } from "../command.ts";
-import { blockingMultiPop, multiPop, type PoppedKind } from "../multi-pop.ts";
+import { blockingMultiPop, multiPop, type PoppedKind } from "../first-pop.ts";
 import { countedKeys, defineCommand } from "../record.ts";
 import { findSortedSet } from "./find-sorted-set.ts";
 import { take } from "./zpop.ts";
 
-const popped: PoppedKind<SortedSetView> = {
+export const poppedSortedSet: PoppedKind<SortedSetView> = {
   kind: "zset",
   find: findSortedSet,
   sizeOf: (set) => set.count,
@@ -34,7 +34,7 @@ export const zmpop = defineCommand({
   summary: "Remove and return members with scores in a sorted set",
   syntax: "numkeys key [key ...] <MIN | MAX> [COUNT count]",
   keys: countedKeys(1, "RW access delete"),
-  execute: (context) => multiPop(popped, context),
+  execute: (context) => multiPop(poppedSortedSet, context),
 });
 
 export const bzmpop = defineCommand({
@@ -48,5 +48,5 @@ export const bzmpop = defineCommand({
   keys: countedKeys(2, "RW access delete"),
   timeOut: (reply) => reply.nullArray(),
   timeoutAt: 1,
-  execute: (context) => blockingMultiPop(popped, context),
+  execute: (context) => blockingMultiPop(poppedSortedSet, context),
 });

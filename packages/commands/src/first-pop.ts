@@ -1,6 +1,6 @@
 /**
- * What LMPOP and ZMPOP have in common, and BLMPOP and BZMPOP with a timeout in front: several from one end of the first key that has any. Sources: t_list.c
- * lmpopGenericCommand, t_zset.c zmpopGenericCommand.
+ * Taking from the first key that has any, and waiting where none has: LMPOP and ZMPOP, BLMPOP and BZMPOP with a timeout in front, BLPOP and BZPOPMIN with one
+ * behind the keys. Sources: t_list.c lmpopGenericCommand and blockingPopGenericCommand, t_zset.c zmpopGenericCommand and blockingGenericZpopCommand.
  */
 import type { Keyspace } from "@headrace/engine";
 import type { Request } from "@headrace/resp";
@@ -47,39 +47,71 @@ function readMultiPop<View>(kind: PoppedKind<View>, request: Request, countAt: n
   return { keys: keysAt(request, countAt + 1, keyCount), isFirstEnd, count: Math.max(1, count) };
 }
 
-/** True: it has answered. */
-function popsOne<View>(kind: PoppedKind<View>, context: ShardContext, { keys, isFirstEnd, count }: MultiPop): boolean {
-  const { reply } = context;
+/** True: it has answered, with what `answer` writes of the first key's value, or with an error. */
+function popsOne<View>(
+  kind: PoppedKind<View>,
+  context: ShardContext,
+  keys: readonly string[],
+  answer: (key: string, value: View) => void,
+): boolean {
   const found = firstValue(context, keys, kind.find);
   if (found === null) return false;
-  if (typeof found === "string") {
-    reply.error(found);
-    return true;
-  }
-  const { key, value } = found;
-  const taken = Math.min(count, kind.sizeOf(value));
-  reply.array(2);
-  reply.bulkLatin1(key);
-  reply.array(taken);
-  kind.take(context, key, value, taken, isFirstEnd);
+  if (typeof found === "string") context.reply.error(found);
+  else answer(found.key, found.value);
   return true;
+}
+
+/** `key, [element …]` */
+function several<View>(
+  kind: PoppedKind<View>,
+  context: ShardContext,
+  { isFirstEnd, count }: MultiPop,
+): (key: string, value: View) => void {
+  return (key: string, value: View): void => {
+    const { reply } = context;
+    const taken = Math.min(count, kind.sizeOf(value));
+    reply.array(2);
+    reply.bulkLatin1(key);
+    reply.array(taken);
+    kind.take(context, key, value, taken, isFirstEnd);
+  };
 }
 
 /** `numkeys key … end [COUNT count]`. */
 export function multiPop<View>(kind: PoppedKind<View>, context: ShardContext): void {
   const read = readMultiPop(kind, context.request, COUNT_AT);
   if (typeof read === "string") return context.reply.error(read);
-  if (!popsOne(kind, context, read)) context.reply.nullArray();
+  if (!popsOne(kind, context, read.keys, several(kind, context, read))) context.reply.nullArray();
 }
 
 /** `timeout numkeys key … end [COUNT count]`. */
 export function blockingMultiPop<View>(kind: PoppedKind<View>, context: ShardContext): void {
+  const read = readMultiPop(kind, context.request, COUNT_AT + 1);
+  if (typeof read === "string") return context.reply.error(read);
+  popOrWait(kind, context, read.keys, 1, several(kind, context, read));
+}
+
+/** `key … timeout`. `answer` takes one, and writes the key and it. */
+export function blockingPop<View>(
+  kind: PoppedKind<View>,
+  context: ShardContext,
+  answer: (key: string, value: View) => void,
+): void {
+  const { request } = context;
+  popOrWait(kind, context, keysAt(request, 1, request.count - 2), request.count - 1, answer);
+}
+
+function popOrWait<View>(
+  kind: PoppedKind<View>,
+  context: ShardContext,
+  keys: readonly string[],
+  timeoutAt: number,
+  answer: (key: string, value: View) => void,
+): void {
   const { request, reply, nowMs } = context;
-  const read = readMultiPop(kind, request, COUNT_AT + 1);
-  if (typeof read === "string") return reply.error(read);
-  const timeoutMs = readTimeoutMs(request, 1, nowMs);
+  const timeoutMs = readTimeoutMs(request, timeoutAt, nowMs);
   if (typeof timeoutMs === "string") return reply.error(timeoutMs);
-  if (popsOne(kind, context, read)) return;
+  if (popsOne(kind, context, keys, answer)) return;
   if (context.denyBlocking) reply.nullArray();
-  else waitForElement(context, kind.kind, read.keys, timeoutMs);
+  else waitForElement(context, kind.kind, keys, timeoutMs);
 }
