@@ -3,30 +3,17 @@ import { expect, test } from "vitest";
 import { checkGroupNames } from "../src/checkers/group-names.ts";
 import { ErrorReply, type ReplyValue } from "../src/reply-value.ts";
 import type { AckLevel, Operation } from "../src/sim-client.ts";
+import { did, refused } from "../testing/story.ts";
 
 const taken = new ErrorReply("BUSYGROUP Consumer Group name already exists");
-const refused = new ErrorReply("CLUSTERDOWN no leader");
 
 function create(from: number, to: number, reply: ReplyValue, ack: AckLevel = "ALL"): Operation {
-  return operation(from, to, "XGROUP CREATE g:{a} p1 0 MKSTREAM", reply, ack);
+  return did(from, to, "XGROUP CREATE g:{a} p1 0 MKSTREAM", reply, ack);
 }
 
 function list(from: number, to: number, ...names: string[]): Operation {
   const rows = names.map((name) => ["name", name, "consumers", 0]);
-  return operation(from, to, "XINFO GROUPS g:{a}", rows);
-}
-
-function operation(from: number, to: number, request: string, reply: ReplyValue, ack: AckLevel = "ALL"): Operation {
-  return {
-    client: "c1",
-    args: request.split(" "),
-    ack,
-    connection: 1,
-    invokedStep: from,
-    completedStep: to,
-    reply,
-    open: false,
-  };
+  return did(from, to, "XINFO GROUPS g:{a}", rows);
 }
 
 test.each([

@@ -1,28 +1,10 @@
 /** The checker of hashes: stories that can be true, and those that cannot. */
 import { expect, test } from "vitest";
 import { checkHashes, type HashesView } from "../src/checkers/hashes.ts";
-import { ErrorReply, type ReplyValue } from "../src/reply-value.ts";
-import type { AckLevel, Operation } from "../src/sim-client.ts";
-
-let clients = 0;
-
-function did(from: number, to: number, words: string, reply: ReplyValue | undefined, ack: AckLevel = "ALL"): Operation {
-  const client = `c${++clients}`;
-  return {
-    client,
-    args: words.split(" "),
-    ack,
-    connection: 1,
-    invokedStep: from,
-    completedStep: to,
-    reply,
-    open: false,
-  };
-}
+import type { Operation } from "../src/sim-client.ts";
+import { did, refused, uncertain } from "../testing/story.ts";
 
 const W = "hw:{a}";
-const uncertain = new ErrorReply("UNCERTAIN The fate of this write is unknown");
-const refused = new ErrorReply("CLUSTERDOWN nothing happened");
 const set = did(1, 2, `HSET ${W} f a:1`, 1);
 const setAgain = did(5, 6, `HSET ${W} f a:2`, 0);
 const deleted = did(5, 6, `HDEL ${W} f`, 1);

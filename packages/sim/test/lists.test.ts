@@ -2,32 +2,14 @@
 import { expect, test } from "vitest";
 import { checkLists } from "../src/checkers/lists.ts";
 import { LISTS } from "../src/list-work.ts";
-import { ErrorReply, type ReplyValue } from "../src/reply-value.ts";
-import type { AckLevel, Operation } from "../src/sim-client.ts";
-
-let clients = 0;
-
-function did(from: number, to: number, words: string, reply: ReplyValue | undefined, ack: AckLevel = "ALL"): Operation {
-  const client = `c${++clients}`;
-  return {
-    client,
-    args: words.split(" "),
-    ack,
-    connection: 1,
-    invokedStep: from,
-    completedStep: to,
-    reply,
-    open: false,
-  };
-}
+import type { Operation } from "../src/sim-client.ts";
+import { did, refused, uncertain } from "../testing/story.ts";
 
 const Q = "lq:{a}";
 const R = "lr:{a}";
 const W = "lw:{a}";
 const B = "lb:{c}";
 const C = "lc:{c}";
-const uncertain = new ErrorReply("UNCERTAIN The fate of this write is unknown");
-const refused = new ErrorReply("CLUSTERDOWN nothing happened");
 const x = did(1, 2, `RPUSH ${Q} x`, 1);
 const y = did(3, 4, `RPUSH ${Q} y`, 2);
 const xy = did(1, 4, `RPUSH ${Q} x y`, 2);

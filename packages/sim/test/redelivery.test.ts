@@ -2,23 +2,11 @@
 import { expect, test } from "vitest";
 import type { Entry } from "../src/checkers/reading.ts";
 import { checkRedelivery } from "../src/checkers/redelivery.ts";
-import { ErrorReply, type ReplyValue } from "../src/reply-value.ts";
+import type { ReplyValue } from "../src/reply-value.ts";
 import type { AckLevel, Operation } from "../src/sim-client.ts";
+import { did, refused, uncertain } from "../testing/story.ts";
 
 const STREAM = "q:{b}";
-const uncertain = new ErrorReply("UNCERTAIN The fate of this write is unknown");
-const refused = new ErrorReply("CLUSTERDOWN no leader");
-
-function operation(
-  from: number,
-  to: number,
-  words: string,
-  reply: ReplyValue | undefined,
-  ack: AckLevel = "ALL",
-): Operation {
-  const args = words.split(" ");
-  return { client: "c1", args, ack, connection: 1, invokedStep: from, completedStep: to, reply, open: false };
-}
 
 function entries(ids: readonly string[]): Entry[] {
   return ids.map((id) => [id, ["p", id]]);
@@ -26,15 +14,15 @@ function entries(ids: readonly string[]): Entry[] {
 
 function read(from: number, to: number, ...ids: readonly string[]): Operation {
   const reply = [[STREAM, entries(ids)]] as unknown as ReplyValue;
-  return operation(from, to, `XREADGROUP GROUP g c1 STREAMS ${STREAM} >`, reply);
+  return did(from, to, `XREADGROUP GROUP g c1 STREAMS ${STREAM} >`, reply);
 }
 
 function acknowledge(from: number, to: number, ids: string, reply: ReplyValue | undefined, ack?: AckLevel): Operation {
-  return operation(from, to, `XACK ${STREAM} g ${ids}`, reply, ack);
+  return did(from, to, `XACK ${STREAM} g ${ids}`, reply, ack);
 }
 
 function added(id: string, ack?: AckLevel): Operation {
-  return operation(0, 1, `XADD ${STREAM} * p ${id}`, id, ack);
+  return did(0, 1, `XADD ${STREAM} * p ${id}`, id, ack);
 }
 
 function check(

@@ -1,29 +1,11 @@
 /** The checker of sets: stories that can be true, and those that cannot. */
 import { expect, test } from "vitest";
 import { checkSets } from "../src/checkers/sets.ts";
-import { ErrorReply, type ReplyValue } from "../src/reply-value.ts";
-import type { AckLevel, Operation } from "../src/sim-client.ts";
-
-let clients = 0;
-
-function did(from: number, to: number, words: string, reply: ReplyValue | undefined, ack: AckLevel = "ALL"): Operation {
-  const client = `c${++clients}`;
-  return {
-    client,
-    args: words.split(" "),
-    ack,
-    connection: 1,
-    invokedStep: from,
-    completedStep: to,
-    reply,
-    open: false,
-  };
-}
+import type { Operation } from "../src/sim-client.ts";
+import { did, refused, uncertain } from "../testing/story.ts";
 
 const T = "st:{a}";
 const M = "sm:{a}";
-const uncertain = new ErrorReply("UNCERTAIN The fate of this write is unknown");
-const refused = new ErrorReply("CLUSTERDOWN nothing happened");
 const add = did(1, 2, `SADD ${T} x`, 1);
 
 type Sets = readonly (readonly string[])[];

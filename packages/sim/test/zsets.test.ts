@@ -1,30 +1,12 @@
 /** The checker of sorted sets: stories that can be true, and those that cannot. */
 import { expect, test } from "vitest";
 import { checkZsets } from "../src/checkers/zsets.ts";
-import { ErrorReply, type ReplyValue } from "../src/reply-value.ts";
-import type { AckLevel, Operation } from "../src/sim-client.ts";
+import type { Operation } from "../src/sim-client.ts";
 import { BEST_MAX, BOARD_MAX, type Scored, TICKET_SETS } from "../src/zset-work.ts";
-
-let clients = 0;
-
-function did(from: number, to: number, words: string, reply: ReplyValue | undefined, ack: AckLevel = "ALL"): Operation {
-  const client = `c${++clients}`;
-  return {
-    client,
-    args: words.split(" "),
-    ack,
-    connection: 1,
-    invokedStep: from,
-    completedStep: to,
-    reply,
-    open: false,
-  };
-}
+import { did, refused, uncertain } from "../testing/story.ts";
 
 const T = "bt:{b}";
 const U = "bu:{b}";
-const uncertain = new ErrorReply("UNCERTAIN The fate of this write is unknown");
-const refused = new ErrorReply("CLUSTERDOWN nothing happened");
 const x = did(1, 2, `ZADD ${T} 1 x`, 1);
 const y = did(1, 2, `ZADD ${T} CH 2 y`, 1);
 const step = did(1, 2, "ZINCRBY bc:{a} 1 m", "1");

@@ -2,7 +2,6 @@
  * A counter counts every acknowledged step once: no two steps have one answer, the end has all that were acknowledged at ack=all and nothing that nobody asked
  * for, and no look goes back behind an earlier one.
  */
-import { ErrorReply } from "../reply-value.ts";
 import type { Operation } from "../sim-client.ts";
 import { isRefused } from "./reading.ts";
 
@@ -14,11 +13,6 @@ export interface Told {
   readonly isStep: boolean;
   /** Nothing may take it back. */
   readonly isSafe: boolean;
-}
-
-/** Nobody knows whether the step was made. */
-export function isDoubtful({ reply }: Operation): boolean {
-  return reply === undefined || (reply instanceof ErrorReply && reply.code === "UNCERTAIN");
 }
 
 /** `end`: what a quiet reader finds. Throws on the first contradiction. */

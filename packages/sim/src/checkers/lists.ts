@@ -6,8 +6,8 @@
  */
 import { BAGS, LISTS, QUEUE_GROUPS, type QueueGroup } from "../list-work.ts";
 import type { Operation } from "../sim-client.ts";
-import { isCommittedLevel, isRefused } from "./reading.ts";
-import { isDoubtful, isKnown, ownersOf, type Stay, takenFrom, takenUntil, wasThereAll } from "./takings.ts";
+import { isCommittedLevel, isDoubtful, isRefused } from "./reading.ts";
+import { isKnown, ownersOf, type Stay, takenFrom, takenUntil, wasThereAll } from "./takings.ts";
 
 export interface ListsReport {
   readonly taken: number;

@@ -7,8 +7,7 @@ import { isOwned } from "../owned-work.ts";
 import { ErrorReply } from "../reply-value.ts";
 import type { Operation } from "../sim-client.ts";
 import { PlainLists, type PlainValue, PlainZsets } from "./plain-values.ts";
-import { NEVER } from "./reading.ts";
-import { isDoubtful } from "./takings.ts";
+import { isDoubtful, NEVER } from "./reading.ts";
 
 /** The number of answers that were compared. `final`: key → all of it, with the scores. Throws on the first contradiction. */
 export function checkOwned(operations: readonly Operation[], final: ReadonlyMap<string, readonly string[]>): number {

@@ -91,6 +91,11 @@ export function isRefused({ reply }: Operation): boolean {
   return reply instanceof ErrorReply && reply.code !== "UNCERTAIN";
 }
 
+/** Nobody knows whether it happened. */
+export function isDoubtful({ reply }: Operation): boolean {
+  return reply === undefined || (reply instanceof ErrorReply && reply.code === "UNCERTAIN");
+}
+
 export function isCommittedLevel(operation: Operation): boolean {
   return operation.ack === "ALL";
 }

@@ -3,10 +3,9 @@
  * looks later; and in the end every ticket whose SADD was acknowledged at ack=all is in one of the two sets, or was drawn, or may have been by somebody who
  * got no answer.
  */
-import { ErrorReply } from "../reply-value.ts";
 import { MOVED, TICKETS } from "../set-work.ts";
 import type { Operation } from "../sim-client.ts";
-import { isCommittedLevel, isRefused } from "./reading.ts";
+import { isCommittedLevel, isDoubtful, isRefused } from "./reading.ts";
 
 interface Final {
   readonly tickets: readonly string[];
@@ -37,10 +36,6 @@ export function checkSets(
   checkNothingLost(adds, draws, moves, final, taken);
   const movedCount = moves.filter(({ reply }) => reply === 1).length;
   return { drawn: taken.size, moved: movedCount, looks: looks.length };
-}
-
-function isDoubtful({ reply }: Operation): boolean {
-  return reply === undefined || (reply instanceof ErrorReply && reply.code === "UNCERTAIN");
 }
 
 /** Who was drawn, and by which operation. SPOP hands out data: its reply waits for commit at every level. */

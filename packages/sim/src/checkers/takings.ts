@@ -1,7 +1,6 @@
 /** What requests and replies say of who put an element where and who took it: shared by the checkers of lists and of sorted sets. */
-import { ErrorReply } from "../reply-value.ts";
 import type { Operation } from "../sim-client.ts";
-import { NEVER } from "./reading.ts";
+import { isDoubtful, NEVER } from "./reading.ts";
 
 /** One element's way through one key. */
 export interface Stay {
@@ -25,11 +24,6 @@ export function takenUntil({ taken }: Stay): number {
 /** What became of it is known. */
 export function isKnown({ taken, isThere }: Stay): boolean {
   return taken !== null || isThere;
-}
-
-/** Nobody knows whether it happened. */
-export function isDoubtful({ reply }: Operation): boolean {
-  return reply === undefined || (reply instanceof ErrorReply && reply.code === "UNCERTAIN");
 }
 
 /** It was there before the operation began, and after it was over. */

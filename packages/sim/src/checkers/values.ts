@@ -4,9 +4,9 @@
  */
 import type { Operation } from "../sim-client.ts";
 import { COUNTERS, GROWING, LOOK_AT_GROWING } from "../value-work.ts";
-import { checkCounter, isDoubtful, type Told } from "./counters.ts";
+import { checkCounter, type Told } from "./counters.ts";
 import { checkHashes, type HashesReport, type HashesView } from "./hashes.ts";
-import { isCommittedLevel } from "./reading.ts";
+import { isCommittedLevel, isDoubtful } from "./reading.ts";
 import { checkSets, type SetsReport } from "./sets.ts";
 
 /** As a quiet reader finds them at the end. */

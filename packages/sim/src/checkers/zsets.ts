@@ -16,8 +16,8 @@ import {
   TICKET_SETS,
   type ZsetView,
 } from "../zset-work.ts";
-import { isCommittedLevel, isRefused } from "./reading.ts";
-import { isDoubtful, isKnown, ownersOf, type Stay, takenUntil, wasThereAll } from "./takings.ts";
+import { isCommittedLevel, isDoubtful, isRefused } from "./reading.ts";
+import { isKnown, ownersOf, type Stay, takenUntil, wasThereAll } from "./takings.ts";
 import { checkCounter, type Told } from "./counters.ts";
 
 export interface ZsetsReport {
