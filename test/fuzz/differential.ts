@@ -12,7 +12,7 @@ import type { Sequence } from "./grammar.ts";
 import { OurSide } from "./ours.ts";
 import { isError, replyTree, writtenReply } from "./reply-tree.ts";
 import type { ReplyTree } from "./reply-tree.ts";
-import { encodeRequest, resolveWord, shownRequest } from "./step.ts";
+import { encodeRequest, resolveWord, SEQUENCE_KEYS, shownRequest } from "./step.ts";
 import type { Step } from "./step.ts";
 import type { Tally } from "./tally.ts";
 import { StillRedis } from "./theirs.ts";
@@ -22,7 +22,6 @@ import type { RawConnection } from "./theirs.ts";
 const EPOCH_MS = 1_700_000_000_000;
 const SEQUENCE_MS = 60_000;
 /** What is asked of every stream when a sequence is over: all of its state. */
-const CLOSING_KEYS = ["s{k}", "t{k}", "u{k}", "w{k}", "x{k}", "y{k}", "z{k}", "zz{k}", "z3{k}"];
 /** More than ever block at one time. */
 const CONNECTIONS_MAX = 64;
 const NO_REPLY = "(no reply yet)";
@@ -328,7 +327,7 @@ export class Differential {
     this.#theirs.setClock(this.#ours.nowMs);
     await this.#theirsSettled();
     // Keys whose time is over go when they are met, on both sides; until then DBSIZE and others count them as each likes.
-    const meet = encodeRequest(["EXISTS", ...CLOSING_KEYS]);
+    const meet = encodeRequest(["EXISTS", ...SEQUENCE_KEYS]);
     this.#ours.exchange(this.#ourControl, meet, 1);
     await this.#control.ask(meet);
     // A mutation may have made one of another name: SCAN meets all that there are.
@@ -344,7 +343,7 @@ export class Differential {
     this.#pairs = [];
     this.#version = 2;
     const pair = await this.#pair(0);
-    const commands = CLOSING_KEYS.flatMap(closing);
+    const commands = SEQUENCE_KEYS.flatMap(closing);
     await this.#exchange(pair, 0, commands);
   }
 

@@ -20,8 +20,11 @@ export type Step =
   /** Milliseconds that go by. */
   | { readonly advanceMs: number };
 
-/** Letters that stand for keys; a tag keeps them in one slot, so that they may meet in a transaction. */
-const KEY_LETTERS = new Set(["s", "t", "u", "w", "x", "y"]);
+/** Words that stand for keys, and these. A tag keeps them in one slot, so that they may meet in a transaction; all are looked at when a sequence ends. */
+const KEYS: ReadonlyMap<string, string> = new Map(
+  ["s", "t", "u", "w", "x", "y", "z", "zz", "z3"].map((word) => [word, `${word}{k}`]),
+);
+export const SEQUENCE_KEYS: readonly string[] = [...KEYS.values()];
 
 /** What late words stand for. */
 export interface Circumstances {
@@ -36,7 +39,7 @@ export interface Circumstances {
 const NOBODY = "999999999";
 
 export function resolveWord(word: Word, { place, nowMs, payload, ids }: Circumstances): string {
-  if (typeof word === "string") return KEY_LETTERS.has(word) ? `${word}{k}` : word;
+  if (typeof word === "string") return KEYS.get(word) ?? word;
   if (word.from === "payload") return payload;
   if (word.from === "connection") return String(ids[word.add] ?? NOBODY);
   const base = { clock: nowMs, seconds: Math.floor(nowMs / 1000), place: Math.floor(place / 4) }[word.from];
