@@ -1,32 +1,7 @@
 /** DUMP and RESTORE of hashes: payloads of our own, and such that nobody should send. Those of a redis-server: testdata/hash-dump.txt. */
-import { asciiBytes, ByteWriter, concatBytes, crc64 } from "@headrace/bytes";
+import { ByteWriter, crc64 } from "@headrace/bytes";
 import { expect, test } from "vitest";
-import { CommandHarness } from "../testing/command-harness.ts";
-import { replyText } from "../testing/reply-text.ts";
-
-class Shell {
-  readonly harness: CommandHarness = new CommandHarness();
-  readonly #client = this.harness.connect();
-
-  ask(...words: readonly (string | Uint8Array)[]): Uint8Array {
-    const parts = [asciiBytes(`*${words.length}\r\n`)];
-    for (const word of words) {
-      const bytes = typeof word === "string" ? asciiBytes(word) : word;
-      parts.push(asciiBytes(`$${bytes.length}\r\n`), bytes, asciiBytes("\r\n"));
-    }
-    return this.harness.send(this.#client, concatBytes(parts))[0]!.bytes!;
-  }
-
-  text(...words: readonly (string | Uint8Array)[]): string {
-    const reply = this.ask(...words);
-    return replyText(reply, 0, reply.length);
-  }
-
-  dump(key: string): Uint8Array {
-    const reply = this.ask("DUMP", key);
-    return reply.slice(Buffer.from(reply).indexOf("\r\n") + 2, -2);
-  }
-}
+import { BinaryShell } from "../testing/binary-shell.ts";
 
 const sortedLines = (text: string): string[] =>
   text
@@ -35,7 +10,7 @@ const sortedLines = (text: string): string[] =>
     .sort();
 
 test("what goes out comes in again, however large, and listpacks in their order", () => {
-  const shell = new Shell();
+  const shell = new BinaryShell();
   for (let i = 0; i < 3000; i += 100) {
     const pairs = Array.from({ length: 100 }, (_, k) => [`field:${i + k}`, "v".repeat((i * 7 + k) % 90)]).flat();
     shell.ask("HSET", "big", ...pairs);
@@ -88,7 +63,7 @@ function listpackOf(words: readonly string[]): Uint8Array {
 }
 
 test("listpacks and hash tables that are as they should be come in", () => {
-  const shell = new Shell();
+  const shell = new BinaryShell();
   expect(shell.text("RESTORE", "h", "0", hashOf(["a", "1", "b", "2"], 2))).toBe("OK");
   expect(shell.text("HMGET", "h", "a", "b")).toBe('1) "1"\n2) "2"');
   expect(shell.text("RESTORE", "l", "0", listpackOf(["a", "1", "b", "2"]))).toBe("OK");
@@ -105,7 +80,7 @@ test.each([
   ["fewer than it says", hashOf(["a", "1"], 2)],
   ["more than it says", hashOf(["a", "1", "b", "2"], 1)],
 ])("%s is refused", (_name, payload) => {
-  const shell = new Shell();
+  const shell = new BinaryShell();
   expect(shell.text("RESTORE", "h", "0", payload)).toBe("(error) ERR Bad data format");
   expect(shell.text("EXISTS", "h")).toBe("(integer) 0");
 });

@@ -1,32 +1,7 @@
 /** DUMP and RESTORE of sorted sets: payloads of a redis-server 7.0.15, our own, and such that nobody should send. */
-import { asciiBytes, ByteWriter, concatBytes, crc64 } from "@headrace/bytes";
+import { ByteWriter, crc64 } from "@headrace/bytes";
 import { expect, test } from "vitest";
-import { CommandHarness } from "../testing/command-harness.ts";
-import { replyText } from "../testing/reply-text.ts";
-
-class Shell {
-  readonly harness: CommandHarness = new CommandHarness();
-  readonly #client = this.harness.connect();
-
-  ask(...words: readonly (string | Uint8Array)[]): Uint8Array {
-    const parts = [asciiBytes(`*${words.length}\r\n`)];
-    for (const word of words) {
-      const bytes = typeof word === "string" ? asciiBytes(word) : word;
-      parts.push(asciiBytes(`$${bytes.length}\r\n`), bytes, asciiBytes("\r\n"));
-    }
-    return this.harness.send(this.#client, concatBytes(parts))[0]!.bytes!;
-  }
-
-  text(...words: readonly (string | Uint8Array)[]): string {
-    const reply = this.ask(...words);
-    return replyText(reply, 0, reply.length);
-  }
-
-  dump(key: string): Uint8Array {
-    const reply = this.ask("DUMP", key);
-    return reply.slice(Buffer.from(reply).indexOf("\r\n") + 2, -2);
-  }
-}
+import { BinaryShell } from "../testing/binary-shell.ts";
 
 const HEX = {
   /** ZADD z 1 a 2.5 bb -inf c 70000 d: a listpack. */
@@ -36,7 +11,7 @@ const HEX = {
 };
 
 test("what a redis-server dumps of a small and of a large set comes in", () => {
-  const shell = new Shell();
+  const shell = new BinaryShell();
   expect(shell.text("RESTORE", "z", "0", Buffer.from(HEX.small, "hex"))).toBe("OK");
   expect(shell.text("ZRANGE", "z", "0", "-1", "WITHSCORES").match(/"[^"]*"/g)).toEqual(
     ["c", "-inf", "a", "1", "bb", "2.5", "d", "70000"].map((word) => `"${word}"`),
@@ -49,7 +24,7 @@ test("what a redis-server dumps of a small and of a large set comes in", () => {
 });
 
 test("what goes out comes in again, however large", () => {
-  const shell = new Shell();
+  const shell = new BinaryShell();
   for (let i = 0; i < 3000; i += 100) {
     const pairs = Array.from({ length: 100 }, (_, k) => [`${((i + k) * 37) % 1000}.25`, `member:${i + k}`]).flat();
     shell.ask("ZADD", "big", ...pairs);
@@ -104,13 +79,13 @@ test.each([
     ),
   ],
 ])("%s is refused", (_name, payload) => {
-  const shell = new Shell();
+  const shell = new BinaryShell();
   expect(shell.text("RESTORE", "z", "0", payload)).toBe("(error) ERR Bad data format");
   expect(shell.text("EXISTS", "z")).toBe("(integer) 0");
 });
 
 test("zero has no sign in memory, whatever a payload says", () => {
-  const shell = new Shell();
+  const shell = new BinaryShell();
   expect(shell.text("RESTORE", "z", "0", payloadOf([["a", -0]]))).toBe("OK");
   expect(shell.text("ZSCORE", "z", "a")).toBe('"0"');
 });

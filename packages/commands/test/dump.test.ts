@@ -4,41 +4,14 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { BadDumpError } from "../src/dump/bad-dump.ts";
 import { lzfDecompress } from "../src/dump/lzf.ts";
-import { CommandHarness } from "../testing/command-harness.ts";
-import type { HarnessClient } from "../testing/command-harness.ts";
 import { CORRUPT_PAYLOADS } from "../testing/corrupt-payloads.ts";
-import { replyText } from "../testing/reply-text.ts";
+import { BinaryShell } from "../testing/binary-shell.ts";
 
 const SEED = Number(process.env["HEADRACE_SEED"] ?? 20261129);
 
-class Shell {
-  readonly harness: CommandHarness = new CommandHarness();
-  readonly client: HarnessClient = this.harness.connect();
-
-  ask(...words: readonly (string | Uint8Array)[]): Uint8Array {
-    const parts = [asciiBytes(`*${words.length}\r\n`)];
-    for (const word of words) {
-      const bytes = typeof word === "string" ? asciiBytes(word) : word;
-      parts.push(asciiBytes(`$${bytes.length}\r\n`), bytes, asciiBytes("\r\n"));
-    }
-    return this.harness.send(this.client, concatBytes(parts))[0]!.bytes!;
-  }
-
-  text(...words: readonly (string | Uint8Array)[]): string {
-    const reply = this.ask(...words);
-    return replyText(reply, 0, reply.length);
-  }
-
-  dump(key: string): Uint8Array {
-    const reply = this.ask("DUMP", key);
-    const start = Buffer.from(reply).indexOf("\r\n") + 2;
-    return reply.slice(start, -2);
-  }
-}
-
 /** A stream with everything that a stream can have. */
-function filled(): Shell {
-  const shell = new Shell();
+function filled(): BinaryShell {
+  const shell = new BinaryShell();
   for (let i = 1; i <= 300; i++) shell.ask("XADD", "s", `${i}-${i % 7}`, "field", `${i}`, "other", "v".repeat(i % 90));
   shell.ask("XDEL", "s", "5-5", "300-6");
   for (const group of ["g", "h"]) shell.ask("XGROUP", "CREATE", "s", group, "0");
@@ -62,7 +35,7 @@ const LOOKS: readonly (readonly string[])[] = [
 ];
 
 /** Everything that a client may do next with what is there. */
-function useAll(shell: Shell): void {
+function useAll(shell: BinaryShell): void {
   shell.harness.state.verify();
   for (const look of LOOKS) shell.ask(...look);
   shell.ask("XREVRANGE", "s", "+", "-", "COUNT", "10");
@@ -95,7 +68,7 @@ test("CRC-64 is Redis' own", () => {
 describe("a stream that goes out and comes in again", () => {
   test("is the same in all that can be seen of it, and goes on the same way", () => {
     const before = filled();
-    const after = new Shell();
+    const after = new BinaryShell();
     expect(after.text("RESTORE", "s", "0", before.dump("s"))).toBe("OK");
     after.harness.state.verify();
     for (const look of LOOKS) expect(after.text(...look)).toBe(before.text(...look));
@@ -109,10 +82,10 @@ describe("a stream that goes out and comes in again", () => {
   });
 
   test("without entries, groups or settings is the same too", () => {
-    const before = new Shell();
+    const before = new BinaryShell();
     before.ask("XADD", "s", "7-7", "f", "v");
     before.ask("XDEL", "s", "7-7");
-    const after = new Shell();
+    const after = new BinaryShell();
     expect(after.text("RESTORE", "s", "0", before.dump("s"))).toBe("OK");
     for (const look of LOOKS) expect(after.text(...look)).toBe(before.text(...look));
   });
@@ -135,7 +108,7 @@ describe("a stream of a Redis 7.2 (type 21)", () => {
   const back = "01" + "00000000000000010000000000000001" + "0b00" + "0000000000000000";
 
   test("says when its consumers got something last", () => {
-    const shell = new Shell();
+    const shell = new BinaryShell();
     const payload = Buffer.from(`15${front}${"e803000000000000"}${back}`, "hex");
     expect(shell.text("RESTORE", "s", "0", payload)).toBe("OK");
     const full = shell.text("XINFO", "STREAM", "s", "FULL");
@@ -150,7 +123,7 @@ describe("a stream of a Redis 7.2 (type 21)", () => {
   });
 
   test("of type 19 has none of its own: what was seen last counts", () => {
-    const shell = new Shell();
+    const shell = new BinaryShell();
     expect(shell.text("RESTORE", "s", "0", Buffer.from(`13${front}${back}`, "hex"))).toBe("OK");
     expect(shell.text("XINFO", "STREAM", "s", "FULL").replaceAll(/\s+\d+\) /g, " ")).toContain(
       '"active-time" (integer) 1795918387863',
@@ -162,7 +135,7 @@ describe(`a payload from anybody (seed ${SEED})`, () => {
   const own = filled().dump("s");
 
   function attempt(payload: Uint8Array): string {
-    const shell = new Shell();
+    const shell = new BinaryShell();
     const answer = shell.text("RESTORE", "s", "0", payload);
     expect(answer).toMatch(/^(OK|\(error\) ERR (Bad data format|DUMP payload version or checksum are wrong))$/);
     if (answer === "OK") useAll(shell);

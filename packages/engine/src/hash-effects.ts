@@ -8,7 +8,7 @@ import type { HashEffects } from "./hash-api.ts";
 import { HashValue } from "./hash-value.ts";
 import { KeyEventClass } from "./key-events.ts";
 import type { KeyspaceState } from "./keyspace-state.ts";
-import type { MemberList } from "./member-list.ts";
+import { readMembers, type MemberList } from "./member-list.ts";
 import type { EffectSink } from "./value-effects.ts";
 
 export class HashChanges implements HashEffects {
@@ -46,10 +46,7 @@ export class HashChanges implements HashEffects {
     const before = this.#hashAt(key).size;
     const writer = this.#sink.begin(EffectType.removeFields);
     writer.string(key);
-    fields.forEach((bytes, start, end) => {
-      writer.varint(end - start);
-      writer.raw(bytes, start, end);
-    });
+    fields.writeTo(writer);
     this.#sink.end(EffectType.removeFields);
     this.#sink.said(KeyEventClass.hash, "hdel", key);
     const left = this.#keyspace.find(key);
@@ -78,11 +75,7 @@ export function applyHashEffect(keyspace: KeyspaceState, type: number, name: str
   assert(found !== null && found.stream === null && found.value instanceof HashValue, "the key holds a hash");
   const { value } = found;
   const before = value.residentBytes;
-  while (reader.remaining > 0) {
-    const length = reader.varint();
-    const at = reader.skip(length);
-    value.remove(reader.bytes, at, at + length);
-  }
+  readMembers(reader, (bytes, start, end) => value.remove(bytes, start, end));
   keyspace.changed(found, before);
   if (value.size === 0) keyspace.remove(found);
 }

@@ -1,4 +1,18 @@
-/** Members on their way: where each lies, in whose bytes. Nothing is copied, so it is good until one of the sets that they lie in changes. */
+/**
+ * Members of a set, or fields of a hash, on their way, and how effects and images hold them: varint length, bytes, one behind the other up to the end.
+ */
+import type { ByteReader, ByteWriter } from "@headrace/bytes";
+
+/** All that are left in it. */
+export function readMembers(reader: ByteReader, visit: (bytes: Uint8Array, start: number, end: number) => void): void {
+  while (reader.remaining > 0) {
+    const length = reader.varint();
+    const at = reader.skip(length);
+    visit(reader.bytes, at, at + length);
+  }
+}
+
+/** Where each lies, in whose bytes. Nothing is copied, so it is good until one of the sets that they lie in changes. */
 export class MemberList {
   readonly #sources: Uint8Array[];
   readonly #bounds: number[];
@@ -28,5 +42,12 @@ export class MemberList {
     for (let i = 0; i < this.#sources.length; i++) {
       visit(this.#sources[i]!, this.#bounds[2 * i]!, this.#bounds[2 * i + 1]!);
     }
+  }
+
+  writeTo(writer: ByteWriter): void {
+    this.forEach((bytes, start, end) => {
+      writer.varint(end - start);
+      writer.raw(bytes, start, end);
+    });
   }
 }

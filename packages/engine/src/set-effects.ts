@@ -5,7 +5,7 @@ import { assert, type ByteReader } from "@headrace/bytes";
 import { EffectType } from "./effect-format.ts";
 import { KeyEventClass } from "./key-events.ts";
 import type { KeyspaceState } from "./keyspace-state.ts";
-import type { MemberList } from "./member-list.ts";
+import { readMembers, type MemberList } from "./member-list.ts";
 import { SetValue } from "./set-value.ts";
 import type { SetEffects } from "./set-api.ts";
 import type { EffectSink } from "./value-effects.ts";
@@ -71,10 +71,7 @@ export class SetChanges implements SetEffects {
     writer.string(key);
     if (seed !== null) writer.u32(seed);
     if (type === EffectType.storeMembers) writer.u8(members.wasTable ? 0 : 1);
-    members.forEach((bytes, start, end) => {
-      writer.varint(end - start);
-      writer.raw(bytes, start, end);
-    });
+    members.writeTo(writer);
     this.#sink.end(type);
   }
 }
@@ -100,11 +97,7 @@ export function applySetEffect(keyspace: KeyspaceState, type: number, name: stri
     value.clear();
     value.addAll(reader);
   } else {
-    while (reader.remaining > 0) {
-      const length = reader.varint();
-      const at = reader.skip(length);
-      value.remove(reader.bytes, at, at + length);
-    }
+    readMembers(reader, (bytes, start, end) => value.remove(bytes, start, end));
   }
   keyspace.changed(found, before);
   if (value.size === 0) keyspace.remove(found);

@@ -9,6 +9,7 @@ import type { ByteReader, ByteWriter } from "@headrace/bytes";
 import { DamagedRowError } from "./api.ts";
 import type { DirtyMeter } from "./dirty-meter.ts";
 import { MemberTable, type MemberVisitor } from "./member-table.ts";
+import { readMembers } from "./member-list.ts";
 import type { Mixer } from "./mixer.ts";
 import type { SetView } from "./set-api.ts";
 import { TableRows } from "./table-rows.ts";
@@ -158,11 +159,7 @@ export class SetValue extends Value implements SetView {
 
   /** {varint length · bytes}… to the end. */
   addAll(reader: ByteReader): void {
-    while (reader.remaining > 0) {
-      const length = reader.varint();
-      const at = reader.skip(length);
-      this.#table.add(reader.bytes, at, at + length);
-    }
+    readMembers(reader, (bytes, start, end) => this.#table.add(bytes, start, end));
   }
 }
 

@@ -1,7 +1,7 @@
 /** `npm run sim -- --work consumption`: the long run on the command line, and what has to have happened in it for it to mean anything. */
 import { simulateConsumption, type ConsumptionResult } from "./consumption.ts";
 import type { FaultChoice } from "./faults.ts";
-import { Violation } from "./simulation.ts";
+import { Violation } from "./violation.ts";
 
 const HOUR_MS = 3_600_000;
 const SAID_EVERY_MINUTES = 10;

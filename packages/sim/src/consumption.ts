@@ -7,7 +7,6 @@ import { Ledger, type LedgerView, type Outcome } from "./checkers/ledger.ts";
 import { MemoryChecker } from "./checkers/memory.ts";
 import type { Entry } from "./checkers/reading.ts";
 import { RaftSafety } from "./checkers/raft-safety.ts";
-import { trapAmbientWorld } from "./ambient-world.ts";
 import {
   CONSUMED,
   CONSUMING_GROUP,
@@ -33,7 +32,7 @@ import { Scene } from "./scene.ts";
 import { SeededRandom } from "./seeded-random.ts";
 import type { SimClient } from "./sim-client.ts";
 import { defaultClusterOptions, type ClusterOptions } from "./simulated-cluster.ts";
-import { Violation } from "./simulation.ts";
+import { judgedRun } from "./violation.ts";
 
 export interface ConsumptionOptions {
   readonly seed: number;
@@ -103,19 +102,7 @@ const CONSUMERS: readonly ConsumerKind[] = [
 /** Throws a `Violation` when a rule is broken; but what memory nodes held is in the result (`memoryExcess`). */
 export function simulateConsumption(options: ConsumptionOptions): ConsumptionResult {
   const loop = new EventLoop();
-  const restore = trapAmbientWorld();
-  let run: Run | null = null;
-  try {
-    run = new Run(loop, options);
-    return run.run();
-  } catch (error) {
-    const message = (error instanceof Error ? error.message : String(error)).replaceAll(/x{100,}/g, "xxx…");
-    const violation = new Violation(options.seed, loop, run === null ? null : run.faults, message);
-    if (error instanceof Error && error.stack !== undefined) violation.stack = error.stack;
-    throw violation;
-  } finally {
-    restore();
-  }
+  return judgedRun(options.seed, loop, () => new Run(loop, options));
 }
 
 class Run {

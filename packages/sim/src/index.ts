@@ -1,4 +1,5 @@
-export { simulate, Violation, type SimulationOptions, type SimulationResult } from "./simulation.ts";
+export { simulate, type SimulationOptions, type SimulationResult } from "./simulation.ts";
+export { Violation } from "./violation.ts";
 export {
   simulateBackup,
   simulateRestoration,

@@ -1,6 +1,7 @@
 /** One run as it is asked for on the command line, and as it is sent to a worker process: what replays it is in here. */
 import type { WorkName } from "./workload.ts";
-import { simulate, Violation, type SimulationResult } from "./simulation.ts";
+import { simulate, type SimulationResult } from "./simulation.ts";
+import { Violation } from "./violation.ts";
 
 export interface RunRequest {
   readonly seed: number;

@@ -31,7 +31,6 @@ import {
   type WorkName,
 } from "./workload.ts";
 import { lookAtZsets } from "./zset-work.ts";
-import { trapAmbientWorld } from "./ambient-world.ts";
 import { ClockChecker } from "./checkers/clocks.ts";
 import { History } from "./checkers/history.ts";
 import type { Entry, FinalView, PendingRow } from "./checkers/reading.ts";
@@ -46,6 +45,7 @@ import { drainRedelivered } from "./redelivery-work.ts";
 import { RaftSafety } from "./checkers/raft-safety.ts";
 import { ReplicaChecker } from "./checkers/replicas.ts";
 import { ErrorReply, type ReplyValue } from "./reply-value.ts";
+import { judgedRun } from "./violation.ts";
 
 export interface SimulationOptions {
   readonly seed: number;
@@ -75,26 +75,6 @@ export interface SimulationResult {
   readonly entriesCompared: number;
 }
 
-/** A rule was broken; the message names it, `seed` and `steps` replay it. */
-export class Violation extends Error {
-  override name: string = "Violation";
-  readonly seed: number;
-  readonly traceHash: string;
-  readonly atStep: number;
-  /** Kinds of faults that could happen, and the numbers of those that did. */
-  readonly faults: readonly string[];
-  readonly happened: readonly number[];
-
-  constructor(seed: number, loop: EventLoop, faults: Faults | null, message: string) {
-    super(message);
-    this.seed = seed;
-    this.traceHash = loop.traceHash;
-    this.atStep = loop.steps;
-    this.faults = faults === null ? [] : faults.kinds;
-    this.happened = faults === null ? [] : faults.happened;
-  }
-}
-
 const STREAMS = workStreams();
 const CHECK_STATES_EVERY_STEPS = 400;
 /** After healing everything must be served within this simulated time. */
@@ -109,21 +89,7 @@ const DISTURBING = /^\S+ (\S+) \w+ (link_up|link_down|link_left|leader) (.*)$/;
 export function simulate(options: SimulationOptions): SimulationResult {
   const loop = new EventLoop();
   if (options.onTrace !== undefined) loop.onTrace = options.onTrace;
-  const restore = trapAmbientWorld();
-  let run: Run | null = null;
-  try {
-    run = new Run(loop, options);
-    return run.run();
-  } catch (error) {
-    const whole = error instanceof Error ? error.message : String(error);
-    // Large entries say no more than small ones.
-    const message = whole.replaceAll(/x{100,}/g, "xxx…");
-    const violation = new Violation(options.seed, loop, run === null ? null : run.faults, message);
-    if (error instanceof Error && error.stack !== undefined) violation.stack = error.stack;
-    throw violation;
-  } finally {
-    restore();
-  }
+  return judgedRun(options.seed, loop, () => new Run(loop, options));
 }
 
 class Run {
