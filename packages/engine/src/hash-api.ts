@@ -41,20 +41,16 @@ export interface HashView extends ValueView {
   scan(cursor: number, count: number, visit: FieldVisit): number;
 }
 
+/** Whose event a change of fields is. */
+export type FieldEvent = "hset" | "hincrby" | "hincrbyfloat";
+
 /** Changes of hashes. Keys are latin1 strings; who takes the last field removes the key. */
 export interface HashEffects {
   /**
    * Fields get these values, one after the other: bytes[start, end) is field, value, field … as bulk strings of RESP. Makes the key, which holds a hash or
    * nothing. `seed`: 32 bits by chance, for a hash that is made. Answers how many fields are new.
    */
-  put(
-    key: string,
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    seed: number,
-    event: "hset" | "hincrby" | "hincrbyfloat",
-  ): number;
+  put(key: string, bytes: Uint8Array, start: number, end: number, seed: number, event: FieldEvent): number;
   /** Removes those that are there; at least one is. Answers how many they were. */
   remove(key: string, fields: MemberList): number;
 }

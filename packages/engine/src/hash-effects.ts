@@ -4,7 +4,7 @@
  */
 import { assert, type ByteReader } from "@headrace/bytes";
 import { EffectType } from "./effect-format.ts";
-import type { HashEffects } from "./hash-api.ts";
+import type { FieldEvent, HashEffects } from "./hash-api.ts";
 import { HashValue } from "./hash-value.ts";
 import { KeyEventClass } from "./key-events.ts";
 import type { KeyspaceState } from "./keyspace-state.ts";
@@ -20,14 +20,7 @@ export class HashChanges implements HashEffects {
     this.#sink = sink;
   }
 
-  put(
-    key: string,
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    seed: number,
-    event: "hset" | "hincrby" | "hincrbyfloat",
-  ): number {
+  put(key: string, bytes: Uint8Array, start: number, end: number, seed: number, event: FieldEvent): number {
     assert(start < end, "an effect names fields");
     const isNew = this.#keyspace.find(key) === null;
     const before = isNew ? 0 : this.#hashAt(key).size;

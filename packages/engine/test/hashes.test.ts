@@ -3,7 +3,6 @@
  * stands in the tests' names.
  */
 import { bytesOf, ByteReader, ByteWriter } from "@headrace/bytes";
-import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   type Effects,
@@ -20,7 +19,7 @@ import { HashValue } from "../src/hash-value.ts";
 import { add, batch } from "./entries.ts";
 import { expectEqual, rolledBack } from "./rolled-back.ts";
 import { RowStore } from "./state-driver.ts";
-import { judgeLives, SEED, type Step } from "./value-lives.ts";
+import { judgeLives, judgeScans, SEED, type Step } from "./value-lives.ts";
 
 const NAMES = ["{s}a", "{s}b", "{s}c", "{t}d"] as const;
 /** Redis' hash-max-listpack-entries and hash-max-listpack-value as they are by default. */
@@ -222,40 +221,18 @@ describe(`hashes as keys hold them (seed ${SEED})`, () => {
   });
 
   test("a scan meets every field that is there all the time, whatever comes, goes and gets other values meanwhile", () => {
-    const numbers = fc.uniqueArray(fc.nat({ max: 5000 }), { minLength: 1, maxLength: 600 });
-    fc.assert(
-      fc.property(numbers, fc.integer({ min: 1, max: 40 }), fc.nat({ max: 3 }), fc.nat(), (stay, count, mode, seed) => {
-        const meter = new DirtyMeter();
-        const value = new HashValue(seed);
-        value.becomeTable(meter);
-        const set = (field: string, length: number): void =>
-          void value.put(recordsOf([[field, "v".repeat(length)]]), 0, meter);
-        const drop = (field: string): void => value.remove(bytesOf(field), 0, field.length);
-        const guests = Array.from({ length: 900 }, (_, i) => `guest:${i}`);
-        for (const number of stay) set(`s${number}`, 1);
-        if (mode === 2) for (const guest of guests) set(guest, 10);
-        const met: string[] = [];
-        let cursor = 0;
-        let calls = 0;
-        do {
-          let visited = 0;
-          cursor = value.scan(cursor, count, (bytes, start, end) => {
-            met.push(text(bytes, start, end));
-            visited++;
-          });
-          if (cursor !== 0) expect(visited).toBeGreaterThanOrEqual(count);
-          const some = guests.slice(calls * 30, calls * 30 + 30);
-          if (mode === 1 || (mode === 3 && calls % 2 === 0)) for (const guest of some) set(guest, 90);
-          else if (mode > 1) some.forEach(drop);
-          if (mode > 0) set(`s${stay[calls % stay.length]!}`, (calls % 5) * 100);
-          calls++;
-        } while (cursor !== 0);
-        value.verify();
-        for (const number of stay) expect(met).toContain(`s${number}`);
-        if (mode === 0) expect(met.length).toBe(stay.length);
-      }),
-      { seed: SEED, numRuns: 100 },
-    );
+    judgeScans((seed) => {
+      const meter = new DirtyMeter();
+      const value = new HashValue(seed);
+      value.becomeTable(meter);
+      return {
+        put: (name, turn) => void value.put(recordsOf([[name, "v".repeat((turn % 5) * 100)]]), 0, meter),
+        remove: (name) => value.remove(bytesOf(name), 0, name.length),
+        scan: (cursor, count, visit) =>
+          value.scan(cursor, count, (bytes, start, end) => visit(text(bytes, start, end))),
+        verify: () => value.verify(),
+      };
+    });
   });
 });
 

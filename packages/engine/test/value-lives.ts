@@ -99,3 +99,44 @@ export function judgeLives<Model>({ runs, lastStep, stepsMax, newModel, change, 
   );
   expect(Math.min(...Object.values(seen)), JSON.stringify(seen)).toBeGreaterThan(SEEN_MIN);
 }
+
+/** A table of somethings with names, as a scan meets them. */
+export interface Scanned {
+  /** `turn`: how often the caller has called meanwhile, so that what is put again may be of another length. */
+  put(name: string, turn: number): void;
+  remove(name: string): void;
+  /** Answers the next cursor, 0 at the end. */
+  scan(cursor: number, count: number, visit: (name: string) => void): number;
+  verify(): void;
+}
+
+/** A scan meets everybody who is there all the time, whatever comes and goes meanwhile, and nobody twice while nothing does. */
+export function judgeScans(newTable: (seed: number) => Scanned): void {
+  const numbers = fc.uniqueArray(fc.nat({ max: 5000 }), { minLength: 1, maxLength: 600 });
+  fc.assert(
+    fc.property(numbers, fc.integer({ min: 1, max: 40 }), fc.nat({ max: 3 }), fc.nat(), (stay, count, mode, seed) => {
+      const table = newTable(seed);
+      const guests = Array.from({ length: 900 }, (_, i) => `guest:${i}`);
+      for (const number of stay) table.put(`s${number}`, 0);
+      if (mode === 2) for (const guest of guests) table.put(guest, 0);
+      const met: string[] = [];
+      let cursor = 0;
+      let calls = 0;
+      do {
+        const before = met.length;
+        cursor = table.scan(cursor, count, (name) => met.push(name));
+        if (cursor !== 0) expect(met.length - before).toBeGreaterThanOrEqual(count);
+        const some = guests.slice(calls * 30, calls * 30 + 30);
+        if (mode === 1 || (mode === 3 && calls % 2 === 0)) for (const guest of some) table.put(guest, calls);
+        else if (mode > 1) for (const guest of some) table.remove(guest);
+        // It is there already: a set does not change, a hash has another value.
+        if (mode > 0) table.put(`s${stay[calls % stay.length]!}`, calls);
+        calls++;
+      } while (cursor !== 0);
+      table.verify();
+      for (const number of stay) expect(met).toContain(`s${number}`);
+      if (mode === 0) expect(met.length).toBe(stay.length);
+    }),
+    { seed: SEED, numRuns: 100 },
+  );
+}

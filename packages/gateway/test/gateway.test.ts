@@ -235,26 +235,6 @@ describe("a lost request", () => {
     expect(client.take()).toBe(`+XLEN ${key}|+XADD ${key} * f 2|`);
   });
 
-  test("goes at once to a node that was away and leads now, however long the pause between attempts has become", () => {
-    const cluster = new TestCluster({ limits: { reconnectMinMs: 20, reconnectMaxMs: 10_000 } });
-    const key = cluster.keyOf(1);
-    const [old, fresh] = [cluster.nodes[0]!, cluster.nodes[1]!];
-    const client = cluster.client();
-    fresh.kill();
-    // Pauses of 20, 40 … 10,000 ms lie behind it, a new one has begun.
-    cluster.world.run(30_000);
-    fresh.start();
-    client.send("XLEN", key);
-    cluster.world.run();
-    client.take();
-    old.leads.delete(1);
-    fresh.leads.set(1, 2);
-    old.leader(1, 2, 2);
-    client.send("XADD", key, "*", "f", "1");
-    cluster.world.run(5);
-    expect(client.take()).toBe(`+XADD ${key} * f 1|`);
-  });
-
   test("that never gets any fate is given up after reply-timeout-ms, and its late reply is dropped", () => {
     const cluster = new TestCluster({ limits: { replyTimeoutMs: 1000 } });
     const key = cluster.keyOf(1);

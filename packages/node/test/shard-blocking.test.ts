@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { CancelHow } from "../src/shard-api.ts";
 import { ShardCluster } from "../testing/shard-cluster.ts";
-import type { TestLane } from "../testing/test-lane.ts";
+import { afterDeathOfLeader, UNCERTAIN } from "../testing/parked-call.ts";
 
 function three(): ShardCluster {
   return new ShardCluster({ replicas: 3 });
@@ -208,28 +208,10 @@ test("the gateway is told that a group read waits and has taken nothing", () => 
 });
 
 const READ = "XREADGROUP GROUP g c BLOCK 0 STREAMS s >";
-const UNCERTAIN = "UNCERTAIN The fate of this write is unknown: it may or may not have been executed";
-
-/** A client whose first leader dies while its group read is blocked there; `before` runs while it is. */
-function afterDeathOfLeader(before: (cluster: ShardCluster) => void): { cluster: ShardCluster; again: TestLane } {
-  const cluster = three();
-  const leader = cluster.elect();
-  leader.lane().send("XGROUP CREATE s g $ MKSTREAM");
-  const first = leader.lane();
-  first.send("XLEN s", READ);
-  expect(first.parkedCalls).toEqual(["2"]);
-  before(cluster);
-  leader.crash();
-  const again = cluster.awaitLeader([2, 3]).lane();
-  again.session = first.session;
-  again.epoch = 2;
-  again.nextNumber = 3;
-  again.executedUpTo = 2;
-  return { cluster, again };
-}
+const WAITING = { prepare: "XGROUP CREATE s g $ MKSTREAM", first: "XLEN s", call: READ };
 
 test("a group read that was not served before its leader died waits on at the next one", () => {
-  const { cluster, again } = afterDeathOfLeader(() => undefined);
+  const { cluster, again } = afterDeathOfLeader(WAITING, () => undefined);
   expect(again.send(READ)).toEqual([]);
   expect(again.parkedCalls).toEqual(["3"]);
   cluster.awaitLeader([2, 3]).lane().send("XADD s 1-0 f v");
@@ -237,7 +219,7 @@ test("a group read that was not served before its leader died waits on at the ne
 });
 
 test("a group read that was served by a leader that died is uncertain, not served twice", () => {
-  const { cluster, again } = afterDeathOfLeader((before) => {
+  const { cluster, again } = afterDeathOfLeader(WAITING, (before) => {
     before.replica(1).lane().send("XADD s 1-0 f v");
   });
   again.send(READ);
@@ -248,7 +230,7 @@ test("a group read that was served by a leader that died is uncertain, not serve
 });
 
 test("a take that went down with its leader never was: the read waits on and is served", () => {
-  const { again } = afterDeathOfLeader((cluster) => {
+  const { again } = afterDeathOfLeader(WAITING, (cluster) => {
     cluster.isolate(1);
     cluster.replica(1).lane().send("XADD s 1-0 f doomed");
     cluster.awaitLeader([2, 3]).lane().send("XADD s 2-0 f v");

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { Ack } from "@headrace/commands";
 import { ShardCluster } from "../testing/shard-cluster.ts";
 import type { TestReplica } from "../testing/shard-cluster.ts";
+import { afterDeathOfLeader, UNCERTAIN } from "../testing/parked-call.ts";
 import type { TestLane } from "../testing/test-lane.ts";
 
 function three(): ShardCluster {
@@ -57,34 +58,17 @@ test("two calls of one kind that wait for two keys are served at the key that go
 });
 
 const TAKE = "BZPOPMIN k 0";
-const UNCERTAIN = "UNCERTAIN The fate of this write is unknown: it may or may not have been executed";
-
-/** A client whose first leader dies while its call waits there; `before` runs while it does. */
-function afterDeathOfLeader(before: (cluster: ShardCluster) => void): { cluster: ShardCluster; again: TestLane } {
-  const cluster = three();
-  const leader = cluster.elect();
-  const first = leader.lane();
-  first.send("ZCARD k", TAKE);
-  expect(first.parkedCalls).toEqual(["2"]);
-  before(cluster);
-  leader.crash();
-  const again = cluster.awaitLeader([2, 3]).lane();
-  again.session = first.session;
-  again.epoch = 2;
-  again.nextNumber = 3;
-  again.executedUpTo = 2;
-  return { cluster, again };
-}
+const WAITING = { first: "ZCARD k", call: TAKE };
 
 test("a call that was not served before its leader died waits on at the next one", () => {
-  const { cluster, again } = afterDeathOfLeader(() => undefined);
+  const { cluster, again } = afterDeathOfLeader(WAITING, () => undefined);
   expect(again.send(TAKE)).toEqual([]);
   cluster.awaitLeader([2, 3]).lane().send("ZADD k 1 a");
   expect(again.take()).toEqual(["3 [k a 1]"]);
 });
 
 test("a call that was served by a leader that died is uncertain, and takes nothing more", () => {
-  const { cluster, again } = afterDeathOfLeader((before) => {
+  const { cluster, again } = afterDeathOfLeader(WAITING, (before) => {
     before.replica(1).lane().send("ZADD k 1 a 2 b");
   });
   again.send(TAKE);
@@ -93,7 +77,7 @@ test("a call that was served by a leader that died is uncertain, and takes nothi
 });
 
 test("a take that went down with its leader never was: the call waits on and is served", () => {
-  const { again } = afterDeathOfLeader((cluster) => {
+  const { again } = afterDeathOfLeader(WAITING, (cluster) => {
     cluster.isolate(1);
     cluster.replica(1).lane().send("ZADD k 1 doomed");
     cluster.awaitLeader([2, 3]).lane().send("ZADD k 2 a");
