@@ -62,6 +62,14 @@ export const mutants: readonly Mutant[] = [
     tier: "test",
   },
   {
+    name: "what a capture has of a block is written over",
+    file: "packages/engine/src/block.ts",
+    find: "if (this.#lentBytes > byteLength) {",
+    replace: "if (this.#lentBytes < 0) {",
+    invariant: "I10",
+    tier: "test",
+  },
+  {
     name: "rollback skipped",
     file: "packages/node/src/shard.ts",
     find: "if (index <= this.#state.index && !this.#isReplacing) this.#reload();",

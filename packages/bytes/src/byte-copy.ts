@@ -38,6 +38,18 @@ export function concatBytes(chunks: readonly Uint8Array[]): Uint8Array {
   return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
 }
 
+/** `first` and what stands behind it, as one; without anything behind it, `first` itself. */
+export function withRest(first: Uint8Array, rest: readonly Uint8Array[] | undefined): Uint8Array {
+  return rest === undefined ? first : Buffer.concat([first, ...rest]);
+}
+
+/** How long that is. */
+export function lengthWithRest(first: Uint8Array, rest: readonly Uint8Array[] | undefined): number {
+  let length = first.length;
+  if (rest !== undefined) for (const piece of rest) length += piece.length;
+  return length;
+}
+
 /** Bytewise order, as the ordered store sorts: negative, 0, positive. */
 export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   return Buffer.compare(a, b);

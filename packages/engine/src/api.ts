@@ -406,7 +406,9 @@ export interface StateRow {
   readonly slot: number;
   readonly subkey: Uint8Array;
   readonly value: Uint8Array | null;
-  /** CRC-32 of the value, where it is known. */
+  /** What stands behind `value` in the row, piece after piece. Bytes of a block are the block's own: they do not change (`Block.lend`). */
+  readonly rest?: readonly Uint8Array[];
+  /** CRC-32 of all of it, where it is known. */
   readonly crc?: number;
 }
 

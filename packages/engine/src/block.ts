@@ -8,7 +8,7 @@
  * It may be HOLLOW: of its first entries nothing is in memory but their marks, and of those OPENS may be missing. What is appended then stands behind
  * them at its place. Everything that decides where entries stand, which of them live and where later ones go is known without the hollow part.
  */
-import { assert, copyBytes, crc32, crc32Shift, CRC_JOIN_BYTES_MIN } from "@headrace/bytes";
+import { assert, copyBytes, copyOf, crc32, crc32Shift, CRC_JOIN_BYTES_MIN } from "@headrace/bytes";
 import { BLOCK_BYTES, type BlockBytes } from "./block-bytes.ts";
 import { LENGTH_MASK, OPENS_NODE } from "./effect-format.ts";
 import type { RunColumns } from "./run-columns.ts";
@@ -76,6 +76,8 @@ export class Block {
   hollowDigest: number;
   hollowFirstId: StreamId;
   hollowLastId: StreamId;
+  // Up to here somebody may look at `bytes` that are to stay as they are.
+  #lentBytes: number;
   // Of bytes[0, #crcBytes), which always has the hollow part.
   #crc: number;
   #crcBytes: number;
@@ -118,6 +120,7 @@ export class Block {
     this.hollowDigest = 0;
     this.hollowFirstId = MIN_ID;
     this.hollowLastId = MIN_ID;
+    this.#lentBytes = 0;
     this.#crc = 0;
     this.#crcBytes = 0;
     this.dirty = false;
@@ -190,6 +193,12 @@ export class Block {
     return this.hollow === this.count ? this.hollowLastId : this.idAt(this.count - 1);
   }
 
+  /** The bytes of the entries behind `start`: they stay as they are until the block leaves memory, which it may not before a capture with them is durable. */
+  lend(start: number): Uint8Array {
+    this.#lentBytes = this.byteLength;
+    return this.bytes.subarray(start, this.byteLength);
+  }
+
   /** CRC-32 of all entries' bytes, dead ones too. */
   contentCrc(): number {
     if (this.#crcBytes < this.byteLength) {
@@ -232,6 +241,7 @@ export class Block {
     this.hollow = this.count;
     this.hollowBytes = this.byteLength;
     this.bytes = NO_BYTES;
+    this.#lentBytes = 0;
     this.ids = NO_WORDS;
     this.ends = NO_WORDS;
     if (this.marks.length > this.count) this.marks = this.marks.slice(0, this.count);
@@ -390,6 +400,11 @@ export class Block {
       this.hollowLastId = lastId;
       if (this.ends.length > 0) this.ends[count - 1] = byteLength;
     }
+    // What is appended next would be written over bytes that a capture has.
+    if (this.#lentBytes > byteLength) {
+      this.bytes = copyOf(this.bytes, 0, byteLength);
+      this.#lentBytes = 0;
+    }
     this.capturedCount = Math.min(this.capturedCount, count);
     // No fragment on record ends where the block ends now.
     this.rewrite = true;
@@ -414,6 +429,7 @@ export class Block {
       ends.set(this.ends.subarray(hollow, count), hollow);
     }
     this.bytes = bytes;
+    this.#lentBytes = 0;
     this.ids = ids;
     this.ends = ends;
     this.hollow = 0;

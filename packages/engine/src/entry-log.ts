@@ -489,10 +489,12 @@ export class EntryLog implements BlockLines {
 
   /** Takes back the dead entries at the tail's end. */
   truncateTail(end: BlockEnd): void {
-    const tail = this.tail!;
+    const { blocks } = this;
+    const tail = blocks.tail!;
     this.#forgetLags();
     this.byteLength += end.byteLength - tail.byteLength;
     tail.truncate(end);
+    blocks.account(tail);
     this.markBlockDirty(tail);
     this.tailNode.forget();
   }

@@ -1,6 +1,6 @@
 /**
- * The row of a fragment: entries of a block, as it stands in memory. Most of a capture are such rows, so each is written straight into memory of its own:
- * one copy of the entries' bytes, none of the columns by cell.
+ * The row of a fragment: entries of a block, as it stands in memory. Most of a capture are such rows, so the entries' bytes are not copied but lent by the
+ * block, and the ids are copied as a column. Short ones are one piece: three would take more memory than they save.
  */
 import { allocate, copyBytes, crc32, crc32Join, crc32Shift, CRC_JOIN_BYTES_MIN } from "@headrace/bytes";
 import type { StateRow } from "./api.ts";
@@ -21,7 +21,9 @@ export function fragmentRow(slot: number, subkey: Uint8Array, block: Block, from
   const start = block.startOf(from);
   const lengths = HEAD_BYTES + entries * ID_BYTES;
   const content = lengths + entries * 4;
-  const end = content + byteLength - start;
+  const contentBytes = byteLength - start;
+  const isLent = contentBytes >= CRC_JOIN_BYTES_MIN;
+  const end = isLent ? content : content + contentBytes;
   const value = allocate(end + ROW_CRC_BYTES);
   const view = new DataView(value.buffer, value.byteOffset, value.length);
   value[0] = ROW_VERSION;
@@ -35,17 +37,17 @@ export function fragmentRow(slot: number, subkey: Uint8Array, block: Block, from
     view.setUint32(at, (behind - before) | ((marks[entry]! & MARK_OPENS) === 0 ? 0 : OPENS_NODE), true);
     before = behind;
   }
-  copyBytes(value, content, bytes, start, byteLength);
-  const contentBytes = end - content;
-  if (contentBytes < CRC_JOIN_BYTES_MIN) {
+  if (!isLent) {
+    copyBytes(value, content, bytes, start, byteLength);
     view.setUint32(end, rowChecksum(slot, subkey, value.subarray(0, end)), true);
     return { slot, subkey, value };
   }
   // The block's line has the checksum of the same bytes: they are gone over once for it, the row's own and the store's.
+  const head = value.subarray(0, content);
+  const tail = value.subarray(content);
   const name = rowChecksum(slot, subkey, NOTHING);
-  const columns = crc32(value.subarray(0, content), name);
-  const rowCrc = crc32Join(columns, block.crcBehind(start), contentBytes);
-  view.setUint32(end, rowCrc, true);
-  const covered = (rowCrc ^ crc32Shift(name, end)) >>> 0;
-  return { slot, subkey, value, crc: crc32(value.subarray(end), covered) };
+  const rowCrc = crc32Join(crc32(head, name), block.crcBehind(start), contentBytes);
+  view.setUint32(content, rowCrc, true);
+  const covered = (rowCrc ^ crc32Shift(name, content + contentBytes)) >>> 0;
+  return { slot, subkey, value: head, rest: [block.lend(start), tail], crc: crc32(tail, covered) };
 }

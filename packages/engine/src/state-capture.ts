@@ -1,8 +1,9 @@
 /**
- * A capture: the rows that bring the store from the last capture to now. Everything is copied at once, so later effects can't reach it.
+ * A capture: the rows that bring the store from the last capture to now. Later effects can't reach it: everything is copied at once, but for the bytes of
+ * entries, which blocks lend (`Block.lend`).
  * Remembers what it covered, so that a dropped capture can make exactly that dirty again.
  */
-import { ByteWriter } from "@headrace/bytes";
+import { ByteWriter, lengthWithRest } from "@headrace/bytes";
 import type { Capture, ShardHeader, StateRow } from "./api.ts";
 import { type Block, PAGE_BITS } from "./block.ts";
 import { writeLine } from "./block-line.ts";
@@ -73,7 +74,9 @@ export class StateCapture implements Capture {
     outbox: readonly CapturedItem[],
   ) {
     let byteLength = header.bytes.length;
-    for (const row of rows) byteLength += row.subkey.length + (row.value === null ? 0 : row.value.length);
+    for (const { subkey, value, rest } of rows) {
+      byteLength += subkey.length + (value === null ? 0 : lengthWithRest(value, rest));
+    }
     this.index = index;
     this.rows = rows;
     this.header = header;

@@ -1,4 +1,5 @@
 /** Blocks that are not in memory: what is asked of the store, what is not, what is refused, and what it takes. */
+import { withRest } from "@headrace/bytes";
 import { describe, expect, test } from "vitest";
 import {
   ColdMiss,
@@ -310,8 +311,8 @@ describe("entries in the store that are not what the index says", () => {
           batch(other, (effects) => {
             for (let ms = 1; ms <= 2 * PER_BLOCK; ms++) add(effects, "k", ms, undefined, `y${VALUE.slice(1)}`);
           });
-          const value = other.capture().rows.find(({ subkey, slot }) => name === nameOf(slot, subkey))!.value!;
-          store.rows.set(name, { ...store.rows.get(name)!, value });
+          const { value, rest } = other.capture().rows.find(({ subkey, slot }) => name === nameOf(slot, subkey))!;
+          store.rows.set(name, { ...store.rows.get(name)!, value: withRest(value!, rest) });
         },
       ],
     ];

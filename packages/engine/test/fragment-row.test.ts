@@ -1,7 +1,7 @@
 /** Rows of entries: their checksums are put together from those of parts, and have to be what going over all of it gives. */
 import fc from "fast-check";
 import { crc32 as zlibCrc32 } from "node:zlib";
-import { asciiBytes } from "@headrace/bytes";
+import { asciiBytes, withRest } from "@headrace/bytes";
 import { expect, test } from "vitest";
 import { DamagedRowError } from "../src/api.ts";
 import { readFragment } from "../src/cold-block.ts";
@@ -22,8 +22,9 @@ function rowsOf(captures: readonly { readonly entries: number; readonly valueByt
     for (let i = 0; i < entries; i++) effects.append("s", StreamId.of(++ms, 0), 2, fields, 0, fields.length, BOUNDS);
     state.sealBatch();
     state.committedTo(state.index);
-    for (const { slot, subkey, value, crc } of state.capture().rows) {
-      if (value !== null && rowName(subkey).kind === RowKind.fragment) rows.push({ slot, subkey, value, crc });
+    for (const { slot, subkey, value, rest, crc } of state.capture().rows) {
+      if (value === null || rowName(subkey).kind !== RowKind.fragment) continue;
+      rows.push({ slot, subkey, value: withRest(value, rest), crc });
     }
   }
   return rows;

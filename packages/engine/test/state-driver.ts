@@ -2,7 +2,7 @@
  * Turns a list of arbitrary numbers into valid effects on a leader, the same changes on the naive model, payloads on a follower, captures into
  * a row store. Valid always: picks are taken modulo what exists.
  */
-import { asciiBytes, ByteWriter, compareBytes } from "@headrace/bytes";
+import { asciiBytes, ByteWriter, compareBytes, withRest } from "@headrace/bytes";
 import { expect } from "vitest";
 import {
   type BlockName,
@@ -54,7 +54,7 @@ export class RowStore {
       const name = `${row.slot}/${Buffer.from(row.subkey).toString("hex")}`;
       if (row.value !== null) {
         expect(seen.has(name), "a row is written twice").toBe(false);
-        this.rows.set(name, { slot: row.slot, subkey: row.subkey, value: row.value });
+        this.rows.set(name, { slot: row.slot, subkey: row.subkey, value: withRest(row.value, row.rest) });
       } else {
         expect(seen.has(name), "a row is removed after it was written").toBe(false);
         this.rows.delete(name);

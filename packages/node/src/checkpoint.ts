@@ -243,9 +243,8 @@ export class Checkpointer {
     const { groupId, kvStore } = this.#options;
     const row = this.#rowOf(queued);
     const changes: KvChange[] = [];
-    for (const change of queued.capture.rows) {
-      const generation = generationAt(row.ranges, change.slot);
-      changes.push({ key: stateKey(generation, change.slot, change.subkey), value: change.value, crc: change.crc });
+    for (const { slot, subkey, value, rest, crc } of queued.capture.rows) {
+      changes.push({ key: stateKey(generationAt(row.ranges, slot), slot, subkey), value, rest, crc });
     }
     changes.push({ key: checkpointKey(groupId), value: encodeCheckpointRow(row) });
     this.#inFlight = true;

@@ -2,7 +2,7 @@
  * A small world for tests of nodes: virtual time, disks that outlive processes, a network between processes. Everything is in one thread
  * and repeats exactly from a seed. A process that dies loses what its disks had not completed; nothing else goes wrong by itself.
  */
-import { compareBytes, concatBytes, copyOf } from "@headrace/bytes";
+import { compareBytes, concatBytes, copyOf, withRest } from "@headrace/bytes";
 import type {
   BackupReader,
   ByteConnection,
@@ -244,7 +244,10 @@ export class MemoryKvStore implements KvStore {
   }
 
   write(changes: readonly KvChange[], done: Done<void>): void {
-    const own = changes.map(({ key, value }) => ({ key: copyOf(key), value: value === null ? null : copyOf(value) }));
+    const own = changes.map(({ key, value, rest }) => ({
+      key: copyOf(key),
+      value: value === null ? null : copyOf(withRest(value, rest)),
+    }));
     this.#time.after(0.3, this.#life, () => {
       if (this.#disks.isStoreFull) return done({ ok: false, reason: "space", message: "no space left" });
       let rows = this.#disks.rows;

@@ -2,7 +2,7 @@
  * A world for tests of one shard that moves only when the test says so: clock, tasks, a log that can hold back its disk, an ordered store.
  * Much smaller than the simulator's and without faults of its own: a test names each fault.
  */
-import { assert, compareBytes, copyOf, LatencyHistogram } from "@headrace/bytes";
+import { assert, compareBytes, copyOf, LatencyHistogram, withRest } from "@headrace/bytes";
 import type { RecoveredGroup, RecoveryOutcome, SharedLogApi, WalAppend } from "@headrace/log";
 import type {
   Clock,
@@ -387,7 +387,7 @@ export class MemoryKv implements KvStore {
       if (isThere) this.#rows.splice(at, 1);
       return;
     }
-    const own = { key: change.key, value: copyOf(change.value, 0, change.value.length) };
+    const own = { key: change.key, value: copyOf(withRest(change.value, change.rest)) };
     this.#rows.splice(at, isThere ? 1 : 0, own);
   }
 

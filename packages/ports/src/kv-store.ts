@@ -4,7 +4,9 @@ import type { Done, Result } from "./result.ts";
 export interface KvChange {
   readonly key: Uint8Array;
   readonly value: Uint8Array | null;
-  /** CRC-32 of the value, where the writer knows it: the store need not go over it once more. */
+  /** What stands behind `value` in the same row, piece after piece: so a row is written from where its bytes lie. With null it has no meaning. */
+  readonly rest?: readonly Uint8Array[] | undefined;
+  /** CRC-32 of the whole value, where the writer knows it: the store need not go over it once more. */
   readonly crc?: number | undefined;
 }
 

@@ -4,7 +4,7 @@
  * Crash model: a kill keeps what the operating system has; a power cut keeps what was synced and, of every write that was not, each piece of
  * 512 bytes by itself: kept or lost, in any order (reference §4.2). A batch of the ordered store is atomic: in flight it is there or not.
  */
-import { compareBytes, copyInto, copyOf, latin1 } from "@headrace/bytes";
+import { assert, compareBytes, copyInto, copyOf, latin1, withRest } from "@headrace/bytes";
 import type {
   Done,
   KvChange,
@@ -389,14 +389,16 @@ export class SimKvStore implements KvStore {
 
   write(changes: readonly KvChange[], done: Done<void>): void {
     this.#lacksSpace = this.#disk.faults.isFull;
-    const copies = changes.map((change) => ({
-      key: latin1(change.key, 0, change.key.length),
-      value: change.value === null ? null : copyOf(change.value),
+    const copies = changes.map(({ key, value, rest }) => ({
+      key: latin1(key, 0, key.length),
+      value: value === null ? null : copyOf(withRest(value, rest)),
+      lent: rest,
     }));
     this.#completions.growing(
       `store-write ${changes.length}`,
       () => {
-        for (const { key, value } of copies) {
+        for (const { key, value, lent } of copies) {
+          if (value !== null && lent !== undefined) assertUnchanged(value, lent);
           if (value === null) this.#disk.rows.delete(key);
           else this.#disk.rows.set(key, value);
         }
@@ -544,4 +546,14 @@ export class SimSpaceProbe implements SpaceProbe {
 /** `Buffer.slice` is a view: whoever writes into what he got must not write into the store. */
 function copyIfAny(bytes: Uint8Array | undefined): Uint8Array | null {
   return bytes === undefined ? null : copyOf(bytes);
+}
+
+/** The port's rule: buffers of a write stay as they are until it has completed. `value` ends with `lent` as it was then. */
+function assertUnchanged(value: Uint8Array, lent: readonly Uint8Array[]): void {
+  let end = value.length;
+  for (const piece of lent.toReversed()) {
+    const was = value.subarray(end - piece.length, end);
+    assert(compareBytes(was, piece) === 0, "bytes of a row changed while it was written");
+    end -= piece.length;
+  }
 }

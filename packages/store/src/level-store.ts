@@ -9,6 +9,7 @@
  * Values are written as they are. What stays is compressed later, file by file (value-collector.ts), while no write waits and with long pauses.
  */
 import { join } from "node:path";
+import { lengthWithRest } from "@headrace/bytes";
 import type { Done, KvChange, KvRow, KvSnapshot, KvStore, Result } from "@headrace/ports";
 import { checkFormat, type Database, newDatabase, readCounts, type Snapshot, VIEW } from "./database.ts";
 import { type DeletedRange, DeletedRanges } from "./deleted-ranges.ts";
@@ -339,7 +340,9 @@ class LevelStore implements SpoilableStore {
     let bytes = 0;
     let count = 0;
     while (count < this.#batches.length && (count === 0 || bytes < MERGED_BATCH_BYTES_MAX)) {
-      for (const { key, value } of this.#batches[count]!.changes) bytes += key.length + (value?.length ?? 0);
+      for (const { key, value, rest } of this.#batches[count]!.changes) {
+        bytes += key.length + (value === null ? 0 : lengthWithRest(value, rest));
+      }
       count++;
     }
     return this.#batches.splice(0, count);

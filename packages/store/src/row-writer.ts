@@ -134,18 +134,18 @@ export class RowWriter {
   }
 
   async #putLarge(batch: RowBatch, plan: WritePlan, changes: Map<number, number>, isMoved: boolean): Promise<void> {
-    const { largeKeys: keys, largeValues: values, largeValueBytes: valueBytes, largeCrcs: crcs, largeBytes } = plan;
-    const { file, offset } = await this.#files.append(values, largeBytes, isMoved);
+    const { largeKeys: keys, largeLengths: lengths, largeValueBytes: valueBytes, largeCrcs: crcs, largeBytes } = plan;
+    const { file, offset } = await this.#files.append(plan.largePieces, largeBytes, isMoved);
     changes.set(file, (changes.get(file) ?? 0) + largeBytes);
     let at = offset;
     let first = 0;
     let firstAt = offset;
     for (let i = 0; i < keys.length; i++) {
-      const value = values[i]!;
-      batch.put(keys[i]!, pointerRow(file, at, value.length, crcs[i]!, valueBytes[i]!));
-      at += value.length;
+      const length = lengths[i]!;
+      batch.put(keys[i]!, pointerRow(file, at, length, crcs[i]!, valueBytes[i]!));
+      at += length;
       if (at - firstAt < PLACES_BYTES && i + 1 < keys.length) continue;
-      batch.put(placesKey(file, firstAt), placesRow(keys, values, first, i + 1));
+      batch.put(placesKey(file, firstAt), placesRow(keys, lengths, first, i + 1));
       first = i + 1;
       firstAt = at;
     }

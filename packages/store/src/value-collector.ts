@@ -128,7 +128,7 @@ export class ValueCollector {
       // One after the other: neither the event loop nor the thread pool, of which the log needs some, is kept.
       const frame = this.#options.compresses && !isCompressed ? await compressed(stored[i]!) : null;
       const isFrame = isCompressed || frame !== null;
-      plan.addLarge(name, key, frame ?? stored[i]!, isFrame ? valueBytes : 0, frame === null ? crc : crc32(frame));
+      plan.addLarge(name, key, [frame ?? stored[i]!], isFrame ? valueBytes : 0, frame === null ? crc : crc32(frame));
     }
     const endedFile = step.isLast ? file : null;
     await this.#writer.write(plan, { placesKeys: step.placesKeys, endedFile, settledFile: null });

@@ -133,7 +133,7 @@ export function placesEnd(file: number): Uint8Array {
 /** Of the values from `from` to below `to`. */
 export function placesRow(
   keys: readonly Uint8Array[],
-  values: readonly Uint8Array[],
+  lengths: readonly number[],
   from: number,
   to: number,
 ): Uint8Array {
@@ -142,7 +142,7 @@ export function placesRow(
   const row = Buffer.allocUnsafe(length);
   let at = 0;
   for (let i = from; i < to; i++) {
-    at = row.writeUInt32BE(values[i]!.length, at);
+    at = row.writeUInt32BE(lengths[i]!, at);
     at = row.writeUInt32BE(keys[i]!.length, at);
     row.set(keys[i]!, at);
     at += keys[i]!.length;

@@ -2,7 +2,7 @@
  * What one synced write has to do: each key once, with its last change, and the large values apart. Values are taken by reference, keys are
  * copied behind their kind. Large ones are what is to lie in a file; `valueBytes` says for one that is compressed how long the value is, else 0.
  */
-import { crc32, latin1 } from "@headrace/bytes";
+import { crc32, latin1, lengthWithRest, withRest } from "@headrace/bytes";
 import type { KvChange } from "@headrace/ports";
 import { rowKey } from "./value-row.ts";
 
@@ -13,7 +13,9 @@ export class WritePlan {
   readonly smallValues: (Uint8Array | null)[] = [];
   readonly largeNames: string[] = [];
   readonly largeKeys: Uint8Array[] = [];
-  readonly largeValues: Uint8Array[] = [];
+  /** The bytes of all, one behind the other, each in one piece or more. */
+  readonly largePieces: Uint8Array[] = [];
+  readonly largeLengths: number[] = [];
   readonly largeValueBytes: number[] = [];
   /** CRC-32 of each as it is written. */
   readonly largeCrcs: number[] = [];
@@ -29,13 +31,18 @@ export class WritePlan {
     this.smallValues.push(value);
   }
 
-  addLarge(name: string, key: Uint8Array, value: Uint8Array, valueBytes: number, crc: number): void {
+  addLarge(name: string, key: Uint8Array, pieces: readonly Uint8Array[], valueBytes: number, crc: number): void {
+    let length = 0;
+    for (const piece of pieces) {
+      this.largePieces.push(piece);
+      length += piece.length;
+    }
     this.largeNames.push(name);
     this.largeKeys.push(key);
-    this.largeValues.push(value);
+    this.largeLengths.push(length);
     this.largeValueBytes.push(valueBytes);
     this.largeCrcs.push(crc);
-    this.largeBytes += value.length;
+    this.largeBytes += length;
   }
 }
 
@@ -46,10 +53,19 @@ export function planWrite(batches: readonly (readonly KvChange[])[], largeBytesM
     for (const change of changes) last.set(latin1(change.key, 0, change.key.length), change);
   }
   const plan = new WritePlan();
-  for (const [name, { key, value, crc }] of last) {
-    if (value !== null && value.length >= largeBytesMin)
-      plan.addLarge(name, rowKey(key), value, 0, crc ?? crc32(value));
-    else plan.addSmall(name, rowKey(key), value);
+  for (const [name, { key, value, rest = [], crc }] of last) {
+    if (value === null || lengthWithRest(value, rest) < largeBytesMin) {
+      plan.addSmall(name, rowKey(key), value === null ? null : withRest(value, rest));
+    } else {
+      const pieces = [value, ...rest];
+      plan.addLarge(name, rowKey(key), pieces, 0, crc ?? crc32OfAll(pieces));
+    }
   }
   return plan;
+}
+
+function crc32OfAll(pieces: readonly Uint8Array[]): number {
+  let crc = 0;
+  for (const piece of pieces) crc = crc32(piece, crc);
+  return crc;
 }

@@ -52,6 +52,24 @@ export function kvStoreConformance(name: string, make: () => Promise<KvStoreCase
         expect(await get([7])).toBe(null);
       }));
 
+    test("writes a value whose bytes lie in several places as one", () =>
+      withStore(async ({ store, settle }) => {
+        for (const length of [3, 900, 20_000, 200_000]) {
+          const bytes = Uint8Array.from({ length }, (_, i) => (i * 7) % 251);
+          const third = Math.floor(length / 3);
+          const key = new Uint8Array([5, length & 0xff]);
+          const rest = [bytes.subarray(third, third), bytes.subarray(third, 2 * third), bytes.subarray(2 * third)];
+          const changes = [put([4], [1]), { key, value: bytes.subarray(0, third), rest }, put([6], [2])];
+          valueOf(await settle<void>((done) => store.write(changes, done)));
+          const rows = await settle<readonly KvRow[]>((done) =>
+            store.scan(new Uint8Array([4]), END, 100, 1e6, null, done),
+          );
+          const found = valueOf(rows).find((row) => row.key.length === 2 && row.key[1] === (length & 0xff));
+          expect([...found!.value]).toEqual([...bytes]);
+          expect([...valueOf(store.getNow(key))!]).toEqual([...bytes]);
+        }
+      }));
+
     test("answers at once when asked to, small values and large ones", () =>
       withStore(async ({ store, settle }) => {
         const large = Array.from({ length: 40_000 }, (_, i) => i % 251);
