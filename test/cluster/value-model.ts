@@ -1,5 +1,5 @@
 /**
- * Strings, lists, sets and sorted sets as plain JavaScript values, changed by random commands that are given to a cluster too; and what a cluster holds, read
+ * Strings, lists, sets, hashes and sorted sets as plain JavaScript values, changed by random commands that are given to a cluster too; and what a cluster holds, read
  * in the same form. Two forms are equal, or their digests differ.
  */
 import { createHash } from "node:crypto";
@@ -10,12 +10,13 @@ type Value =
   | { readonly kind: "string"; text: string }
   | { readonly kind: "list"; readonly items: string[] }
   | { readonly kind: "set"; readonly members: Set<string> }
+  | { readonly kind: "hash"; readonly fields: Map<string, string> }
   | { readonly kind: "zset"; readonly scores: Map<string, number> };
 
 /** A value in the form that is compared: what it is and all of it in one order, and when it ends (ms since 1970; -1: never). */
 type Form = readonly [kind: string, parts: readonly string[], endsAtMs: number];
 
-const kinds = ["string", "list", "set", "zset"] as const;
+const kinds = ["string", "list", "set", "hash", "zset"] as const;
 /** 2030: a time to live that has to come through as it was set. */
 const FAR_MS = 1_900_000_000_000;
 const BATCH = 500;
@@ -42,7 +43,7 @@ export class ValueModel {
     for (let done = 0; done < commands;) {
       const pipeline = redis.pipeline();
       const upTo = Math.min(commands, done + BATCH);
-      for (; done < upTo; done++) this.#step(pipeline, `${kinds[done % 4]}:${this.#random.below(keys)}`);
+      for (; done < upTo; done++) this.#step(pipeline, `${kinds[done % kinds.length]}:${this.#random.below(keys)}`);
       for (const [error] of (await pipeline.exec())!) if (error !== null) throw error;
     }
   }
@@ -57,10 +58,12 @@ export class ValueModel {
         this.#string("string:large").text += text;
         this.#list("list:large").items.push(text);
         this.#set("set:large").members.add(text);
+        this.#hash("hash:large").fields.set(text, `of ${text}`);
       }
       pipeline.append("string:large", texts.join(""));
       pipeline.rpush("list:large", ...texts);
       pipeline.sadd("set:large", ...texts);
+      pipeline.hset("hash:large", ...texts.flatMap((text) => [text, `of ${text}`]));
       for (const number of numbers) this.#zset("zset:large").scores.set(texts[number - from]!, number % 1000);
       pipeline.zadd("zset:large", ...numbers.flatMap((number) => [number % 1000, texts[number - from]!]));
       for (const [error] of (await pipeline.exec())!) if (error !== null) throw error;
@@ -142,6 +145,21 @@ export class ValueModel {
           this.#set(key).members.add(text);
         }
         return;
+      case "hash": {
+        // Fields that HINCRBY counts up are no others' texts.
+        const counter = `n${score}`;
+        if (drawn < 6) {
+          pipeline.hdel(key, text);
+          this.#hash(key).fields.delete(text);
+        } else if (drawn < 13) {
+          pipeline.hset(key, text, String(score));
+          this.#hash(key).fields.set(text, String(score));
+        } else {
+          pipeline.hincrby(key, counter, score);
+          this.#hash(key).fields.set(counter, String(Number(this.#hash(key).fields.get(counter) ?? 0) + score));
+        }
+        return;
+      }
       case "zset":
         if (drawn < 6) {
           pipeline.zrem(key, text);
@@ -174,6 +192,10 @@ export class ValueModel {
 
   #set(key: string): Extract<Value, { kind: "set" }> {
     return this.#made(key, { kind: "set", members: new Set() });
+  }
+
+  #hash(key: string): Extract<Value, { kind: "hash" }> {
+    return this.#made(key, { kind: "hash", fields: new Map() });
   }
 
   #zset(key: string): Extract<Value, { kind: "zset" }> {
@@ -209,6 +231,8 @@ function partsOf(value: Value): readonly string[] {
       return value.items;
     case "set":
       return [...value.members].sort();
+    case "hash":
+      return [...value.fields].sort(([a], [b]) => (a < b ? -1 : 1)).flat();
     case "zset":
       return [...value.scores]
         .sort(([a, m], [b, n]) => m - n || (a < b ? -1 : 1))
@@ -233,6 +257,10 @@ async function readParts(redis: Redis, key: string, kind: string): Promise<reado
   if (kind === "string") return [(await redis.get(key))!];
   if (kind === "list") return redis.lrange(key, 0, -1);
   if (kind === "set") return (await redis.smembers(key)).sort();
+  if (kind === "hash") {
+    const fields = Object.entries(await redis.hgetall(key));
+    return fields.sort(([a], [b]) => (a < b ? -1 : 1)).flat();
+  }
   return redis.zrange(key, 0, "-1", "WITHSCORES");
 }
 

@@ -1,5 +1,5 @@
 /**
- * Strings, lists, sets and sorted sets with their times to live, through everything that takes a real cluster away from them: a leader that is killed, all
+ * Strings, lists, sets, hashes and sorted sets with their times to live, through everything that takes a real cluster away from them: a leader that is killed, all
  * processes killed and asked to go, a snapshot for a node that was away, a backup restored on another number of nodes. After each the cluster holds what a
  * plain model says, to the last member and millisecond.
  */
@@ -67,7 +67,7 @@ async function change(): Promise<void> {
 }
 
 test("who takes over from a killed leader holds them", async () => {
-  for (const key of ["string:large", "set:large"]) {
+  for (const key of ["string:large", "hash:large"]) {
     await change();
     const leader = await killLeader(cluster, groupOfKey(key, SHARDS));
     await same(redis);
@@ -78,7 +78,7 @@ test("who takes over from a killed leader holds them", async () => {
 
 test("all of them are there when every process was killed, but what ended meanwhile", async () => {
   await change();
-  const ending = ["string:large", "set:1", "list:2", "zset:3"].filter((key) => model.keys().includes(key));
+  const ending = ["string:large", "set:1", "list:2", "hash:3", "zset:4"].filter((key) => model.keys().includes(key));
   const atMs = Date.now() + 300;
   for (const key of ending) await model.end(redis, key, atMs);
   await cluster.killAll();
