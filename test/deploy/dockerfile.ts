@@ -1,6 +1,6 @@
 /**
  * Follows a Dockerfile without a container engine: COPY, RUN, ENV and the rest, each stage in an empty folder of its own that stands for `/`.
- * What a RUN line does, it does for real, with this machine's shell, node and npm; absolute paths in RUN would leave the folder and are refused.
+ * What a RUN line does, it does for real, with this machine's shell and npm and the Node that runs this; absolute paths in RUN would leave the folder and are refused.
  * An instruction that is not known here is an error, so that the Dockerfile cannot outgrow this reader unnoticed.
  */
 import { spawnSync } from "node:child_process";
@@ -151,9 +151,11 @@ function chownAll(path: string, id: number): void {
 
 function run(stage: Stage, command: string): void {
   if (/(^|\s)\//.test(command)) throw new Error(`RUN ${command}: an absolute path would leave the folder`);
+  const environment = cleanEnvironment();
+  // The image's Node is the one that runs this.
   const result = spawnSync("sh", ["-c", command], {
     cwd: join(stage.root, stage.workdir),
-    env: { ...cleanEnvironment(), ...stage.environment },
+    env: { ...environment, PATH: `${dirname(process.execPath)}:${environment["PATH"]}`, ...stage.environment },
     encoding: "utf8",
   });
   if (result.status !== 0) throw new Error(`RUN ${command}: exit ${result.status}\n${result.stdout}${result.stderr}`);
