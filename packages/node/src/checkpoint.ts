@@ -228,7 +228,8 @@ export class Checkpointer {
     }
     // They would go on with the state. Who comes now only waits for the end.
     this.#idleWaiters = [];
-    this.#queue.length = this.#inFlight ? 1 : 0;
+    // What is in flight may be an installed snapshot's row, and nothing queued.
+    this.#queue = this.#inFlight ? this.#queue.slice(0, 1) : [];
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const waiter of waiters) waiter.done({ ok: false, reason: "closed", message: "the replica has stopped" });

@@ -101,6 +101,8 @@ test.each(["space", "io"] as const)(
     scene.installOne();
     scene.remove();
     expect(scene.isIdle).toBe(false);
+    // Whoever asks for its status meanwhile: nothing was captured.
+    expect(scene.checkpointer.capturedBytes).toBe(0);
     scene.answer(reason);
     expect(scene.isIdle).toBe(true);
   },
