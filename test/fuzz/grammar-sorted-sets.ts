@@ -5,12 +5,14 @@ import type { Entry } from "./grammar.ts";
 import { many, maybe, mostly, nothing, option, options, pick, seq, words } from "./parts.ts";
 import type { Part } from "./parts.ts";
 
+/** Of a member: one byte more, and ZSCAN would go by a hash that Redis draws, and BYLEX by an order that is none when scores differ. */
+const LISTPACK_BYTES_MAX = 64;
+
 const key = mostly([20, pick("z", "zz", "z3")], [1, pick("s", "x", "nokey", "")]);
 const member = mostly(
   [20, pick("a", "b", "c", "d", "e", "aa", "ab")],
   [2, pick("", "\u00ff", "A", "12", "-3", "\u0000")],
-  // One byte more, and ZSCAN would go by a hash that Redis draws.
-  [0.3, words("m".repeat(64))],
+  [0.3, words("m".repeat(LISTPACK_BYTES_MAX))],
 );
 const score = mostly(
   [12, pick("0", "1", "2", "3", "-1", "10")],
@@ -144,3 +146,8 @@ export const sortedSetEntries: readonly Entry[] = [
 export const sortedSetClosing = (name: string): readonly (readonly string[])[] => [
   ["ZRANGE", name, "0", "-1", "WITHSCORES"],
 ];
+
+/** A mutation may have put a long word where sorted sets stay listpacks. */
+export function mayEndSortedListpack(name: string, all: readonly (string | object)[]): boolean {
+  return name.startsWith("z") && all.some((word) => typeof word === "string" && word.length > LISTPACK_BYTES_MAX);
+}

@@ -13,7 +13,7 @@ import { drawsForEver, hashEntries, hashNeighbours, mayEndListpack } from "./gra
 import { setEntries, setNeighbours } from "./grammar-sets.ts";
 import { waitsShortly } from "./element-waits.ts";
 import { listEntries, listNeighbours } from "./grammar-lists.ts";
-import { sortedSetClosing } from "./grammar-sorted-sets.ts";
+import { mayEndSortedListpack, sortedSetClosing } from "./grammar-sorted-sets.ts";
 import { valueEntries, valueNeighbours } from "./grammar-values.ts";
 import { edgeWords } from "./parts.ts";
 import type { Part } from "./parts.ts";
@@ -220,7 +220,7 @@ export function sequences(length: number, book: Book): fc.Arbitrary<Sequence> {
     .tuple(connection, command, mutation)
     .map(([client, all, change]): Step => ({ client, words: mutated(all, change) }))
     .filter((step) => !("words" in step) || (step.words.length > 0 && !isUncomparable(step.words)))
-    .filter((step) => book !== "hashes" || !("words" in step) || !endsListpack(step.words));
+    .filter((step) => !("words" in step) || !endsListpack(book, step.words));
   const pause = fc.constantFrom<Step>({ advanceMs: 1 }, { advanceMs: 7 }, { advanceMs: 500 }, { advanceMs: 20_000 });
   const step = fc.oneof({ weight: 60, arbitrary: typed }, { weight: 1, arbitrary: pause });
   return fc
@@ -236,9 +236,11 @@ export function sequences(length: number, book: Book): fc.Arbitrary<Sequence> {
     }));
 }
 
-function endsListpack(all: readonly Word[]): boolean {
+function endsListpack(book: Book, all: readonly Word[]): boolean {
   const [name] = all;
-  return typeof name === "string" && mayEndListpack(name.toLowerCase(), all);
+  if (typeof name !== "string") return false;
+  const lower = name.toLowerCase();
+  return mayEndSortedListpack(lower, all) || (book === "hashes" && mayEndListpack(lower, all));
 }
 
 const INT_MAX = 2 ** 31 - 1;

@@ -70,28 +70,29 @@ function isEmpty({ min, max }: LexRange): boolean {
 
 /**
  * If scores differ, members are in no order, and Redis does not say what it answers. Of a listpack it is what a walk finds that begins at the first member
- * behind `min` (or the last one before `max`) and ends where the other bound does; that is done here, too. Larger sets are searched as if in order.
+ * behind `min` (or the last one before `max`), passes over `offset` members whatever they are, and ends where the other bound does; that is done here, too.
+ * Larger sets are searched as if in order. `offset` (of LIMIT, 0 and more) is still to be taken off the ranks.
  */
-export function ranksOfLex(set: SortedSetView, range: LexRange, isReverse: boolean): Ranks {
+export function ranksOfLex(set: SortedSetView, range: LexRange, isReverse: boolean, offset: number): Ranks {
   if (isEmpty(range)) return NO_RANKS;
-  if (set.encoding === "listpack") return ranksByWalking(set, range, isReverse);
+  if (set.encoding === "listpack") return ranksByWalking(set, range, isReverse, offset);
   const { min, max } = range;
   const from = min.member === null ? (min.side < 0 ? 0 : set.count) : set.countBelowMember(min.member, min.isExclusive);
   const to = max.member === null ? (max.side < 0 ? 0 : set.count) : set.countBelowMember(max.member, !max.isExclusive);
   return from < to ? { from, to } : NO_RANKS;
 }
 
-function ranksByWalking(set: SortedSetView, { min, max }: LexRange, isReverse: boolean): Ranks {
+function ranksByWalking(set: SortedSetView, { min, max }: LexRange, isReverse: boolean, offset: number): Ranks {
   const members: string[] = [];
   set.visit(0, set.count, false, (member) => members.push(member));
   if (!isAboveMin(members.at(-1)!, min) || !isBelowMax(members[0]!, max)) return NO_RANKS;
   if (isReverse) {
     const last = members.findLastIndex((member) => isBelowMax(member, max));
-    const before = members.findLastIndex((member, i) => i <= last && !isAboveMin(member, min));
+    const before = members.findLastIndex((member, i) => i <= last - offset && !isAboveMin(member, min));
     return before < last ? { from: before + 1, to: last + 1 } : NO_RANKS;
   }
   const from = members.findIndex((member) => isAboveMin(member, min));
-  const behind = members.findIndex((member, i) => i >= from && !isBelowMax(member, max));
+  const behind = members.findIndex((member, i) => i >= from + offset && !isBelowMax(member, max));
   const to = behind < 0 ? members.length : behind;
   return from < to ? { from, to } : NO_RANKS;
 }

@@ -82,7 +82,7 @@ class RangeOptions {
       return range === null ? Errors.scoreRange : (set) => ranksOfScores(set, range);
     }
     const range = readLexRange(request, minAt, maxAt);
-    return range === null ? Errors.lexRange : (set) => ranksOfLex(set, range, isReverse);
+    return range === null ? Errors.lexRange : (set) => ranksOfLex(set, range, isReverse, Math.max(0, this.offset));
   }
 
   limited(ranks: Ranks): Ranks {

@@ -108,6 +108,6 @@ export const zremrangebylex = removeRange(
   },
   (request) => {
     const range = readLexRange(request, 2, 3);
-    return range === null ? Errors.lexRange : (set) => ranksOfLex(set, range, false);
+    return range === null ? Errors.lexRange : (set) => ranksOfLex(set, range, false, 0);
   },
 );

@@ -152,7 +152,7 @@ export const zlexcount = defineCommand({
     if (range === null) return reply.error(Errors.lexRange);
     const set = findSortedSet(keyspace, request.latin1(1));
     if (typeof set === "string") return reply.error(set);
-    const { from, to } = set === null ? { from: 0, to: 0 } : ranksOfLex(set, range, false);
+    const { from, to } = set === null ? { from: 0, to: 0 } : ranksOfLex(set, range, false, 0);
     reply.integer(to - from);
   },
 });
