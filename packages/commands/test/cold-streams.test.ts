@@ -2,6 +2,7 @@
  * Commands on streams of which nothing is in memory: a command that changes something looks at all entries that it needs before that. Until then it can
  * be put away and run again; afterwards the whole process would wait for the disk.
  */
+import { withRest } from "@headrace/bytes";
 import { expect, test } from "vitest";
 import type { ColdReads, StateRow } from "@headrace/engine";
 import { CommandHarness, type HarnessClient } from "../testing/command-harness.ts";
@@ -19,7 +20,7 @@ class NotedReads implements ColdReads {
   readonly #writer: () => number;
 
   constructor(rows: readonly StateRow[], writer: () => number) {
-    for (const { slot, subkey, value } of rows) this.#rows.set(nameOf(slot, subkey), value!);
+    for (const { slot, subkey, value, rest } of rows) this.#rows.set(nameOf(slot, subkey), withRest(value!, rest));
     this.#writer = writer;
   }
 
