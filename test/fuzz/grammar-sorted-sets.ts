@@ -100,6 +100,8 @@ export const sortedSetEntries: readonly Entry[] = [
     mostly([3, seq(score, member)], [2, many(seq(score, member), 1, 4)], [0.1, score]),
   ),
   of("zincrby", 14, key, score, member),
+  // Together they are no number.
+  of("zincrby", 3, key, pick("inf", "-inf"), pick("a", "b")),
   of("zrem", 10, key, many(member, 1, 3)),
   of("zcard", 5, key),
   of("zcount", 10, key, bound, bound),

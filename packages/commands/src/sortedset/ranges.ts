@@ -70,7 +70,8 @@ function isEmpty({ min, max }: LexRange): boolean {
 
 /**
  * If scores differ, members are in no order, and Redis does not say what it answers. Of a listpack it is what a walk finds that begins at the first member
- * behind `min` (or the last one before `max`), passes over `offset` members whatever they are, and ends where the other bound does; that is done here, too.
+ * behind `min` (or the last one before `max`), finds nothing when that is not within the other bound, else passes over `offset` members whatever they are,
+ * and ends where the other bound does; that is done here, too.
  * Larger sets are searched as if in order. `offset` (of LIMIT, 0 and more) is still to be taken off the ranks.
  */
 export function ranksOfLex(set: SortedSetView, range: LexRange, isReverse: boolean, offset: number): Ranks {
@@ -88,11 +89,12 @@ function ranksByWalking(set: SortedSetView, { min, max }: LexRange, isReverse: b
   if (!isAboveMin(members.at(-1)!, min) || !isBelowMax(members[0]!, max)) return NO_RANKS;
   if (isReverse) {
     const last = members.findLastIndex((member) => isBelowMax(member, max));
+    if (!isAboveMin(members[last]!, min)) return NO_RANKS;
     const before = members.findLastIndex((member, i) => i <= last - offset && !isAboveMin(member, min));
-    return before < last ? { from: before + 1, to: last + 1 } : NO_RANKS;
+    return { from: before + 1, to: last + 1 };
   }
   const from = members.findIndex((member) => isAboveMin(member, min));
+  if (!isBelowMax(members[from]!, max)) return NO_RANKS;
   const behind = members.findIndex((member, i) => i >= from + offset && !isBelowMax(member, max));
-  const to = behind < 0 ? members.length : behind;
-  return from < to ? { from, to } : NO_RANKS;
+  return { from, to: behind < 0 ? members.length : behind };
 }
