@@ -101,7 +101,7 @@ export const sortedSetEntries: readonly Entry[] = [
   ),
   of("zincrby", 14, key, score, member),
   // Together they are no number.
-  of("zincrby", 3, key, pick("inf", "-inf"), pick("a", "b")),
+  of("zincrby", 8, key, pick("inf", "-inf"), pick("a", "b")),
   of("zrem", 10, key, many(member, 1, 3)),
   of("zcard", 5, key),
   of("zcount", 10, key, bound, bound),

@@ -87,6 +87,8 @@ class RangeOptions {
 
   limited(ranks: Ranks): Ranks {
     const { offset, limit, isReverse } = this;
+    // Redis takes LIMIT with a count of -1 as if there was none, and asks for its offset only where there may be one.
+    if (this.by === "rank") return ranks;
     const found = ranks.to - ranks.from;
     // Below zero Redis walks past the end.
     if (offset < 0 || offset >= found) return NO_RANKS;
