@@ -67,7 +67,8 @@ export const mutants: readonly Mutant[] = [
     find: "if (this.#lentBytes > byteLength) {",
     replace: "if (this.#lentBytes < 0) {",
     invariant: "I10",
-    tier: "test",
+    tier: "long",
+    test: "packages/engine/test/checkpoint.test.ts",
   },
   {
     name: "rollback skipped",

@@ -398,7 +398,10 @@ export class SimKvStore implements KvStore {
       `store-write ${changes.length}`,
       () => {
         for (const { key, value, lent } of copies) {
-          if (value !== null && lent !== undefined) assertUnchanged(value, lent);
+          if (value !== null && lent !== undefined) {
+            assertUnchanged(value, lent);
+            this.#loop.count("a row was written from where its bytes lie");
+          }
           if (value === null) this.#disk.rows.delete(key);
           else this.#disk.rows.set(key, value);
         }
