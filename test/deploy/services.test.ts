@@ -4,7 +4,7 @@
  * own addresses; the files' 0.0.0.0 and ports stay as they are) and a folder for the volume (its path is all that differs). With real namespaces the
  * same runs in test/compat/namespaces.test.ts.
  */
-import { chmodSync, existsSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -132,7 +132,10 @@ describe.runIf(here)("the deployment files, run", () => {
       entrypoint: ["node", ...V8_FLAGS, "packages/server/src/main.ts"],
     });
     expect(image.ports).toEqual(expect.arrayContaining([6379, 7400, 7401, 8379]));
-    // The image's user can't write there: what was compiled is in the image.
+    // The image's user can't write there: what was compiled, for these flags and no others, is in the image.
+    expect(readFileSync(join(root, "deploy/Dockerfile"), "utf8")).toContain(
+      `\nRUN node ${V8_FLAGS.join(" ")} packages/server/src/main.ts --version\n`,
+    );
     expect(existsSync(join(image.root, "app/node_modules/.cache/compiled"))).toBe(true);
   });
 

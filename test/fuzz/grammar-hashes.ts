@@ -10,7 +10,7 @@ import type { Part } from "./parts.ts";
 const INT64_MAX = "9223372036854775807";
 const INT64_MIN = "-9223372036854775808";
 /** Redis' hash-max-listpack-value. */
-const LISTPACK_BYTES_MAX = 64;
+export const LISTPACK_BYTES_MAX = 64;
 
 const LISTPACK_KEYS = ["s", "t", "u"] as const;
 const TABLE_KEYS = ["w", "y"] as const;

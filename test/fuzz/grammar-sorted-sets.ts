@@ -2,16 +2,15 @@
 import fc from "fast-check";
 import { elementTimeout } from "./element-waits.ts";
 import type { Entry } from "./grammar.ts";
+import { LISTPACK_BYTES_MAX } from "./grammar-hashes.ts";
 import { many, maybe, mostly, nothing, option, options, pick, seq, words } from "./parts.ts";
 import type { Part } from "./parts.ts";
-
-/** Of a member: one byte more, and ZSCAN would go by a hash that Redis draws, and BYLEX by an order that is none when scores differ. */
-const LISTPACK_BYTES_MAX = 64;
 
 const key = mostly([20, pick("z", "zz", "z3")], [1, pick("s", "x", "nokey", "")]);
 const member = mostly(
   [20, pick("a", "b", "c", "d", "e", "aa", "ab")],
   [2, pick("", "\u00ff", "A", "12", "-3", "\u0000")],
+  // One byte more, and ZSCAN would go by a hash that Redis draws, and BYLEX by an order that is none when scores differ.
   [0.3, words("m".repeat(LISTPACK_BYTES_MAX))],
 );
 const score = mostly(
