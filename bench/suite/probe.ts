@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ask } from "../load/ask.ts";
 import { fillStream } from "../load/fill.ts";
+import { redisUsedBytes } from "../system/used-memory.ts";
 import { median } from "./statistics.ts";
 import type { System } from "./system.ts";
 
@@ -69,7 +70,7 @@ async function redisPending(redis: System): Promise<number> {
   try {
     await fillStream(running.port, "s", PENDING, 16);
     await ask(running.port, ["XGROUP", "CREATE", "s", "g", "0"]);
-    const before = await usedMemory(running.port);
+    const before = await redisUsedBytes(running.port);
     for (let i = 0; i < PENDING / PENDING_PER_READ; i++) {
       await ask(running.port, [
         "XREADGROUP",
@@ -83,14 +84,10 @@ async function redisPending(redis: System): Promise<number> {
         ">",
       ]);
     }
-    return ((await usedMemory(running.port)) - before) / PENDING;
+    return ((await redisUsedBytes(running.port)) - before) / PENDING;
   } finally {
     await running.stop();
   }
-}
-
-async function usedMemory(port: number): Promise<number> {
-  return Number(/used_memory:(\d+)/.exec(await ask(port, ["INFO", "memory"]))![1]);
 }
 
 interface RestartRow {

@@ -26,6 +26,7 @@ const { values } = parseArgs({
     shards: { type: "string", default: "8" },
     count: { type: "string", default: "1000" },
     rate: { type: "string", default: "5000" },
+    readers: { type: "string", default: "1" },
     kills: { type: "string", default: "10" },
     flags: { type: "string", default: "" },
     "no-save": { type: "boolean", default: false },
@@ -42,6 +43,7 @@ if (values.help) {
       "  --memory M        budget of each node (default 256mb)",
       "  --shards N        shards, and as many streams (default 8)",
       "  --count N         COUNT of the scan's pages (default 1000)",
+      "  --readers N       streams that are read at a time during the scan, each on a connection of its own (default 1)",
       "  --rate N          writes a second of the writer that goes on during the scan (default 5000)",
       "  --kills N         nodes killed with -9 under load, with a full comparison after each (default 10)",
       '  --flags "…"       further flags for headrace up',
@@ -59,6 +61,7 @@ const shards = Number(values.shards);
 const entries = Number(values.entries);
 const valueBytes = Number(values["value-bytes"]);
 const count = Number(values.count);
+const readers = Number(values.readers);
 const bar = progressBar();
 const cluster = await LocalCluster.start({
   flags: [
@@ -193,7 +196,7 @@ interface Latency {
   readonly perSecond: number;
 }
 
-/** One stream after the other, on one connection. */
+/** Every stream from its first entry on; `readers` of them at a time. */
 async function scanned(writers: readonly StreamWriter[]): Promise<Scan> {
   const probe = new LatencyProbe(cluster.port, "paced:{0}", Number(values.rate), valueBytes);
   await probe.start();
@@ -201,16 +204,22 @@ async function scanned(writers: readonly StreamWriter[]): Promise<Scan> {
   await pause(5000);
   const before = probe.take();
   const found: ScanResult[] = [];
-  for (const [at, writer] of writers.entries()) {
-    bar("scan", at / writers.length, shownMemory());
-    found.push(await scanStream(cluster.port, writer, count));
-  }
+  const waiting = writers.slice();
+  const from = performance.now();
+  const read = async (): Promise<void> => {
+    for (let writer = waiting.shift(); writer !== undefined; writer = waiting.shift()) {
+      bar("scan", 1 - (waiting.length + 1) / writers.length, shownMemory());
+      found.push(await scanStream(cluster.port, writer, count));
+    }
+  };
+  await Promise.all(Array.from({ length: readers }, read));
+  const seconds = (performance.now() - from) / 1000;
   const during = probe.take();
   await probe.stop();
-  const read = sum(found, (each) => each.entries);
+  const entriesRead = sum(found, (each) => each.entries);
   return {
-    entries: read,
-    perSecond: Math.round(read / sum(found, (each) => each.seconds)),
+    entries: entriesRead,
+    perSecond: Math.round(entriesRead / seconds),
     lost: sum(found, (each) => each.lost),
     twice: sum(found, (each) => each.twice),
     foreign: sum(found, (each) => each.foreign),
@@ -299,7 +308,7 @@ function report({ command, date, node, cores, memory, fill, pauses, rssAnonMiB, 
     `--memory ${memory}, ${fill.entries} entries of ${valueBytes} random bytes at ack=all in ${fill.seconds.toFixed(0)} s: ${fill.perSecond}/s, errors: ${errors.join(", ") || "none"}`,
     `meanwhile 99.9 % of ${pauses.capture.count} captures took at most ${pauses.capture.atMostMs} ms, of ${pauses.turn.count} turns ${pauses.turn.atMostMs} ms; bytes written for each byte of a value: ${shown(pauses.amplification)}`,
     `highest RssAnon, MiB: after filling ${shown(rssAnonMiB.afterFill)}; after the scan ${shown(rssAnonMiB.afterScan)}; after the kills ${shown(rssAnonMiB.atMost)}`,
-    `XRANGE COUNT ${count} over all of it, one connection: ${scan.entries} entries, ${scan.perSecond}/s, pages p50 ${scan.pageP50Ms.toFixed(1)} p99 ${scan.pageP99Ms.toFixed(1)} ms; lost ${scan.lost}, twice ${scan.twice}, extra ${scan.foreign}`,
+    `XRANGE COUNT ${count} over all of it, ${readers === 1 ? "one connection" : `${readers} connections`}: ${scan.entries} entries, ${scan.perSecond}/s, pages p50 ${scan.pageP50Ms.toFixed(1)} p99 ${scan.pageP99Ms.toFixed(1)} ms; lost ${scan.lost}, twice ${scan.twice}, extra ${scan.foreign}`,
     `a writer at ${values.rate}/s: alone p50 ${before.p50.toFixed(1)} p99 ${before.p99.toFixed(1)} ms (${before.perSecond}/s); during the scan p50 ${during.p50.toFixed(1)} p99 ${during.p99.toFixed(1)} ms (${during.perSecond}/s)`,
     `${kills.kills} kills with -9 under load (${kills.written} more entries), everything compared after each: lost ${kills.lost}, twice ${kills.twice}, extra ${kills.foreign}; ready again after ms: ${kills.backMs.join(" ")}`,
     "",

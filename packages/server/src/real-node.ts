@@ -22,7 +22,7 @@ import { shownSettings } from "./configuration.ts";
 import type { Settings } from "./settings.ts";
 import { systemClock, systemScheduler } from "./system-clock.ts";
 import { systemDigest, SystemRandom } from "./system-random.ts";
-import { boundGarbage, collectStartGarbage } from "./v8-flags.ts";
+import { boundGarbage, collectStartGarbage, collectYoungGarbage } from "./v8-flags.ts";
 
 const MIB = 1024 * 1024;
 
@@ -88,6 +88,7 @@ export async function startNode(settings: Settings, network: ByteNetwork, logger
   const failure = await new Promise<{ message: string } | null>((done) => node.start(done));
   if (failure !== null) throw new StartError(failure.message);
   collectStartGarbage(settings["memory"] as number);
+  const endCollecting = collectYoungGarbage(settings["memory"] as number);
   const lags = new GroupLags(node, settings["metrics-groups"] as number, () => world.clock.wallMs());
   const metrics = nodeMetrics(node, written, lags);
   let admin: AdminHttp;
@@ -98,12 +99,14 @@ export async function startNode(settings: Settings, network: ByteNetwork, logger
       status: () => shownStatus(node.status()),
     });
   } catch (error) {
+    endCollecting();
     await new Promise<void>((stopped) => node.stop(stopped));
     throw new StartError((error as Error).message);
   }
   return {
     node,
     close: async () => {
+      endCollecting();
       await direct.close();
       await new Promise<void>((stopped) => node.stop(stopped));
       await admin.close();

@@ -5,21 +5,31 @@
  * has none at all, but lets followers carry 280 MB of buffers that nobody needs: untouched memory is dear (a page fault each), so less is more. How far
  * garbage may grow beside what is in use decides what a node with a memory budget takes beyond it (bench/results/tiers-heap.txt).
  *
+ * That limit is worked out at every full collection, from the heap and the buffers in use then. Where these are small, as in a gateway, or in a node between two
+ * long answers, it comes out some ten MB above them, which a long answer after the other fills ten times a second: so a heap's share of the limit is five times
+ * what it holds, not a little more.
+ *
  * With a small budget that is most of what a node takes beyond it, and a collection has little to go over: there it is a tenth (see boundGarbage).
  *
  * They belong on the command line, because the heap is laid out before the first line of ours runs; the supervisor starts its children so, and
  * deploy/Dockerfile repeats them. Where somebody starts a node by himself, or everything in one process, all but the heap's first size still count.
  */
-import { setFlagsFromString } from "node:v8";
+import { getHeapStatistics, setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { SMALL_BUDGET_BYTES } from "./allocator.ts";
 
 export const V8_FLAGS: readonly string[] = [
   "--external-memory-accounted-in-global-limit",
   "--external-memory-max-growing-factor=1.3",
+  "--heap-growing-percent=400",
   "--initial-heap-size=128",
   "--min-semi-space-size=32",
 ];
+
+/** Of the budget, that buffers may grow by between two looks at what is young. */
+const YOUNG_PART = 16;
+/** Buffers of some MB come in that time, at most. */
+const LOOK_EVERY_MS = 10;
 
 /** For a process that may have been started without them. */
 export function setLateFlags(): void {
@@ -28,7 +38,10 @@ export function setLateFlags(): void {
 
 /** For a node with this budget, 0: none. V8 looks at the factor at every collection, so it may come late. */
 export function boundGarbage(budgetBytes: number): void {
-  if (isSmall(budgetBytes)) setFlagsFromString("--external-memory-max-growing-factor=1.1");
+  if (!isSmall(budgetBytes)) return;
+  setFlagsFromString("--external-memory-max-growing-factor=1.1");
+  // V8's own choice.
+  setFlagsFromString("--heap-growing-percent=0");
 }
 
 /**
@@ -37,9 +50,32 @@ export function boundGarbage(budgetBytes: number): void {
  */
 export function collectStartGarbage(budgetBytes: number): void {
   if (!isSmall(budgetBytes)) return;
+  exposedGc()();
+}
+
+/**
+ * With a small budget: buffers that nobody needs any more are mostly young, but V8 collects what is young when its own objects have filled their space, and these
+ * are few beside the buffers. Whenever so many bytes of buffers have come, a scavenge of a millisecond gives back most of them. Answers how to end that.
+ */
+export function collectYoungGarbage(budgetBytes: number): () => void {
+  if (!isSmall(budgetBytes)) return () => undefined;
+  const collect = exposedGc();
+  const stepBytes = budgetBytes / YOUNG_PART;
+  let lowBytes = getHeapStatistics().external_memory;
+  const timer = setInterval(() => {
+    const nowBytes = getHeapStatistics().external_memory;
+    if (nowBytes < lowBytes) lowBytes = nowBytes;
+    if (nowBytes - lowBytes < stepBytes) return;
+    collect({ type: "minor" });
+    lowBytes = getHeapStatistics().external_memory;
+  }, LOOK_EVERY_MS);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+function exposedGc(): NodeJS.GCFunction {
   setFlagsFromString("--expose-gc");
-  const collect = runInNewContext("gc") as () => void;
-  collect();
+  return runInNewContext("gc") as NodeJS.GCFunction;
 }
 
 function isSmall(budgetBytes: number): boolean {
