@@ -7,7 +7,7 @@
  *
  * That limit is worked out at every full collection, from the heap and the buffers in use then. Where these are small, as in a gateway, or in a node between two
  * long answers, it comes out some ten MB above them, which a long answer after the other fills ten times a second: so a heap's share of the limit is five times
- * what it holds, not a little more.
+ * what it holds, not a little more, as long as that is not much (see followHeap).
  *
  * With a small budget that is most of what a node takes beyond it, and a collection has little to go over: there it is a tenth (see boundGarbage).
  *
@@ -31,15 +31,32 @@ const YOUNG_PART = 16;
 /** Buffers of some MB come in that time, at most. */
 const LOOK_EVERY_MS = 10;
 
+/** What a heap may grow by before all of it is collected, if V8 by itself would not give it more. */
+const SPARE_HEAP_BYTES = 160 * 1024 * 1024;
+const HEAP_GROWING_PERCENT_MAX = 400;
+const FOLLOW_EVERY_MS = 1000;
+
+let following: NodeJS.Timeout | null = null;
+
 /** For a process that may have been started without them. */
 export function setLateFlags(): void {
   for (const flag of V8_FLAGS) if (!flag.startsWith("--initial-heap-size")) setFlagsFromString(flag);
+  followHeap();
+}
+
+/** Five times a heap of a GB would be garbage for the most part. V8 looks at the flag whenever it works out a limit. */
+function followHeap(): void {
+  following ??= setInterval(() => {
+    const percent = Math.floor((100 * SPARE_HEAP_BYTES) / getHeapStatistics().used_heap_size);
+    setFlagsFromString(`--heap-growing-percent=${Math.min(HEAP_GROWING_PERCENT_MAX, percent)}`);
+  }, FOLLOW_EVERY_MS).unref();
 }
 
 /** For a node with this budget, 0: none. V8 looks at the factor at every collection, so it may come late. */
 export function boundGarbage(budgetBytes: number): void {
   if (!isSmall(budgetBytes)) return;
   setFlagsFromString("--external-memory-max-growing-factor=1.1");
+  if (following !== null) clearInterval(following);
   // V8's own choice.
   setFlagsFromString("--heap-growing-percent=0");
 }
