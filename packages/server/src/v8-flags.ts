@@ -1,5 +1,5 @@
 /**
- * How V8 should collect garbage in nodes and gateways. Their heap is small (tens of MB) while buffers outside of it come and go at hundreds of MB a
+ * How V8 should collect garbage and compile in nodes and gateways. Their heap is small (tens of MB) while buffers outside of it come and go at hundreds of MB a
  * second; by default V8 answers that with a full mark-compact every 64 MB of buffers: 30–45 of them for 300,000 entries, 3–16 ms each. Counted into the
  * ordinary limits it is a few, and the short scavenges free most buffers (see bench/results/gc-flags.txt). A heap that begins larger than this
  * has none at all, but lets followers carry 280 MB of buffers that nobody needs: untouched memory is dear (a page fault each), so less is more. How far
@@ -8,6 +8,9 @@
  * That limit is worked out at every full collection, from the heap and the buffers in use then. Where these are small, as in a gateway, or in a node between two
  * long answers, it comes out some ten MB above them, which a long answer after the other fills ten times a second: so a heap's share of the limit is five times
  * what it holds, not a little more, as long as that is not much (see followHeap).
+ *
+ * And when code is compiled for good: the defaults (400, 3000 and 500 calls) suit a page that is soon gone. Most of a node's code runs once a batch, some hundred times a
+ * second under load and a tenth of that at rest, and would be interpreted for a minute. Here it is a third as many calls.
  *
  * With a small budget that is most of what a node takes beyond it, and a collection has little to go over: there it is a tenth (see boundGarbage).
  *
@@ -24,6 +27,9 @@ export const V8_FLAGS: readonly string[] = [
   "--heap-growing-percent=400",
   "--initial-heap-size=128",
   "--min-semi-space-size=32",
+  "--invocation-count-for-maglev=100",
+  "--invocation-count-for-turbofan=1000",
+  "--minimum-invocations-after-ic-update=100",
 ];
 
 /** Of the budget, that buffers may grow by between two looks at what is young. */
