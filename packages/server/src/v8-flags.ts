@@ -37,9 +37,11 @@ const YOUNG_PART = 16;
 /** Buffers of some MB come in that time, at most. */
 const LOOK_EVERY_MS = 10;
 
-/** What a heap may grow by before all of it is collected, if V8 by itself would not give it more. */
+/** What a small heap may grow by before all of it is collected. */
 const SPARE_HEAP_BYTES = 160 * 1024 * 1024;
 const HEAP_GROWING_PERCENT_MAX = 400;
+/** Where less would be left V8 decides by itself, by what collections cost: as little as this would collect a large heap all the time. */
+const HEAP_GROWING_PERCENT_MIN = 40;
 const FOLLOW_EVERY_MS = 1000;
 
 let following: NodeJS.Timeout | null = null;
@@ -53,8 +55,9 @@ export function setLateFlags(): void {
 /** Five times a heap of a GB would be garbage for the most part. V8 looks at the flag whenever it works out a limit. */
 function followHeap(): void {
   following ??= setInterval(() => {
-    const percent = Math.floor((100 * SPARE_HEAP_BYTES) / getHeapStatistics().used_heap_size);
-    setFlagsFromString(`--heap-growing-percent=${Math.min(HEAP_GROWING_PERCENT_MAX, percent)}`);
+    const left = Math.floor((100 * SPARE_HEAP_BYTES) / getHeapStatistics().used_heap_size);
+    const percent = left < HEAP_GROWING_PERCENT_MIN ? 0 : Math.min(HEAP_GROWING_PERCENT_MAX, left);
+    setFlagsFromString(`--heap-growing-percent=${percent}`);
   }, FOLLOW_EVERY_MS).unref();
 }
 
