@@ -1,4 +1,4 @@
-/** Writes a stream that is to be read: entries with ids of one length, all of the same bytes, so that a reader can step over them. */
+/** Fills a store, and writes a stream that is to be read: entries with ids of one length, all of the same bytes, so that a reader can step over them. */
 import { RawConnection } from "./raw-connection.ts";
 import { ReplyCounter } from "./reply-counter.ts";
 import { requestBytes } from "./request-bytes.ts";
@@ -13,23 +13,26 @@ export function filledId(serial: number): string {
 }
 
 /** Each entry has the one field `f`. */
-export async function fillStream(port: number, key: string, entries: number, valueBytes: number): Promise<void> {
+export function fillStream(port: number, key: string, entries: number, valueBytes: number): Promise<void> {
+  const value = "x".repeat(valueBytes);
+  return fill(port, entries, (serial) => ["XADD", key, filledId(serial), "f", value]);
+}
+
+/** Requests 0 … count − 1, a thousand in flight. Rejects with the first error reply. */
+export async function fill(port: number, count: number, request: (serial: number) => readonly string[]): Promise<void> {
   const connection = await RawConnection.open(port);
   const counter = new ReplyCounter();
-  const value = "x".repeat(valueBytes);
   let written = 0;
   const batch = (): Buffer => {
     const parts: Buffer[] = [];
-    for (; parts.length < PER_WRITE && written < entries; written++) {
-      parts.push(requestBytes(["XADD", key, filledId(written), "f", value]));
-    }
+    for (; parts.length < PER_WRITE && written < count; written++) parts.push(requestBytes(request(written)));
     return Buffer.concat(parts);
   };
   await new Promise<void>((filled, failed) => {
     connection.listen((bytes, length) => {
       counter.feed(bytes, 0, length);
       if (counter.errors > 0) failed(new Error(counter.firstError));
-      else if (counter.replies === entries) filled();
+      else if (counter.replies === count) filled();
       else if (counter.replies === written) connection.write(batch());
     }, failed);
     connection.write(batch());

@@ -1,6 +1,7 @@
 /** What the benchmarks of memory have in common: a state that is filled batch by batch, what the process holds, and what a redis-server takes for the same. */
 import { createConnection } from "node:net";
 import type { Effects, ShardState } from "@headrace/engine";
+import { redisUsedBytes } from "../system/used-memory.ts";
 
 export const PER_BATCH = 1000;
 
@@ -71,11 +72,10 @@ export function redisBytesEachKey(
   request: (i: number) => readonly string[],
 ): Promise<number> {
   return withRedis(port, async (ask) => {
-    const used = async (): Promise<number> => Number(/used_memory:(\d+)/.exec(await ask(["INFO", "memory"]))![1]);
     await ask(["FLUSHALL"]);
-    const before = await used();
+    const before = await redisUsedBytes(port);
     for (let i = 0; i < count; i++) await ask(request(i));
-    const bytes = (await used()) - before;
+    const bytes = (await redisUsedBytes(port)) - before;
     await ask(["FLUSHALL"]);
     return bytes / count;
   });

@@ -9,9 +9,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { LocalCluster } from "@headrace/testkit";
-import { RawConnection } from "../load/raw-connection.ts";
-import { ReplyCounter } from "../load/reply-counter.ts";
-import { requestBytes } from "../load/request-bytes.ts";
+import { fill } from "../load/fill.ts";
 import { redisSystem } from "../suite/redis-system.ts";
 import { metricsOf, sumOf } from "./node-metrics.ts";
 import { rssAnonBytes } from "./process-memory.ts";
@@ -40,7 +38,6 @@ if (values.help) {
   process.exit(0);
 }
 
-const PER_WRITE = 1000;
 const LOOK_EVERY_MS = 500;
 /** So many looks in a row that show the same number of packed keys. */
 const SAME_LOOKS = 6;
@@ -131,7 +128,7 @@ async function onHeadrace(kind: Kind): Promise<Row["headrace"]> {
     const memory = await NodeMemory.open(node.pid);
     const used = await memory.usedBytes();
     const rssAnon = rssAnonBytes(node.pid)!;
-    await written(cluster.port, kind);
+    await fill(cluster.port, elements, kind.request);
     const packedKeys = await packedAtLast(async () => sumOf(await metricsOf(node), "headrace_packed_streams"));
     const rssGrown = rssAnonBytes(node.pid)! - rssAnon;
     const usedGrown = (await memory.usedBytes()) - used;
@@ -148,33 +145,12 @@ async function onRedis(kind: Kind): Promise<Grown> {
     const { pid } = running.processes()[0]!;
     const used = await redisUsedBytes(running.port);
     const rssAnon = rssAnonBytes(pid)!;
-    await written(running.port, kind);
+    await fill(running.port, elements, kind.request);
     const usedGrown = (await redisUsedBytes(running.port)) - used;
     return { usedBytes: usedGrown / elements, rssAnonBytes: (rssAnonBytes(pid)! - rssAnon) / elements };
   } finally {
     await running.stop();
   }
-}
-
-async function written(port: number, { request }: Kind): Promise<void> {
-  const connection = await RawConnection.open(port);
-  const counter = new ReplyCounter();
-  let sent = 0;
-  const batch = (): Buffer => {
-    const parts: Buffer[] = [];
-    for (; parts.length < PER_WRITE && sent < elements; sent++) parts.push(requestBytes(request(sent)));
-    return Buffer.concat(parts);
-  };
-  await new Promise<void>((filled, failed) => {
-    connection.listen((bytes, length) => {
-      counter.feed(bytes, 0, length);
-      if (counter.errors > 0) failed(new Error(counter.firstError));
-      else if (counter.replies === elements) filled();
-      else if (counter.replies === sent) connection.write(batch());
-    }, failed);
-    connection.write(batch());
-  });
-  connection.close();
 }
 
 /** When it has been the same for a while. */

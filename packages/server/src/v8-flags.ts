@@ -9,10 +9,10 @@
  * long answers, it comes out some ten MB above them, which a long answer after the other fills ten times a second: so a heap's share of the limit is five times
  * what it holds, not a little more, as long as that is not much (see followHeap).
  *
+ * With a small budget that is most of what a node takes beyond it, and a collection has little to go over: there it is a tenth (see boundGarbage).
+ *
  * And when code is compiled for good: the defaults (400, 3000 and 500 calls) suit a page that is soon gone. Most of a node's code runs once a batch, some hundred times a
  * second under load and a tenth of that at rest, and would be interpreted for a minute. Here it is a third as many calls.
- *
- * With a small budget that is most of what a node takes beyond it, and a collection has little to go over: there it is a tenth (see boundGarbage).
  *
  * They belong on the command line, because the heap is laid out before the first line of ours runs; the supervisor starts its children so, and
  * deploy/Dockerfile repeats them. Where somebody starts a node by himself, or everything in one process, all but the heap's first size still count.
