@@ -46,6 +46,17 @@ const LAST_ID = "18446744073709551615-18446744073709551614";
 
 const COUNT_MAX = String(Number.MAX_SAFE_INTEGER);
 
+/** Milliseconds in what these answer. */
+const EXPIRY_UNITS: ReadonlyMap<string, number> = new Map([
+  ["pexpiretime", 1],
+  ["pttl", 1],
+  ["expiretime", 1000],
+  ["ttl", 1000],
+]);
+
+/** No clock of a run is later: the year 2112. */
+const CLOCK_MAX_MS = 2 ** 42;
+
 const SHARED_SETTINGS = new Set(["stream-node-max-entries", "stream-node-max-b*", "nosuch", "maxmemory"]);
 
 const IDMP_FIELDS = ["idmp-duration", "idmp-maxsize", "pids-tracked", "iids-tracked", "iids-added", "iids-duplicates"];
@@ -361,6 +372,19 @@ export const divergenceRules: readonly DivergenceRule[] = [
     name: "a time to live that runs over",
     line: "- RESTORE with a time to live that runs over",
     ends: ({ command, words, ours }) => command === "restore" && !isError(ours) && /^\d{19}$/.test(words[2] ?? ""),
+  },
+  {
+    name: "times of expiry end earlier",
+    line: "- Times of expiry end at 2^53−1",
+    reconcile: ({ command, ours, theirs }) => {
+      const unit = command === null ? undefined : EXPIRY_UNITS.get(command);
+      if (unit === undefined || ours.type !== ":" || theirs.type !== ":") return false;
+      const [own, other] = [Number(ours.text), Number(theirs.text)];
+      // What is left until then is less than the time itself, by what the clock says.
+      const isLast =
+        own <= Math.round(Number.MAX_SAFE_INTEGER / unit) && own >= (Number.MAX_SAFE_INTEGER - CLOCK_MAX_MS) / unit;
+      return isLast && other > own && become(ours, theirs);
+    },
   },
   {
     name: "one database",
