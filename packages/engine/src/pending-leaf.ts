@@ -1,9 +1,12 @@
 /**
- * A leaf of a group's pending list: up to 128 records of 32 bytes in id order, and which consumers own how many of them, so that a walk
+ * A leaf of a group's pending list: up to 128 records in id order, and which consumers own how many of them, so that a walk
  * over one consumer's entries skips leaves without any.
  *
- *   record (eight u32): ms high · ms low · seq high · seq low · consumer number · delivery time low · delivery count low ·
- *                       time high (upper 16 bits) and count high (lower 16 bits)
+ *   stored record (eight u32): ms high · ms low · seq high · seq low · consumer number · delivery time low · delivery count low ·
+ *                              time high (upper 16 bits) and count high (lower 16 bits)
+ *
+ * In memory the two high words of the ids stand in the leaf, once, as long as all its ids have the same: 2^32 ms are 49 days. A leaf in which they
+ * differ is wide: its records have them at their ends, and it stays so.
  *
  * Times and counts are 48-bit: the year 10889, and counters as delivery-count.ts has them. A record that XNACK has given back belongs to nobody
  * (consumer 0), was delivered at no time, and carries in the time's place how many were given back in the group before it: they are handed out in
@@ -13,11 +16,16 @@ import type { LeafPlace } from "./leaf-heap.ts";
 import { StreamId } from "./stream-id.ts";
 
 export const LEAF_RECORDS_MAX = 128;
+/** Of a stored record. */
 export const RECORD_WORDS = 8;
-export const CONSUMER_WORD = 4;
 export const UINT48_MAX = 0xffff_ffff_ffff;
 /** Consumer number of records that nobody owns. */
 export const NOBODY = 0;
+
+/** Words of a record in memory: ms low · seq low · consumer · time low · count low · highs of both, and in a wide one ms high · seq high. */
+const NARROW_WORDS = 6;
+const WIDE_WORDS = 8;
+const CONSUMER_WORD = 2;
 
 const FIRST_CAPACITY = 4;
 /** Ages of records that somebody owns begin here. */
@@ -32,7 +40,6 @@ export interface LeafWatcher {
 export class PendingLeaf {
   /** Unique in its list: names the leaf's row. */
   readonly number: number;
-  words: Uint32Array;
   count: number;
   /** Consumer numbers with at least one record here, and how many; unordered. */
   readonly owners: number[];
@@ -46,9 +53,19 @@ export class PendingLeaf {
   byAge: LeafPlace | null;
   byDue: LeafPlace | null;
 
+  #words: Uint32Array;
+  /** Words of a record here. */
+  #stride: number;
+  /** Of all ids, where the leaf is not wide. */
+  #msHi: number;
+  #seqHi: number;
+
   constructor(number: number) {
     this.number = number;
-    this.words = new Uint32Array(FIRST_CAPACITY * RECORD_WORDS);
+    this.#words = new Uint32Array(FIRST_CAPACITY * NARROW_WORDS);
+    this.#stride = NARROW_WORDS;
+    this.#msHi = 0;
+    this.#seqHi = 0;
     this.count = 0;
     this.owners = [];
     this.ownerCounts = [];
@@ -60,16 +77,23 @@ export class PendingLeaf {
     this.byDue = null;
   }
 
+  /** Bytes that its records take in memory, with room for more. */
+  get recordBytes(): number {
+    return this.#words.byteLength;
+  }
+
   compareAt(record: number, id: StreamId): number {
-    const cell = record * RECORD_WORDS;
-    const words = this.words;
-    const msHi = words[cell]!;
+    const stride = this.#stride;
+    const words = this.#words;
+    const cell = record * stride;
+    const isWide = stride === WIDE_WORDS;
+    const msHi = isWide ? words[cell + 6]! : this.#msHi;
     if (msHi !== id.msHi) return msHi < id.msHi ? -1 : 1;
-    const msLo = words[cell + 1]!;
+    const msLo = words[cell]!;
     if (msLo !== id.msLo) return msLo < id.msLo ? -1 : 1;
-    const seqHi = words[cell + 2]!;
+    const seqHi = isWide ? words[cell + 7]! : this.#seqHi;
     if (seqHi !== id.seqHi) return seqHi < id.seqHi ? -1 : 1;
-    const seqLo = words[cell + 3]!;
+    const seqLo = words[cell + 1]!;
     if (seqLo !== id.seqLo) return seqLo < id.seqLo ? -1 : 1;
     return 0;
   }
@@ -89,19 +113,20 @@ export class PendingLeaf {
   }
 
   idAt(record: number): StreamId {
-    const cell = record * RECORD_WORDS;
-    const words = this.words;
-    return new StreamId(words[cell]!, words[cell + 1]!, words[cell + 2]!, words[cell + 3]!);
+    const cell = record * this.#stride;
+    const words = this.#words;
+    const isWide = this.#stride === WIDE_WORDS;
+    return new StreamId(
+      isWide ? words[cell + 6]! : this.#msHi,
+      words[cell]!,
+      isWide ? words[cell + 7]! : this.#seqHi,
+      words[cell + 1]!,
+    );
   }
 
   /** Leaves of a list have no ids in common; also right for one that was emptied just now. */
   isBefore(other: PendingLeaf): boolean {
-    const { words } = this;
-    const others = other.words;
-    for (let word = 0; word < CONSUMER_WORD; word++) {
-      if (words[word] !== others[word]) return words[word]! < others[word]!;
-    }
-    return false;
+    return this.compareAt(0, other.idAt(0)) < 0;
   }
 
   owns(consumer: number): boolean {
@@ -109,17 +134,17 @@ export class PendingLeaf {
   }
 
   consumerAt(record: number): number {
-    return this.words[record * RECORD_WORDS + CONSUMER_WORD]!;
+    return this.#words[record * this.#stride + CONSUMER_WORD]!;
   }
 
   timeAt(record: number): number {
-    const cell = record * RECORD_WORDS;
-    return (this.words[cell + 7]! >>> 16) * 0x1_0000_0000 + this.words[cell + 5]!;
+    const cell = record * this.#stride;
+    return (this.#words[cell + 5]! >>> 16) * 0x1_0000_0000 + this.#words[cell + 3]!;
   }
 
   deliveriesAt(record: number): number {
-    const cell = record * RECORD_WORDS;
-    return (this.words[cell + 7]! & 0xffff) * 0x1_0000_0000 + this.words[cell + 6]!;
+    const cell = record * this.#stride;
+    return (this.#words[cell + 5]! & 0xffff) * 0x1_0000_0000 + this.#words[cell + 4]!;
   }
 
   /** The lower, the sooner it is claimed. */
@@ -129,20 +154,19 @@ export class PendingLeaf {
 
   /** Inserts a record at `record`; the leaf has room. */
   insert(record: number, id: StreamId, consumer: number, timeMs: number, deliveries: number): void {
-    const needed = (this.count + 1) * RECORD_WORDS;
-    if (needed > this.words.length) {
-      const grown = new Uint32Array(this.words.length * 2);
-      grown.set(this.words);
-      this.words = grown;
-    }
-    const words = this.words;
-    const cell = record * RECORD_WORDS;
-    if (record < this.count) words.copyWithin(cell + RECORD_WORDS, cell, this.count * RECORD_WORDS);
-    words[cell] = id.msHi;
-    words[cell + 1] = id.msLo;
-    words[cell + 2] = id.seqHi;
-    words[cell + 3] = id.seqLo;
+    this.#suit(id.msHi, id.seqHi);
+    this.#makeRoom(this.count + 1);
+    const words = this.#words;
+    const stride = this.#stride;
+    const cell = record * stride;
+    if (record < this.count) words.copyWithin(cell + stride, cell, this.count * stride);
+    words[cell] = id.msLo;
+    words[cell + 1] = id.seqLo;
     words[cell + CONSUMER_WORD] = consumer;
+    if (stride === WIDE_WORDS) {
+      words[cell + 6] = id.msHi;
+      words[cell + 7] = id.seqHi;
+    }
     this.count++;
     this.#owned(consumer, 1);
     this.#write(record, timeMs, deliveries);
@@ -150,8 +174,8 @@ export class PendingLeaf {
 
   /** Owner, time and count of an existing record; answers the owner before. */
   assign(record: number, consumer: number, timeMs: number, deliveries: number): number {
-    const cell = record * RECORD_WORDS;
-    const words = this.words;
+    const cell = record * this.#stride;
+    const words = this.#words;
     const before = words[cell + CONSUMER_WORD]!;
     if (before !== consumer) {
       this.#owned(before, -1);
@@ -163,18 +187,18 @@ export class PendingLeaf {
   }
 
   #write(record: number, timeMs: number, deliveries: number): void {
-    const cell = record * RECORD_WORDS;
-    const words = this.words;
-    words[cell + 5] = timeMs % 0x1_0000_0000;
-    words[cell + 6] = deliveries % 0x1_0000_0000;
-    words[cell + 7] = Math.floor(timeMs / 0x1_0000_0000) * 0x1_0000 + Math.floor(deliveries / 0x1_0000_0000);
+    const cell = record * this.#stride;
+    const words = this.#words;
+    words[cell + 3] = timeMs % 0x1_0000_0000;
+    words[cell + 4] = deliveries % 0x1_0000_0000;
+    words[cell + 5] = Math.floor(timeMs / 0x1_0000_0000) * 0x1_0000 + Math.floor(deliveries / 0x1_0000_0000);
   }
 
   /** Removes the record; answers its owner. */
   remove(record: number): number {
     const owner = this.consumerAt(record);
-    const words = this.words;
-    words.copyWithin(record * RECORD_WORDS, (record + 1) * RECORD_WORDS, this.count * RECORD_WORDS);
+    const stride = this.#stride;
+    this.#words.copyWithin(record * stride, (record + 1) * stride, this.count * stride);
     this.count--;
     this.#owned(owner, -1);
     return owner;
@@ -182,13 +206,12 @@ export class PendingLeaf {
 
   /** Removes all records of the consumer; answers how many. */
   removeOwner(consumer: number): number {
-    const words = this.words;
+    const words = this.#words;
+    const stride = this.#stride;
     let kept = 0;
     for (let record = 0; record < this.count; record++) {
       if (this.consumerAt(record) === consumer) continue;
-      if (kept !== record) {
-        words.copyWithin(kept * RECORD_WORDS, record * RECORD_WORDS, (record + 1) * RECORD_WORDS);
-      }
+      if (kept !== record) words.copyWithin(kept * stride, record * stride, (record + 1) * stride);
       kept++;
     }
     const removed = this.count - kept;
@@ -200,15 +223,12 @@ export class PendingLeaf {
   /** Moves records[from, count) behind this leaf's end to the end of `target`, which has room. */
   moveTo(target: PendingLeaf, from: number): void {
     const moved = this.count - from;
-    const needed = (target.count + moved) * RECORD_WORDS;
-    if (needed > target.words.length) {
-      let capacity = target.words.length * 2;
-      while (capacity < needed) capacity *= 2;
-      const grown = new Uint32Array(capacity);
-      grown.set(target.words);
-      target.words = grown;
-    }
-    target.words.set(this.words.subarray(from * RECORD_WORDS, this.count * RECORD_WORDS), target.count * RECORD_WORDS);
+    if (this.#stride === WIDE_WORDS) target.#widen();
+    else target.#suit(this.#msHi, this.#seqHi);
+    if (target.#stride === WIDE_WORDS) this.#widen();
+    target.#makeRoom(target.count + moved);
+    const stride = this.#stride;
+    target.#words.set(this.#words.subarray(from * stride, this.count * stride), target.count * stride);
     for (let record = from; record < this.count; record++) {
       const owner = this.consumerAt(record);
       this.#owned(owner, -1);
@@ -218,9 +238,82 @@ export class PendingLeaf {
     this.count = from;
   }
 
-  /** Takes over records as they were stored. */
-  load(words: Uint32Array, count: number): void {
-    this.words = words;
+  /** Ids with these high words may come in. */
+  #suit(msHi: number, seqHi: number): void {
+    if (this.#stride === WIDE_WORDS) return;
+    if (this.count === 0) {
+      this.#msHi = msHi;
+      this.#seqHi = seqHi;
+    } else if (this.#msHi !== msHi || this.#seqHi !== seqHi) {
+      this.#widen();
+    }
+  }
+
+  #widen(): void {
+    if (this.#stride === WIDE_WORDS) return;
+    const narrow = this.#words;
+    const words = new Uint32Array((narrow.length / NARROW_WORDS) * WIDE_WORDS);
+    for (let from = 0, cell = 0; from < narrow.length; from += NARROW_WORDS, cell += WIDE_WORDS) {
+      for (let word = 0; word < NARROW_WORDS; word++) words[cell + word] = narrow[from + word]!;
+      words[cell + 6] = this.#msHi;
+      words[cell + 7] = this.#seqHi;
+    }
+    this.#words = words;
+    this.#stride = WIDE_WORDS;
+  }
+
+  #makeRoom(records: number): void {
+    const needed = records * this.#stride;
+    let capacity = this.#words.length;
+    if (needed <= capacity) return;
+    while (capacity < needed) capacity *= 2;
+    const grown = new Uint32Array(capacity);
+    grown.set(this.#words);
+    this.#words = grown;
+  }
+
+  /** Its records as they are stored, in memory of their own. */
+  stored(): Uint32Array<ArrayBuffer> {
+    const stored = new Uint32Array(this.count * RECORD_WORDS);
+    const words = this.#words;
+    const stride = this.#stride;
+    const isWide = stride === WIDE_WORDS;
+    for (let from = 0, cell = 0; cell < stored.length; from += stride, cell += RECORD_WORDS) {
+      stored[cell] = isWide ? words[from + 6]! : this.#msHi;
+      stored[cell + 1] = words[from]!;
+      stored[cell + 2] = isWide ? words[from + 7]! : this.#seqHi;
+      stored[cell + 3] = words[from + 1]!;
+      stored[cell + 4] = words[from + CONSUMER_WORD]!;
+      stored[cell + 5] = words[from + 3]!;
+      stored[cell + 6] = words[from + 4]!;
+      stored[cell + 7] = words[from + 5]!;
+    }
+    return stored;
+  }
+
+  /** Takes over `count` > 0 records as they were stored; the leaf is new. */
+  load(stored: Uint32Array, count: number): void {
+    const msHi = stored[0]!;
+    const seqHi = stored[2]!;
+    this.#suit(msHi, seqHi);
+    for (let cell = 0; cell < stored.length; cell += RECORD_WORDS) {
+      if (stored[cell] !== msHi || stored[cell + 2] !== seqHi) this.#widen();
+    }
+    const stride = this.#stride;
+    const words = new Uint32Array(count * stride);
+    for (let to = 0, cell = 0; to < words.length; to += stride, cell += RECORD_WORDS) {
+      words[to] = stored[cell + 1]!;
+      words[to + 1] = stored[cell + 3]!;
+      words[to + CONSUMER_WORD] = stored[cell + 4]!;
+      words[to + 3] = stored[cell + 5]!;
+      words[to + 4] = stored[cell + 6]!;
+      words[to + 5] = stored[cell + 7]!;
+      if (stride === WIDE_WORDS) {
+        words[to + 6] = stored[cell]!;
+        words[to + 7] = stored[cell + 2]!;
+      }
+    }
+    this.#words = words;
     this.count = count;
     for (let record = 0; record < count; record++) this.#owned(this.consumerAt(record), 1);
   }

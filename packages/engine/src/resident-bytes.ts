@@ -11,8 +11,8 @@ export const KEY_BYTES = 2300;
 export const VALUE_KEY_BYTES = 240;
 export const GROUP_BYTES = 900;
 export const CONSUMER_BYTES = 240;
-/** A record of 32 bytes in a leaf that is not quite full, and its share of the leaf. */
-export const PENDING_BYTES = 42;
+/** A record of 24 bytes in a leaf that is not quite full, and its share of the leaf; in a wide leaf they are 32. */
+export const PENDING_BYTES = 34;
 /** A session with its last number. */
 export const SESSION_RECORD_BYTES = 180;
 

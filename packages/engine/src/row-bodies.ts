@@ -7,7 +7,7 @@ import type { Group } from "./group.ts";
 import { writeStreamLimits } from "./back-pressure.ts";
 import { hasGroupSettings, writeGroupSettings } from "./group-settings.ts";
 import type { StreamKey } from "./stream-key.ts";
-import { type PendingLeaf, RECORD_WORDS } from "./pending-leaf.ts";
+import type { PendingLeaf } from "./pending-leaf.ts";
 import { writeRetention } from "./retention.ts";
 import { HAS_DELAYED, HAS_IDEMPOTENCE } from "./state-rows.ts";
 
@@ -72,5 +72,5 @@ export function writeConsumerBody(writer: ByteWriter, consumer: Consumer): void 
 
 export function writeLeafBody(writer: ByteWriter, leaf: PendingLeaf): void {
   writer.u32(leaf.count);
-  writer.all(new Uint8Array(leaf.words.buffer, leaf.words.byteOffset, leaf.count * RECORD_WORDS * 4));
+  writer.all(new Uint8Array(leaf.stored().buffer));
 }

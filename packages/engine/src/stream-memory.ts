@@ -21,7 +21,7 @@ export function memoryOf(stream: Stream): number {
   for (const group of stream.groups()) {
     bytes += GROUP_BYTES + group.name.length;
     for (const consumer of group.consumers()) bytes += CONSUMER_BYTES + consumer.name.length;
-    for (const leaf of group.pending.leaves) bytes += LEAF_BYTES + leaf.words.byteLength;
+    for (const leaf of group.pending.leaves) bytes += LEAF_BYTES + leaf.recordBytes;
   }
   return bytes;
 }

@@ -1,10 +1,10 @@
 /** Pending entries in any order of coming and going, over many leaves, against a map. */
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { MAX_ID, MIN_ID, type Retry } from "../src/index.ts";
+import { MAX_ID, MIN_ID, type Retry, StreamId } from "../src/index.ts";
 import { Consumer } from "../src/consumer.ts";
 import { DirtyMeter } from "../src/dirty-meter.ts";
-import { LEAF_RECORDS_MAX } from "../src/pending-leaf.ts";
+import { LEAF_RECORDS_MAX, PendingLeaf } from "../src/pending-leaf.ts";
 import { PendingList } from "../src/pending-list.ts";
 import { id } from "./entries.ts";
 
@@ -16,6 +16,16 @@ const RETRIES: readonly (Retry | null)[] = [
   { minIdleMs: 10, factor: 1.01, maxIdleMs: 100_000 },
   { minIdleMs: 3, factor: 2, maxIdleMs: 4_000 },
 ];
+
+/** In the order of `n`: over several high words of the milliseconds, and further on of the sequence number too. */
+function spreadId(n: number): StreamId {
+  const isWide = n > 2000;
+  return new StreamId(Math.floor(n / 900), isWide ? n - (n % 2) : n, isWide ? n % 2 : 0, 0);
+}
+
+function numberOf(id: StreamId): number {
+  return id.msLo + id.seqHi;
+}
 
 /** By the definition, one delivery after the other. */
 function restMs(retry: Retry | null, deliveries: number): number {
@@ -54,7 +64,7 @@ test(`puts, removals and consumer deletions keep order, owners and values (seed 
         }
         for (let ms = from; kind < 2 && ms < from + count; ms += stride) {
           const before = model.get(ms);
-          const answered = kind === 0 ? list.put(id(ms), owner, time, ms) : list.remove(id(ms));
+          const answered = kind === 0 ? list.put(spreadId(ms), owner, time, ms) : list.remove(spreadId(ms));
           expect(answered).toBe(before === undefined ? -1 : Number(before[0].slice(1)));
           if (kind === 0) model.set(ms, [`c${owner}`, time, ms]);
           else model.delete(ms);
@@ -65,21 +75,21 @@ test(`puts, removals and consumer deletions keep order, owners and values (seed 
         for (const consumer of [null, "c1", "c4", "nobody"]) {
           const seen: unknown[] = [];
           list.visit(MIN_ID, MAX_ID, consumer, (entry) => {
-            seen.push([entry.id.ms(), [entry.consumer, entry.deliveryTimeMs, entry.deliveryCount]]);
+            seen.push([numberOf(entry.id), [entry.consumer, entry.deliveryTimeMs, entry.deliveryCount]]);
             return true;
           });
           expect(seen).toEqual(sorted.filter(([, entry]) => consumer === null || entry[0] === consumer));
         }
         const oldest: unknown[] = [];
         list.visitOldest((entry) => {
-          oldest.push([entry.id.ms(), entry.deliveryTimeMs]);
+          oldest.push([numberOf(entry.id), entry.deliveryTimeMs]);
           return oldest.length < 300;
         });
         const byAge = sorted.toSorted((a, b) => a[1][1] - b[1][1] || a[0] - b[0]);
         expect(oldest).toEqual(byAge.slice(0, 300).map(([ms, entry]) => [ms, entry[1]]));
         const due: unknown[] = [];
         list.visitDue((entry, dueMs) => {
-          due.push([entry.id.ms(), dueMs]);
+          due.push([numberOf(entry.id), dueMs]);
           return due.length < 300;
         });
         const byDue = sorted
@@ -103,4 +113,36 @@ test("ids in order fill their leaves, and an emptied list has none", () => {
   expect(list.leaves.length).toBe(10);
   for (let ms = 1; ms <= 10 * LEAF_RECORDS_MAX; ms++) list.remove(id(ms));
   expect(list.leaves.length).toBe(0);
+});
+
+test.each([
+  ["with one high word each", [1, 2, 3, 899]],
+  ["with several of the milliseconds", [898, 899, 900, 1900]],
+  ["with several of the sequence numbers", [2002, 2003, 2004]],
+])("a leaf of ids %s is stored as its rows have it, and loads as it was", (_, numbers) => {
+  const leaf = new PendingLeaf(1);
+  // The last first, so that the others are put in before it.
+  for (const n of numbers.toReversed()) leaf.insert(0, spreadId(n), n, 2 ** 40 + n, 2 ** 35 + n);
+  const rows = numbers.flatMap((n) => {
+    const { msHi, msLo, seqHi, seqLo } = spreadId(n);
+    return [msHi, msLo, seqHi, seqLo, n, n, n, 2 ** 8 * 2 ** 16 + 2 ** 3];
+  });
+  expect([...leaf.stored()]).toEqual(rows);
+
+  const loaded = new PendingLeaf(2);
+  loaded.load(leaf.stored(), numbers.length);
+  expect(numbers.map((_n, i) => numberOf(loaded.idAt(i)))).toEqual(numbers);
+  expect(numbers.map((_n, i) => loaded.timeAt(i))).toEqual(numbers.map((n) => 2 ** 40 + n));
+  expect(numbers.map((_n, i) => loaded.deliveriesAt(i))).toEqual(numbers.map((n) => 2 ** 35 + n));
+  expect(loaded.owners).toEqual(numbers);
+  expect([...loaded.stored()]).toEqual(rows);
+});
+
+test("a leaf whose ids have one high word each takes 24 bytes a record, and where they differ 32", () => {
+  const leaf = new PendingLeaf(1);
+  for (let n = 0; n < LEAF_RECORDS_MAX; n++) leaf.insert(n, spreadId(n), 1, 0, 1);
+  expect(leaf.recordBytes).toBe(LEAF_RECORDS_MAX * 24);
+  leaf.remove(0);
+  leaf.insert(LEAF_RECORDS_MAX - 1, spreadId(900), 1, 0, 1);
+  expect(leaf.recordBytes).toBe(LEAF_RECORDS_MAX * 32);
 });

@@ -157,7 +157,7 @@ function groupOf(group: Group): unknown {
     droppedLeaves: pending.droppedLeaves.map((leaf) => leaf.number),
     leaves: pending.leaves.map((leaf) => ({
       number: leaf.number,
-      words: [...leaf.words.subarray(0, leaf.count * 8)],
+      records: [...leaf.stored()],
       owners: leaf.owners.map((owner, i) => [owner, leaf.ownerCounts[i]]).sort((a, b) => a[0]! - b[0]!),
       dirty: leaf.dirty,
       dropped: leaf.dropped,
