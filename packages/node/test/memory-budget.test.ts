@@ -57,17 +57,17 @@ test("the sum follows what each holds, and forgets who is gone", () => {
   expect(memory).toMatchObject({ usedBytes: 5, fixedBytes: 0, blockBytes: 5 });
 });
 
-test("without a budget small streams are packed when they take more than 256 MiB, by each one's share, a bounded amount a turn, and no block leaves", () => {
+test("without a budget small streams are packed when they take more than 128 MiB, by each one's share, a bounded amount a turn, and no block leaves", () => {
   const { memory, users } = budgetOf(0, 2);
   const [large, small] = users as [FakeUser, FakeUser];
-  Object.assign(large, { fixedBytes: 225 * MIB, packableBytes: 225 * MIB, blockBytes: 500 * MIB });
-  Object.assign(small, { fixedBytes: 75 * MIB, packableBytes: 75 * MIB });
+  Object.assign(large, { fixedBytes: 150 * MIB, packableBytes: 150 * MIB, blockBytes: 500 * MIB });
+  Object.assign(small, { fixedBytes: 50 * MIB, packableBytes: 50 * MIB });
   for (const user of users) memory.note(user);
   memory.endTurn();
-  expect([large.packableBytes, small.packableBytes]).toEqual([222 * MIB, 74 * MIB]);
+  expect([large.packableBytes, small.packableBytes]).toEqual([147 * MIB, 49 * MIB]);
   for (let turn = 0; turn < 20; turn++) memory.endTurn();
-  expect(large.packableBytes + small.packableBytes).toBe(256 * MIB);
-  expect(memory).toMatchObject({ fixedBytes: 256 * MIB, blockBytes: 500 * MIB });
+  expect(large.packableBytes + small.packableBytes).toBe(128 * MIB);
+  expect(memory).toMatchObject({ fixedBytes: 128 * MIB, blockBytes: 500 * MIB });
 });
 
 test("without a budget nothing leaves", () => {
