@@ -10,10 +10,10 @@ import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { isReady, LocalCluster, processGone, signal } from "@headrace/testkit";
-import { LatencyProbe } from "./latency-probe.ts";
 import { type Metrics, metricsOf, type Quantile, quantileOf, sumOf } from "./node-metrics.ts";
 import { scanStream, type ScanResult } from "./page-scan.ts";
 import { MemoryWatch } from "./process-memory.ts";
+import { ProbeProcess } from "./probe-process.ts";
 import { progressBar } from "./progress-bar.ts";
 import { streamOnShard } from "./shard-streams.ts";
 import { StreamWriter } from "./write-load.ts";
@@ -198,11 +198,11 @@ interface Latency {
 
 /** Every stream from its first entry on; `readers` of them at a time. */
 async function scanned(writers: readonly StreamWriter[]): Promise<Scan> {
-  const probe = new LatencyProbe(cluster.port, "paced:{0}", Number(values.rate), valueBytes);
+  const probe = new ProbeProcess(cluster.port, "paced:{0}", Number(values.rate), valueBytes);
   await probe.start();
   bar("the writer alone", 0, "");
   await pause(5000);
-  const before = probe.take();
+  const before = await probe.take();
   const found: ScanResult[] = [];
   const waiting = writers.slice();
   const from = performance.now();
@@ -214,7 +214,7 @@ async function scanned(writers: readonly StreamWriter[]): Promise<Scan> {
   };
   await Promise.all(Array.from({ length: readers }, read));
   const seconds = (performance.now() - from) / 1000;
-  const during = probe.take();
+  const during = await probe.take();
   await probe.stop();
   const entriesRead = sum(found, (each) => each.entries);
   return {

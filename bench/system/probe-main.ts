@@ -1,0 +1,14 @@
+/** The process of a ProbeProcess: a LatencyProbe that answers its parent. */
+import { LatencyProbe } from "./latency-probe.ts";
+import type { ProbeOrder } from "./probe-process.ts";
+
+const [port, key, perSecond, valueBytes] = process.argv.slice(2);
+const probe = new LatencyProbe(Number(port), key!, Number(perSecond), Number(valueBytes));
+
+process.on("message", async (order: ProbeOrder) => {
+  if (order === "start") await probe.start();
+  if (order === "stop") await probe.stop();
+  process.send?.(order === "take" ? probe.take() : null);
+  if (order === "stop") process.disconnect?.();
+});
+process.on("disconnect", () => process.exit());
