@@ -28,6 +28,7 @@
  * effect in front of the first effect of a command. A session is 16 opaque bytes + the log time at its opening.
  */
 import type { ByteWriter } from "@headrace/bytes";
+import type { BlockBytes } from "./block-bytes.ts";
 import type { MaxLagBytes, Pressure } from "./back-pressure.ts";
 import type { EntryRuns } from "./entry-runs.ts";
 import type { GroupSettings, Retry } from "./group-settings.ts";
@@ -472,6 +473,8 @@ export interface Passage {
 
 /** How a state gets at the blocks that it has given up. */
 export interface ColdReads {
+  /** Memory of blocks, where several states share it; else each has its own. */
+  readonly blockMemory?: BlockBytes;
   /** Whether what runs now can be run again from the start: then a read of cold blocks throws ColdMiss. */
   readonly mayMiss: boolean;
   /** The row as it is in the store now, while everything else waits: for those who cannot miss. Null: there is none. Throws DamagedRowError. */

@@ -1,6 +1,7 @@
 /**
- * Memory for the entries of blocks. What a block gave up when it left memory is what the next one gets: a shard whose blocks come and go at the edge of
- * the budget asks the allocator for nothing, leaves nothing to the collector, and no holes between what stays.
+ * Memory for the entries of blocks. What a block gave up when it left memory is what the next one gets: a node whose blocks come and go at the edge of
+ * its budget asks the allocator for nothing, leaves nothing to the collector, and no holes between what stays. All shards of a node share one: a long read
+ * brings blocks of one shard in, and those of all others leave for them.
  *
  * Only who knows that nobody reads a block any more may give its bytes back; all others leave them to the collector.
  */
@@ -8,8 +9,8 @@ import { allocate } from "@headrace/bytes";
 
 /** Of a full block. */
 export const BLOCK_BYTES = 32 * 1024;
-/** As many as leave memory in a turn, about; what is kept counts for nobody. */
-const SPARE_MAX = 16;
+/** Some more than are read ahead of one reader; what is kept counts for nobody. */
+const SPARE_MAX = 128;
 /** So full a block that is read back gets a whole one: it fits into what the next one gave up. */
 const NEARLY_FULL_BYTES = (BLOCK_BYTES * 3) / 4;
 

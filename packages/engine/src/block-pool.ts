@@ -13,16 +13,20 @@ export class BlockPool {
   coldReads: ColdReads | null;
   /** Entries and columns in memory. */
   blockBytes: number;
-  readonly memory: BlockBytes;
+  readonly #own: BlockBytes;
   #oldest: Block | null;
   #newest: Block | null;
 
   constructor() {
     this.coldReads = null;
     this.blockBytes = 0;
-    this.memory = new BlockBytes();
+    this.#own = new BlockBytes();
     this.#oldest = null;
     this.#newest = null;
+  }
+
+  get memory(): BlockBytes {
+    return this.coldReads?.blockMemory ?? this.#own;
   }
 
   /** Nothing is left: all keys are gone. */

@@ -57,6 +57,7 @@ export { readForeignImage } from "./foreign-image.ts";
 export { secondsOf } from "./log-seconds.ts";
 export { StreamImageWriter } from "./stream-image.ts";
 export { writeEntryHead, ENTRY_HEAD_BYTES_MAX, fieldsOffset } from "./entry-form.ts";
+export { BlockBytes } from "./block-bytes.ts";
 export { rowIsIntact } from "./row-check.ts";
 export { HASH_KIND, LISTPACK_FIELDS_MAX } from "./hash-value.ts";
 export { writeFieldRecord } from "./field-record.ts";

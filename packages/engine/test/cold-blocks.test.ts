@@ -2,6 +2,7 @@
 import { withRest } from "@headrace/bytes";
 import { describe, expect, test } from "vitest";
 import {
+  BlockBytes,
   ColdMiss,
   type ColdReads,
   DamagedRowError,
@@ -37,6 +38,7 @@ function cold(count: number): { state: ShardState; store: RowStore; reads: Count
 
 class CountedReads implements ColdReads {
   mayMiss = false;
+  blockMemory: BlockBytes = new BlockBytes();
   count = 0;
   wanted: WantedBlock[] = [];
   readonly #store: RowStore;
@@ -54,6 +56,23 @@ class CountedReads implements ColdReads {
 
   wantsSoon(block: WantedBlock): void {
     this.wanted.push(block);
+  }
+}
+
+/** Memory of several states, and who got what. */
+class NotedBytes extends BlockBytes {
+  readonly taken: Uint8Array[] = [];
+  readonly given: Uint8Array[] = [];
+
+  override take(capacityBytes: number): Uint8Array {
+    const bytes = super.take(capacityBytes);
+    this.taken.push(bytes);
+    return bytes;
+  }
+
+  override give(bytes: Uint8Array): void {
+    this.given.push(bytes);
+    super.give(bytes);
   }
 }
 
@@ -391,4 +410,21 @@ test("a block that was cut at its end where it was not in memory grows again", (
   expect(wireOf(streamOf(follower, "k"), MIN_ID, MAX_ID)).toBe(wireOf(streamOf(leader, "k"), MIN_ID, MAX_ID));
   store.write(follower.capture());
   expect(store.load().stateHash()).toBe(leader.stateHash());
+});
+
+test("what blocks of one state gave up is what those of another that shares their memory are read into, and each reads as before", () => {
+  const memory = new NotedBytes();
+  const [one, other] = [cold(3 * PER_BLOCK), cold(3 * PER_BLOCK)];
+  for (const { reads } of [one, other]) reads.blockMemory = memory;
+  const read = (state: ShardState): string => wireOf(streamOf(state, "k"), MIN_ID, MAX_ID);
+  const shown = read(one.state);
+  expect(memory.given).toEqual([]);
+  expect(one.state.evict(Infinity, one.store.index)).toBeGreaterThan(3 * PER_BLOCK * 1000);
+  expect(memory.given.length).toBe(3);
+
+  memory.taken.length = 0;
+  expect(read(other.state)).toBe(shown);
+  expect(new Set(memory.taken)).toEqual(new Set(memory.given));
+  expect(read(one.state)).toBe(shown);
+  for (const { state } of [one, other]) state.verify();
 });

@@ -21,7 +21,7 @@ import type {
   StateRow,
   WantedBlock,
 } from "@headrace/engine";
-import { DamagedRowError } from "@headrace/engine";
+import { type BlockBytes, DamagedRowError } from "@headrace/engine";
 import type { Failure, KvStore, Result } from "@headrace/ports";
 import type { CheckpointRow } from "./checkpoint-row.ts";
 import type { BlockReader, ColdReader, ColdTraffic } from "./cold-traffic.ts";
@@ -138,6 +138,7 @@ export interface ColdBlocksOptions {
   readonly limits: ShardLimits;
   readonly kvStore: KvStore;
   readonly traffic: ColdTraffic;
+  readonly blockMemory: BlockBytes;
   /** The state that the store holds, and where its rows are. */
   readonly stored: () => Pick<CheckpointRow, "index" | "ranges">;
   /** Asks for a turn. */
@@ -146,6 +147,7 @@ export interface ColdBlocksOptions {
 }
 
 export class ColdBlocks implements ColdReads, BlockReader {
+  readonly blockMemory: BlockBytes;
   readonly #options: ColdBlocksOptions;
   #state: ShardStateApi;
   /** Of the command that runs now; null: it can't be run again. */
@@ -168,6 +170,7 @@ export class ColdBlocks implements ColdReads, BlockReader {
   #heldBytes: number;
 
   constructor(options: ColdBlocksOptions, state: ShardStateApi) {
+    this.blockMemory = options.blockMemory;
     this.#options = options;
     this.#state = state;
     this.#effects = null;

@@ -8,6 +8,7 @@
  *
  * Must not know: what a shard is, where anything is stored.
  */
+import { BlockBytes } from "@headrace/engine";
 import { ColdTraffic } from "./cold-traffic.ts";
 import type { ShardLimits } from "./shard-api.ts";
 import { coldRoomWithin, limitsWithin } from "./shard-limits.ts";
@@ -84,6 +85,7 @@ export class MemoryBudget {
   /** Of all shards of the node; one object for its life. */
   readonly limits: ShardLimits;
   readonly traffic: ColdTraffic = new ColdTraffic();
+  readonly blockMemory: BlockBytes = new BlockBytes();
   /** Given up since the start. */
   evictedBytes = 0;
   readonly #given: ShardLimits;

@@ -130,8 +130,9 @@ export class ShardReplica {
       onFailed,
     });
     const checkpointer = this.#checkpointer;
+    const { traffic, blockMemory } = world.memory;
     this.#cold = new ColdBlocks(
-      { limits, kvStore, traffic: world.memory.traffic, stored: () => checkpointer.row, wake, onFailed },
+      { limits, kvStore, traffic, blockMemory, stored: () => checkpointer.row, wake, onFailed },
       loaded.state,
     );
     const rooms = { raftLog, held: this.#held, queue: this.#queue, cold: this.#cold };

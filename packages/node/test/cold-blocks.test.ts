@@ -1,6 +1,6 @@
 /** Commands that wait for blocks, against a state that knows nothing but which blocks are in memory. */
 import { assert, bytesOf, latin1 } from "@headrace/bytes";
-import { ColdMiss, DamagedRowError } from "@headrace/engine";
+import { BlockBytes, ColdMiss, DamagedRowError } from "@headrace/engine";
 import type { BlockName, RowRange, ShardStateApi, StateRow, WantedBlock } from "@headrace/engine";
 import { describe, expect, test, vi, type MockInstance } from "vitest";
 import { ColdBlocks } from "../src/cold-blocks.ts";
@@ -72,6 +72,7 @@ class Scene {
         limits: { ...defaultShardLimits, coldCallBytes },
         kvStore: this.kv,
         traffic: this.traffic,
+        blockMemory: new BlockBytes(),
         stored: () => ({ index: this.storedIndex, ranges: [{ from: 0, to: 16383, generation: GENERATION }] }),
         wake: () => this.turns++,
         onFailed: (message, damaged) => this.failures.push(`${damaged ? "damaged: " : ""}${message}`),

@@ -85,10 +85,14 @@ export async function startNode(settings: Settings, network: ByteNetwork, logger
   const node = new Node(nodeConfig(settings, places, seeds, secret), world);
   direct.node = node;
   damage.tellTo(node);
-  const failure = await new Promise<{ message: string } | null>((done) => node.start(done));
-  if (failure !== null) throw new StartError(failure.message);
-  collectStartGarbage(settings["memory"] as number);
+  // Reading the log and the state makes more garbage in a second than anything that comes later.
   const endCollecting = collectYoungGarbage(settings["memory"] as number);
+  const failure = await new Promise<{ message: string } | null>((done) => node.start(done));
+  if (failure !== null) {
+    endCollecting();
+    throw new StartError(failure.message);
+  }
+  collectStartGarbage(settings["memory"] as number);
   const lags = new GroupLags(node, settings["metrics-groups"] as number, () => world.clock.wallMs());
   const metrics = nodeMetrics(node, written, lags);
   let admin: AdminHttp;
