@@ -26,7 +26,7 @@ const { values } = parseArgs({
     shards: { type: "string", default: "8" },
     count: { type: "string", default: "1000" },
     rate: { type: "string", default: "5000" },
-    readers: { type: "string", default: "1" },
+    readers: { type: "string", default: "1,3" },
     kills: { type: "string", default: "10" },
     flags: { type: "string", default: "" },
     "no-save": { type: "boolean", default: false },
@@ -43,7 +43,7 @@ if (values.help) {
       "  --memory M        budget of each node (default 256mb)",
       "  --shards N        shards, and as many streams (default 8)",
       "  --count N         COUNT of the scan's pages (default 1000)",
-      "  --readers N       streams that are read at a time during the scan, each on a connection of its own (default 1)",
+      "  --readers N,N,…   a scan each: streams that are read at a time, each on a connection of its own; after a kill as many as in the last (default 1,3)",
       "  --rate N          writes a second of the writer that goes on during the scan (default 5000)",
       "  --kills N         nodes killed with -9 under load, with a full comparison after each (default 10)",
       '  --flags "…"       further flags for headrace up',
@@ -61,7 +61,7 @@ const shards = Number(values.shards);
 const entries = Number(values.entries);
 const valueBytes = Number(values["value-bytes"]);
 const count = Number(values.count);
-const readers = Number(values.readers);
+const readers = values.readers.split(",").map(Number);
 const bar = progressBar();
 const cluster = await LocalCluster.start({
   flags: [
@@ -80,10 +80,11 @@ try {
   const fill = await filled(writers);
   const pauses = pausesOf(before, await allMetrics(), fill.entries);
   const fillMemory = memoryNow();
-  const scan = await scanned(writers);
+  const scans: Scan[] = [];
+  for (const atOnce of readers) scans.push(await scanned(writers, atOnce));
   const scanMemory = memoryNow();
   const kills = await killed(writers);
-  good = scan.lost + scan.twice + scan.foreign + kills.lost + kills.twice + kills.foreign === 0;
+  good = sum([...scans, kills], ({ lost, twice, foreign }) => lost + twice + foreign) === 0;
   const result = {
     command: `npm run bench:tiers ${process.argv.length > 2 ? "-- " : ""}${process.argv.slice(2).join(" ")}`.trim(),
     date: new Date().toISOString(),
@@ -93,7 +94,7 @@ try {
     fill,
     pauses,
     rssAnonMiB: { afterFill: fillMemory, afterScan: scanMemory, atMost: memoryNow() },
-    scan,
+    scans,
     kills,
   };
   if (!values["no-save"]) {
@@ -179,6 +180,7 @@ function pausesOf(before: readonly Metrics[], after: readonly Metrics[], written
 }
 
 interface Scan {
+  readonly readers: number;
   readonly entries: number;
   readonly perSecond: number;
   readonly lost: number;
@@ -196,28 +198,37 @@ interface Latency {
   readonly perSecond: number;
 }
 
-/** Every stream from its first entry on; `readers` of them at a time. */
-async function scanned(writers: readonly StreamWriter[]): Promise<Scan> {
+/** Every stream from its first entry on, `atOnce` of them at a time. */
+async function readAll(writers: readonly StreamWriter[], atOnce: number, readOne?: () => void): Promise<ScanResult[]> {
+  const found: ScanResult[] = [];
+  const waiting = writers.slice();
+  const read = async (): Promise<void> => {
+    for (let writer = waiting.shift(); writer !== undefined; writer = waiting.shift()) {
+      found.push(await scanStream(cluster.port, writer, count));
+      readOne?.();
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, read));
+  return found;
+}
+
+/** All is read while a writer goes on. */
+async function scanned(writers: readonly StreamWriter[], atOnce: number): Promise<Scan> {
   const probe = new ProbeProcess(cluster.port, "paced:{0}", Number(values.rate), valueBytes);
   await probe.start();
   bar("the writer alone", 0, "");
   await pause(5000);
   const before = await probe.take();
-  const found: ScanResult[] = [];
-  const waiting = writers.slice();
   const from = performance.now();
-  const read = async (): Promise<void> => {
-    for (let writer = waiting.shift(); writer !== undefined; writer = waiting.shift()) {
-      bar("scan", 1 - (waiting.length + 1) / writers.length, shownMemory());
-      found.push(await scanStream(cluster.port, writer, count));
-    }
-  };
-  await Promise.all(Array.from({ length: readers }, read));
+  let done = 0;
+  bar("scan", 0, shownMemory());
+  const found = await readAll(writers, atOnce, () => bar("scan", ++done / writers.length, shownMemory()));
   const seconds = (performance.now() - from) / 1000;
   const during = await probe.take();
   await probe.stop();
   const entriesRead = sum(found, (each) => each.entries);
   return {
+    readers: atOnce,
     entries: entriesRead,
     perSecond: Math.round(entriesRead / seconds),
     lost: sum(found, (each) => each.lost),
@@ -256,8 +267,7 @@ async function killed(filling: readonly StreamWriter[]): Promise<Kills> {
     await wholeAgain(node.id, node.pid);
     backMs.push(Math.round(performance.now() - goneAt));
     await Promise.all(filling.map((writer) => writer.stop()));
-    for (const writer of filling) {
-      const scan = await scanStream(cluster.port, writer, count);
+    for (const scan of await readAll(filling, readers.at(-1)!)) {
       lost += scan.lost;
       twice += scan.twice;
       foreign += scan.foreign;
@@ -290,12 +300,11 @@ interface Result {
   readonly fill: Fill;
   readonly pauses: Pauses;
   readonly rssAnonMiB: Record<"afterFill" | "afterScan" | "atMost", Record<string, number>>;
-  readonly scan: Scan;
+  readonly scans: readonly Scan[];
   readonly kills: Kills;
 }
 
-function report({ command, date, node, cores, memory, fill, pauses, rssAnonMiB, scan, kills }: Result): string {
-  const { before, during } = scan.writerMs;
+function report({ command, date, node, cores, memory, fill, pauses, rssAnonMiB, scans, kills }: Result): string {
   const shown = (each: Record<string, number>): string =>
     Object.entries(each)
       .map(([name, mib]) => `${name} ${mib}`)
@@ -308,11 +317,18 @@ function report({ command, date, node, cores, memory, fill, pauses, rssAnonMiB, 
     `--memory ${memory}, ${fill.entries} entries of ${valueBytes} random bytes at ack=all in ${fill.seconds.toFixed(0)} s: ${fill.perSecond}/s, errors: ${errors.join(", ") || "none"}`,
     `meanwhile 99.9 % of ${pauses.capture.count} captures took at most ${pauses.capture.atMostMs} ms, of ${pauses.turn.count} turns ${pauses.turn.atMostMs} ms; bytes written for each byte of a value: ${shown(pauses.amplification)}`,
     `highest RssAnon, MiB: after filling ${shown(rssAnonMiB.afterFill)}; after the scan ${shown(rssAnonMiB.afterScan)}; after the kills ${shown(rssAnonMiB.atMost)}`,
-    `XRANGE COUNT ${count} over all of it, ${readers === 1 ? "one connection" : `${readers} connections`}: ${scan.entries} entries, ${scan.perSecond}/s, pages p50 ${scan.pageP50Ms.toFixed(1)} p99 ${scan.pageP99Ms.toFixed(1)} ms; lost ${scan.lost}, twice ${scan.twice}, extra ${scan.foreign}`,
-    `a writer at ${values.rate}/s: alone p50 ${before.p50.toFixed(1)} p99 ${before.p99.toFixed(1)} ms (${before.perSecond}/s); during the scan p50 ${during.p50.toFixed(1)} p99 ${during.p99.toFixed(1)} ms (${during.perSecond}/s)`,
+    ...scans.flatMap(scanLines),
     `${kills.kills} kills with -9 under load (${kills.written} more entries), everything compared after each: lost ${kills.lost}, twice ${kills.twice}, extra ${kills.foreign}; ready again after ms: ${kills.backMs.join(" ")}`,
     "",
   ].join("\n");
+}
+
+function scanLines(scan: Scan): readonly string[] {
+  const { before, during } = scan.writerMs;
+  return [
+    `XRANGE COUNT ${count} over all of it, ${scan.readers === 1 ? "one connection" : `${scan.readers} connections`}: ${scan.entries} entries, ${scan.perSecond}/s, pages p50 ${scan.pageP50Ms.toFixed(1)} p99 ${scan.pageP99Ms.toFixed(1)} ms; lost ${scan.lost}, twice ${scan.twice}, extra ${scan.foreign}`,
+    `  a writer at ${values.rate}/s: alone p50 ${before.p50.toFixed(1)} p99 ${before.p99.toFixed(1)} ms (${before.perSecond}/s); during the scan p50 ${during.p50.toFixed(1)} p99 ${during.p99.toFixed(1)} ms (${during.perSecond}/s)`,
+  ];
 }
 
 function sum<T>(items: readonly T[], of: (item: T) => number): number {
