@@ -5,10 +5,12 @@ import type { ProbeOrder } from "./probe-process.ts";
 const [port, key, perSecond, valueBytes] = process.argv.slice(2);
 const probe = new LatencyProbe(Number(port), key!, Number(perSecond), Number(valueBytes));
 
-process.on("message", async (order: ProbeOrder) => {
+async function obey(order: ProbeOrder): Promise<void> {
   if (order === "start") await probe.start();
   if (order === "stop") await probe.stop();
   process.send?.(order === "take" ? probe.take() : null);
   if (order === "stop") process.disconnect?.();
-});
+}
+
+process.on("message", (order: ProbeOrder) => void obey(order));
 process.on("disconnect", () => process.exit());

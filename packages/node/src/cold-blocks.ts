@@ -137,8 +137,8 @@ export class ColdCall implements ColdReader {
 export interface ColdBlocksOptions {
   readonly limits: ShardLimits;
   readonly kvStore: KvStore;
-  readonly traffic: ColdTraffic;
-  readonly blockMemory: BlockBytes;
+  /** What the shards of a node share. */
+  readonly memory: { readonly traffic: ColdTraffic; readonly blockMemory: BlockBytes };
   /** The state that the store holds, and where its rows are. */
   readonly stored: () => Pick<CheckpointRow, "index" | "ranges">;
   /** Asks for a turn. */
@@ -149,6 +149,7 @@ export interface ColdBlocksOptions {
 export class ColdBlocks implements ColdReads, BlockReader {
   readonly blockMemory: BlockBytes;
   readonly #options: ColdBlocksOptions;
+  readonly #traffic: ColdTraffic;
   #state: ShardStateApi;
   /** Of the command that runs now; null: it can't be run again. */
   #effects: Pick<Effects, "count" | "unaskedCount"> | null;
@@ -170,8 +171,9 @@ export class ColdBlocks implements ColdReads, BlockReader {
   #heldBytes: number;
 
   constructor(options: ColdBlocksOptions, state: ShardStateApi) {
-    this.blockMemory = options.blockMemory;
+    this.blockMemory = options.memory.blockMemory;
     this.#options = options;
+    this.#traffic = options.memory.traffic;
     this.#state = state;
     this.#effects = null;
     this.#writesBefore = 0;
@@ -208,11 +210,11 @@ export class ColdBlocks implements ColdReads, BlockReader {
   }
 
   rowNow(slot: number, subkey: Uint8Array): Uint8Array | null {
-    const { kvStore, traffic, stored } = this.#options;
+    const { kvStore, stored } = this.#options;
     const range = { fromSlot: slot, from: subkey, toSlot: slot, to: keyBehind(subkey) };
     const [place] = keyRangesOf(stored().ranges, [range]);
     assert(place !== undefined, "a slot of this shard");
-    traffic.readsNow++;
+    this.#traffic.readsNow++;
     const read = kvStore.getNow(place.from);
     if (read.ok) return read.value;
     const message = `a block cannot be read: ${read.message}`;
@@ -258,12 +260,11 @@ export class ColdBlocks implements ColdReads, BlockReader {
       this.#arrived = [];
       for (const read of arrived) if (read.calls.size === 0) this.#takeInForNobody(read);
     }
-    const { traffic } = this.#options;
     for (const call of this.#calls) {
       if (call.isVoid) {
         this.#release(call);
         goOn(call.progress);
-      } else if (traffic.isCrowded && call.isReady && isStalled(call.progress)) {
+      } else if (this.#traffic.isCrowded && call.isReady && isStalled(call.progress)) {
         this.#release(call);
       }
     }
@@ -286,7 +287,7 @@ export class ColdBlocks implements ColdReads, BlockReader {
     if (stale.length === 0) return true;
     const before = call.wantedBytes;
     for (const read of stale) this.#want(call, this.#readAgain(read));
-    this.#options.traffic.enter(call, call.wantedBytes - before);
+    this.#traffic.enter(call, call.wantedBytes - before);
     if (call.isReady) this.#becameReady(call);
     return false;
   }
@@ -298,7 +299,6 @@ export class ColdBlocks implements ColdReads, BlockReader {
 
   /** It has met cold blocks: its lane waits. False: it wants more than one command may, and has to be answered with an error. */
   park(progress: LaneProgress, laneEpoch: number, number: number, miss: ColdMiss): boolean {
-    const { traffic } = this.#options;
     if (!this.hasRoomFor(progress, miss)) {
       this.executed(progress);
       return false;
@@ -319,8 +319,8 @@ export class ColdBlocks implements ColdReads, BlockReader {
     assert(call.reads.length > known, "who misses wants something");
     progress.cold = call;
     this.#calls.add(call);
-    traffic.waits++;
-    traffic.enter(call, call.wantedBytes - knownBytes);
+    this.#traffic.waits++;
+    this.#traffic.enter(call, call.wantedBytes - knownBytes);
     this.#noteAhead(this.#readAhead.wanted(miss, this.#options.limits.coldAheadBytes));
     // All of it had come for others.
     if (call.isReady) this.#becameReady(call);
@@ -338,14 +338,13 @@ export class ColdBlocks implements ColdReads, BlockReader {
   /** Nothing that was asked for counts any more; the lanes are refused or forgotten by whoever calls. */
   drop(): void {
     this.#life++;
-    const { traffic } = this.#options;
     this.#ahead = [];
     this.#readAhead.forget();
-    traffic.forget(this);
+    this.#traffic.forget(this);
     for (const call of this.#calls) call.giveUp();
     for (const call of this.#calls) {
       call.progress.cold = null;
-      traffic.leave(call);
+      this.#traffic.leave(call);
     }
     this.#calls.clear();
     this.#reads.clear();
@@ -378,7 +377,7 @@ export class ColdBlocks implements ColdReads, BlockReader {
       const begun = this.#begin(reads, ended);
       if (begun === 0) continue;
       this.#aheadUnderWay++;
-      this.#options.traffic.blocksAhead += begun;
+      this.#traffic.blocksAhead += begun;
       return begun;
     }
     return 0;
@@ -411,7 +410,7 @@ export class ColdBlocks implements ColdReads, BlockReader {
       if (this.#reads.has(keyOf(block))) continue;
       this.#ahead.push(this.#readOf(block));
     }
-    if (this.#ahead.length > 0) this.#options.traffic.readAhead(this);
+    if (this.#ahead.length > 0) this.#traffic.readAhead(this);
   }
 
   /** Neighbours of one stream, in one scan. Answers how many have to be read at all. */
@@ -497,7 +496,7 @@ export class ColdBlocks implements ColdReads, BlockReader {
       // One that is under way still comes, for nobody.
       if (read.calls.size === 0 && (read.rows !== null || !read.isBegun)) this.#forget(read);
     }
-    this.#options.traffic.leave(call);
+    this.#traffic.leave(call);
   }
 
   #forget(read: BlockRead): void {

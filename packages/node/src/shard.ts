@@ -130,9 +130,8 @@ export class ShardReplica {
       onFailed,
     });
     const checkpointer = this.#checkpointer;
-    const { traffic, blockMemory } = world.memory;
     this.#cold = new ColdBlocks(
-      { limits, kvStore, traffic, blockMemory, stored: () => checkpointer.row, wake, onFailed },
+      { limits, kvStore, memory: world.memory, stored: () => checkpointer.row, wake, onFailed },
       loaded.state,
     );
     const rooms = { raftLog, held: this.#held, queue: this.#queue, cold: this.#cold };

@@ -71,8 +71,7 @@ class Scene {
       {
         limits: { ...defaultShardLimits, coldCallBytes },
         kvStore: this.kv,
-        traffic: this.traffic,
-        blockMemory: new BlockBytes(),
+        memory: { traffic: this.traffic, blockMemory: new BlockBytes() },
         stored: () => ({ index: this.storedIndex, ranges: [{ from: 0, to: 16383, generation: GENERATION }] }),
         wake: () => this.turns++,
         onFailed: (message, damaged) => this.failures.push(`${damaged ? "damaged: " : ""}${message}`),
