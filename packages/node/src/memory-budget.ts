@@ -16,7 +16,10 @@ import { coldRoomWithin, limitsWithin } from "./shard-limits.ts";
 const MIB = 1024 * 1024;
 /** In one turn: some hundred blocks, well below a millisecond; or some two thousand small streams, a few milliseconds. */
 const EVICT_BYTES_MAX = 4 * MIB;
-/** Of streams that are not packed, where there is no budget: about sixty thousand. Where twice as many stay, a million fields of hashes of ten take 2.04 times Redis' memory, not 1.9 times (bench/results/value-memory.txt). */
+/**
+ * Of streams that are not packed, where there is no budget: about sixty thousand. Where twice as many stay, a million fields of hashes of ten take 2.04 times
+ * Redis' memory, not 1.9 times (bench/results/value-memory.txt).
+ */
 const UNPACKED_BYTES_MAX = 128 * MIB;
 /** So much of the budget stays for what is on its way and for blocks in use: what can't leave memory may not fill it. */
 const KEPT_SHARE = 1 / 4;
@@ -85,6 +88,7 @@ export class MemoryBudget {
   /** Of all shards of the node; one object for its life. */
   readonly limits: ShardLimits;
   readonly traffic: ColdTraffic = new ColdTraffic();
+  /** What blocks gave up, for those of all shards. */
   readonly blockMemory: BlockBytes = new BlockBytes();
   /** Given up since the start. */
   evictedBytes = 0;
