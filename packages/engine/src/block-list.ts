@@ -6,7 +6,7 @@
  * never needs any.
  */
 import { assert } from "@headrace/bytes";
-import { ColdMiss, type WantedBlock } from "./api.ts";
+import { ColdMiss, type WantedBlock } from "./cold-api.ts";
 import { Block, type BlockLine, type BlockOwner } from "./block.ts";
 import { BlockIndex } from "./block-index.ts";
 import { fillBlock, type Fragment, fragmentNow } from "./cold-block.ts";

@@ -4,7 +4,7 @@
  */
 import type { Block, BlockOwner } from "./block.ts";
 import { BlockBytes } from "./block-bytes.ts";
-import type { ColdReads } from "./api.ts";
+import type { ColdReads } from "./cold-api.ts";
 
 /** Blocks in a row, the longest unused ones, that no durable capture has yet: the others are not older. */
 const UNDURABLE_MAX = 256;

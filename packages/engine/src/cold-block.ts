@@ -3,7 +3,8 @@
  * (how many, how many bytes, which ids, their checksum), so that a row that is whole but of another time is found out.
  */
 import { ByteReader, copyBytes, crc32, crc32Join, CRC_JOIN_BYTES_MIN } from "@headrace/bytes";
-import { type ColdReads, DamagedRowError, UnknownRowError } from "./api.ts";
+import { DamagedRowError, UnknownRowError } from "./api.ts";
+import type { ColdReads } from "./cold-api.ts";
 import { type Block, MARK_OPENS } from "./block.ts";
 import type { BlockBytes } from "./block-bytes.ts";
 import { checked } from "./checked.ts";

@@ -1,5 +1,6 @@
 export * from "./stream-id.ts";
 export * from "./api.ts";
+export * from "./cold-api.ts";
 export * from "./delays-api.ts";
 export * from "./leader-queues.ts";
 export * from "./value-api.ts";

@@ -83,15 +83,13 @@ export class PendingLeaf {
   }
 
   compareAt(record: number, id: StreamId): number {
-    const stride = this.#stride;
     const words = this.#words;
-    const cell = record * stride;
-    const isWide = stride === WIDE_WORDS;
-    const msHi = isWide ? words[cell + 6]! : this.#msHi;
+    const cell = record * this.#stride;
+    const msHi = this.#msHiAt(cell);
     if (msHi !== id.msHi) return msHi < id.msHi ? -1 : 1;
     const msLo = words[cell]!;
     if (msLo !== id.msLo) return msLo < id.msLo ? -1 : 1;
-    const seqHi = isWide ? words[cell + 7]! : this.#seqHi;
+    const seqHi = this.#seqHiAt(cell);
     if (seqHi !== id.seqHi) return seqHi < id.seqHi ? -1 : 1;
     const seqLo = words[cell + 1]!;
     if (seqLo !== id.seqLo) return seqLo < id.seqLo ? -1 : 1;
@@ -115,13 +113,15 @@ export class PendingLeaf {
   idAt(record: number): StreamId {
     const cell = record * this.#stride;
     const words = this.#words;
-    const isWide = this.#stride === WIDE_WORDS;
-    return new StreamId(
-      isWide ? words[cell + 6]! : this.#msHi,
-      words[cell]!,
-      isWide ? words[cell + 7]! : this.#seqHi,
-      words[cell + 1]!,
-    );
+    return new StreamId(this.#msHiAt(cell), words[cell]!, this.#seqHiAt(cell), words[cell + 1]!);
+  }
+
+  #msHiAt(cell: number): number {
+    return this.#stride === WIDE_WORDS ? this.#words[cell + 6]! : this.#msHi;
+  }
+
+  #seqHiAt(cell: number): number {
+    return this.#stride === WIDE_WORDS ? this.#words[cell + 7]! : this.#seqHi;
   }
 
   /** Leaves of a list have no ids in common; also right for one that was emptied just now. */
@@ -276,12 +276,10 @@ export class PendingLeaf {
   stored(): Uint32Array<ArrayBuffer> {
     const stored = new Uint32Array(this.count * RECORD_WORDS);
     const words = this.#words;
-    const stride = this.#stride;
-    const isWide = stride === WIDE_WORDS;
-    for (let from = 0, cell = 0; cell < stored.length; from += stride, cell += RECORD_WORDS) {
-      stored[cell] = isWide ? words[from + 6]! : this.#msHi;
+    for (let from = 0, cell = 0; cell < stored.length; from += this.#stride, cell += RECORD_WORDS) {
+      stored[cell] = this.#msHiAt(from);
       stored[cell + 1] = words[from]!;
-      stored[cell + 2] = isWide ? words[from + 7]! : this.#seqHi;
+      stored[cell + 2] = this.#seqHiAt(from);
       stored[cell + 3] = words[from + 1]!;
       stored[cell + 4] = words[from + CONSUMER_WORD]!;
       stored[cell + 5] = words[from + 3]!;

@@ -3,7 +3,8 @@
  * make equal states; nothing here knows Raft, disks or clients.
  */
 import { assert, latin1 } from "@headrace/bytes";
-import { type BlockName, type Capture, type ColdReads, DamagedRowError, type Effects, type RowRange } from "./api.ts";
+import { type Capture, DamagedRowError, type Effects, type RowRange } from "./api.ts";
+import type { BlockName, ColdReads } from "./cold-api.ts";
 import type { ShardHeader, ShardRollbackApi } from "./api.ts";
 import type { GroupView, ShardStateApi, StateMemory, StateRow, StreamView } from "./api.ts";
 import { BatchEffects } from "./batch-effects.ts";
