@@ -1,6 +1,6 @@
 /**
  * How much log is kept behind a checkpoint. A replica that lags further than the log can only be helped by a snapshot, so entries are kept for it up
- * to a limit: the leader knows how far the others are, a follower (which may lead next) keeps as much as the limit allows. Behind a snapshot that is
+ * to a limit: the leader knows how far the others are and says so in its heartbeats, since a follower may lead next. Behind a snapshot that is
  * being sent more is kept, or its receiver would need the next one as soon as it has this one.
  */
 import type { Logger } from "@headrace/ports";
@@ -26,18 +26,12 @@ export interface SnapshotHold {
 export function compactLog(raftLog: RaftLog, raft: RaftNodeApi, checkpointIndex: number, retention: Retention): void {
   raftLog.evict(checkpointIndex);
   const limited = Math.min(checkpointIndex, raftLog.indexWithTail(retention.retainBytes));
-  let cut = limited;
-  if (raft.role === Role.leader) {
-    let slowest = checkpointIndex;
-    raft.visitProgress((_replica, match) => {
-      if (match < slowest) slowest = match;
-    });
-    cut = Math.max(limited, slowest);
-    if (slowest < limited)
-      retention.logger.warn("log_cut_before_slow_replica", { group: retention.groupId, slowest, cut });
-    cut = Math.min(cut, heldBy(raftLog, retention.snapshots));
-  }
-  raftLog.compact(cut);
+  const slowest = Math.min(checkpointIndex, raft.heldByAll);
+  const cut = Math.max(limited, slowest);
+  if (raft.role !== Role.leader) return raftLog.compact(cut);
+  if (slowest < limited)
+    retention.logger.warn("log_cut_before_slow_replica", { group: retention.groupId, slowest, cut });
+  raftLog.compact(Math.min(cut, heldBy(raftLog, retention.snapshots)));
 }
 
 function heldBy(raftLog: RaftLog, snapshots: SnapshotHold): number {

@@ -59,6 +59,7 @@ export function handleAppend(raft: Raft, m: Message): void {
 
 export function handleHeartbeat(raft: Raft, m: Message): void {
   raft.log.commitTo(m.commit);
+  raft.heldByAll = m.index;
   const answer = message(MessageType.HeartbeatResp, m.from, raft.id);
   answer.readNumber = m.readNumber;
   raft.send(answer);

@@ -89,7 +89,10 @@ export interface Message {
   term: number;
   /** App: term of the entry before `entries`. Vote, PreVote: term of the last entry. AppResp rejecting: hint term. VoteResp, PreVoteResp rejecting: term at `commit`. */
   logTerm: number;
-  /** App: index before `entries`. AppResp: last index that now matches, or the refused one. Vote: last index. */
+  /**
+   * App: index before `entries`. AppResp: last index that now matches, or the refused one. Vote: last index. Heartbeat: `heldByAll`, as the leader
+   * knows it; our addition, 0 from a leader that does not tell.
+   */
   index: number;
   entries: readonly Entry[];
   /** App, Heartbeat, StorageAppend: commit index. VoteResp, PreVoteResp rejecting: the voter's, so that a candidate learns of it. */

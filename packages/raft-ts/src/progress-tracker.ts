@@ -82,6 +82,13 @@ export class ProgressTracker {
     return Math.min(this.#matched(this.incoming), this.#matched(this.outgoing));
   }
 
+  /** The highest index that every replica has made durable, learners included; 0 without any. */
+  lowestMatch(): number {
+    let lowest = Number.POSITIVE_INFINITY;
+    for (const progress of this.all) if (progress.match < lowest) lowest = progress.match;
+    return lowest === Number.POSITIVE_INFINITY ? 0 : lowest;
+  }
+
   /** The highest read number echoed by a quorum of both halves. `self` echoes whatever is asked. */
   confirmedRead(self: number, asked: number): number {
     return Math.min(this.#echoed(this.incoming, self, asked), this.#echoed(this.outgoing, self, asked));

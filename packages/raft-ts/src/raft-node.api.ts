@@ -61,6 +61,11 @@ export interface RaftNodeApi {
   readonly confirmedRead: number;
   /** Replica the leadership is being handed to, 0 if none. */
   readonly transferee: number;
+  /**
+   * Every replica of the group is known to hold the log up to here durably, learners too: nobody needs it sent any more. A leader knows, a follower
+   * heard it from its leader; 0: not known in this term.
+   */
+  readonly heldByAll: number;
   /** Follows a leader of which nothing was heard for `electionTicks`: it would grant a vote by now. */
   readonly isLeaderOverdue: boolean;
 

@@ -71,6 +71,11 @@ export class RaftNode implements RaftNodeApi {
     return this.#raft.transferee;
   }
 
+  get heldByAll(): number {
+    const raft = this.#raft;
+    return raft.role === Role.leader ? raft.tracker.lowestMatch() : raft.heldByAll;
+  }
+
   get isLeaderOverdue(): boolean {
     const raft = this.#raft;
     return raft.role === Role.follower && raft.leader !== 0 && raft.electionElapsed >= raft.config.electionTicks;

@@ -49,6 +49,8 @@ export class Raft {
   electionElapsed = 0;
   heartbeatElapsed = 0;
   randomizedElectionTicks = 0;
+  /** Follower only: what its leader said last (raft-node.api.ts). */
+  heldByAll = 0;
 
   /** Leader only: whom leadership is being handed to. */
   transferee = 0;
@@ -296,6 +298,7 @@ export class Raft {
       this.vote = 0;
     }
     this.leader = 0;
+    this.heldByAll = 0;
     this.electionElapsed = 0;
     this.heartbeatElapsed = 0;
     this.randomizedElectionTicks = this.config.electionTicks + this.config.randomBelow(this.config.electionTicks);

@@ -4,8 +4,9 @@
  * *after* the read had arrived. Numbers start again with each term of leadership, and answers of other terms never get here, so that an old
  * answer cannot confirm a new read (etcd issue 20418 is what ids without this did).
  */
+import { heartbeat } from "./heartbeat.ts";
 import { assert } from "./invariants.ts";
-import { message, MessageType } from "./message.ts";
+import { MessageType } from "./message.ts";
 import type { Message } from "./message.ts";
 import type { Progress } from "./progress.ts";
 import type { ProgressTracker } from "./progress-tracker.ts";
@@ -66,12 +67,10 @@ export class ReadIndex {
     if (!needsRound) return;
     for (const progress of tracker.all) {
       if (progress.id === self || progress.readSent >= this.asked || !tracker.isVoter(progress.id)) continue;
-      const m = message(MessageType.Heartbeat, progress.id, self);
+      const m = heartbeat(progress, tracker, self, commit);
       m.term = term;
-      m.commit = Math.min(progress.match, commit);
       m.readNumber = this.asked;
       progress.readSent = this.asked;
-      progress.sentCommit = m.commit;
       outbox.push(m);
     }
   }

@@ -2,6 +2,7 @@
  * Sending the log to followers: one append or snapshot at a time, within what Progress allows. Entries leave from the unstable log too, before
  * the leader's own disk has them: its disk and the network work side by side.
  */
+import { heartbeat } from "./heartbeat.ts";
 import { message, MessageType, noEntries } from "./message.ts";
 import type { Progress } from "./progress.ts";
 import { ProgressState } from "./progress.ts";
@@ -76,11 +77,6 @@ function maybeSendSnapshot(raft: Raft, progress: Progress): boolean {
 
 export function broadcastHeartbeat(raft: Raft): void {
   for (const progress of raft.tracker.all) {
-    if (progress.id === raft.id) continue;
-    const m = message(MessageType.Heartbeat, progress.id, raft.id);
-    // Never a commit index that the follower may not have: it could not tell whether its entry there is the leader's.
-    m.commit = Math.min(progress.match, raft.log.commit);
-    raft.send(m);
-    progress.sentCommit = m.commit;
+    if (progress.id !== raft.id) raft.send(heartbeat(progress, raft.tracker, raft.id, raft.log.commit));
   }
 }

@@ -402,3 +402,49 @@ test("who leads again believes nothing of what its followers had in its earlier 
   expect(matchOf(3)).toBe(0);
   expect(matchOf(2)).toBe(cluster.node(1).lastIndex);
 });
+
+test("with each heartbeat a follower hears up to where everybody has the log, and forgets it with the term", () => {
+  const cluster = new Cluster(3, { confState: { voters: [1, 2, 3] } });
+  cluster.elect(1);
+  cluster.propose(1, "a");
+  cluster.stabilize();
+  expect(cluster.node(1).heldByAll).toBe(2);
+  expect(cluster.node(2).heldByAll).toBe(0);
+  cluster.tick(1);
+  cluster.stabilize();
+  expect([1, 2, 3].map((id) => cluster.node(id).heldByAll)).toEqual([2, 2, 2]);
+  cluster.isolate(3);
+  cluster.propose(1, "b");
+  cluster.stabilize();
+  cluster.tick(1);
+  cluster.stabilize();
+  expect([1, 2].map((id) => [cluster.node(id).commit, cluster.node(id).heldByAll])).toEqual([
+    [3, 2],
+    [3, 2],
+  ]);
+  cluster.node(2).campaign();
+  cluster.stabilize();
+  expect(cluster.node(2).role).toBe(Role.leader);
+  // Of the one that is away its new leader knows nothing yet.
+  expect([1, 2].map((id) => cluster.node(id).heldByAll)).toEqual([0, 0]);
+});
+
+test("a learner counts among those who need the log", () => {
+  const cluster = new Cluster(2, { confState: { voters: [1], learners: [2] } });
+  cluster.isolate(2);
+  cluster.elect(1);
+  cluster.propose(1, "a");
+  cluster.stabilize();
+  expect(cluster.node(1).commit).toBe(2);
+  expect(cluster.node(1).heldByAll).toBe(0);
+});
+
+test("the heartbeats of a read say so too", () => {
+  const cluster = new Cluster(3);
+  const leader = cluster.elect(1);
+  cluster.propose(1, "a");
+  cluster.stabilize();
+  leader.requestRead();
+  cluster.stabilize();
+  expect(cluster.node(2).heldByAll).toBe(2);
+});
