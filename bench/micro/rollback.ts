@@ -8,12 +8,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { asciiBytes } from "@headrace/bytes";
 import { ShardState, StreamId, type Effects, type ShardStateApi } from "@headrace/engine";
-import type { KvStore, Logger, Scheduler } from "@headrace/ports";
+import type { Clock, KvStore, Logger, Scheduler } from "@headrace/ports";
 import { openLevelStore } from "@headrace/store";
 import { Checkpointer } from "../../packages/node/src/checkpoint.ts";
 import { generationOf, type CheckpointRow } from "../../packages/node/src/checkpoint-row.ts";
 import { Rollback } from "../../packages/node/src/rollback.ts";
 import { defaultShardLimits } from "../../packages/node/src/shard-limits.ts";
+import { SweepPace } from "../../packages/node/src/sweep-pace.ts";
 import { loadState } from "../../packages/node/src/state-loading.ts";
 
 const BOUNDS = { maxEntries: 100, maxBytes: 4096 };
@@ -86,6 +87,8 @@ function fieldsOf(valueBytes: number): Uint8Array {
   return asciiBytes(`$1\r\nf\r\n$${valueBytes}\r\n${"x".repeat(valueBytes)}\r\n`);
 }
 
+const clock: Clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() };
+
 class Shard {
   readonly kvStore: KvStore;
   readonly checkpointer: Checkpointer;
@@ -110,6 +113,7 @@ class Shard {
       kvStore,
       scheduler,
       logger: silent,
+      sweeps: new SweepPace(clock, scheduler),
       row,
       nowMs: 0,
       wake: () => {},

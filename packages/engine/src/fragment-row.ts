@@ -2,7 +2,7 @@
  * The row of a fragment: entries of a block, as it stands in memory. Most of a capture are such rows, so the entries' bytes are not copied but lent by the
  * block, and the ids are copied as a column. Short ones are one piece: three would take more memory than they save.
  */
-import { allocate, copyBytes, crc32, crc32Join, crc32Shift, CRC_JOIN_BYTES_MIN } from "@headrace/bytes";
+import { allocateShared, copyBytes, crc32, crc32Join, crc32Shift, CRC_JOIN_BYTES_MIN } from "@headrace/bytes";
 import type { StateRow } from "./api.ts";
 import { type Block, MARK_OPENS } from "./block.ts";
 import { OPENS_NODE } from "./effect-format.ts";
@@ -24,7 +24,7 @@ export function fragmentRow(slot: number, subkey: Uint8Array, block: Block, from
   const contentBytes = byteLength - start;
   const isLent = contentBytes >= CRC_JOIN_BYTES_MIN;
   const end = isLent ? content : content + contentBytes;
-  const value = allocate(end + ROW_CRC_BYTES);
+  const value = allocateShared(end + ROW_CRC_BYTES);
   const view = new DataView(value.buffer, value.byteOffset, value.length);
   value[0] = ROW_VERSION;
   view.setUint32(1, entries, true);

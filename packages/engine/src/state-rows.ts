@@ -39,7 +39,7 @@
  * A block is one fragment once it is sealed, unless a part of it was not in memory then; a tail has several, each at least about twice as long as the next, so that a few new entries
  * never rewrite the whole tail and a load never meets many.
  */
-import { allocate, ByteReader, crc32, type ByteWriter, copyOf } from "@headrace/bytes";
+import { allocateShared, ByteReader, copyBytes, crc32, type ByteWriter } from "@headrace/bytes";
 import { DamagedRowError, UnknownRowError, type StateRow } from "./api.ts";
 import { type DroppedBlock, PAGE_BITS } from "./block.ts";
 import type { Group } from "./group.ts";
@@ -102,14 +102,23 @@ export function subkeyNumbers(kind: number): number {
 
 export function subkeyOf(age: number, kind: number, first: number, second: number): Uint8Array {
   const numbers = subkeyNumbers(kind);
-  const subkey = allocate(SUBKEY_HEAD_BYTES + numbers * 4);
-  const view = new DataView(subkey.buffer, subkey.byteOffset, subkey.length);
-  view.setUint16(0, Math.floor(age / 0x1_0000_0000));
-  view.setUint32(2, age % 0x1_0000_0000);
-  view.setUint8(6, kind);
-  if (numbers > 0) view.setUint32(7, first);
-  if (numbers > 1) view.setUint32(11, second);
+  const subkey = allocateShared(SUBKEY_HEAD_BYTES + numbers * 4);
+  const high = Math.floor(age / 0x1_0000_0000);
+  subkey[0] = high >>> 8;
+  subkey[1] = high;
+  putU32(subkey, 2, age % 0x1_0000_0000);
+  subkey[6] = kind;
+  if (numbers > 0) putU32(subkey, 7, first);
+  if (numbers > 1) putU32(subkey, 11, second);
   return subkey;
+}
+
+/** Big-endian. A DataView of its own would cost as much as the rest. */
+function putU32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 24;
+  bytes[at + 1] = value >>> 16;
+  bytes[at + 2] = value >>> 8;
+  bytes[at + 3] = value;
 }
 
 /** Where the rows of a key begin. */
@@ -165,7 +174,8 @@ export function rowChecksum(slot: number, subkey: Uint8Array, covered: Uint8Arra
 /** Turns what the writer holds (version byte and body) into a row's value and empties the writer. */
 export function sealRow(slot: number, subkey: Uint8Array, writer: ByteWriter): StateRow {
   writer.u32(rowChecksum(slot, subkey, writer.view()));
-  const value = copyOf(writer.bytes, 0, writer.length);
+  const value = allocateShared(writer.length);
+  copyBytes(value, 0, writer.bytes, 0, writer.length);
   writer.clear();
   return { slot, subkey, value };
 }

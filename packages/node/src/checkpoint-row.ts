@@ -14,7 +14,7 @@
  * A generation is unique on the node, because its upper half is the group that made it and a node has one replica of a group. FLUSHALL begins a
  * new one; older ones are swept in the background (the store has no range delete).
  */
-import { allocate, assert, ByteReader, ByteWriter, crc32 } from "@headrace/bytes";
+import { allocate, allocateShared, assert, ByteReader, ByteWriter, crc32 } from "@headrace/bytes";
 import { DamagedRowError, dataSlot, UnknownRowError } from "@headrace/engine";
 import type { ConfState } from "@headrace/raft-ts";
 import { readConfState, writeConfState } from "./peer-codec.ts";
@@ -97,7 +97,7 @@ export function slotKey(generation: number, slot: number): Uint8Array {
 }
 
 export function stateKey(generation: number, slot: number, subkey: Uint8Array): Uint8Array {
-  const key = allocate(6 + subkey.length);
+  const key = allocateShared(6 + subkey.length);
   writeU32(key, 0, generation);
   writeU16(key, 4, slot);
   key.set(subkey, 6);

@@ -17,6 +17,7 @@ import { checkpointKey, encodeCheckpointRow, generationOf, stateKey } from "./ch
 import type { CheckpointRow, GenerationRange } from "./checkpoint-row.ts";
 import { GenerationSweeper } from "./generation-sweeper.ts";
 import type { ShardLimits } from "./shard-api.ts";
+import type { SweepPace } from "./sweep-pace.ts";
 
 /** After the store said that it has no space. */
 const SPACE_RETRY_MS = 1000;
@@ -39,6 +40,8 @@ export interface CheckpointerOptions {
   readonly kvStore: KvStore;
   readonly scheduler: Scheduler;
   readonly logger: Logger;
+  /** Shared by all groups of the node. */
+  readonly sweeps: SweepPace;
   /** The row that the store holds. */
   readonly row: CheckpointRow;
   /** Monotonic time: the first interval counts from here. */
@@ -94,7 +97,7 @@ export class Checkpointer {
     this.#lastSequence = options.row.sequence;
     this.#incoming = 0;
     this.#isWaitingForSweep = false;
-    this.#sweeper = new GenerationSweeper(options.groupId, options.kvStore, options.logger);
+    this.#sweeper = new GenerationSweeper(options.groupId, options.kvStore, options.logger, options.sweeps);
     this.#sweeper.start(options.row.ranges, 0);
   }
 

@@ -1,11 +1,12 @@
 /**
  * Deletes the rows of generations that a group no longer uses, in the background and in small batches: the store has no range delete. Runs at
- * opening (a crash may have left some) and after each change of generation.
+ * opening (a crash may have left some) and after each change of generation; slowly (sweep-pace.ts), unless somebody waits for its end.
  */
 import type { Done, Failure, KvStore, Logger } from "@headrace/ports";
 import { generationOf, slotKey } from "./checkpoint-row.ts";
 import type { GenerationRange } from "./checkpoint-row.ts";
 import { keyBehind } from "./state-ranges.ts";
+import type { SweepPace } from "./sweep-pace.ts";
 
 const ROWS_PER_STEP = 256;
 
@@ -13,6 +14,7 @@ export class GenerationSweeper {
   readonly #groupId: number;
   readonly #kvStore: KvStore;
   readonly #logger: Logger;
+  readonly #pace: SweepPace;
   #kept: ReadonlySet<number>;
   #isRunning: boolean;
   #again: boolean;
@@ -21,10 +23,11 @@ export class GenerationSweeper {
   #isSwept: boolean;
   #waiters: Done<void>[];
 
-  constructor(groupId: number, kvStore: KvStore, logger: Logger) {
+  constructor(groupId: number, kvStore: KvStore, logger: Logger, pace: SweepPace) {
     this.#groupId = groupId;
     this.#kvStore = kvStore;
     this.#logger = logger;
+    this.#pace = pace;
     this.#kept = new Set();
     this.#isRunning = false;
     this.#again = false;
@@ -49,7 +52,7 @@ export class GenerationSweeper {
     this.#waiters.push(done);
     if (this.#isRunning) return;
     this.#isRunning = true;
-    this.#step(slotKey(generationOf(this.#groupId, 0), 0));
+    this.#sweepFrom(slotKey(generationOf(this.#groupId, 0), 0));
   }
 
   /**
@@ -63,7 +66,7 @@ export class GenerationSweeper {
       return;
     }
     this.#isRunning = true;
-    this.#step(slotKey(generationOf(this.#groupId, 0), 0));
+    this.#sweepFrom(slotKey(generationOf(this.#groupId, 0), 0));
   }
 
   /** From now on this generation is written, by a snapshot or by a checkpoint that begins anew; until the next `start`. */
@@ -75,36 +78,37 @@ export class GenerationSweeper {
     this.#stopped = true;
   }
 
-  #step(from: Uint8Array): void {
+  #sweepFrom(from: Uint8Array): void {
+    if (this.#waiters.length > 0) this.#step(from, () => {});
+    else this.#pace.next((over) => this.#step(from, over));
+  }
+
+  #step(from: Uint8Array, over: () => void): void {
+    if (this.#stopped) return over();
     const end = slotKey(generationOf(this.#groupId + 1, 0), 0);
     // Not the values: a damaged one that nobody needs is no reason to stop.
     this.#kvStore.keys(from, end, ROWS_PER_STEP, (result) => {
-      if (this.#stopped) return;
+      if (this.#stopped) return over();
       if (!result.ok) {
-        this.#failed(result);
-        return;
+        over();
+        return this.#failed(result);
       }
       const last = result.value[result.value.length - 1];
       if (last === undefined) {
-        this.#finished();
-        return;
+        over();
+        return this.#finished();
       }
       const dead = result.value.filter((key) => !this.#kept.has(generationOfKey(key)));
       const generation = generationOfKey(last);
       // A generation in use is not read to its end, only stepped over.
       const next = this.#kept.has(generation) ? slotKey(generation, 0xffff) : keyBehind(last);
-      if (dead.length === 0) {
-        this.#step(next);
-        return;
-      }
+      if (dead.length === 0) return this.#step(next, over);
       const changes = dead.map((key) => ({ key, value: null }));
       this.#kvStore.write(changes, (written) => {
+        over();
         if (this.#stopped) return;
-        if (written.ok) {
-          this.#step(next);
-          return;
-        }
-        this.#failed(written);
+        if (written.ok) this.#sweepFrom(next);
+        else this.#failed(written);
       });
     });
   }
@@ -126,7 +130,7 @@ export class GenerationSweeper {
     if (!this.#again) return;
     this.#again = false;
     this.#isRunning = true;
-    this.#step(slotKey(generationOf(this.#groupId, 0), 0));
+    this.#sweepFrom(slotKey(generationOf(this.#groupId, 0), 0));
   }
 }
 

@@ -40,6 +40,7 @@ import { ShardReplica } from "./shard.ts";
 import { Scrubber } from "./scrubber.ts";
 import { SnapshotTraffic } from "./snapshot-traffic.ts";
 import { SpaceWatch } from "./space-watch.ts";
+import { SweepPace } from "./sweep-pace.ts";
 import { TurnTimes } from "./turn-times.ts";
 import { unreadyReasons } from "./unready-reasons.ts";
 
@@ -91,6 +92,7 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
   readonly #settings: ShardSettings;
   readonly memory: MemoryBudget;
   readonly #times: TurnTimes = new TurnTimes();
+  readonly #sweeps: SweepPace;
   readonly #balance: LeaderBalance;
   readonly #notes: PeerNotes;
   readonly #space: SpaceWatch;
@@ -135,7 +137,7 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
     this.#notes = new PeerNotes(this.nodeId, world.clock);
     this.#space = new SpaceWatch(world, config.diskReserveBytes, (isLow) => (this.#settings.refuseGrowth = isLow));
     this.#snapshots = new SnapshotTraffic(world.clock, config.snapshotBytesPerSecond);
-    const { scheduler, random, peerNetwork, logger, clock } = world;
+    this.#sweeps = new SweepPace(world.clock, world.scheduler);
     this.backups = new BackupService(world, this.#snapshots, {
       shard: (shardId) => this.shard(shardId),
       leaderNodeOf: (shardId) => this.#groups.leaderOf(shardId).nodeId,
@@ -147,16 +149,7 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
       deskOf: (shardId) => this.shard(shardId)?.outbox ?? null,
     });
     const { refusals } = options;
-    const groupsWorld = {
-      scheduler,
-      random,
-      peerNetwork,
-      logger,
-      refusals,
-      snapshots: this.#snapshots,
-      clock,
-      times: this.#times,
-    };
+    const groupsWorld = { ...world, refusals, snapshots: this.#snapshots, times: this.#times };
     this.#groups = new RaftGroups(this.nodeId, config.heartbeatMs, groupsWorld, {
       onLeader: (groupId, leader) => this.#onLeader(groupId, leader),
       onTurnEnd: () => {
@@ -258,7 +251,7 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
       founding: start.founding,
       beginnings: start.beginnings,
     };
-    const world = { ...this.#world, log: this.#log };
+    const world = { ...this.#world, log: this.#log, sweeps: this.#sweeps };
     this.#keeper = new ReplicaKeeper(this.nodeId, world, this, own);
     openGroups(options, (opened) => {
       this.#take(opened);
@@ -574,6 +567,7 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
       snapshots: this.#snapshots,
       memory: this.memory,
       times: this.#times,
+      sweeps: this.#sweeps,
       settings: this.#settings,
       meta,
       host: this,

@@ -17,6 +17,7 @@ import { votersOnly } from "./meta-position.ts";
 import type { MetaPosition } from "./meta-position.ts";
 import type { NodeConfig } from "./node-config.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
+import type { SweepPace } from "./sweep-pace.ts";
 import type { TurnTimes } from "./turn-times.ts";
 import type { ShardHost, ShardOpening, ShardSettings } from "./shard-api.ts";
 import { ShardReplica } from "./shard.ts";
@@ -30,6 +31,7 @@ export interface OpenGroupsOptions {
   readonly snapshots: SnapshotTraffic;
   readonly memory: MemoryBudget;
   readonly times: TurnTimes;
+  readonly sweeps: SweepPace;
   readonly recovered: ReadonlyMap<number, RecoveredGroup>;
   readonly settings: ShardSettings;
   readonly meta: MetaPosition;
@@ -146,7 +148,7 @@ function ticksOf(config: NodeConfig): { electionTicks: number; heartbeatTicks: n
 /** What opening one group takes. */
 export type OpenGroupOptions = Pick<
   OpenGroupsOptions,
-  "config" | "world" | "log" | "snapshots" | "memory" | "times" | "settings" | "meta" | "host"
+  "config" | "world" | "log" | "snapshots" | "memory" | "times" | "sweeps" | "settings" | "meta" | "host"
 >;
 
 /** A replica that is added to a running group: empty until its leader sends it a snapshot. */
@@ -178,7 +180,7 @@ function openShard(
   from: Pick<ShardOpening, "recovered" | "founding">,
   done: (replica: ShardReplica | null, failure: OpeningFailure | null) => void,
 ): void {
-  const { config, world, log, snapshots, memory, times } = options;
+  const { config, world, log, snapshots, memory, times, sweeps } = options;
   const { clock, scheduler, random, kvStore } = world;
   const logger = world.logger.child({ group: group.groupId });
   ShardReplica.open(
@@ -192,7 +194,7 @@ function openShard(
         limits: memory.limits,
       },
       settings: options.settings,
-      world: { clock, scheduler, random, kvStore, log, logger, snapshots, memory, times },
+      world: { clock, scheduler, random, kvStore, log, logger, snapshots, memory, times, sweeps },
       host: options.host,
       ...from,
     },

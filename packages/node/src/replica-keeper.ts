@@ -17,6 +17,7 @@ import { storeMetaPosition, votersOnly } from "./meta-position.ts";
 import { storeReplicas } from "./replica-record.ts";
 import type { OwnReplica, ReplicaStage } from "./replica-record.ts";
 import { removeGroupRows } from "./row-removal.ts";
+import type { SweepPace } from "./sweep-pace.ts";
 
 /** After something that others have to help with did not work. */
 const RETRY_MS = 500;
@@ -25,6 +26,7 @@ export interface ReplicaKeeperWorld {
   readonly scheduler: Scheduler;
   readonly recordStore: RecordStore;
   readonly kvStore: KvStore;
+  readonly sweeps: SweepPace;
   readonly log: SharedLogApi;
   readonly logger: Logger;
 }
@@ -155,7 +157,7 @@ export class ReplicaKeeper {
 
   /** A full disk delays it, and nothing else. */
   #removeRows(groupId: number, then: () => void): void {
-    removeGroupRows(this.#world.kvStore, groupId, (removed) => {
+    removeGroupRows(this.#world.kvStore, groupId, this.#world.sweeps, (removed) => {
       if (!removed.ok && removed.reason === "space" && !this.#stopped) {
         this.#world.logger.warn("rows_not_removed", { group: groupId, message: removed.message });
         this.#world.scheduler.after(RETRY_MS, () => {

@@ -10,6 +10,7 @@ import type { Clock, KvStore, Logger, Random, Scheduler } from "@headrace/ports"
 import type { ConfState, Message, Role } from "@headrace/raft-ts";
 import type { ChannelRegistry } from "./channel-registry.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
+import type { SweepPace } from "./sweep-pace.ts";
 import type { TurnTimes } from "./turn-times.ts";
 import type { SnapshotTraffic } from "./snapshot-traffic.ts";
 
@@ -145,6 +146,7 @@ export interface ShardWorld {
   readonly snapshots: SnapshotTraffic;
   readonly memory: MemoryBudget;
   readonly times: TurnTimes;
+  readonly sweeps: SweepPace;
 }
 
 /**

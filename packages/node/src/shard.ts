@@ -118,13 +118,11 @@ export class ShardReplica {
     this.#state = loaded.state;
     const { kvStore, scheduler, logger, clock, log } = world;
     this.#checkpointer = new Checkpointer({
+      ...world,
       groupId,
       limits,
-      kvStore,
-      scheduler,
-      logger,
       row,
-      nowMs: world.clock.monotonicMs(),
+      nowMs: clock.monotonicMs(),
       wake,
       onNoSpace: () => host.onNoSpace(),
       onFailed,

@@ -7,8 +7,9 @@ import { generationOf, slotKey } from "../src/checkpoint-row.ts";
 import type { CheckpointRow } from "../src/checkpoint-row.ts";
 import { Checkpointer } from "../src/checkpoint.ts";
 import { defaultShardLimits } from "../src/shard-limits.ts";
+import { SweepPace } from "../src/sweep-pace.ts";
 import { ManualTime, MemoryKv } from "../testing/manual-world.ts";
-import { Life, silentLogger, VirtualTime } from "./memory-world.ts";
+import { Life, silentLogger, sweepPaceIn, VirtualTime } from "./memory-world.ts";
 
 class Scene {
   readonly time = new VirtualTime();
@@ -38,6 +39,7 @@ class Scene {
         after: (ms, run) => time.after(ms, life, run),
       },
       logger: silentLogger,
+      sweeps: sweepPaceIn(time, life),
       row: this.#row,
       nowMs: 0,
       wake: () => {},
@@ -114,6 +116,13 @@ test("what is written to a new generation is swept by nobody, also before the st
   const run = (): void => {
     while (time.runOne());
   };
+  /** Sweeps rest between two steps. */
+  const runLong = (): void => {
+    for (let round = 0; round < 10; round++) {
+      run();
+      time.pass(1000);
+    }
+  };
   const confState = { voters: [1], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
   const ranges = [{ from: 0, to: 16383, generation: generationOf(1, 1) }];
   const header = new Uint8Array(0);
@@ -123,6 +132,7 @@ test("what is written to a new generation is swept by nobody, also before the st
     kvStore: kv,
     scheduler: time,
     logger: silentLogger,
+    sweeps: new SweepPace(time, time),
     row: { index: 1, term: 1, logTimeMs: 0, confState, ranges, sequence: 1, header, isPut: true },
     nowMs: 0,
     wake: () => {},
@@ -161,7 +171,7 @@ test("what is written to a new generation is swept by nobody, also before the st
   run();
   expect(rowsOf(3)).toBe(1);
   for (const answer of answers) answer();
-  run();
+  runLong();
   expect([rowsOf(2), rowsOf(3)]).toEqual([0, 1]);
 });
 

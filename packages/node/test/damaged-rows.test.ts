@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { generationOf, stateKey } from "../src/checkpoint-row.ts";
 import { GenerationSweeper } from "../src/generation-sweeper.ts";
 import { removeGroupRows } from "../src/row-removal.ts";
-import { Life, MemoryDisks, MemoryKvStore, silentLogger, VirtualTime } from "./memory-world.ts";
+import { Life, MemoryDisks, MemoryKvStore, silentLogger, sweepPaceIn, VirtualTime } from "./memory-world.ts";
 
 /** Every value of it is damaged. */
 class UnreadableStore extends MemoryKvStore {
@@ -38,7 +38,12 @@ test("a replica that goes because its rows are damaged is deleted", () => {
   const disks = new MemoryDisks();
   disks.rows = rowsOf(1, 2);
   let outcome: Result<void> | null = null;
-  removeGroupRows(new UnreadableStore(time, disks), 1, (result) => (outcome = result));
+  removeGroupRows(
+    new UnreadableStore(time, disks),
+    1,
+    sweepPaceIn(time, new Life("node")),
+    (result) => (outcome = result),
+  );
   time.run(1000);
   expect(outcome).toEqual({ ok: true, value: undefined });
   expect(disks.rows).toEqual([]);
@@ -48,7 +53,12 @@ test("a damaged row of a generation that nobody uses is swept", () => {
   const time = new VirtualTime();
   const disks = new MemoryDisks();
   disks.rows = rowsOf(1, 2, 3);
-  const sweeper = new GenerationSweeper(1, new UnreadableStore(time, disks), silentLogger);
+  const sweeper = new GenerationSweeper(
+    1,
+    new UnreadableStore(time, disks),
+    silentLogger,
+    sweepPaceIn(time, new Life("node")),
+  );
   sweeper.start([{ from: 0, to: 16383, generation: generationOf(1, 2) }], 0);
   time.run(1000);
   expect(sweeper.isSwept).toBe(true);

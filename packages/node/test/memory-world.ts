@@ -32,6 +32,7 @@ import type {
   SpaceProbe,
   Timer,
 } from "@headrace/ports";
+import { SweepPace } from "../src/sweep-pace.ts";
 
 interface Event {
   readonly timeMs: number;
@@ -116,6 +117,15 @@ export class TestRandom implements Random {
   below(n: number): number {
     return Math.floor((this.u32() / 2 ** 32) * n);
   }
+}
+
+/** For groups of one node. */
+export function sweepPaceIn(time: VirtualTime, life: Life): SweepPace {
+  const scheduler: Scheduler = {
+    soon: (run) => void time.after(0, life, run),
+    after: (ms, run) => time.after(ms, life, run),
+  };
+  return new SweepPace({ wallMs: () => time.nowMs, monotonicMs: () => time.nowMs }, scheduler);
 }
 
 export const silentLogger: Logger = {

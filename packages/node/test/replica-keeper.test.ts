@@ -4,7 +4,15 @@ import type { SharedLogApi } from "@headrace/log";
 import { expect, test } from "vitest";
 import { ReplicaKeeper } from "../src/replica-keeper.ts";
 import type { OwnReplica } from "../src/replica-record.ts";
-import { Life, MemoryDisks, MemoryKvStore, MemoryRecordStore, silentLogger, VirtualTime } from "./memory-world.ts";
+import {
+  Life,
+  MemoryDisks,
+  MemoryKvStore,
+  MemoryRecordStore,
+  silentLogger,
+  sweepPaceIn,
+  VirtualTime,
+} from "./memory-world.ts";
 
 /** Group 1 with one replica on node 1. */
 function stateWith(replicaId: number): ClusterState {
@@ -44,6 +52,7 @@ function opened(own: OwnReplica, views: readonly ClusterState[]): readonly numbe
     },
     recordStore: new MemoryRecordStore(time, life, disks),
     kvStore: new MemoryKvStore(time, life, disks),
+    sweeps: sweepPaceIn(time, life),
     log,
     logger: silentLogger,
   };

@@ -10,6 +10,7 @@ import type { ConfState, Message } from "@headrace/raft-ts";
 import { ChannelRegistry } from "../src/channel-registry.ts";
 import { decodeFrame, FrameBuilder } from "../src/peer-codec.ts";
 import { MemoryBudget } from "../src/memory-budget.ts";
+import { SweepPace } from "../src/sweep-pace.ts";
 import { TurnTimes } from "../src/turn-times.ts";
 import type { OutboxPost, ShardHost, ShardLimits, ShardSettings, WaitQuery } from "../src/shard-api.ts";
 import { defaultShardLimits } from "../src/shard-limits.ts";
@@ -100,6 +101,7 @@ export class TestReplica implements ShardHost {
           snapshots: this.traffic,
           memory: this.memory,
           times: new TurnTimes(),
+          sweeps: new SweepPace(cluster.time, this.#schedulerOfLife()),
           logger: this.#logger(),
         },
         host: this,
