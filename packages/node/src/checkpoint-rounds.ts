@@ -14,6 +14,8 @@ import type { RaftLog } from "./raft-log.ts";
 import type { ShardConfig } from "./shard-api.ts";
 import type { TurnTimes } from "./turn-times.ts";
 
+const STALLED_MS = 1000;
+
 export interface CheckpointRoundsOptions {
   readonly config: ShardConfig;
   readonly clock: Clock;
@@ -75,7 +77,7 @@ export class CheckpointRounds {
   }
 
   /**
-   * Commit has stood behind the log's end for as long as a checkpoint waits. Perhaps a majority lacks only what this log has not synced: of the last entry nobody
+   * Commit has stood behind the log's end for as long as a checkpoint waits, or a second. Perhaps a majority lacks only what this log has not synced: of the last entry nobody
    * may want to know, no checkpoint either if it left no changed key, and followers would never apply it.
    */
   #isStalled(nowMs: number): boolean {
@@ -85,7 +87,7 @@ export class CheckpointRounds {
       this.#commitSinceMs = nowMs;
       return false;
     }
-    return nowMs - this.#commitSinceMs >= config.limits.checkpointIntervalMs;
+    return nowMs - this.#commitSinceMs >= Math.min(config.limits.checkpointIntervalMs, STALLED_MS);
   }
 
   #compact(): void {

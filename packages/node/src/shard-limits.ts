@@ -17,7 +17,9 @@ export const defaultShardLimits: ShardLimits = {
   checkpointBytes: 4 * MIB,
   checkpointKeys: 2048,
   dirtyKeys: 4096,
-  checkpointIntervalMs: 1000,
+  // What is written to one stream within it is written once: over 10,000 streams XADD is 1.7 times as fast with four seconds as with one. What there is
+  // to replay after a crash is bounded by bytes and keys.
+  checkpointIntervalMs: 4000,
   checkpointQueue: 2,
   logCacheBytes: 16 * MIB,
   logAheadBytes: 256 * MIB,
