@@ -18,7 +18,7 @@ function restartedWith(change: (disks: MemoryDisks) => void): Cluster {
   const cluster = founded();
   writeAll(cluster, "1-1");
   // Checkpoints are written meanwhile, and the log is sealed.
-  cluster.time.run(3000);
+  cluster.time.run(6000);
   cluster.kill(0);
   change(cluster.disks[0]!);
   cluster.time.run(2000);

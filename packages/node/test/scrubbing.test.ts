@@ -9,7 +9,7 @@ function scrubbed(): Cluster {
   const cluster = founded(3, { scrubEveryMs: EVERY_MS });
   writeAll(cluster, "1-1");
   // Checkpoints are written meanwhile.
-  cluster.time.run(3000);
+  cluster.time.run(6000);
   expect(damage(cluster, 0)).toEqual({ wal: 0, state: 0, records: 0 });
   return cluster;
 }

@@ -132,7 +132,7 @@ test("under fsync no a checkpoint makes the log sync what it covers", () => {
   const writer = leader.lane();
   writer.ack = Ack.executed;
   writer.send("XADD a 1-0 f v");
-  cluster.pass(1100);
+  cluster.pass(4100);
   expect(leader.up.status().checkpointIndex).toBe(leader.up.status().lastIndex);
 });
 
@@ -142,7 +142,7 @@ test("under fsync no the last write, which nobody waits for, is committed though
   const writer = leader.lane();
   writer.ack = Ack.executed;
   writer.send("XADD a 1-0 f v");
-  cluster.pass(1100);
+  cluster.pass(4100);
   // It leaves no changed key behind, so no checkpoint wants it either.
   writer.send("FLUSHALL");
   const { lastIndex } = leader.up.status();
