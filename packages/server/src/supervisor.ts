@@ -5,12 +5,12 @@ import { fork, type ChildProcess } from "node:child_process";
 import { mkdirSync, openSync, closeSync } from "node:fs";
 import { dirname } from "node:path";
 import { isChildMessage, type StopMessage } from "./child-protocol.ts";
-import { V8_FLAGS } from "./v8-flags.ts";
 
 export interface ChildSpec {
   readonly name: string;
   readonly script: string;
   readonly args: readonly string[];
+  readonly v8Flags: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   /** Standard output and error are appended here. */
   readonly logPath: string;
@@ -62,7 +62,7 @@ export class Supervisor {
     const log = openSync(spec.logPath, "a");
     // Not the supervisor's own execArgv: its debugger or loader is not the child's.
     const running = fork(spec.script, spec.args, {
-      execArgv: [...V8_FLAGS],
+      execArgv: [...spec.v8Flags],
       stdio: ["ignore", log, log, "ipc"],
       env: { ...process.env, ...spec.environment },
     });

@@ -13,6 +13,7 @@ import { BackupError } from "./backup-manifest.ts";
 import { claimDirectory, finishRestoring, inspectDirectory, originOf, StartError } from "./data-directory.ts";
 import { environmentName, foundingFacts, type Settings } from "./settings.ts";
 import { Supervisor, type ChildSpec } from "./supervisor.ts";
+import { v8Flags } from "./v8-flags.ts";
 
 /** All must be gone within 5 s of the signal. */
 const GATEWAY_GRACE_MS = 1200;
@@ -155,6 +156,7 @@ function childSpecs(settings: Settings): { readonly nodes: readonly ChildSpec[];
     name: `node-${node.id}`,
     script,
     args: ["node"],
+    v8Flags: v8Flags(settings["memory"] as number),
     environment: {
       ...sharedEnvironment(settings, "node"),
       ...pool,
@@ -173,6 +175,7 @@ function childSpecs(settings: Settings): { readonly nodes: readonly ChildSpec[];
     name: "gateway-1",
     script,
     args: ["gateway"],
+    v8Flags: v8Flags(0),
     environment: { ...sharedEnvironment(settings, "gateway"), ...pool, HEADRACE_SEEDS: seeds },
     logPath: join(logs, "gateway-1.log"),
   };

@@ -9,14 +9,15 @@
  * long answers, it comes out some ten MB above them, which a long answer after the other fills ten times a second: so a heap's share of the limit is five times
  * what it holds, not a little more, as long as that is not much (see followHeap).
  *
- * With a small budget that is most of what a node takes beyond it, and a collection has little to go over: there it is a fifth (see boundGarbage). V8's own
- * choice is a tenth, 20 MB: a node that reads what is not in memory filled it each second, on all of its threads.
+ * With a small budget that is most of what a node takes beyond it, and a collection has little to go over: there it is two fifths (see boundGarbage). V8's own
+ * choice is a tenth, 20 MB: a node that reads what is not in memory filled it each second, on all of its threads. And what is young has 8 MB there: V8 begins
+ * to mark when less than that is left, and collects young buffers when its own objects have filled it.
  *
  * And when code is compiled for good: the defaults (400, 3000 and 500 calls) suit a page that is soon gone. Most of a node's code runs once a batch, some hundred times a
  * second under load and a tenth of that at rest, and would be interpreted for a minute. Here it is a third as many calls.
  *
  * They belong on the command line, because the heap is laid out before the first line of ours runs; the supervisor starts its children so, and
- * deploy/Dockerfile repeats them. Where somebody starts a node by himself, or everything in one process, all but the heap's first size still count.
+ * deploy/Dockerfile repeats them. Where somebody starts a node by himself, or everything in one process, all but the sizes of the heap still count.
  */
 import { getHeapStatistics, setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -32,6 +33,16 @@ export const V8_FLAGS: readonly string[] = [
   "--invocation-count-for-turbofan=1000",
   "--minimum-invocations-after-ic-update=100",
 ];
+
+/** What counts only on the command line. */
+const SIZES: readonly string[] = ["--initial-heap-size", "--min-semi-space-size"];
+const SMALL_YOUNG_SPACE: readonly string[] = ["--min-semi-space-size=8", "--max-semi-space-size=8"];
+
+/** For the command line of a node with this budget, 0: none; of a gateway. */
+export function v8Flags(budgetBytes: number): readonly string[] {
+  if (!isSmall(budgetBytes)) return V8_FLAGS;
+  return [...V8_FLAGS.filter((flag) => !flag.startsWith("--min-semi-space-size")), ...SMALL_YOUNG_SPACE];
+}
 
 /** Of the budget, that buffers may grow by between two looks at what is young. */
 const YOUNG_PART = 32;
@@ -49,7 +60,7 @@ let following: NodeJS.Timeout | null = null;
 
 /** For a process that may have been started without them. */
 export function setLateFlags(): void {
-  for (const flag of V8_FLAGS) if (!flag.startsWith("--initial-heap-size")) setFlagsFromString(flag);
+  for (const flag of V8_FLAGS) if (!SIZES.some((size) => flag.startsWith(size))) setFlagsFromString(flag);
   followHeap();
 }
 
@@ -66,7 +77,7 @@ function followHeap(): void {
 export function boundGarbage(budgetBytes: number): void {
   if (!isSmall(budgetBytes)) return;
   if (following !== null) clearInterval(following);
-  setFlagsFromString("--heap-growing-percent=20");
+  setFlagsFromString(`--heap-growing-percent=${hasSmallYoungSpace() ? 40 : 20}`);
 }
 
 /**
@@ -79,11 +90,13 @@ export function collectStartGarbage(budgetBytes: number): void {
 }
 
 /**
- * With a small budget: buffers that nobody needs any more are mostly young, but V8 collects what is young when its own objects have filled their space, and these
- * are few beside the buffers. Whenever so many bytes of buffers have come, a scavenge of a millisecond gives back most of them. Answers how to end that.
+ * For a node with a small budget that was not started with `v8Flags`: buffers that nobody needs any more are mostly young, but V8 collects what is young when its
+ * own objects have filled their space, and these are few beside the buffers. Whenever so many bytes of buffers have come, a scavenge of a millisecond gives back
+ * most of them. While V8 marks it ends the marking at once, 30 ms instead of 6, and V8 does not say that it marks: a small young space does better
+ * (bench/results/tiers-heap.txt). Answers how to end that.
  */
 export function collectYoungGarbage(budgetBytes: number): () => void {
-  if (!isSmall(budgetBytes)) return () => undefined;
+  if (!isSmall(budgetBytes) || hasSmallYoungSpace()) return () => undefined;
   const collect = exposedGc();
   const stepBytes = budgetBytes / YOUNG_PART;
   let lowBytes = getHeapStatistics().external_memory;
@@ -101,6 +114,10 @@ export function collectYoungGarbage(budgetBytes: number): () => void {
 function exposedGc(): NodeJS.GCFunction {
   setFlagsFromString("--expose-gc");
   return runInNewContext("gc") as NodeJS.GCFunction;
+}
+
+function hasSmallYoungSpace(): boolean {
+  return SMALL_YOUNG_SPACE.every((flag) => process.execArgv.includes(flag));
 }
 
 function isSmall(budgetBytes: number): boolean {
