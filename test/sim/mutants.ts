@@ -968,9 +968,9 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "heartbeats carry the commit index unbounded",
-    file: "packages/raft-ts/src/replication.ts",
-    find: "m.commit = Math.min(progress.match, raft.log.commit);",
-    replace: "m.commit = raft.log.commit;",
+    file: "packages/raft-ts/src/heartbeat.ts",
+    find: "m.commit = Math.min(progress.match, commit);",
+    replace: "m.commit = commit;",
     invariant: "I24",
     tier: "long",
   },
