@@ -45,7 +45,7 @@ function sweepOf(rows: number): {
   return { time, disks, sweeper };
 }
 
-/** When all rows are gone, and how long each step took at least. */
+/** When all rows were gone. */
 function endOf({ time, disks, sweeper }: ReturnType<typeof sweepOf>): number {
   expect(time.runUntil(() => sweeper.isSwept, 60_000)).toBe(true);
   expect(disks.rows).toEqual([]);
