@@ -14,6 +14,7 @@ import type { RaftLog } from "./raft-log.ts";
 import type { ShardConfig } from "./shard-api.ts";
 import type { TurnTimes } from "./turn-times.ts";
 
+/** So long at most the last entries stand unsynced, and so uncommitted, with fsync everysec and no. */
 const STALLED_MS = 1000;
 
 export interface CheckpointRoundsOptions {

@@ -16,8 +16,7 @@ export function removeGroupRows(kvStore: KvStore, groupId: number, pace: SweepPa
   const step = (over: () => void): void => {
     // Not the values: perhaps it is because one of them is damaged that the replica goes.
     kvStore.keys(from, end, ROWS_PER_STEP, (result) => {
-      const isOver = !result.ok || result.value.length === 0;
-      if (isOver) {
+      if (!result.ok || result.value.length === 0) {
         over();
         return done(result.ok ? { ok: true, value: undefined } : result);
       }

@@ -9,7 +9,8 @@ import { Checkpointer } from "../src/checkpoint.ts";
 import { defaultShardLimits } from "../src/shard-limits.ts";
 import { SweepPace } from "../src/sweep-pace.ts";
 import { ManualTime, MemoryKv } from "../testing/manual-world.ts";
-import { Life, silentLogger, sweepPaceIn, VirtualTime } from "./memory-world.ts";
+import { silentLogger } from "./memory-world.ts";
+import { Life, sweepPaceIn, VirtualTime } from "./virtual-time.ts";
 
 class Scene {
   readonly time = new VirtualTime();

@@ -4,7 +4,8 @@ import { expect, test } from "vitest";
 import { generationOf, stateKey } from "../src/checkpoint-row.ts";
 import { GenerationSweeper } from "../src/generation-sweeper.ts";
 import { removeGroupRows } from "../src/row-removal.ts";
-import { Life, MemoryDisks, MemoryKvStore, silentLogger, sweepPaceIn, VirtualTime } from "./memory-world.ts";
+import { MemoryDisks, MemoryKvStore, silentLogger } from "./memory-world.ts";
+import { Life, sweepPaceIn, VirtualTime } from "./virtual-time.ts";
 
 /** Every value of it is damaged. */
 class UnreadableStore extends MemoryKvStore {

@@ -4,7 +4,8 @@ import { loadIdentity, storeIdentity } from "../src/identity.ts";
 import type { Membership } from "../src/founding.ts";
 import type { MetaRequest, MetaResponse } from "@headrace/ports";
 import { describe, expect, test } from "vitest";
-import { MemoryDisks, MemoryNetwork, MemoryProcess, VirtualTime } from "./memory-world.ts";
+import { MemoryDisks, MemoryNetwork, MemoryProcess } from "./memory-world.ts";
+import { VirtualTime } from "./virtual-time.ts";
 
 /** A node reduced to founding: it stores its identity when it becomes a member and takes joiners in without a metadata group. */
 class FoundingNode {

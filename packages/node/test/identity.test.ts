@@ -3,7 +3,8 @@ import { expect, test } from "vitest";
 import { contradiction, loadIdentity, parseIdentity, storeIdentity } from "../src/identity.ts";
 import type { Identity, Loaded } from "../src/identity.ts";
 import { encodeRecord } from "../src/record-json.ts";
-import { Life, MemoryDisks, MemoryRecordStore, VirtualTime } from "./memory-world.ts";
+import { MemoryDisks, MemoryRecordStore } from "./memory-world.ts";
+import { Life, VirtualTime } from "./virtual-time.ts";
 
 const identity: Identity = {
   clusterId: "c1",

@@ -23,7 +23,8 @@ import { expect, test } from "vitest";
 import { LaneFront } from "../src/lane-front.ts";
 import type { LaneLinkLimits, LaneShard } from "../src/lane-link.ts";
 import type { CancelHow, Lane, RequestBatch, WaitQuery } from "../src/shard-api.ts";
-import { Life, MemoryByteNetwork, MemoryNetwork, silentLogger, testDigest, VirtualTime } from "./memory-world.ts";
+import { MemoryByteNetwork, MemoryNetwork, silentLogger, testDigest } from "./memory-world.ts";
+import { Life, VirtualTime } from "./virtual-time.ts";
 import type { MemoryConnection } from "./memory-world.ts";
 import { TestGateway } from "./test-gateway.ts";
 

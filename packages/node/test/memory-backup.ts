@@ -4,7 +4,7 @@ import { clusterStateToJson, MetaAsk } from "@headrace/meta";
 import type { BackupContent, BackupReader, BackupShard, MetaResponse } from "@headrace/ports";
 import { decodeSnapshotFrame } from "../src/snapshot-codec.ts";
 import type { SnapshotFrame } from "../src/snapshot-codec.ts";
-import type { Life, VirtualTime } from "./memory-world.ts";
+import type { Life, VirtualTime } from "./virtual-time.ts";
 import type { Cluster } from "./node-bench.ts";
 
 export function hexOf(bytes: Uint8Array): string {

@@ -5,7 +5,8 @@ import type { MetaResponse } from "@headrace/ports";
 import { expect, test } from "vitest";
 import type { MetaGroup, ProposalOutcome } from "../src/meta-group.ts";
 import { MetaService } from "../src/meta-service.ts";
-import { Life, silentLogger, TestRandom, VirtualTime } from "./memory-world.ts";
+import { silentLogger, TestRandom } from "./memory-world.ts";
+import { Life, VirtualTime } from "./virtual-time.ts";
 
 /** A leader of three nodes, two of which have to stay. */
 class Scene {

@@ -2,7 +2,8 @@
 import { clusterStateFromJson, MetaAsk } from "@headrace/meta";
 import { FrameType } from "@headrace/link";
 import { describe, expect, test } from "vitest";
-import { Life, MemoryDisks } from "./memory-world.ts";
+import { MemoryDisks } from "./memory-world.ts";
+import { Life } from "./virtual-time.ts";
 import { Cluster, founded, keys, lengths, SHARDS, writeAll } from "./node-bench.ts";
 
 describe("a cluster of three nodes", () => {

@@ -14,7 +14,8 @@ import type { SnapshotAddress, SnapshotFrame } from "../src/snapshot-codec.ts";
 import { SnapshotTraffic } from "../src/snapshot-traffic.ts";
 import { TurnTimes } from "../src/turn-times.ts";
 import type { GroupLeader, RaftGroup } from "../src/raft-groups.ts";
-import { Life, silentLogger, TestRandom, VirtualTime } from "./memory-world.ts";
+import { silentLogger, TestRandom } from "./memory-world.ts";
+import { Life, VirtualTime } from "./virtual-time.ts";
 
 class FakeGroup implements RaftGroup {
   readonly frames: SnapshotFrame[] = [];

@@ -4,15 +4,8 @@ import type { SharedLogApi } from "@headrace/log";
 import { expect, test } from "vitest";
 import { ReplicaKeeper } from "../src/replica-keeper.ts";
 import type { OwnReplica } from "../src/replica-record.ts";
-import {
-  Life,
-  MemoryDisks,
-  MemoryKvStore,
-  MemoryRecordStore,
-  silentLogger,
-  sweepPaceIn,
-  VirtualTime,
-} from "./memory-world.ts";
+import { MemoryDisks, MemoryKvStore, MemoryRecordStore, silentLogger } from "./memory-world.ts";
+import { Life, sweepPaceIn, VirtualTime } from "./virtual-time.ts";
 
 /** Group 1 with one replica on node 1. */
 function stateWith(replicaId: number): ClusterState {

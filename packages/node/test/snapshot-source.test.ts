@@ -3,7 +3,8 @@ import { expect, test } from "vitest";
 import { SnapshotSource } from "../src/snapshot-source.ts";
 import type { SnapshotContent } from "../src/snapshot-source.ts";
 import { SnapshotTraffic } from "../src/snapshot-traffic.ts";
-import { Life, silentLogger, TestRandom, VirtualTime } from "./memory-world.ts";
+import { silentLogger, TestRandom } from "./memory-world.ts";
+import { Life, VirtualTime } from "./virtual-time.ts";
 
 class Scene {
   readonly time = new VirtualTime();

@@ -2,7 +2,8 @@
 import { expect, test } from "vitest";
 import { generationOf, stateKey } from "../src/checkpoint-row.ts";
 import { GenerationSweeper } from "../src/generation-sweeper.ts";
-import { Life, MemoryDisks, MemoryKvStore, silentLogger, sweepPaceIn, VirtualTime } from "./memory-world.ts";
+import { MemoryDisks, MemoryKvStore, silentLogger } from "./memory-world.ts";
+import { Life, sweepPaceIn, VirtualTime } from "./virtual-time.ts";
 
 test("steps of several groups come one after the other, each when four times the former one's time has passed", () => {
   const time = new VirtualTime();
