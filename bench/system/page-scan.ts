@@ -1,9 +1,8 @@
 /**
- * Reads a stream page by page with XRANGE COUNT, one request at a time, the next one while a page is looked at, and checks that its entries are those of a StreamWriter: in the order of their
- * ids, each serial at most once. Entries are read where they stand in the reply, so that the reader is not what is measured.
+ * Reads a stream page by page with XRANGE COUNT, one request at a time, and checks that its entries are those of a StreamWriter: in the order of their ids, each serial at most once. A page is looked
+ * at while it arrives, where it stands, and its memory is that of the page before: the reader shares two cores with what is measured.
  */
 import { connect, type Socket } from "node:net";
-import { latin1 } from "@headrace/bytes";
 import type { StreamWriter } from "./write-load.ts";
 
 export interface ScanResult {
@@ -14,23 +13,26 @@ export interface ScanResult {
   readonly twice: number;
   /** Serials that were never sent. */
   readonly foreign: number;
-  /** What the reader waited for a page after it had looked at the one before. */
+  /** From the request to the last byte of the page. */
   readonly pageP50Ms: number;
   readonly pageP99Ms: number;
 }
 
 const CR = 13;
-const LF = 10;
-const MINUS = 45;
-const DASH = MINUS;
+const DASH = 45;
 const DOLLAR = 36;
 const STAR = 42;
-/** An error, an integer, a simple string: its line is all of it. */
-const OTHER = 1;
 
-/** The latest write that has to be there is the writer's last one of now. */
-export async function scanStream(port: number, writer: StreamWriter, count: number): Promise<ScanResult> {
-  const client = new PageClient(port);
+const CHUNK_BYTES = 256 * 1024;
+const FIRST_PAGE_BYTES = 1024 * 1024;
+
+/** The latest write that has to be there is the writer's last one of now. A page is asked for when `due` says so. */
+export async function scanStream(
+  port: number,
+  writer: StreamWriter,
+  count: number,
+  due: () => Promise<void>,
+): Promise<ScanResult> {
   const sent = writer.sent;
   const wanted = writer.acknowledged.slice();
   const seen = new Uint8Array((sent >> 3) + 1);
@@ -38,44 +40,26 @@ export async function scanStream(port: number, writer: StreamWriter, count: numb
   let entries = 0;
   let twice = 0;
   let foreign = 0;
-  let lastMs = 0;
-  let lastSeq = -1;
+  let [lastMs, lastSeq] = [0, -1];
+  const client = new PageClient(port, ({ ms, seq, serial }) => {
+    if (ms < lastMs || (ms === lastMs && seq <= lastSeq))
+      throw new Error(`${writer.key}: ${ms}-${seq} behind ${lastMs}-${lastSeq}`);
+    lastMs = ms;
+    lastSeq = seq;
+    if (!(serial >= 0 && serial < writer.sent)) foreign++;
+    else if (serial < sent) {
+      const bit = 1 << (serial & 7);
+      if ((seen[serial >> 3]! & bit) !== 0) twice++;
+      seen[serial >> 3]! |= bit;
+    }
+  });
   const from = performance.now();
   try {
-    let start = "-";
-    let asked = client.ask(rangeOf(writer.key, start, count));
-    for (let isLast = false; !isLast;) {
+    for (let start = "-", found = count; found === count; start = `(${lastMs}-${lastSeq}`) {
+      await due();
       const at = performance.now();
-      const page = await asked;
+      found = await client.ask(["XRANGE", writer.key, start, "+", "COUNT", String(count)]);
       waitedMs.push(performance.now() - at);
-      const { found, lastId } = endOf(page);
-      isLast = found < count;
-      // Where the next page begins is all that it needs of this one: it is on its way while this one is looked at.
-      if (!isLast) {
-        start = `(${lastId}`;
-        asked = client.ask(rangeOf(writer.key, start, count));
-      }
-      const cursor = new Cursor(page);
-      cursor.header(STAR);
-      for (let i = 0; i < found; i++) {
-        cursor.header(STAR);
-        cursor.id();
-        if (!cursor.isBehind(lastMs, lastSeq))
-          throw new Error(`${writer.key}: ${cursor.ms}-${cursor.seq} behind ${lastMs}-${lastSeq}`);
-        lastMs = cursor.ms;
-        lastSeq = cursor.seq;
-        cursor.header(STAR);
-        cursor.skip();
-        const serial = cursor.digits();
-        cursor.skip();
-        cursor.skip();
-        if (!(serial >= 0 && serial < writer.sent)) foreign++;
-        else if (serial < sent) {
-          const bit = 1 << (serial & 7);
-          if ((seen[serial >> 3]! & bit) !== 0) twice++;
-          seen[serial >> 3]! |= bit;
-        }
-      }
       entries += found;
     }
   } finally {
@@ -99,182 +83,159 @@ export async function scanStream(port: number, writer: StreamWriter, count: numb
   };
 }
 
-function rangeOf(key: string, start: string, count: number): readonly string[] {
-  return ["XRANGE", key, start, "+", "COUNT", String(count)];
+interface Asked {
+  readonly whole: (entries: number) => void;
+  readonly failed: (error: Error) => void;
 }
 
-/** How many entries a page has, and the id of the last one. */
-function endOf(page: Buffer): { readonly found: number; readonly lastId: string } {
-  const cursor = new Cursor(page);
-  const found = cursor.header(STAR);
-  let lastId = "";
-  for (let i = 0; i < found; i++) {
-    cursor.header(STAR);
-    if (i === found - 1) lastId = cursor.bulk();
-    else cursor.skip();
-    for (let values = cursor.header(STAR); values > 0; values--) cursor.skip();
-  }
-  return { found, lastId };
-}
-
-/** One request at a time; a reply is whole when its arrays are full. */
+/** One request at a time; `onEntry` gets each entry when it is there, with the same object each time. */
 class PageClient {
   readonly #socket: Socket;
-  #chunks: Buffer[] = [];
-  #wake: () => void = () => {};
-  #failure: Error | null = null;
+  readonly #page: Page = new Page();
+  readonly #onEntry: (entry: PageEntry) => void;
+  #asked: Asked | null = null;
 
-  constructor(port: number) {
-    this.#socket = connect({ port, host: "127.0.0.1", noDelay: true });
-    this.#socket.on("data", (chunk: Buffer) => {
-      this.#chunks.push(chunk);
-      this.#wake();
-    });
-    this.#socket.on("error", (error) => {
-      this.#failure = error;
-      this.#wake();
-    });
-    this.#socket.on("close", () => {
-      this.#failure ??= new Error("the connection was closed");
-      this.#wake();
-    });
+  constructor(port: number, onEntry: (entry: PageEntry) => void) {
+    this.#onEntry = onEntry;
+    const onread = {
+      buffer: new Uint8Array(CHUNK_BYTES),
+      callback: (length: number, buffer: Uint8Array): boolean => {
+        this.#received(buffer.subarray(0, length));
+        return true;
+      },
+    };
+    this.#socket = connect({ port, host: "127.0.0.1", noDelay: true, onread });
+    this.#socket.on("error", (error) => this.#fail(error));
+    this.#socket.on("close", () => this.#fail(new Error("the connection was closed")));
   }
 
-  async ask(words: readonly string[]): Promise<Buffer> {
-    this.#socket.write(`*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join("")}`);
-    const end = new ReplyEnd();
-    let seen = 0;
-    for (;;) {
-      while (seen < this.#chunks.length) {
-        if (end.takes(this.#chunks[seen++]!)) {
-          const reply = Buffer.concat(this.#chunks);
-          this.#chunks = [];
-          if (reply[0] !== STAR) throw new Error(reply.toString("latin1").trim());
-          return reply;
-        }
-      }
-      if (this.#failure !== null) throw this.#failure;
-      await new Promise<void>((wake) => {
-        this.#wake = wake;
-      });
-    }
+  /** Answers how many entries the page had. */
+  ask(words: readonly string[]): Promise<number> {
+    this.#page.begin();
+    return new Promise((whole, failed) => {
+      this.#asked = { whole, failed };
+      if (this.#socket.destroyed) return this.#fail(new Error("the connection was closed"));
+      this.#socket.write(`*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join("")}`);
+    });
   }
 
   close(): void {
     this.#socket.removeAllListeners("close");
     this.#socket.destroy();
   }
-}
 
-/** Finds where a reply of arrays and bulk strings ends, over chunks. Makes no strings: at the rates that are measured here they would be half of it. */
-class ReplyEnd {
-  #open = 1;
-  /** Bytes of a bulk string that are to be passed over. */
-  #skip = 0;
-  /** The header that is being read: its type, 0 before it, and its number so far. */
-  #type = 0;
-  #number = 0;
-  #isNull = false;
-
-  /** True with the chunk that has its last byte. */
-  takes(chunk: Buffer): boolean {
-    let at = 0;
-    while (at < chunk.length) {
-      if (this.#skip > 0) {
-        const passed = Math.min(this.#skip, chunk.length - at);
-        this.#skip -= passed;
-        at += passed;
-      } else {
-        const byte = chunk[at++]!;
-        if (this.#type === 0) this.#begin(byte);
-        else if (byte === MINUS) this.#isNull = true;
-        else if (byte === LF) this.#headerIsOver();
-        else if (byte !== CR && this.#type !== OTHER) this.#number = this.#number * 10 + byte - 48;
-      }
-      if (this.#open === 0 && this.#skip === 0 && this.#type === 0) return true;
+  #received(chunk: Uint8Array): void {
+    try {
+      if (!this.#page.take(chunk, this.#onEntry)) return;
+      this.#asked?.whole(this.#page.count);
+      this.#asked = null;
+    } catch (error) {
+      this.#fail(error as Error);
     }
-    return false;
   }
 
-  #begin(byte: number): void {
-    this.#type = byte === STAR || byte === DOLLAR ? byte : OTHER;
-    this.#number = 0;
-    this.#isNull = false;
-  }
-
-  #headerIsOver(): void {
-    this.#open--;
-    if (this.#type === STAR && !this.#isNull) this.#open += this.#number;
-    if (this.#type === DOLLAR && !this.#isNull) this.#skip = this.#number + 2;
-    this.#type = 0;
+  #fail(error: Error): void {
+    this.#asked?.failed(error);
+    this.#asked = null;
   }
 }
 
-/** Steps over a whole reply. */
-class Cursor {
-  /** Of the id that was read last. */
+interface PageEntry {
+  readonly ms: number;
+  readonly seq: number;
+  /** The first field's value; NaN if that is no number. */
+  readonly serial: number;
+}
+
+/** A page as far as it has come. */
+class Page implements PageEntry {
   ms = 0;
   seq = 0;
-  readonly #bytes: Buffer;
+  serial = 0;
+  /** Of its entries; -1: not known yet. */
+  count = -1;
+  #bytes: Buffer = Buffer.allocUnsafeSlow(FIRST_PAGE_BYTES);
+  #end = 0;
   #at = 0;
+  #entries = 0;
 
-  constructor(bytes: Buffer) {
-    this.#bytes = bytes;
+  begin(): void {
+    this.count = -1;
+    this.#end = 0;
+    this.#at = 0;
+    this.#entries = 0;
   }
 
-  /** The number behind the type byte. */
-  header(type: number): number {
+  /** True when the page is whole. What is not there to its end is looked at again with the next chunk, from its beginning. */
+  take(chunk: Uint8Array, onEntry: (entry: PageEntry) => void): boolean {
+    if (this.#end + chunk.length > this.#bytes.length) {
+      const more = Buffer.allocUnsafeSlow(2 * (this.#end + chunk.length));
+      more.set(this.#bytes.subarray(0, this.#end));
+      this.#bytes = more;
+    }
+    this.#bytes.set(chunk, this.#end);
+    this.#end += chunk.length;
+    if (this.count < 0) {
+      const count = this.#header(STAR);
+      if (count < 0) return false;
+      this.count = count;
+    }
+    while (this.#entries < this.count) {
+      const start = this.#at;
+      if (!this.#entry()) {
+        this.#at = start;
+        return false;
+      }
+      this.#entries++;
+      onEntry(this);
+    }
+    return true;
+  }
+
+  /** False: it is not there to its end. */
+  #entry(): boolean {
+    if (this.#header(STAR) < 0) return false;
+    const idBytes = this.#header(DOLLAR);
+    if (idBytes < 0 || this.#at + idBytes + 2 > this.#end) return false;
+    this.ms = this.#number(DASH);
+    this.seq = this.#number(CR);
+    this.#at++;
+    const values = this.#header(STAR);
+    if (values < 0) return false;
+    for (let i = 0; i < values; i++) {
+      const length = this.#header(DOLLAR);
+      const next = this.#at + length + 2;
+      if (length < 0 || next > this.#end) return false;
+      if (i === 1) this.serial = this.#number(CR);
+      this.#at = next;
+    }
+    return true;
+  }
+
+  /** The number behind the type byte; -1: its line is not there to its end. */
+  #header(type: number): number {
     const bytes = this.#bytes;
-    if (bytes[this.#at] !== type)
-      throw new Error(`a reply that is no page: ${latin1(bytes, this.#at, Math.min(bytes.length, this.#at + 80))}`);
+    const end = this.#end;
+    let at = this.#at;
+    if (at < end && bytes[at] !== type)
+      throw new Error(`a reply that is no page: ${bytes.toString("latin1", at, Math.min(end, at + 80))}`);
     let value = 0;
-    let at = this.#at + 1;
-    for (; bytes[at] !== CR; at++) value = value * 10 + bytes[at]! - 48;
+    for (at++; at < end && bytes[at] !== CR; at++) value = value * 10 + bytes[at]! - 48;
+    if (at + 2 > end) return -1;
     this.#at = at + 2;
     return value;
   }
 
-  /** A stream id into `ms` and `seq`. */
-  id(): void {
-    const length = this.header(DOLLAR);
-    const end = this.#at + length;
-    this.ms = this.#number(end, DASH);
-    this.#at++;
-    this.seq = this.#number(end, CR);
-    this.#at = end + 2;
-  }
-
-  isBehind(ms: number, seq: number): boolean {
-    return this.ms > ms || (this.ms === ms && this.seq > seq);
-  }
-
-  /** A bulk string of digits; NaN if it is none. */
-  digits(): number {
-    const length = this.header(DOLLAR);
-    const end = this.#at + length;
-    const value = this.#number(end, CR);
-    this.#at = end + 2;
-    return value;
-  }
-
-  #number(end: number, stop: number): number {
+  /** Up to the byte `stop`, which is passed; NaN if there is anything else than digits. */
+  #number(stop: number): number {
+    const bytes = this.#bytes;
     let value = 0;
-    for (; this.#at < end && this.#bytes[this.#at] !== stop; this.#at++) {
-      const digit = this.#bytes[this.#at]! - 48;
+    let at = this.#at;
+    for (; bytes[at] !== stop && at < this.#end; at++) {
+      const digit = bytes[at]! - 48;
       value = digit >= 0 && digit <= 9 ? value * 10 + digit : Number.NaN;
     }
+    this.#at = at + 1;
     return value;
-  }
-
-  bulk(): string {
-    const length = this.header(DOLLAR);
-    const start = this.#at;
-    this.#at += length + 2;
-    return latin1(this.#bytes, start, start + length);
-  }
-
-  skip(): void {
-    const length = this.header(DOLLAR);
-    this.#at += length + 2;
   }
 }

@@ -26,7 +26,8 @@ const { values } = parseArgs({
     shards: { type: "string", default: "8" },
     count: { type: "string", default: "1000" },
     rate: { type: "string", default: "5000" },
-    readers: { type: "string", default: "1,3" },
+    readers: { type: "string", default: "1,3,3" },
+    "scan-rate": { type: "string", default: "0,0,320000" },
     kills: { type: "string", default: "10" },
     flags: { type: "string", default: "" },
     "no-save": { type: "boolean", default: false },
@@ -43,7 +44,8 @@ if (values.help) {
       "  --memory M        budget of each node (default 256mb)",
       "  --shards N        shards, and as many streams (default 8)",
       "  --count N         COUNT of the scan's pages (default 1000)",
-      "  --readers N,N,…   a scan each: streams that are read at a time, each on a connection of its own; after a kill as many as in the last (default 1,3)",
+      "  --readers N,N,…   a scan each: streams that are read at a time, each on a connection of its own; after a kill as many as in the last (default 1,3,3)",
+      "  --scan-rate N,N,… entries a second that each of the scans asks for at most, over all its connections; 0: as many as it gets (default 0,0,320000)",
       "  --rate N          writes a second of the writer that goes on during the scan (default 5000)",
       "  --kills N         nodes killed with -9 under load, with a full comparison after each (default 10)",
       '  --flags "…"       further flags for headrace up',
@@ -62,6 +64,7 @@ const entries = Number(values.entries);
 const valueBytes = Number(values["value-bytes"]);
 const count = Number(values.count);
 const readers = values.readers.split(",").map(Number);
+const scanRates = values["scan-rate"].split(",").map(Number);
 const bar = progressBar();
 const cluster = await LocalCluster.start({
   flags: [
@@ -81,7 +84,7 @@ try {
   const pauses = pausesOf(before, await allMetrics(), fill.entries);
   const fillMemory = memoryNow();
   const scans: Scan[] = [];
-  for (const atOnce of readers) scans.push(await scanned(writers, atOnce));
+  for (const [i, atOnce] of readers.entries()) scans.push(await scanned(writers, atOnce, scanRates[i] ?? 0));
   const scanMemory = memoryNow();
   const kills = await killed(writers);
   good = sum([...scans, kills], ({ lost, twice, foreign }) => lost + twice + foreign) === 0;
@@ -181,6 +184,8 @@ function pausesOf(before: readonly Metrics[], after: readonly Metrics[], written
 
 interface Scan {
   readonly readers: number;
+  /** Entries that were asked for each second, at most; 0: as many as it got. */
+  readonly askedPerSecond: number;
   readonly entries: number;
   readonly perSecond: number;
   readonly lost: number;
@@ -198,13 +203,31 @@ interface Latency {
   readonly perSecond: number;
 }
 
+/** Answers when the next page is due. */
+type Pace = () => Promise<void>;
+
+function paceOf(perSecond: number): Pace {
+  if (perSecond === 0) return () => Promise.resolve();
+  let dueMs = performance.now();
+  return async () => {
+    const waitMs = dueMs - performance.now();
+    dueMs += (1000 * count) / perSecond;
+    if (waitMs > 0) await pause(waitMs);
+  };
+}
+
 /** Every stream from its first entry on, `atOnce` of them at a time. */
-async function readAll(writers: readonly StreamWriter[], atOnce: number, readOne?: () => void): Promise<ScanResult[]> {
+async function readAll(
+  writers: readonly StreamWriter[],
+  atOnce: number,
+  pace: Pace,
+  readOne?: () => void,
+): Promise<ScanResult[]> {
   const found: ScanResult[] = [];
   const waiting = writers.slice();
   const read = async (): Promise<void> => {
     for (let writer = waiting.shift(); writer !== undefined; writer = waiting.shift()) {
-      found.push(await scanStream(cluster.port, writer, count));
+      found.push(await scanStream(cluster.port, writer, count, pace));
       readOne?.();
     }
   };
@@ -213,7 +236,7 @@ async function readAll(writers: readonly StreamWriter[], atOnce: number, readOne
 }
 
 /** All is read while a writer goes on. */
-async function scanned(writers: readonly StreamWriter[], atOnce: number): Promise<Scan> {
+async function scanned(writers: readonly StreamWriter[], atOnce: number, askedPerSecond: number): Promise<Scan> {
   const probe = new ProbeProcess(cluster.port, "paced:{0}", Number(values.rate), valueBytes);
   await probe.start();
   bar("the writer alone", 0, "");
@@ -222,13 +245,16 @@ async function scanned(writers: readonly StreamWriter[], atOnce: number): Promis
   const from = performance.now();
   let done = 0;
   bar("scan", 0, shownMemory());
-  const found = await readAll(writers, atOnce, () => bar("scan", ++done / writers.length, shownMemory()));
+  const found = await readAll(writers, atOnce, paceOf(askedPerSecond), () =>
+    bar("scan", ++done / writers.length, shownMemory()),
+  );
   const seconds = (performance.now() - from) / 1000;
   const during = await probe.take();
   await probe.stop();
   const entriesRead = sum(found, (each) => each.entries);
   return {
     readers: atOnce,
+    askedPerSecond,
     entries: entriesRead,
     perSecond: Math.round(entriesRead / seconds),
     lost: sum(found, (each) => each.lost),
@@ -267,7 +293,7 @@ async function killed(filling: readonly StreamWriter[]): Promise<Kills> {
     await wholeAgain(node.id, node.pid);
     backMs.push(Math.round(performance.now() - goneAt));
     await Promise.all(filling.map((writer) => writer.stop()));
-    for (const scan of await readAll(filling, readers.at(-1)!)) {
+    for (const scan of await readAll(filling, readers.at(-1)!, paceOf(0))) {
       lost += scan.lost;
       twice += scan.twice;
       foreign += scan.foreign;
@@ -326,7 +352,7 @@ function report({ command, date, node, cores, memory, fill, pauses, rssAnonMiB, 
 function scanLines(scan: Scan): readonly string[] {
   const { before, during } = scan.writerMs;
   return [
-    `XRANGE COUNT ${count} over all of it, ${scan.readers === 1 ? "one connection" : `${scan.readers} connections`}: ${scan.entries} entries, ${scan.perSecond}/s, pages p50 ${scan.pageP50Ms.toFixed(1)} p99 ${scan.pageP99Ms.toFixed(1)} ms; lost ${scan.lost}, twice ${scan.twice}, extra ${scan.foreign}`,
+    `XRANGE COUNT ${count} over all of it, ${scan.readers === 1 ? "one connection" : `${scan.readers} connections`}${scan.askedPerSecond === 0 ? "" : `, at most ${scan.askedPerSecond}/s asked for`}: ${scan.entries} entries, ${scan.perSecond}/s, pages p50 ${scan.pageP50Ms.toFixed(1)} p99 ${scan.pageP99Ms.toFixed(1)} ms; lost ${scan.lost}, twice ${scan.twice}, extra ${scan.foreign}`,
     `  a writer at ${values.rate}/s: alone p50 ${before.p50.toFixed(1)} p99 ${before.p99.toFixed(1)} ms (${before.perSecond}/s); during the scan p50 ${during.p50.toFixed(1)} p99 ${during.p99.toFixed(1)} ms (${during.perSecond}/s)`,
   ];
 }

@@ -6,9 +6,11 @@ import { runUntilStopped } from "./process-life.ts";
 import { startGateway } from "./real-gateway.ts";
 import type { Settings } from "./settings.ts";
 import { setLateFlags } from "./v8-flags.ts";
+import { lowerWorkerPriority } from "./worker-priority.ts";
 
 export async function runGateway(settings: Settings): Promise<number> {
   setLateFlags();
+  lowerWorkerPriority();
   const logger = createLogger(settings["loglevel"] as string, { role: "gateway", pid: process.pid });
   try {
     const running = await startGateway(settings, createTcpNetwork({}), logger);

@@ -11,9 +11,11 @@ import { startNode, type RunningNode } from "./real-node.ts";
 import type { Settings } from "./settings.ts";
 import { nodeLayouts, prepareUp, readyLine } from "./up.ts";
 import { setLateFlags } from "./v8-flags.ts";
+import { lowerWorkerPriority } from "./worker-priority.ts";
 
 export async function runInProcess(given: Settings): Promise<number> {
   setLateFlags();
+  lowerWorkerPriority();
   const settings = await prepareUp(given);
   const layouts = nodeLayouts(settings);
   const seeds = layouts.map((layout) => `127.0.0.1:${layout.grpcPort}`);

@@ -6,9 +6,11 @@ import { runUntilStopped } from "./process-life.ts";
 import { startNode } from "./real-node.ts";
 import type { Settings } from "./settings.ts";
 import { setLateFlags } from "./v8-flags.ts";
+import { lowerWorkerPriority } from "./worker-priority.ts";
 
 export async function runNode(settings: Settings): Promise<number> {
   setLateFlags();
+  lowerWorkerPriority();
   const logger = createLogger(settings["loglevel"] as string, { role: "node", pid: process.pid });
   try {
     const running = await startNode(settings, createTcpNetwork({}), logger);

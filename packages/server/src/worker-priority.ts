@@ -1,0 +1,25 @@
+/**
+ * V8's threads give way to the main threads. They collect garbage and compile in bursts, on as many cores as there are, and each burst stands in the way of whoever
+ * shares the machine: this process' own loop, that of the next node, of the gateway. Their work can wait some milliseconds, an answer can't. So they
+ * get a tenth of a core's time where somebody else wants it, and as much as they like where nobody does (bench/results/worker-priority.txt).
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { constants, getPriority, setPriority } from "node:os";
+
+const WORKER = "node-V8Worker";
+/** More than the process' own, as `nice` has it: each step takes a fifth of what a thread gets beside others. It needs no privilege upwards. */
+const NICER_BY = 10;
+const OWN_THREADS = "/proc/self/task";
+
+/** Answers how many threads there were. Only where the system has a priority for each thread, and says which are there: Linux. */
+export function lowerWorkerPriority(): number {
+  if (process.platform !== "linux") return 0;
+  const workers = readdirSync(OWN_THREADS).filter((thread) => nameOf(thread) === WORKER);
+  const nice = Math.min(constants.priority.PRIORITY_LOW, getPriority() + NICER_BY);
+  for (const thread of workers) setPriority(Number(thread), nice);
+  return workers.length;
+}
+
+function nameOf(thread: string): string {
+  return readFileSync(`${OWN_THREADS}/${thread}/comm`, "latin1").trim();
+}
