@@ -129,6 +129,8 @@ export class EntryLog implements BlockLines {
       // Its fragments become one row, if they are there to be written.
       if (sealed.fragments.length > 1 && sealed.hollow === 0) this.markBlockDirty(sealed);
       this.markPageDirty(sealed.number);
+      // Still in the processor's cache, and one by one: a capture of many would stop everything for it.
+      if (sealed.hollow === 0) sealed.contentCrc();
     } else if (this.nextBlockNumber >= NUMBER_TURN) {
       this.goBackTo(1);
     }

@@ -50,7 +50,7 @@ export function limitsWithin(given: ShardLimits, budgetBytes: number, shards: nu
     logAheadBytes: part(1 / 4, given.logAheadBytes, MIB),
     heldBytes: part(1 / 8, given.heldBytes, MIB),
     uncommittedBytes: part(1 / 8, given.uncommittedBytes, MIB),
-    checkpointBytes: part(1 / 16, given.checkpointBytes, 256 * KIB),
+    checkpointBytes: part(1 / 32, given.checkpointBytes, 256 * KIB),
     logFetchBytes: part(1 / 16, given.logFetchBytes, 256 * KIB),
     loadBytes: part(1 / 16, given.loadBytes, 256 * KIB),
     coldAheadBytes: part(1 / 16, given.coldAheadBytes, 128 * KIB),

@@ -9,7 +9,7 @@
  * long answers, it comes out some ten MB above them, which a long answer after the other fills ten times a second: so a heap's share of the limit is five times
  * what it holds, not a little more, as long as that is not much (see followHeap).
  *
- * With a small budget that is most of what a node takes beyond it, and a collection has little to go over: there it is two fifths (see boundGarbage). V8's own
+ * With a small budget that is most of what a node takes beyond it, and a collection has little to go over: there it is three tenths (see boundGarbage). V8's own
  * choice is a tenth, 20 MB: a node that reads what is not in memory filled it each second, on all of its threads. And what is young has 8 MB there: V8 begins
  * to mark when less than that is left, and collects young buffers when its own objects have filled it.
  *
@@ -77,7 +77,7 @@ function followHeap(): void {
 export function boundGarbage(budgetBytes: number): void {
   if (!isSmall(budgetBytes)) return;
   if (following !== null) clearInterval(following);
-  setFlagsFromString(`--heap-growing-percent=${hasSmallYoungSpace() ? 40 : 20}`);
+  setFlagsFromString(`--heap-growing-percent=${hasSmallYoungSpace() ? 30 : 20}`);
 }
 
 /**

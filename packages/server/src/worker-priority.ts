@@ -1,14 +1,15 @@
 /**
  * V8's threads give way to the main threads. They collect garbage and compile in bursts, on as many cores as there are, and each burst stands in the way of whoever
  * shares the machine: this process' own loop, that of the next node, of the gateway. Their work can wait some milliseconds, an answer can't. So they
- * get a tenth of a core's time where somebody else wants it, and as much as they like where nobody does (bench/results/worker-priority.txt).
+ * get a third of what a main thread gets where both want a core, and all of it where nobody else does (bench/results/worker-priority.txt). A tenth is too little:
+ * buffers that are garbage are given back by these threads too, and a node with a small budget took 20 MB more.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { constants, getPriority, setPriority } from "node:os";
 
 const WORKER = "node-V8Worker";
-/** More than the process' own, as `nice` has it: each step takes a fifth of what a thread gets beside others. It needs no privilege upwards. */
-const NICER_BY = 10;
+/** More than the process' own, as `nice` has it: five steps make it a third of what others get. It needs no privilege upwards. */
+const NICER_BY = 5;
 const OWN_THREADS = "/proc/self/task";
 
 /** Answers how many threads there were. Only where the system has a priority for each thread, and says which are there: Linux. */

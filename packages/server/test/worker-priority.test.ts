@@ -23,7 +23,7 @@ test.runIf(process.platform === "linux")("V8's threads have a lower priority, ev
   const workers = threads.filter(({ name }) => name === "node-V8Worker");
   expect(lowered).toBeGreaterThan(0);
   expect(workers.map(({ nice }) => nice)).toEqual(
-    Array.from({ length: lowered }, () => Math.min(19, getPriority() + 10)),
+    Array.from({ length: lowered }, () => Math.min(19, getPriority() + 5)),
   );
   const own = threads.filter(({ name }) => name !== "node-V8Worker");
   expect(own.length).toBeGreaterThan(0);
