@@ -26,10 +26,13 @@ const STAR = 42;
 const CHUNK_BYTES = 256 * 1024;
 const FIRST_PAGE_BYTES = 1024 * 1024;
 
+/** What was written: `sent` may grow meanwhile. */
+type Written = Pick<StreamWriter, "key" | "sent" | "acknowledged">;
+
 /** The latest write that has to be there is the writer's last one of now. A page is asked for when `due` says so. */
 export async function scanStream(
   port: number,
-  writer: StreamWriter,
+  writer: Written,
   count: number,
   due: () => Promise<void>,
 ): Promise<ScanResult> {

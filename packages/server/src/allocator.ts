@@ -9,7 +9,12 @@
  * pages again, which took a third of a follower's time (bench/results/profile-8x100.txt). So much may stay.
  */
 const MIB = 1024 * 1024;
-export const SMALL_BUDGET_BYTES: number = 1024 * MIB;
+const SMALL_BUDGET_BYTES = 1024 * MIB;
+
+/** Whether a node with this memory budget has to be careful with what it takes beyond it. 0: it has none. */
+export function isSmallBudget(budgetBytes: number): boolean {
+  return budgetBytes !== 0 && budgetBytes <= SMALL_BUDGET_BYTES;
+}
 
 type AllocatorSettings = Readonly<Record<string, string>>;
 
@@ -28,6 +33,6 @@ export function allocatorEnvironment(
   budgetBytes: number,
   own: Readonly<Record<string, string | undefined>>,
 ): Record<string, string> {
-  const settings = budgetBytes === 0 || budgetBytes > SMALL_BUDGET_BYTES ? LARGE : SMALL;
+  const settings = isSmallBudget(budgetBytes) ? SMALL : LARGE;
   return Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, own[name] ?? value]));
 }

@@ -10,7 +10,7 @@ import { lowerWorkerPriority } from "./worker-priority.ts";
 
 export async function runGateway(settings: Settings): Promise<number> {
   setLateFlags();
-  lowerWorkerPriority();
+  lowerWorkerPriority(0);
   const logger = createLogger(settings["loglevel"] as string, { role: "gateway", pid: process.pid });
   try {
     const running = await startGateway(settings, createTcpNetwork({}), logger);

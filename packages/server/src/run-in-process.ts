@@ -15,7 +15,7 @@ import { lowerWorkerPriority } from "./worker-priority.ts";
 
 export async function runInProcess(given: Settings): Promise<number> {
   setLateFlags();
-  lowerWorkerPriority();
+  lowerWorkerPriority(given["memory"] as number);
   const settings = await prepareUp(given);
   const layouts = nodeLayouts(settings);
   const seeds = layouts.map((layout) => `127.0.0.1:${layout.grpcPort}`);

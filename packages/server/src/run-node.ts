@@ -10,7 +10,7 @@ import { lowerWorkerPriority } from "./worker-priority.ts";
 
 export async function runNode(settings: Settings): Promise<number> {
   setLateFlags();
-  lowerWorkerPriority();
+  lowerWorkerPriority(settings["memory"] as number);
   const logger = createLogger(settings["loglevel"] as string, { role: "node", pid: process.pid });
   try {
     const running = await startNode(settings, createTcpNetwork({}), logger);

@@ -21,7 +21,7 @@
  */
 import { getHeapStatistics, setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { SMALL_BUDGET_BYTES } from "./allocator.ts";
+import { isSmallBudget } from "./allocator.ts";
 
 export const V8_FLAGS: readonly string[] = [
   "--external-memory-accounted-in-global-limit",
@@ -40,7 +40,7 @@ const SMALL_YOUNG_SPACE: readonly string[] = ["--min-semi-space-size=8", "--max-
 
 /** For the command line of a node with this budget, 0: none; of a gateway. */
 export function v8Flags(budgetBytes: number): readonly string[] {
-  if (!isSmall(budgetBytes)) return V8_FLAGS;
+  if (!isSmallBudget(budgetBytes)) return V8_FLAGS;
   return [...V8_FLAGS.filter((flag) => !flag.startsWith("--min-semi-space-size")), ...SMALL_YOUNG_SPACE];
 }
 
@@ -75,7 +75,7 @@ function followHeap(): void {
 
 /** For a node with this budget, 0: none. V8 looks at the flag at every collection, so it may come late. */
 export function boundGarbage(budgetBytes: number): void {
-  if (!isSmall(budgetBytes)) return;
+  if (!isSmallBudget(budgetBytes)) return;
   if (following !== null) clearInterval(following);
   setFlagsFromString(`--heap-growing-percent=${hasSmallYoungSpace() ? 30 : 20}`);
 }
@@ -85,7 +85,7 @@ export function boundGarbage(budgetBytes: number): void {
  * process that has just started has had none, and would take twice its budget first.
  */
 export function collectStartGarbage(budgetBytes: number): void {
-  if (!isSmall(budgetBytes)) return;
+  if (!isSmallBudget(budgetBytes)) return;
   exposedGc()();
 }
 
@@ -96,7 +96,7 @@ export function collectStartGarbage(budgetBytes: number): void {
  * (bench/results/tiers-heap.txt). Answers how to end that.
  */
 export function collectYoungGarbage(budgetBytes: number): () => void {
-  if (!isSmall(budgetBytes) || hasSmallYoungSpace()) return () => undefined;
+  if (!isSmallBudget(budgetBytes) || hasSmallYoungSpace()) return () => undefined;
   const collect = exposedGc();
   const stepBytes = budgetBytes / YOUNG_PART;
   let lowBytes = getHeapStatistics().external_memory;
@@ -118,8 +118,4 @@ function exposedGc(): NodeJS.GCFunction {
 
 function hasSmallYoungSpace(): boolean {
   return SMALL_YOUNG_SPACE.every((flag) => process.execArgv.includes(flag));
-}
-
-function isSmall(budgetBytes: number): boolean {
-  return budgetBytes > 0 && budgetBytes <= SMALL_BUDGET_BYTES;
 }
