@@ -146,7 +146,7 @@ class PageClient {
 interface PageEntry {
   readonly ms: number;
   readonly seq: number;
-  /** The first field's value; NaN if that is no number. */
+  /** The first field's value; NaN if that is no number, or there is none. */
   readonly serial: number;
 }
 
@@ -205,6 +205,7 @@ class Page implements PageEntry {
     this.#at++;
     const values = this.#header(STAR);
     if (values < 0) return false;
+    this.serial = Number.NaN;
     for (let i = 0; i < values; i++) {
       const length = this.#header(DOLLAR);
       const next = this.#at + length + 2;
