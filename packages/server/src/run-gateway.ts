@@ -10,8 +10,8 @@ import { lowerWorkerPriority } from "./worker-priority.ts";
 
 export async function runGateway(settings: Settings): Promise<number> {
   setLateFlags();
-  lowerWorkerPriority(0);
   const logger = createLogger(settings["loglevel"] as string, { role: "gateway", pid: process.pid });
+  lowerWorkerPriority(0, logger);
   try {
     const running = await startGateway(settings, createTcpNetwork({}), logger);
     return await runUntilStopped({

@@ -15,11 +15,11 @@ import { lowerWorkerPriority } from "./worker-priority.ts";
 
 export async function runInProcess(given: Settings): Promise<number> {
   setLateFlags();
-  lowerWorkerPriority(given["memory"] as number);
   const settings = await prepareUp(given);
   const layouts = nodeLayouts(settings);
   const seeds = layouts.map((layout) => `127.0.0.1:${layout.grpcPort}`);
   const logger = createLogger(settings["loglevel"] as string, { role: "all", pid: process.pid });
+  lowerWorkerPriority(settings["memory"] as number, logger);
   const network = createTcpNetwork({});
   const nodes: RunningNode[] = [];
   let gateway: RunningGateway | null = null;

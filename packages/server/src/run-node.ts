@@ -10,8 +10,8 @@ import { lowerWorkerPriority } from "./worker-priority.ts";
 
 export async function runNode(settings: Settings): Promise<number> {
   setLateFlags();
-  lowerWorkerPriority(settings["memory"] as number);
   const logger = createLogger(settings["loglevel"] as string, { role: "node", pid: process.pid });
+  lowerWorkerPriority(settings["memory"] as number, logger);
   try {
     const running = await startNode(settings, createTcpNetwork({}), logger);
     return await runUntilStopped({

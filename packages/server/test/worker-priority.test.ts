@@ -6,7 +6,8 @@ import { describe, expect, test } from "vitest";
 const PROGRAM = `
   import { readdirSync, readFileSync } from "node:fs";
   import { lowerWorkerPriority } from ${JSON.stringify(new URL("../src/worker-priority.ts", import.meta.url).href)};
-  const lowered = lowerWorkerPriority(Number(process.argv[1]));
+  const warn = (event, { reason }) => { throw new Error(event + ": " + reason); };
+  const lowered = lowerWorkerPriority(Number(process.argv[1]), { warn });
   const threads = readdirSync("/proc/self/task").map((thread) => {
     const line = readFileSync("/proc/self/task/" + thread + "/stat", "latin1");
     const name = line.slice(line.indexOf("(") + 1, line.lastIndexOf(")"));
@@ -33,11 +34,11 @@ function run(budgetBytes: number): { lowered: number; workers: readonly number[]
 describe.runIf(process.platform === "linux")("the priority of V8's threads", () => {
   const own = getPriority();
 
-  test("is five steps below everything else's, which stays as it is", () => {
+  test("is ten steps below everything else's, which stays as it is", () => {
     const { lowered, workers, others } = run(0);
     expect(workers.length).toBeGreaterThan(0);
     expect(lowered).toBe(workers.length);
-    expect(new Set(workers)).toEqual(new Set([Math.min(19, own + 5)]));
+    expect(new Set(workers)).toEqual(new Set([Math.min(19, own + 10)]));
     expect(new Set(others)).toEqual(new Set([own]));
   });
 
