@@ -1,8 +1,9 @@
 /**
  * Creates a zero-filled file that is whole or absent: written under another name, synced, renamed, directory synced. The zeros go out in
- * pieces, each synced, so that the log's own writes never wait behind 64 MiB of them.
+ * pieces, each synced, so that the log's own writes never wait behind 64 MiB of them. A file that is there under the other name is used again:
+ * the file system has nothing to give back and nothing to find (segment-disk.ts says what that is worth).
  */
-import { close, constants, fdatasync, fsync, open, rename, unlink, write } from "node:fs";
+import { close, constants, fdatasync, fsync, ftruncate, open, rename, unlink, write } from "node:fs";
 import type { Done, Result } from "@headrace/ports";
 import { failureOf } from "./file-failure.ts";
 
@@ -21,7 +22,7 @@ export interface NewFile {
 
 export function preallocate(file: NewFile, done: Done<void>): void {
   const direct = file.isDirect ? constants.O_DIRECT : 0;
-  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | direct;
+  const flags = constants.O_WRONLY | constants.O_CREAT | direct;
   open(file.temporaryPath, flags, 0o640, (error, fd) => {
     if (error !== null) return done(failureOf(error));
     fill(fd, file.zeros, 0, file.sizeBytes, (filled) => {
@@ -39,7 +40,11 @@ export function preallocate(file: NewFile, done: Done<void>): void {
 
 function fill(fd: number, zeros: Uint8Array, at: number, sizeBytes: number, done: Done<void>): void {
   if (at === sizeBytes) {
-    fsync(fd, (error) => done(error === null ? DONE : failureOf(error)));
+    // One that was there may have been longer.
+    ftruncate(fd, sizeBytes, (cutError) => {
+      if (cutError !== null) return done(failureOf(cutError));
+      fsync(fd, (error) => done(error === null ? DONE : failureOf(error)));
+    });
     return;
   }
   write(fd, zeros, 0, Math.min(zeros.length, sizeBytes - at), at, (error, bytesWritten) => {

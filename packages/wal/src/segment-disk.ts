@@ -1,8 +1,12 @@
 /**
  * The SegmentDisk port on files `wal-<sequence>.seg` of one directory. No decisions: what is in a segment, and when what is written or
  * removed, is the business of the `log` room. A segment without its whole zero-filled size never has its final name.
+ *
+ * The file of a removed segment is kept under its temporary name and filled with zeros again for a new one. Where the file system tells the disk
+ * what is free (ext4's `discard`), every file that is deleted and made anew held up all writes of the machine for some 40 ms
+ * (bench/results/wal-spares.txt).
  */
-import { close, constants, mkdir, open, read, readdir, stat, unlink } from "node:fs";
+import { close, constants, mkdir, open, read, readdir, rename, stat, unlink } from "node:fs";
 import { join } from "node:path";
 import type { Done, Failure, Result, SegmentDisk, SegmentInfo } from "@headrace/ports";
 import { canWriteDirectly, DirectStaging, PAGE_BYTES, pageAligned } from "./direct-staging.ts";
@@ -38,6 +42,8 @@ const NAME = /^wal-(\d{16})\.seg$/;
 const TEMPORARY_NAME = /^wal-\d{16}\.tmp$/;
 /** A new segment is filled in pieces of this size. */
 const ZEROS_BYTES = 1024 * 1024;
+/** Removed segments whose files are kept: a checkpoint frees some at once, which are then needed one by one. */
+const SPARES_MAX = 4;
 const CLOSED: Failure = { ok: false, reason: "closed", message: "the segment disk is closed" };
 const DONE: Result<void> = { ok: true, value: undefined };
 
@@ -67,6 +73,10 @@ class FileSegmentDisk implements SegmentDisk {
   readonly #zeros: Uint8Array = pageAligned(ZEROS_BYTES);
   /** Segments that have been written to: at most the current one and the one before. */
   readonly #files: Map<number, SegmentFile> = new Map();
+  /** Files of removed segments, under their temporary names. */
+  readonly #spares: string[] = [];
+  /** How many reads of a segment are under way: its file must not become another's. */
+  readonly #reads: Map<number, number> = new Map();
   #isClosed = false;
 
   constructor(directory: string, options: SegmentDiskOptions, isDirect: boolean) {
@@ -89,7 +99,7 @@ class FileSegmentDisk implements SegmentDisk {
   create(sequence: number, sizeBytes: number, done: Done<void>): void {
     if (this.#refuses(done)) return;
     const path = this.#path(sequence);
-    const temporaryPath = path.replace(/\.seg$/, ".tmp");
+    const temporaryPath = this.#spares.pop() ?? temporaryPathOf(path);
     const isDirect = this.#staging !== null && sizeBytes % PAGE_BYTES === 0;
     preallocate(
       { directory: this.#directory, path, temporaryPath, sizeBytes, isDirect, zeros: this.#zeros },
@@ -110,10 +120,17 @@ class FileSegmentDisk implements SegmentDisk {
     if (this.#refuses(done)) return;
     const hasRoom = memory !== null && memory.length >= lengthBytes;
     const buffer = hasRoom ? memory.subarray(0, lengthBytes) : Buffer.allocUnsafeSlow(lengthBytes);
+    this.#reads.set(sequence, (this.#reads.get(sequence) ?? 0) + 1);
+    const ended: Done<Uint8Array> = (result) => {
+      const others = this.#reads.get(sequence)! - 1;
+      if (others > 0) this.#reads.set(sequence, others);
+      else this.#reads.delete(sequence);
+      done(result);
+    };
     open(this.#path(sequence), constants.O_RDONLY, (error, fd) => {
-      if (error !== null) return done(failureOf(error));
+      if (error !== null) return ended(failureOf(error));
       readAll(fd, buffer, 0, offsetBytes, (result) => {
-        close(fd, (closeError) => done(result.ok && closeError ? failureOf(closeError) : result));
+        close(fd, (closeError) => ended(result.ok && closeError ? failureOf(closeError) : result));
       });
     });
   }
@@ -138,10 +155,17 @@ class FileSegmentDisk implements SegmentDisk {
     if (this.#refuses(done)) return;
     this.#closeFile(sequence, (closed) => {
       if (!closed.ok) return done(closed);
-      unlink(this.#path(sequence), (error) => {
+      const path = this.#path(sequence);
+      const isSpare = this.#spares.length < SPARES_MAX && !this.#reads.has(sequence);
+      const gone = (error: NodeJS.ErrnoException | null): void => {
         if (error !== null) return done(failureOf(error));
-        syncDirectory(this.#directory, done);
-      });
+        syncDirectory(this.#directory, (synced) => {
+          if (synced.ok && isSpare) this.#spares.push(temporaryPathOf(path));
+          done(synced);
+        });
+      };
+      if (isSpare) rename(path, temporaryPathOf(path), gone);
+      else unlink(path, gone);
     });
   }
 
@@ -199,6 +223,10 @@ class FileSegmentDisk implements SegmentDisk {
       this.#statAll(sequences, infos, done);
     });
   }
+}
+
+function temporaryPathOf(path: string): string {
+  return path.replace(/\.seg$/, ".tmp");
 }
 
 function readAll(fd: number, buffer: Uint8Array, at: number, offsetBytes: number, done: Done<Uint8Array>): void {

@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { mkdtemp, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, readlink, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { SegmentDisk } from "@headrace/ports";
@@ -95,6 +95,8 @@ describe("appends of any length, durable or not, and writes in between", () => {
   }
 });
 
+const SEGMENT_BYTES = 64 * 1024;
+
 describe("the segment files", () => {
   test.skipIf(process.platform !== "linux")("hold the open segment with O_DSYNC, and no longer the ones before", () =>
     inDirectory(async (directory) => {
@@ -112,6 +114,49 @@ describe("the segment files", () => {
       expect(await descriptorFlags(join(directory, "wal-0000000000000002.seg"))).toEqual([]);
     }),
   );
+
+  test("of removed segments are used again for new ones, filled with zeros; no more of them are kept than a few", () =>
+    inDirectory(async (directory) => {
+      const disk = await open(directory);
+      const inodes = async (): Promise<number[]> => {
+        const names = await readdir(directory);
+        return Promise.all(names.map(async (name) => (await stat(join(directory, name))).ino));
+      };
+      for (let sequence = 1; sequence <= 7; sequence++) {
+        valueOf(await settleByWaiting<void>((done) => disk.create(sequence, SEGMENT_BYTES, done)));
+        const ones = new Uint8Array(SEGMENT_BYTES).fill(1);
+        valueOf(await settleByWaiting<void>((done) => disk.write(sequence, 0, [ones], true, done)));
+      }
+      const before = new Set(await inodes());
+      for (let sequence = 1; sequence <= 6; sequence++)
+        valueOf(await settleByWaiting<void>((done) => disk.remove(sequence, done)));
+      expect(await readdir(directory)).toHaveLength(1 + 4);
+      expect(valueOf(await settleByWaiting(disk.list.bind(disk)))).toEqual([{ sequence: 7, sizeBytes: SEGMENT_BYTES }]);
+      // The last one shorter than the file that it is made of.
+      for (let sequence = 8; sequence <= 11; sequence++) {
+        const sizeBytes = sequence === 11 ? SEGMENT_BYTES / 2 : SEGMENT_BYTES;
+        valueOf(await settleByWaiting<void>((done) => disk.create(sequence, sizeBytes, done)));
+        const read = valueOf(await settleByWaiting<Uint8Array>((done) => disk.read(sequence, 0, SEGMENT_BYTES, done)));
+        expect(read.length).toBe(sizeBytes);
+        expect(read.every((byte) => byte === 0)).toBe(true);
+      }
+      expect((await inodes()).every((inode) => before.has(inode))).toBe(true);
+      valueOf(await settleByWaiting<void>((done) => disk.close(done)));
+      // What is left over belongs to nobody after a restart.
+      await open(directory);
+      expect((await readdir(directory)).filter((name) => name.endsWith(".tmp"))).toEqual([]);
+    }));
+
+  test("of segments that are being read are not used again", () =>
+    inDirectory(async (directory) => {
+      const disk = await open(directory);
+      valueOf(await settleByWaiting<void>((done) => disk.create(1, SEGMENT_BYTES, done)));
+      const reading = settleByWaiting<Uint8Array>((done) => disk.read(1, 0, SEGMENT_BYTES, done));
+      valueOf(await settleByWaiting<void>((done) => disk.remove(1, done)));
+      expect(await readdir(directory)).toEqual([]);
+      await reading;
+      valueOf(await settleByWaiting<void>((done) => disk.close(done)));
+    }));
 
   test("that were not finished are removed when the disk is opened; other files are left alone", () =>
     inDirectory(async (directory) => {
