@@ -2,11 +2,14 @@
  * Looks at everything behind the end of the chain: which valid blocks are there (at any multiple of 8: a broken length says nothing), and which
  * bytes are not zero. Decides nothing.
  */
+import { compareBytes } from "@headrace/bytes";
 import type { Done, SegmentDisk, SegmentInfo } from "@headrace/ports";
 import type { ZeroRange } from "./log-recovery.ts";
 import { BLOCK_HEADER_BYTES, BLOCK_MAGIC, BlockHeader, blockIsIntact, viewOf } from "./wal-format.ts";
 
 const WINDOW_BYTES = 4 * 1024 * 1024;
+/** Compared at once: nearly all of a tail is zeros, and a loop here takes four times as long (128 MiB: 122 ms instead of 33 in a process that just began). */
+const ZEROS = new Uint8Array(16 * 1024);
 
 export interface TailContent {
   readonly blocks: readonly BlockHeader[];
@@ -83,6 +86,10 @@ export class TailScan {
     const isLastWindow = this.#offset + bytes.length >= segment.sizeBytes;
     let at = 0;
     for (; at + 8 <= bytes.length; at += 8) {
+      if (at % ZEROS.length === 0 && compareBytes(bytes.subarray(at, at + ZEROS.length), ZEROS) === 0) {
+        at += ZEROS.length - 8;
+        continue;
+      }
       const low = view.getUint32(at, true);
       if (low === 0 && view.getUint32(at + 4, true) === 0) continue;
       this.#mark(this.#offset + at, bytes, at);
