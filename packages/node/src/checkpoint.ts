@@ -21,6 +21,8 @@ import type { SweepPace } from "./sweep-pace.ts";
 
 /** After the store said that it has no space. */
 const SPACE_RETRY_MS = 1000;
+/** A shard to which nothing has happened for so long is captured before its interval is over: nothing would be written once instead of often. */
+const REST_MS = 1000;
 
 class QueuedCapture {
   readonly term: number;
@@ -73,6 +75,9 @@ export class Checkpointer {
   #retry: Timer | null;
   #stopped: boolean;
   #lastCaptureMs: number;
+  /** The state's index as it was seen last, and since when it has stood there. */
+  #restIndex: number;
+  #restSinceMs: number;
   /** Configurations with the index that they are valid from, ascending; the first is at or below P. */
   #configurations: { readonly index: number; readonly confState: ConfState }[];
   #waiters: { readonly index: number; readonly done: Done<void> }[];
@@ -91,6 +96,8 @@ export class Checkpointer {
     this.#retry = null;
     this.#stopped = false;
     this.#lastCaptureMs = options.nowMs;
+    this.#restIndex = 0;
+    this.#restSinceMs = options.nowMs;
     this.#configurations = [{ index: options.row.index, confState: options.row.confState }];
     this.#waiters = [];
     this.#idleWaiters = [];
@@ -132,8 +139,14 @@ export class Checkpointer {
     if (state.index <= this.#newestIndex()) return true;
     if (this.#queue.length >= limits.checkpointQueue) return false;
     const isLarge = state.dirtyBytes >= limits.checkpointBytes || state.dirtyKeys >= limits.checkpointKeys;
-    const isOld = state.dirtyKeys > 0 && nowMs - this.#lastCaptureMs >= limits.checkpointIntervalMs;
-    if (!isLarge && !isOld && !force) return false;
+    if (state.index !== this.#restIndex) {
+      this.#restIndex = state.index;
+      this.#restSinceMs = nowMs;
+    }
+    const isAtRest = nowMs - this.#restSinceMs >= REST_MS && nowMs - this.#lastCaptureMs >= REST_MS;
+    const isOld = nowMs - this.#lastCaptureMs >= limits.checkpointIntervalMs;
+    const isDue = state.dirtyKeys > 0 && (isOld || isAtRest);
+    if (!isLarge && !isDue && !force) return false;
     this.#lastCaptureMs = nowMs;
     this.captures++;
     const capture = state.capture();

@@ -1,6 +1,6 @@
 /**
  * A node that is about to stop lets go of all that it leads first: to whoever is furthest of those in contact, to another one if that does not take over,
- * for a bounded time.
+ * for a bounded time. Then what it has goes to the store, so that its next start replays nothing; again for a bounded time.
  *
  * Must not know: why the node stops, how leadership moves.
  */
@@ -64,4 +64,24 @@ function handOver(scheduler: Scheduler, departing: Departing, groupId: number): 
   shard.handOver(target, (moved) => {
     if (!moved) scheduler.after(LOOK_EVERY_MS, () => handOver(scheduler, departing, groupId));
   });
+}
+
+/** `done` in a later event, when each of the shards has a checkpoint of all that it has now, or the time is over. */
+export function checkpointAll(
+  scheduler: Scheduler,
+  withinMs: number,
+  shards: readonly ShardReplica[],
+  done: () => void,
+): void {
+  let left = shards.length;
+  let isOver = false;
+  const end = (): void => {
+    if (isOver) return;
+    isOver = true;
+    timer.cancel();
+    done();
+  };
+  const timer = scheduler.after(left === 0 ? 0 : withinMs, end);
+  // One that fails meanwhile has said so itself.
+  for (const shard of shards) shard.checkpoint(() => (--left === 0 ? end() : undefined));
 }

@@ -14,7 +14,7 @@ import { BackupService } from "./backup-service.ts";
 import type { DamageReports } from "./damage.ts";
 import type { ChannelRegistry } from "./channel-registry.ts";
 import { ChangeDriver, type ChangeableGroup } from "./change-driver.ts";
-import { letGoOfAll } from "./departure.ts";
+import { checkpointAll, letGoOfAll } from "./departure.ts";
 import { unknownLevel } from "./feature-level.ts";
 import { followSettings, unknownSettings } from "./followed-settings.ts";
 import type { LaneFront } from "./lane-front.ts";
@@ -307,7 +307,7 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
 
   // ── stopping ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Moves leadership of everything led here to others; answers when they lead, or the time is over. */
+  /** Moves leadership of everything led here to others, then keeps what is here; answers when that is done, or the time is over. */
   handOverAll(done: () => void): void {
     this.#leave();
     this.#handOverMeta();
@@ -318,7 +318,10 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
       isAlone: () => this.#peersUpSinceMs.size === 0,
       onLetGo: (groupId: number, term: number) => this.#front.setLeader(groupId, 0, term),
     };
-    letGoOfAll(this.#world, this.#config.handOverMs, departing, done);
+    letGoOfAll(this.#world, this.#config.handOverMs, departing, () => {
+      const shards = [...this.#shards.values()].filter((shard) => shard.isHealthy);
+      checkpointAll(this.#world.scheduler, this.#config.lastCheckpointMs, shards, done);
+    });
   }
 
   /** Nothing is decided or begun any more. */

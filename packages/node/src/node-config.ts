@@ -47,6 +47,8 @@ export interface NodeConfig {
   readonly scrubEveryMs: number;
   /** How long `stop` waits for leadership to move. */
   readonly handOverMs: number;
+  /** And then for the store to have all that its replicas have. */
+  readonly lastCheckpointMs: number;
   /** A healthy preferred replica must have been in contact this long before leadership goes back to it. */
   readonly balanceAfterMs: number;
   /** A node out of contact for this long has its replicas rebuilt elsewhere. */
@@ -87,6 +89,7 @@ export const defaultNodeConfig: Omit<NodeConfig, "addresses" | "dataBindAddress"
   scrubStepBytes: MIB / 4,
   scrubEveryMs: 24 * 3600 * 1000,
   handOverMs: 2000,
+  lastCheckpointMs: 1000,
   balanceAfterMs: 5000,
   nodeDownAfterMs: 300_000,
 };

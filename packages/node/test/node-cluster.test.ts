@@ -306,6 +306,24 @@ test("one node alone founds, serves, stops and serves again", () => {
   expect(lengths(cluster)).toEqual(keys.map(() => ":1"));
 });
 
+test("a node that stops keeps all that it has: its next start replays nothing", () => {
+  const cluster = founded(1);
+  writeAll(cluster, "1-1");
+  const shards = [...cluster.nodes[0]!.member!.shards()];
+  const had = new Map(shards.map((shard) => [shard.groupId, shard.stateHash().index]));
+  // Their intervals are not over.
+  expect(shards.some((shard) => shard.status().checkpointIndex < had.get(shard.groupId)!)).toBe(true);
+  let stopped = false;
+  cluster.nodes[0]!.stop(() => {
+    stopped = true;
+  });
+  expect(cluster.time.runUntil(() => stopped, 4000)).toBe(true);
+  cluster.start(0);
+  cluster.untilReady();
+  for (const shard of cluster.nodes[0]!.member!.shards())
+    expect(shard.status().checkpointIndex).toBeGreaterThanOrEqual(had.get(shard.groupId)!);
+});
+
 test("a cluster can be killed at any moment of its founding and is whole after a restart", () => {
   const undisturbed = founded();
   const steps = undisturbed.time.steps;

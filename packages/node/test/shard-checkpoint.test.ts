@@ -43,6 +43,28 @@ test("a restarted replica has what was committed, from checkpoint and log", () =
   cluster.assertSame();
 });
 
+test("a shard at rest is in the store after a second; one that goes on changing only when its interval is over", () => {
+  const cluster = new ShardCluster({ replicas: 1, limits: { checkpointIntervalMs: 4000 } });
+  const leader = cluster.elect();
+  const lane = leader.lane();
+  const before = leader.up.status().checkpointIndex;
+  // As many writes as fit into 3 s, none of them a second behind the last.
+  for (let i = 1; i <= 6; i++) {
+    lane.send(`XADD s ${i}-0 f v`);
+    cluster.pass(500);
+  }
+  expect(leader.up.status().checkpointIndex).toBe(before);
+  cluster.pass(600);
+  const { checkpointIndex, lastIndex } = leader.up.status();
+  expect(checkpointIndex).toBe(lastIndex);
+  // Not again before a second has passed since.
+  lane.send("XADD s 7-0 f v");
+  cluster.pass(500);
+  expect(leader.up.status().checkpointIndex).toBe(checkpointIndex);
+  cluster.pass(600);
+  expect(leader.up.status().checkpointIndex).toBe(leader.up.status().lastIndex);
+});
+
 test("uncommitted state never reaches the store: after a crash the isolated leader stands at what was committed", () => {
   const cluster = new ShardCluster({ replicas: 3, limits: EAGER });
   const leader = cluster.elect();

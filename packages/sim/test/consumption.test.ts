@@ -13,7 +13,7 @@ test(
   "each entry is acknowledged once or a dead letter once, and no node holds more than it may",
   { timeout: 300_000 },
   () => {
-    const result = simulateConsumption({ seed: 1, simulatedMs: MINUTES * 60_000, cluster: { memoryBytes: 1_300_000 } });
+    const result = simulateConsumption({ seed: 1, simulatedMs: MINUTES * 60_000, cluster: { memoryBytes: 1_200_000 } });
     const missing = consumptionRows(result).filter(({ isNeeded, times }) => isNeeded && times === 0);
     expect(result.memoryExcess).toBe(null);
     expect(missing.map(({ what }) => what)).toEqual([]);
