@@ -43,7 +43,7 @@ export class CopyForward {
       this.#logger.warn("wal_segments_pinned", { segment: oldest, segments, liveBytes, groups });
       return;
     }
-    this.#logger.info("wal_copy_forward", { segment: oldest, liveBytes, groups });
+    this.#logger.debug("wal_copy_forward", { segment: oldest, liveBytes, groups });
     this.#isRunning = true;
     this.#copyNext(oldest, groups, 0);
   }

@@ -156,16 +156,17 @@ class FileSegmentDisk implements SegmentDisk {
     this.#closeFile(sequence, (closed) => {
       if (!closed.ok) return done(closed);
       const path = this.#path(sequence);
-      const isSpare = this.#spares.length < SPARES_MAX && !this.#reads.has(sequence);
-      const gone = (error: NodeJS.ErrnoException | null): void => {
+      if (this.#spares.length >= SPARES_MAX) return this.#unlink(path, done);
+      const spare = temporaryPathOf(path);
+      rename(path, spare, (error) => {
         if (error !== null) return done(failureOf(error));
+        // Nobody can open it any more. Who has opened it must not find another segment's bytes.
+        if (this.#reads.has(sequence)) return this.#unlink(spare, done);
         syncDirectory(this.#directory, (synced) => {
-          if (synced.ok && isSpare) this.#spares.push(temporaryPathOf(path));
+          if (synced.ok) this.#spares.push(spare);
           done(synced);
         });
-      };
-      if (isSpare) rename(path, temporaryPathOf(path), gone);
-      else unlink(path, gone);
+      });
     });
   }
 
@@ -173,6 +174,13 @@ class FileSegmentDisk implements SegmentDisk {
     if (this.#refuses(done)) return;
     this.#isClosed = true;
     this.#closeFiles([...this.#files.keys()], done);
+  }
+
+  #unlink(path: string, done: Done<void>): void {
+    unlink(path, (error) => {
+      if (error !== null) done(failureOf(error));
+      else syncDirectory(this.#directory, done);
+    });
   }
 
   #path(sequence: number): string {
