@@ -336,16 +336,21 @@ describe("compaction", () => {
   });
 });
 
-test("a group to which nothing happens does not keep a log that is short: what little it has is copied forward", () => {
-  const bench = LogBench.open(new MemoryDisk(), { ...smallConfig, segmentBytes: 65_536 });
-  const idle = [testEntry(1, 1), testEntry(2, 1)];
-  bench.append(2, idle);
+/** 600 entries of 900 bytes to group 1, each of them in a checkpoint at once. */
+function writeNineSegments(bench: LogBench): void {
   for (let index = 1; index <= 600; index++) {
     bench.append(1, [testEntry(index, 1, 900)]);
     bench.log.compact(1, index, 1);
     bench.settle();
   }
-  // 600 × 900 bytes would be nine; the limit for groups that lag behind is 16.
+}
+
+test("a group to which nothing happens does not keep a log that is short: what little it has is copied forward", () => {
+  const bench = LogBench.open(new MemoryDisk(), { ...smallConfig, segmentBytes: 65_536 });
+  const idle = [testEntry(1, 1), testEntry(2, 1)];
+  bench.append(2, idle);
+  writeNineSegments(bench);
+  // The limit for groups that lag behind is 16.
   expect(bench.log.stats.segments).toBeLessThanOrEqual(3);
   expect(bench.log.stats.copiedBytes).toBeGreaterThan(0);
   expect(bench.read(2, 1, 9, 1e6)).toEqual(idle);
@@ -355,11 +360,7 @@ test("a group to which nothing happens does not keep a log that is short: what l
 test("a group that needs much of an old segment keeps it, as long as the log is short", () => {
   const bench = LogBench.open(new MemoryDisk(), { ...smallConfig, segmentBytes: 65_536 });
   bench.append(2, [testEntry(1, 1, 2000)]);
-  for (let index = 1; index <= 600; index++) {
-    bench.append(1, [testEntry(index, 1, 900)]);
-    bench.log.compact(1, index, 1);
-    bench.settle();
-  }
+  writeNineSegments(bench);
   expect(bench.log.stats.segments).toBeGreaterThanOrEqual(9);
   expect(bench.log.stats.copiedBytes).toBe(0);
 });

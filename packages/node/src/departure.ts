@@ -5,13 +5,23 @@
  * Must not know: why the node stops, how leadership moves.
  */
 import type { Clock, Scheduler } from "@headrace/ports";
+import type { NodeConfig } from "./node-config.ts";
 import type { RaftGroups } from "./raft-groups.ts";
 import type { ShardReplica } from "./shard.ts";
 
 const LOOK_EVERY_MS = 5;
 
+interface Time {
+  readonly clock: Clock;
+  readonly scheduler: Scheduler;
+}
+
+type Limits = Pick<NodeConfig, "handOverMs" | "lastCheckpointMs">;
+
 export interface Departing {
   readonly groups: RaftGroups;
+  /** Of the node, healthy. */
+  shards(): readonly ShardReplica[];
   /** Null: no healthy replica of the shard here, or the node is gone. */
   shard(shardId: number): ShardReplica | null;
   isUp(nodeId: number): boolean;
@@ -21,13 +31,14 @@ export interface Departing {
   onLetGo(groupId: number, term: number): void;
 }
 
-/** `done` in a later event, when others lead or the time is over. */
-export function letGoOfAll(
-  { clock, scheduler }: { readonly clock: Clock; readonly scheduler: Scheduler },
-  withinMs: number,
-  departing: Departing,
-  done: () => void,
-): void {
+/** `done` in a later event, when others lead and the store has all that is here, or the time for it is over. */
+export function depart(time: Time, limits: Limits, departing: Departing, done: () => void): void {
+  letGoOfAll(time, limits.handOverMs, departing, () =>
+    checkpointAll(time.scheduler, limits.lastCheckpointMs, departing.shards(), done),
+  );
+}
+
+function letGoOfAll({ clock, scheduler }: Time, withinMs: number, departing: Departing, done: () => void): void {
   const { groups } = departing;
   const deadlineMs = clock.monotonicMs() + withinMs;
   const led = [...groups.all()].filter((group) => {
@@ -66,8 +77,7 @@ function handOver(scheduler: Scheduler, departing: Departing, groupId: number): 
   });
 }
 
-/** `done` in a later event, when each of the shards has a checkpoint of all that it has now, or the time is over. */
-export function checkpointAll(
+function checkpointAll(
   scheduler: Scheduler,
   withinMs: number,
   shards: readonly ShardReplica[],

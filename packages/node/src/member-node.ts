@@ -14,7 +14,7 @@ import { BackupService } from "./backup-service.ts";
 import type { DamageReports } from "./damage.ts";
 import type { ChannelRegistry } from "./channel-registry.ts";
 import { ChangeDriver, type ChangeableGroup } from "./change-driver.ts";
-import { checkpointAll, letGoOfAll } from "./departure.ts";
+import { depart } from "./departure.ts";
 import { unknownLevel } from "./feature-level.ts";
 import { followSettings, unknownSettings } from "./followed-settings.ts";
 import type { LaneFront } from "./lane-front.ts";
@@ -313,15 +313,13 @@ export class MemberNode implements ShardHost, MetaGroupHost, ReplicaKeeperHost {
     this.#handOverMeta();
     const departing = {
       groups: this.#groups,
+      shards: () => [...this.#shards.values()].filter((shard) => shard.isHealthy),
       shard: (shardId: number) => this.shard(shardId),
       isUp: (nodeId: number) => this.#peersUpSinceMs.has(nodeId),
       isAlone: () => this.#peersUpSinceMs.size === 0,
       onLetGo: (groupId: number, term: number) => this.#front.setLeader(groupId, 0, term),
     };
-    letGoOfAll(this.#world, this.#config.handOverMs, departing, () => {
-      const shards = [...this.#shards.values()].filter((shard) => shard.isHealthy);
-      checkpointAll(this.#world.scheduler, this.#config.lastCheckpointMs, shards, done);
-    });
+    depart(this.#world, this.#config, departing, done);
   }
 
   /** Nothing is decided or begun any more. */

@@ -89,6 +89,15 @@ export class Cluster {
     this.#gateways[i] = null;
   }
 
+  /** Asks it to stop, and runs until it has; fails if that takes longer than a stop may. */
+  stop(i: number): void {
+    const node = this.nodes[i]!;
+    let stopped = false;
+    this.nodes[i] = null;
+    node.stop(() => (stopped = true));
+    if (!this.time.runUntil(() => stopped, 4000)) throw new Error(`node ${i} does not stop`);
+  }
+
   ready(): boolean {
     return this.nodes.every((node) => node === null || node.readiness().ready);
   }

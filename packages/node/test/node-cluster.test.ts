@@ -79,13 +79,7 @@ describe("a cluster of three nodes", () => {
     writeAll(cluster, "1-1");
     const ledBefore = [1, 2, 3, 4].filter((shardId) => cluster.leaderOf(shardId) === 0);
     expect(ledBefore.length).toBeGreaterThan(0);
-    let stopped = false;
-    const node = cluster.nodes[0]!;
-    cluster.nodes[0] = null;
-    node.stop(() => {
-      stopped = true;
-    });
-    expect(cluster.time.runUntil(() => stopped, 4000)).toBe(true);
+    cluster.stop(0);
     cluster.time.run(5);
     for (const shardId of ledBefore) expect(cluster.leaderOf(shardId)).toBeGreaterThan(0);
     cluster.start(0);
@@ -296,11 +290,7 @@ test("with more nodes than replicas every node follows the metadata, and each sh
 test("one node alone founds, serves, stops and serves again", () => {
   const cluster = founded(1);
   writeAll(cluster, "1-1");
-  let stopped = false;
-  cluster.nodes[0]!.stop(() => {
-    stopped = true;
-  });
-  expect(cluster.time.runUntil(() => stopped, 4000)).toBe(true);
+  cluster.stop(0);
   cluster.start(0);
   cluster.untilReady();
   expect(lengths(cluster)).toEqual(keys.map(() => ":1"));
@@ -313,11 +303,7 @@ test("a node that stops keeps all that it has: its next start replays nothing", 
   const had = new Map(shards.map((shard) => [shard.groupId, shard.stateHash().index]));
   // Their intervals are not over.
   expect(shards.some((shard) => shard.status().checkpointIndex < had.get(shard.groupId)!)).toBe(true);
-  let stopped = false;
-  cluster.nodes[0]!.stop(() => {
-    stopped = true;
-  });
-  expect(cluster.time.runUntil(() => stopped, 4000)).toBe(true);
+  cluster.stop(0);
   cluster.start(0);
   cluster.untilReady();
   for (const shard of cluster.nodes[0]!.member!.shards())
