@@ -300,34 +300,41 @@ describe.each(["always", "everysec", "no"] as const)("a power cut with fsync %s"
 });
 
 describe.each(["always", "everysec", "no"] as const)("with fsync %s and a group that lags behind", (fsync) => {
-  test("a power cut at every single step loses nothing while its entries are copied forward and old segments go", () => {
-    const config: WalConfig = { ...smallConfig, fsync, segmentsMax: 2 };
-    let copied = 0;
-    for (let cut = 0; ; cut++) {
-      const subject = new Subject(LogBench.open(new MemoryDisk(), config));
-      const { bench } = subject;
-      let steps = 0;
-      let ended = true;
-      run: for (let round = 0; round < 16; round++) {
-        if (round % 6 === 0) subject.append(2, round % 12 === 6 ? 1 : 0, [40, 60], round % 4 === 0);
-        subject.append(1, 0, [1200], round % 2 === 0);
-        if (round % 2 === 1) subject.run({ kind: "compact", group: 1, share: 1 });
-        for (;;) {
-          if (steps++ === cut) {
-            ended = false;
-            break run;
+  test.each([
+    { why: "the log is long", sizes: { segmentsMax: 2 }, rounds: 16, lastOfLaggard: 12 },
+    { why: "it has hardly anything", sizes: { segmentBytes: 16_384 }, rounds: 60, lastOfLaggard: 6 },
+  ])(
+    "a power cut at every single step loses nothing while its entries are copied forward, since $why, and old segments go",
+    (load) => {
+      const config: WalConfig = { ...smallConfig, ...load.sizes, fsync };
+      let copied = 0;
+      for (let cut = 0; ; cut++) {
+        const subject = new Subject(LogBench.open(new MemoryDisk(), config));
+        const { bench } = subject;
+        let steps = 0;
+        let ended = true;
+        run: for (let round = 0; round < load.rounds; round++) {
+          if (round % 6 === 0 && round <= load.lastOfLaggard)
+            subject.append(2, round % 12 === 6 ? 1 : 0, [40, 60], round % 4 === 0);
+          subject.append(1, 0, [1200], round % 2 === 0);
+          if (round % 2 === 1) subject.run({ kind: "compact", group: 1, share: 1 });
+          for (;;) {
+            if (steps++ === cut) {
+              ended = false;
+              break run;
+            }
+            if (!bench.time.runDue() && !bench.disk.step()) break;
           }
-          if (!bench.time.runDue() && !bench.disk.step()) break;
+          bench.time.nowMs += 300;
         }
-        bench.time.nowMs += 300;
+        if (ended) copied = bench.log.stats.copiedBytes;
+        subject.check(new LogBench(MemoryDisk.from(bench.disk.crash(cut * 7919 + 3)), config));
+        if (ended) break;
       }
-      if (ended) copied = bench.log.stats.copiedBytes;
-      subject.check(new LogBench(MemoryDisk.from(bench.disk.crash(cut * 7919 + 3)), config));
-      if (ended) break;
-    }
-    // What lagged was moved, and the segments that it stood in went.
-    expect(copied).toBeGreaterThan(0);
-  });
+      // What lagged was moved, and the segments that it stood in went.
+      expect(copied).toBeGreaterThan(0);
+    },
+  );
 
   test("there is never more than one write or sync under way", () => {
     fc.assert(
