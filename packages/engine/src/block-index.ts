@@ -2,6 +2,7 @@
  * Lines of blocks that are not in memory and have neither tombstones nor several rows: fifteen words each, in one array beside the stream's list of
  * blocks. Places go along with that list; the line of a block that is in memory means nothing.
  */
+import { copyBytes } from "@headrace/bytes";
 import type { BlockLine } from "./block.ts";
 import { StreamId } from "./stream-id.ts";
 
@@ -15,6 +16,8 @@ const OPENS_COUNT = 11;
 const OPENS_FIRST = 12;
 const OPENS_DIGEST = 13;
 const CRC = 14;
+
+const LINE_BYTES = WORDS * 4;
 
 const NO_WORDS = new Uint32Array(0);
 /** Such a block is one row. */
@@ -53,6 +56,12 @@ export class BlockIndex {
     words[cell + OPENS_FIRST] = line.opensFirst ? 1 : 0;
     words[cell + OPENS_DIGEST] = line.opensDigest;
     words[cell + CRC] = line.crc;
+  }
+
+  /** The line's words, little-endian, as a row has them (block-line.ts) from `from` on. */
+  putWords(at: number, bytes: Uint8Array, from: number): void {
+    this.reserve(at + 1);
+    copyBytes(new Uint8Array(this.#words.buffer), this.#cell(at) * 4, bytes, from, from + LINE_BYTES);
   }
 
   get(at: number): BlockLine {

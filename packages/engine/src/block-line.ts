@@ -4,6 +4,18 @@ import { DamagedRowError } from "./api.ts";
 import { BLOCK_ENTRIES_MAX, type BlockLine } from "./block.ts";
 import { StreamId } from "./stream-id.ts";
 
+/** How long the line of a block is whose entries stand in one row: fifteen numbers, 1 for that row and 0 for its first entry. */
+export const ONE_ROW_LINE_BYTES = 68;
+const FRAGMENTS_AT = 60;
+
+/** Whether such a line stands before the reader. */
+export function isOneRow({ bytes, offset, remaining }: ByteReader): boolean {
+  if (remaining < ONE_ROW_LINE_BYTES) return false;
+  let others = 0;
+  for (let at = offset + FRAGMENTS_AT + 1; at < offset + ONE_ROW_LINE_BYTES; at++) others |= bytes[at]!;
+  return bytes[offset + FRAGMENTS_AT] === 1 && others === 0;
+}
+
 export function writeLine(writer: ByteWriter, line: BlockLine): void {
   writer.u32(line.number);
   line.firstId.write(writer);

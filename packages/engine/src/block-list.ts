@@ -350,7 +350,21 @@ export class BlockList {
     });
   }
 
-  /** What `adopt` has taken in counts from now on. */
+  /** From the store: these are all blocks now, the first `count` of the index and the last one; none is in memory. The index is this list's from now on. */
+  adoptLines(index: BlockIndex, count: number, tail: Block | null): void {
+    this.#index = count === 0 ? NO_INDEX : index;
+    this.slots = [];
+    for (let at = 0; at < count; at++) this.slots.push(null);
+    if (tail !== null) this.slots.push(tail);
+    this.coldCount = this.slots.length;
+  }
+
+  /** Right behind that: a block that is more than a line, which is in memory neither. */
+  adoptShell(shell: Block): void {
+    this.slots[this.indexOf(shell.number)] = shell;
+  }
+
+  /** What was adopted counts from now on. */
   accountAll(): void {
     for (const block of this.slots) {
       if (block === null) continue;

@@ -1,7 +1,8 @@
 /** What has been read of one key so far, and how a key, or a part of one, is made of it. */
 import { copyBytes, type ByteReader } from "@headrace/bytes";
 import { DamagedRowError, UnknownRowError } from "./api.ts";
-import { Block, type BlockLine, MARK_DEAD, PAGE_BITS } from "./block.ts";
+import { Block, type BlockLine, MARK_DEAD } from "./block.ts";
+import type { BlockList } from "./block-list.ts";
 import { readLine } from "./block-line.ts";
 import { checked } from "./checked.ts";
 import { Consumer } from "./consumer.ts";
@@ -19,6 +20,7 @@ import { buildValueKey, readValueHeader, restOf, type ValueHeader } from "./valu
 import { LEAF_RECORDS_MAX, PendingLeaf, RECORD_WORDS } from "./pending-leaf.ts";
 import { type OwnRetention, readRetention } from "./retention.ts";
 import { delayedNumber, HAS_DELAYED, HAS_IDEMPOTENCE, RowKind, type RowName } from "./state-rows.ts";
+import { StoredLines } from "./stored-lines.ts";
 import { Stream } from "./stream.ts";
 import { StreamId } from "./stream-id.ts";
 
@@ -80,7 +82,7 @@ export class GroupParts {
 
 /** Shared, never written: a load meets very many keys, most with neither marks nor groups. */
 const NO_MARKS: Map<number, Marks> = new Map();
-const NO_LINES: Map<number, BlockLine> = new Map();
+const NO_LINES = new StoredLines();
 const NO_GROUPS: Map<number, GroupParts> = new Map();
 const NO_PARTS: Map<number, ByteReader> = new Map();
 const NO_DELAYED: DelayedEntry[] = [];
@@ -89,8 +91,8 @@ export class KeyParts {
   readonly slot: number;
   readonly age: number;
   header: StreamHeader | null;
-  /** Of sealed blocks, by number. */
-  lines: Map<number, BlockLine>;
+  /** Of sealed blocks. */
+  lines: StoredLines;
   marks: Map<number, Marks>;
   groups: Map<number, GroupParts>;
   idempotence: IdempotenceParts | null;
@@ -139,15 +141,10 @@ export class KeyParts {
       case RowKind.stream:
         this.header = readStreamHeader(reader);
         return;
-      case RowKind.page: {
-        if (this.lines === NO_LINES) this.lines = new Map();
-        for (let left = reader.u32(); left > 0; left--) {
-          const line = readLine(reader);
-          if (line.number >>> PAGE_BITS !== first) throw new DamagedRowError("a block on a page that is not its own");
-          this.lines.set(line.number, line);
-        }
+      case RowKind.page:
+        if (this.lines === NO_LINES) this.lines = new StoredLines();
+        this.lines.takePage(first, reader, this.header?.blockCount ?? 0);
         return;
-      }
       case RowKind.marks: {
         const count = reader.u32();
         if (this.marks === NO_MARKS) this.marks = new Map();
@@ -282,7 +279,7 @@ function buildStream(parts: KeyParts, header: StreamHeader, meter: DirtyMeter): 
   stream.nextGroupNumber = header.nextGroupNumber;
   const { entries } = stream;
   entries.nextBlockNumber = header.nextBlockNumber;
-  entries.blocks.adopt(buildBlocks(parts, header));
+  adoptBlocks(entries.blocks, parts, header);
   entries.recount();
   if (entries.blocks.length !== header.blockCount) throw new DamagedRowError("blocks are missing or left over");
   if (entries.length !== header.length) throw new DamagedRowError("entries are missing or left over");
@@ -310,25 +307,42 @@ export function restoreHeaderSettings(stream: Stream, { ackLevel, retention, max
   stream.forgetLimits();
 }
 
-/** The blocks of which rows were read, ascending, or only those with these numbers. None of them is in memory yet. */
+/** All blocks of the stream. None of them is in memory yet. */
+function adoptBlocks(blocks: BlockList, parts: KeyParts, { tail }: StreamHeader): void {
+  const { lines, marks } = parts;
+  const count = lines.countBefore(tail);
+  blocks.adoptLines(lines.index, count, tail === null ? null : Block.shell(tail));
+  for (const line of lines.scattered) {
+    if (tail === null || line.number < tail.number) blocks.adoptShell(Block.shell(line));
+  }
+  for (const [number, marksOfBlock] of marks) {
+    const at = blocks.indexOf(number);
+    if (at < 0) throw new DamagedRowError(MARKS_OF_NONE);
+    blocks.adoptShell(markedBlock(blocks.lineAt(at), marksOfBlock));
+  }
+}
+
+/** The blocks with these numbers of which rows were read, ascending. None of them is in memory yet. */
 export function buildBlocks(
   parts: KeyParts,
   { tail }: StreamHeader,
-  numbers: ReadonlySet<number> | null = null,
+  numbers: ReadonlySet<number>,
 ): (Block | BlockLine)[] {
-  const lines = [...parts.lines.values()].filter(({ number }) => tail === null || number < tail.number);
-  // The page of a block that was sealed before, and is the last one again, may still have it: as it was then.
-  if (tail !== null) lines.push(tail);
-  const blocks = numbers === null ? lines : lines.filter(({ number }) => numbers.has(number));
-  const marked = new Set(parts.marks.keys());
-  const built = blocks.map((line) => {
-    const marks = parts.marks.get(line.number);
-    marked.delete(line.number);
-    return marks === undefined ? line : markedBlock(line, marks);
+  const { lines, marks } = parts;
+  const wanted: BlockLine[] = [];
+  for (let at = 0, count = lines.countBefore(tail); at < count; at++) {
+    if (numbers.has(lines.index.number(at))) wanted.push(lines.line(at));
+  }
+  if (tail !== null && numbers.has(tail.number)) wanted.push(tail);
+  const found = new Set(wanted.map(({ number }) => number));
+  for (const number of marks.keys()) if (!found.has(number)) throw new DamagedRowError(MARKS_OF_NONE);
+  return wanted.map((line) => {
+    const marksOfBlock = marks.get(line.number);
+    return marksOfBlock === undefined ? line : markedBlock(line, marksOfBlock);
   });
-  if (marked.size > 0) throw new DamagedRowError("marks of a block that is not there");
-  return built.sort((a, b) => a.number - b.number);
 }
+
+const MARKS_OF_NONE = "marks of a block that is not there";
 
 function markedBlock(line: BlockLine, marks: Marks): Block {
   const block = Block.shell(line);

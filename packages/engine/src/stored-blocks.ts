@@ -61,9 +61,8 @@ export function blocksNamedBy(
   const { tail } = parts.header!;
   if (name.kind === RowKind.stream) return tail === null ? [] : [new StoredBlock(slot, name.age, tail)];
   takeRow(parts, name, subkey, value);
-  // A block that was sealed before and is the last one again may still be on its page, as it was then.
-  const lines = [...parts.lines.values()].filter(({ number }) => tail === null || number < tail.number);
-  return lines.sort((a, b) => a.number - b.number).map((line) => new StoredBlock(slot, name.age, line));
+  const { lines } = parts;
+  return Array.from({ length: lines.countBefore(tail) }, (_, at) => new StoredBlock(slot, name.age, lines.line(at)));
 }
 
 function takeRow(parts: KeyParts, name: RowName, subkey: Uint8Array, value: Uint8Array): void {
