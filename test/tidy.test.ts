@@ -93,6 +93,21 @@ function importedNames(file: SourceFile): readonly string[] {
   return names;
 }
 
+/** What is loaded before the files do anything: names of modules, those of the same room followed. */
+function loadedBy(paths: readonly string[]): readonly string[] {
+  const reached = new Set<string>();
+  const open = paths.map(load);
+  for (let file = open.pop(); file !== undefined; file = open.pop()) {
+    for (const [, name] of file.text.matchAll(/(?:^|\n)(?:import|export)\b(?! type)[^;]*?from\s+"([^"]+)"/g)) {
+      const module = name!.startsWith("./") ? join(dirname(file.path), name!) : name!;
+      if (reached.has(module)) continue;
+      reached.add(module);
+      if (module.endsWith(".ts")) open.push(load(module));
+    }
+  }
+  return [...reached];
+}
+
 /** Code without comments and strings, roughly: enough to look for identifiers. */
 function codeOf(file: SourceFile): string {
   return file.text
@@ -194,6 +209,12 @@ describe("house rules", () => {
       scripts: Record<string, string>;
     };
     for (const name of ["start", "headrace"]) expect(manifest.scripts[name], name).toMatch(/^exec node /);
+  });
+
+  test("the supervisor, and what every command begins with, load no other room: that would delay every start", () => {
+    const loaded = loadedBy(["packages/server/src/program.ts", "packages/server/src/up.ts"]);
+    expect(loaded).toContain("packages/server/src/supervisor.ts");
+    expect(loaded.filter((name) => name.startsWith("@headrace/"))).toEqual([]);
   });
 
   test("no default exports and no barrels inside rooms", () => {

@@ -1,21 +1,17 @@
 /**
  * The program `headrace`: `up` runs a whole cluster here, `node` and `gateway` one process each, `cluster` is the operator's. Exit codes: 0 done,
  * 1 the world does not allow it, 2 wrong usage.
+ *
+ * What only one of the commands needs is imported when that one runs: loading modules is most of what a process does until it is ready.
  */
 import { Command, CommanderError, Option } from "commander";
-import { runBackup, type BackupOptions } from "./backup-command.ts";
-import { runImport, type ImportOptions } from "./import-command.ts";
-import { runLag, type LagOptions } from "./lag-command.ts";
-import { runRestore } from "./restore-command.ts";
+import type { BackupOptions } from "./backup-command.ts";
+import type { ImportOptions } from "./import-command.ts";
+import type { LagOptions } from "./lag-command.ts";
 import { loadSettings, rowsOf, UsageError } from "./configuration.ts";
 import { StartError } from "./data-directory.ts";
-import { runClusterStatus } from "./cluster-command.ts";
-import { runMembersCommand, type MembersOptions, type MembersVerb } from "./members-command.ts";
-import { runGateway } from "./run-gateway.ts";
-import { runInProcess } from "./run-in-process.ts";
-import { runNode } from "./run-node.ts";
+import type { MembersOptions, MembersVerb } from "./members-command.ts";
 import { environmentName, type Program, type SettingRow, type Settings } from "./settings.ts";
-import { runUp } from "./up.ts";
 import { HEADRACE_VERSION } from "./version.ts";
 
 const program = new Command("headrace")
@@ -26,10 +22,12 @@ const program = new Command("headrace")
   .showHelpAfterError("(--help shows what there is)");
 
 addProgram("up", "run a whole cluster on this machine", async (settings) =>
-  settings["in-process"] === true ? runInProcess(settings) : runUp(settings),
+  settings["in-process"] === true
+    ? (await import("./run-in-process.ts")).runInProcess(settings)
+    : (await import("./up.ts")).runUp(settings),
 );
-addProgram("node", "run one storage node", runNode);
-addProgram("gateway", "run one gateway", runGateway);
+addProgram("node", "run one storage node", async (settings) => (await import("./run-node.ts")).runNode(settings));
+addProgram("gateway", "run one gateway", async (settings) => (await import("./run-gateway.ts")).runGateway(settings));
 
 const cluster = program.command("cluster").description("look at a running cluster, and change its nodes");
 const anyNode = process.env["HEADRACE_SEEDS"] ?? "127.0.0.1:7401";
@@ -39,6 +37,7 @@ cluster
   .option("--seeds <addresses>", "host:grpc-port of any node", anyNode)
   .option("--json", "for scripts")
   .action(async (options: { readonly seeds: string; readonly json?: boolean }) => {
+    const { runClusterStatus } = await import("./cluster-command.ts");
     process.exitCode = await runClusterStatus(options.seeds, options.json === true);
   });
 membersCommand("add", "give a node that has joined its share of the replicas");
@@ -55,6 +54,7 @@ program
   .option("--seeds <addresses>", "host:grpc-port of any node", anyNode)
   .option("--json", "for scripts")
   .action(async (directory: string, options: BackupOptions) => {
+    const { runBackup } = await import("./backup-command.ts");
     process.exitCode = await runBackup(directory, options);
   });
 
@@ -67,6 +67,7 @@ program
   .option("--rates <seconds>", "look again after so long, and show what was delivered and acknowledged a second")
   .option("--json", "for scripts")
   .action(async (options: LagOptions) => {
+    const { runLag } = await import("./lag-command.ts");
     process.exitCode = await runLag(options);
   });
 
@@ -87,6 +88,7 @@ program
   .option("--dump-max <bytes>", "larger keys are copied in pieces", "4194304")
   .option("--json", "for scripts")
   .action(async (source: string, options: ImportOptions) => {
+    const { runImport } = await import("./import-command.ts");
     process.exitCode = await runImport(source, options);
   });
 addSettings(
@@ -96,7 +98,8 @@ addSettings(
     .argument("<directory>", "the backup")
     .option("--json", "for scripts"),
   "up",
-  (settings, [directory], options) => runRestore(directory!, settings, options["json"] === true),
+  async (settings, [directory], options) =>
+    (await import("./restore-command.ts")).runRestore(directory!, settings, options["json"] === true),
 );
 
 function membersCommand(verb: MembersVerb, description: string): Command {
@@ -109,6 +112,7 @@ function membersCommand(verb: MembersVerb, description: string): Command {
     .option("--timeout <seconds>", "with --wait: for at most so long", "600")
     .option("--json", "for scripts")
     .action(async (node: string, options: MembersOptions) => {
+      const { runMembersCommand } = await import("./members-command.ts");
       process.exitCode = await runMembersCommand(verb, node, options);
     });
 }
