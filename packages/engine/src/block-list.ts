@@ -327,29 +327,6 @@ export class BlockList {
     this.slots[at] = null;
   }
 
-  /** From the store: these are all blocks now, ascending; those that are no block yet are not in memory. */
-  adopt(blocks: readonly (Block | BlockLine)[]): void {
-    this.slots = [];
-    this.coldCount = 0;
-    this.#index = NO_INDEX;
-    if (blocks.length > 1) {
-      this.#index = new BlockIndex();
-      this.#index.reserve(blocks.length);
-    }
-    blocks.forEach((block, at) => {
-      const isLast = at === blocks.length - 1;
-      if (!(block instanceof Block) && !isLast && block.fragments.length === 1) {
-        this.#index.put(at, block);
-        this.slots.push(null);
-        this.coldCount++;
-        return;
-      }
-      const shell = block instanceof Block ? block : Block.shell(block);
-      this.slots.push(shell);
-      if (shell.hollow > 0) this.coldCount++;
-    });
-  }
-
   /** From the store: these are all blocks now, the first `count` of the index and the last one; none is in memory. The index is this list's from now on. */
   adoptLines(index: BlockIndex, count: number, tail: Block | null): void {
     this.#index = count === 0 ? NO_INDEX : index;
@@ -384,7 +361,30 @@ export class BlockList {
       else if (block !== null) this.meter.pool.remove(block);
     }
     all.sort((a, b) => a.number - b.number);
-    this.adopt(all);
+    this.#adopt(all);
+  }
+
+  /** These are all blocks now, ascending; those that are no block yet are not in memory. */
+  #adopt(blocks: readonly (Block | BlockLine)[]): void {
+    this.slots = [];
+    this.coldCount = 0;
+    this.#index = NO_INDEX;
+    if (blocks.length > 1) {
+      this.#index = new BlockIndex();
+      this.#index.reserve(blocks.length);
+    }
+    blocks.forEach((block, at) => {
+      const isLast = at === blocks.length - 1;
+      if (!(block instanceof Block) && !isLast && block.fragments.length === 1) {
+        this.#index.put(at, block);
+        this.slots.push(null);
+        this.coldCount++;
+        return;
+      }
+      const shell = block instanceof Block ? block : Block.shell(block);
+      this.slots.push(shell);
+      if (shell.hollow > 0) this.coldCount++;
+    });
   }
 }
 

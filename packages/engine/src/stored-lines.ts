@@ -9,22 +9,18 @@ import { BlockIndex } from "./block-index.ts";
 import { isOneRow, ONE_ROW_LINE_BYTES, readLine } from "./block-line.ts";
 
 export class StoredLines {
-  /** Ascending in number up to `count` as soon as `sort` has run. */
-  #index: BlockIndex;
+  /** Ascending in number once `countBefore` was asked. */
+  readonly index: BlockIndex;
   /** Of blocks whose entries stand in several rows. Their words are in the index too, for their places. */
   #scattered: Map<number, BlockLine>;
+  #count: number;
   #isSorted: boolean;
-  count: number;
 
   constructor() {
-    this.#index = new BlockIndex();
+    this.index = new BlockIndex();
     this.#scattered = NONE_SCATTERED;
+    this.#count = 0;
     this.#isSorted = true;
-    this.count = 0;
-  }
-
-  get index(): BlockIndex {
-    return this.#index;
   }
 
   get scattered(): Iterable<BlockLine> {
@@ -34,13 +30,13 @@ export class StoredLines {
   /** Takes in the page's body, which stands before the reader. `expected`: how many lines there will be in all, if that is known. */
   takePage(page: number, reader: ByteReader, expected: number): void {
     const lines = reader.u32();
-    this.#index.reserve(Math.max(expected, this.count + lines));
+    this.index.reserve(Math.max(expected, this.#count + lines));
     for (let left = lines; left > 0; left--) this.#takeLine(page, reader);
   }
 
   #takeLine(page: number, reader: ByteReader): void {
-    const at = this.count++;
-    const index = this.#index;
+    const at = this.#count++;
+    const { index } = this;
     if (isOneRow(reader)) {
       index.putWords(at, reader.bytes, reader.skip(ONE_ROW_LINE_BYTES));
       const entries = index.count(at);
@@ -59,24 +55,24 @@ export class StoredLines {
   /** How many have a smaller number than `tail`, which stand in front then. */
   countBefore(tail: BlockLine | null): number {
     this.#sort();
-    if (tail === null) return this.count;
+    if (tail === null) return this.#count;
     // The page of a block that was sealed before, and is the last one again, may still have it: as it was then.
-    let count = this.count;
-    while (count > 0 && this.#index.number(count - 1) >= tail.number) count--;
+    let count = this.#count;
+    while (count > 0 && this.index.number(count - 1) >= tail.number) count--;
     return count;
   }
 
   /** `at`: as `countBefore` has put them. */
   line(at: number): BlockLine {
-    return this.#scattered.get(this.#index.number(at)) ?? this.#index.get(at);
+    return this.#scattered.get(this.index.number(at)) ?? this.index.get(at);
   }
 
   /** Pages come in any order, though hardly ever in another than their own. */
   #sort(): void {
     if (this.#isSorted) return;
-    const lines = Array.from({ length: this.count }, (_, at) => this.#index.get(at));
+    const lines = Array.from({ length: this.#count }, (_, at) => this.index.get(at));
     lines.sort((a, b) => a.number - b.number);
-    lines.forEach((line, at) => this.#index.put(at, line));
+    lines.forEach((line, at) => this.index.put(at, line));
     this.#isSorted = true;
   }
 }
