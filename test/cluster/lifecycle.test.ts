@@ -1,6 +1,6 @@
 /** `headrace up` as an operator meets it: the ready line, cluster.json, restarts, signals, and one clear line for each way in which it cannot start. */
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,6 +21,13 @@ function folder(): string {
 afterAll(() => {
   for (const made of folders) rmSync(made, { recursive: true, force: true });
 });
+
+/** Lines of the log in which a field stands more than once, which JSON forgives and readers do not see. */
+function withFieldsTwice(log: string): readonly string[] {
+  const lines = log.split("\n").filter((line) => line.startsWith("{"));
+  expect(lines).not.toEqual([]);
+  return lines.filter((line) => JSON.stringify(JSON.parse(line)) !== line);
+}
 
 function run(...args: string[]): { code: number | null; stdout: string; stderr: string } {
   const ended = spawnSync(process.execPath, [main, ...args], { encoding: "utf8", timeout: 60_000 });
@@ -178,6 +185,13 @@ describe("a running cluster", () => {
     again.disconnect();
   });
 
+  test("what the processes log are JSON lines in which each field stands once", () => {
+    const logs = join(cluster.dataDirectory, "logs");
+    const names = readdirSync(logs);
+    expect(names).toHaveLength(4);
+    expect(names.flatMap((name) => withFieldsTwice(readFileSync(join(logs, name), "utf8")))).toEqual([]);
+  });
+
   test("the children end when their supervisor is killed", async () => {
     const pids = [...cluster.places().nodes, ...cluster.places().gateways].map((place) => place.pid);
     signal(cluster.pid, "SIGKILL");
@@ -204,8 +218,10 @@ test("with --in-process one process serves, and stops on SIGINT", async () => {
       "--base-port",
       "31610",
     ],
-    { stdio: ["ignore", "pipe", "inherit"] },
+    { stdio: ["ignore", "pipe", "pipe"] },
   );
+  let log = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => void (log += text));
   const exited = new Promise<number | null>((gone) => child.once("exit", (code) => gone(code)));
   const line = await new Promise<string>((firstLine) => {
     child.stdout.setEncoding("utf8").once("data", (text: string) => firstLine(text));
@@ -219,4 +235,6 @@ test("with --in-process one process serves, and stops on SIGINT", async () => {
   expect(places.nodes.map((node) => node.pid)).toEqual([child.pid, child.pid, child.pid]);
   child.kill("SIGINT");
   expect(await exited).toBe(0);
+  expect(withFieldsTwice(log)).toEqual([]);
+  for (const id of [1, 2, 3]) expect(log).toContain(`"instance":"node-${id}"`);
 });

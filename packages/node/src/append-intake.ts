@@ -8,12 +8,14 @@ import { MessageType } from "@headrace/raft-ts";
 import type { Message } from "@headrace/raft-ts";
 
 export class AppendIntake {
+  readonly #groupId: number;
   readonly #boundBytes: () => number;
   readonly #logger: Logger;
   #isPaused: boolean;
   #refusedAppends: number;
 
-  constructor(boundBytes: () => number, logger: Logger) {
+  constructor(groupId: number, boundBytes: () => number, logger: Logger) {
+    this.#groupId = groupId;
     this.#boundBytes = boundBytes;
     this.#logger = logger;
     this.#isPaused = false;
@@ -33,12 +35,12 @@ export class AppendIntake {
     const isFull = memoryBytes >= this.#boundBytes();
     if (this.#isPaused && !isFull) {
       this.#isPaused = false;
-      this.#logger.info("appends_resumed", { checkpoint: checkpointIndex });
+      this.#logger.info("appends_resumed", { group: this.#groupId, checkpoint: checkpointIndex });
     }
     if (!isFull || message.type !== MessageType.App || message.entries.length === 0) return true;
     if (!this.#isPaused) {
       this.#isPaused = true;
-      this.#logger.warn("appends_paused", { logBytes: memoryBytes, checkpoint: checkpointIndex });
+      this.#logger.warn("appends_paused", { group: this.#groupId, logBytes: memoryBytes, checkpoint: checkpointIndex });
     }
     this.#refusedAppends++;
     return false;

@@ -518,8 +518,8 @@ export class Executor {
   }
 
   #refuseNonsense(item: QueuedRequests): void {
-    const { logger, queue } = this.#options;
-    logger.error("undecodable_request", { lane: item.progress.lane.id, number: item.number });
+    const { logger, queue, shardId } = this.#options;
+    logger.error("undecodable_request", { group: shardId, lane: item.progress.lane.id, number: item.number });
     this.#resetDecoder();
     this.#replies.close();
     queue.refuse(item.progress, item.number, RefuseReason.staleEpoch);

@@ -15,6 +15,8 @@ export interface Retention {
   readonly snapshots: SnapshotHold;
 }
 
+type Log = Pick<RaftLog, "evict" | "firstIndex" | "indexWithTail" | "compact">;
+
 export interface SnapshotHold {
   /** Infinity: nobody needs more than the others. */
   holdIndex(): number;
@@ -23,18 +25,24 @@ export interface SnapshotHold {
 }
 
 /** Cuts the log behind the synced checkpoint at `checkpointIndex`. */
-export function compactLog(raftLog: RaftLog, raft: RaftNodeApi, checkpointIndex: number, retention: Retention): void {
+export function compactLog(
+  raftLog: Log,
+  raft: Pick<RaftNodeApi, "role" | "heldByAll">,
+  checkpointIndex: number,
+  retention: Retention,
+): void {
   raftLog.evict(checkpointIndex);
   const limited = Math.min(checkpointIndex, raftLog.indexWithTail(retention.retainBytes));
   const slowest = Math.min(checkpointIndex, raft.heldByAll);
   const cut = Math.max(limited, slowest);
   if (raft.role !== Role.leader) return raftLog.compact(cut);
-  if (slowest < limited)
+  // A leader that has just begun knows nothing of the others: what was cut before is no news.
+  if (slowest < limited && limited >= raftLog.firstIndex())
     retention.logger.warn("log_cut_before_slow_replica", { group: retention.groupId, slowest, cut });
   raftLog.compact(Math.min(cut, heldBy(raftLog, retention.snapshots)));
 }
 
-function heldBy(raftLog: RaftLog, snapshots: SnapshotHold): number {
+function heldBy(raftLog: Log, snapshots: SnapshotHold): number {
   const held = snapshots.holdIndex();
   if (held === Infinity || held >= raftLog.indexWithTail(snapshots.holdBytes)) return held;
   snapshots.giveUp(`more than ${snapshots.holdBytes} bytes of log stand behind it`);

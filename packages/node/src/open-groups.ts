@@ -181,8 +181,7 @@ function openShard(
   done: (replica: ShardReplica | null, failure: OpeningFailure | null) => void,
 ): void {
   const { config, world, log, snapshots, memory, times, sweeps } = options;
-  const { clock, scheduler, random, kvStore } = world;
-  const logger = world.logger.child({ group: group.groupId });
+  const { clock, scheduler, random, kvStore, logger } = world;
   ShardReplica.open(
     {
       config: {

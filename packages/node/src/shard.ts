@@ -155,7 +155,7 @@ export class ShardReplica {
       loaded.state,
     );
     this.#rollback = new Rollback({ groupId, limits, kvStore, scheduler, logger, checkpointer });
-    this.#intake = new AppendIntake(() => limits.logCacheBytes + limits.logAheadBytes, logger);
+    this.#intake = new AppendIntake(groupId, () => limits.logCacheBytes + limits.logAheadBytes, logger);
     const kept = { config, raft, raftLog, checkpointer };
     this.#snapshots = new ShardSnapshots({
       ...kept,

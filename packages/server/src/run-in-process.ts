@@ -42,12 +42,12 @@ export async function runInProcess(given: Settings): Promise<number> {
         seeds,
         "bootstrap-expect": layouts.length,
       };
-      nodes.push(await startNode(own, network, logger.child({ node: layout.id })));
+      nodes.push(await startNode(own, network, logger.child({ instance: `node-${layout.id}` })));
     }
     gateway = await startGateway(
       { ...settings, "announce-host": null, "announce-port": null, seeds },
       network,
-      logger.child({ component: "gateway" }),
+      logger.child({ instance: "gateway" }),
     );
   } catch (error) {
     await close();
