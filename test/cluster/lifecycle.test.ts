@@ -198,6 +198,16 @@ describe("a running cluster", () => {
     await Promise.all(pids.map(processGone));
     await cluster.run();
   });
+
+  test("killed as a whole and started at once, it waits for the ports that the dead still hold", async () => {
+    const pids = [...cluster.places().nodes, ...cluster.places().gateways].map((place) => place.pid);
+    for (const pid of [cluster.pid, ...pids]) signal(pid, "SIGKILL");
+    await cluster.run();
+    const redis = connect(cluster.url);
+    await ready(redis);
+    expect(await redis.xlen("kept")).toBe(1);
+    redis.disconnect();
+  });
 });
 
 test("with --in-process one process serves, and stops on SIGINT", async () => {

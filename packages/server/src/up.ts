@@ -4,6 +4,7 @@
  */
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { allocatorEnvironment } from "./allocator.ts";
 import { writeClusterFile, type ClusterFile } from "./cluster-file.ts";
@@ -109,6 +110,11 @@ export function holdsCluster(directory: string): string {
   return `data directory ${directory} holds a cluster already; choose an empty one with --data to restore`;
 }
 
+const IN_USE = "is already in use";
+/** Processes that were killed a moment ago hold their ports until their last thread has ended. */
+const PORT_PATIENCE_MS = 2000;
+const PORT_LOOK_EVERY_MS = 20;
+
 async function checkPorts(settings: Settings): Promise<void> {
   const host = settings["host"] as string;
   const ports: [string, number, string][] = [
@@ -118,8 +124,13 @@ async function checkPorts(settings: Settings): Promise<void> {
   for (const node of nodeLayouts(settings)) {
     for (const port of [node.dataPort, node.grpcPort, node.httpPort]) ports.push(["127.0.0.1", port, "--base-port"]);
   }
+  const deadlineMs = performance.now() + PORT_PATIENCE_MS;
   for (const [address, port, flag] of ports) {
-    const problem = port === 0 ? null : await bindProblem(address, port);
+    let problem = port === 0 ? null : await bindProblem(address, port);
+    while (problem === IN_USE && performance.now() < deadlineMs) {
+      await pause(PORT_LOOK_EVERY_MS);
+      problem = await bindProblem(address, port);
+    }
     if (problem !== null) throw new StartError(`${address}:${port} ${problem}; choose another with ${flag}`);
   }
 }
@@ -128,7 +139,7 @@ function bindProblem(host: string, port: number): Promise<string | null> {
   return new Promise((done) => {
     const probe = createServer();
     probe.once("error", (error: NodeJS.ErrnoException) => {
-      done(error.code === "EADDRINUSE" ? "is already in use" : `cannot be listened on: ${error.message}`);
+      done(error.code === "EADDRINUSE" ? IN_USE : `cannot be listened on: ${error.message}`);
     });
     probe.listen({ port, host, exclusive: true }, () => probe.close(() => done(null)));
   });

@@ -3,7 +3,7 @@
  * ends only what it started.
  */
 import { spawn, type ChildProcess } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -187,7 +187,7 @@ export async function processGone(pid: number): Promise<void> {
     }
     // A killed child of a killed parent stays as a zombie until init reaps it: that counts as gone.
     const state = stateOf(pid);
-    if (state === "Z" || state === "X") return;
+    if ((state === "Z" || state === "X") && !hasThreads(pid)) return;
     await new Promise((next) => setTimeout(next, 10));
   }
 }
@@ -198,6 +198,15 @@ function stateOf(pid: number): string | null {
     return /\) (\w)/.exec(readFileSync(`/proc/${pid}/stat`, "utf8"))?.[1] ?? null;
   } catch {
     return null;
+  }
+}
+
+/** The first thread is a zombie while others still end, and until they have, the process' ports are taken. */
+function hasThreads(pid: number): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/task`).length > 1;
+  } catch {
+    return false;
   }
 }
 
